@@ -1,0 +1,77 @@
+"""edgeface: every face of an image by one network pass.
+
+>>> import edgeface
+>>> faces = edgeface.load("mfn").run("photo.jpg")       # doctest: +SKIP
+>>> faces.boxes_xyxy, faces.landmarks_2d, faces[0].blendshapes      # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgeface.errors import (
+        BackendUnavailableError,
+        ConversionError,
+        EdgeFaceError,
+        InferenceError,
+        InvalidInputError,
+        MetadataError,
+        ModelFormatError,
+        ParityError,
+    )
+    from edgeface.face_model import FaceModel, default_face_model
+    from edgeface.face_model_import import from_facewarehouse, from_ict_facekit
+    from edgeface.faces import Face, Faces
+    from edgeface.image import read_image
+    from edgeface.model import DEMO_PHOTO, Model, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DEMO_PHOTO",
+    "BackendUnavailableError",
+    "ConversionError",
+    "EdgeFaceError",
+    "Face",
+    "FaceModel",
+    "Faces",
+    "InferenceError",
+    "InvalidInputError",
+    "MetadataError",
+    "Model",
+    "ModelFormatError",
+    "ParityError",
+    "__version__",
+    "default_face_model",
+    "from_facewarehouse",
+    "from_ict_facekit",
+    "load",
+    "read_image",
+]
+
+_HOMES = {
+    "DEMO_PHOTO": "model",
+    "Face": "faces",
+    "FaceModel": "face_model",
+    "Faces": "faces",
+    "Model": "model",
+    "default_face_model": "face_model",
+    "from_facewarehouse": "face_model_import",
+    "from_ict_facekit": "face_model_import",
+    "load": "model",
+    "read_image": "image",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first asked for, so that ``import edgeface`` is cheap."""
+    if name not in __all__:
+        raise AttributeError(f"module 'edgeface' has no attribute {name!r}")
+    home = importlib.import_module(f"edgeface.{_HOMES.get(name, 'errors')}")
+    return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Files that ship: network weights, the face model, the demo photo."""

@@ -1,0 +1,29 @@
+"""The ``edgeface`` command line; one file a command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from edgeface import __version__
+from edgeface.cli import convert, info, run
+from edgeface.errors import EdgeFaceError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit status: 1 after an error of the project's own."""
+    parser = argparse.ArgumentParser(prog="edgeface", description="Every face by one network pass.")
+    parser.add_argument("--version", action="version", version=f"edgeface {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (run, info, convert):
+        command.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        return arguments.execute(arguments)
+    except EdgeFaceError as error:
+        print(f"edgeface: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,7 @@
+"""``python -m edgeface.cli``."""
+
+import sys
+
+from edgeface.cli import main
+
+sys.exit(main())

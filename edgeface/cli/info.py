@@ -1,0 +1,54 @@
+"""``edgeface info``: what a model file says of itself."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from edgeface.model import load
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command's arguments: model file."""
+    parser: argparse.ArgumentParser = commands.add_parser("info", help="describe a model file")
+    parser.add_argument("model", help="model file, mfn or sfn")
+    parser.add_argument("--json", action="store_true", help="print the metadata as it is stored")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the metadata; returns the exit status."""
+    model = load(arguments.model)
+    metadata = model.metadata
+    if arguments.json:
+        print(metadata.to_json())
+        return 0
+    rows: dict[str, Any] = {
+        "name": metadata.name,
+        "kind": f"{metadata.kind} ({_meaning(metadata.kind)})",
+        "input": f"uint8 RGB (batch, {metadata.input_size}, {metadata.input_size}, 3)",
+    }
+    for name in metadata.output_names:
+        shape = ", ".join(str(n) for n in metadata.output_shape(name))
+        rows[f"output {name}"] = f"raw logits (batch, {shape})"
+    if metadata.kind == "mfn":
+        rows["anchors"] = ", ".join(f"{w:g}x{h:g}" for w, h in metadata.anchors)
+        rows["thresholds"] = f"score {metadata.score_threshold:g}, IoU {metadata.iou_threshold:g}"
+    else:
+        rows["crop"] = f"{metadata.crop_scale:g} x the longer side of the face box"
+    rows["face model"] = (
+        f"{model.face_model.info.get('name', 'unnamed')}, {model.face_model.mean.shape[0]} "
+        f"vertices, sha256 {metadata.face_model_sha256[:12]}"
+    )
+    rows["never taught"] = ", ".join(metadata.unseen_expressions) or "nothing"
+    rows["licence"] = metadata.licence
+    rows |= {f"training {k}": v for k, v in metadata.training.items()}
+    rows |= {f"parity {k}": v for k, v in metadata.parity.items()}
+    width = max(len(key) for key in rows)
+    for key, value in rows.items():
+        print(f"{key:<{width}}  {value}")
+    return 0
+
+
+def _meaning(kind: str) -> str:
+    return "finds all faces of an image" if kind == "mfn" else "looks at one face crop"

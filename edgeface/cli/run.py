@@ -1,0 +1,85 @@
+"""``edgeface run``: find the faces of images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from edgeface.errors import InvalidInputError
+from edgeface.faces import Face, Faces
+from edgeface.image import read_image
+from edgeface.model import DEMO_PHOTO, load
+
+NUM_SHOWN = 3
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command's arguments: images, model, output folder and threshold."""
+    parser: argparse.ArgumentParser = commands.add_parser("run", help="find the faces of images")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="image files; the word 'demo' stands for the photo that ships with edgeface",
+    )
+    parser.add_argument("--model", default="mfn", help="model file, mfn (default) or sfn")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write overlays to this folder")
+    parser.add_argument("--json", action="store_true", help="print one JSON object an image")
+    parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run every image; a bad one is reported and the others go on. Returns the exit status."""
+    model = load(arguments.model)
+    status = 0
+    for name in arguments.images:
+        path = DEMO_PHOTO if name == "demo" else Path(name)
+        try:
+            image = read_image(path)
+            faces = model.run(image, score_threshold=arguments.threshold)
+        except InvalidInputError as error:
+            print(f"edgeface: {error}", file=sys.stderr)
+            status = 1
+            continue
+        if arguments.json:
+            print(json.dumps({"image": name, "faces": faces.to_dict()}))
+        else:
+            _print_faces(name, faces)
+        if arguments.out is not None:
+            _write_overlay(arguments.out, path, faces.draw(image), quiet=arguments.json)
+    return status
+
+
+def _print_faces(name: str, faces: Faces) -> None:
+    plural = "face" if len(faces) == 1 else "faces"
+    print(f"{name}: {len(faces)} {plural}")
+    for number, face in enumerate(faces, start=1):
+        print(f"  {number:2d}  {_line(face)}")
+
+
+def _line(face: Face) -> str:
+    box = ", ".join(f"{v:.0f}" for v in face.box_xyxy)
+    pitch, yaw, roll = face.euler_deg
+    strongest = sorted(face.blendshapes.items(), key=lambda item: -item[1])[:NUM_SHOWN]
+    shapes = ", ".join(f"{name} {value:.2f}" for name, value in strongest)
+    return (
+        f"score {face.score:.2f}  box ({box})  "
+        f"pitch {pitch:+.0f} yaw {yaw:+.0f} roll {roll:+.0f} deg  {shapes}"
+    )
+
+
+def _write_overlay(folder: Path, source: Path, overlay: Any, quiet: bool) -> None:
+    from PIL import Image
+
+    target = folder / f"{source.stem}-faces.png"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(overlay).save(target)
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {target}: {error}") from error
+    if not quiet:
+        print(f"  overlay: {target}")

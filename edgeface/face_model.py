@@ -1,0 +1,284 @@
+"""The 3D morphable model: mean, identity modes, expression shapes, and the 68 landmarks."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+
+FORMAT = "edgeface-face-model"
+VERSION = (1, 0)
+NUM_LANDMARKS = 68
+NUM_IDENTITY = 50
+"""Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
+NUM_EXPRESSIONS = 46
+
+EXPRESSION_NAMES: tuple[str, ...] = (
+    "browDownLeft", "browDownRight", "browInnerUpLeft", "browInnerUpRight",
+    "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
+    "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDown", "eyeLookUp", "eyeSquintLeft",
+    "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen",
+    "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft",
+    "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight",
+    "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower",
+    "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight",
+    "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+)  # fmt: skip
+"""The 46 expressions: ARKit's 52 without gaze and tongue, plus a split brow and two lid shapes."""
+
+_ARRAYS = ("identity", "expression", "landmark_vertices", "landmark_weights", "triangles", "uv")
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """A 3D morphable model of the face.
+
+    The shape is ``sum_i w_i (N_i + sum_k e_k E_ik)`` with identity coefficients ``w`` (50,) and
+    expression coefficients ``e`` (46,): Eq. 1 of Chaudhuri et al. 2019 with the neutral weight
+    ``1 - sum(e)`` already substituted.
+
+    Attributes
+    ----------
+    identity : float32, shape (50, V, 3), ``model`` frame
+        ``N``: the mean shape at index 0, then 49 modes in units of one standard deviation. The
+        learned default and imported models have an outer eye distance of 1 in the mean shape.
+    expression : float32, shape (46, V, 3) or (50, 46, V, 3), ``model`` frame
+        ``E``: offsets from the neutral shape. The short form is shared by all identities
+        (``E_0k``, and ``E_ik = 0`` for the modes); the long one is a full multilinear tensor.
+    landmark_vertices : int32, shape (68, K); landmark_weights : float32, shape (68, K)
+        Each landmark is a weighted sum of K vertices.
+    triangles : int32, shape (T, 3); uv : float32, shape (V, 2)
+        The dense mesh's surface; either may be empty.
+    expression_names : tuple of 46 str
+    info : dict
+        Free text for people: name, licence, data, residuals.
+    """
+
+    identity: NDArray[np.float32]
+    expression: NDArray[np.float32]
+    landmark_vertices: NDArray[np.int32]
+    landmark_weights: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    uv: NDArray[np.float32]
+    expression_names: tuple[str, ...] = EXPRESSION_NAMES
+    info: dict[str, Any] = field(default_factory=lambda: {})
+
+    def __post_init__(self) -> None:
+        _validate(self)
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """The mean neutral shape, shape (V, 3), ``model`` frame."""
+        return self.identity[0]
+
+    @cached_property
+    def reduced(self) -> NDArray[np.float32]:
+        """The reduced tensor, shape (204, 50, 47); row ``3 * landmark + axis``.
+
+        ``reduced @ (1 - sum(e), *e) @ w`` gives the landmarks (2019, Sec. 3.1).
+        """
+        neutral = self._at_landmarks(self.identity)
+        offsets = self._at_landmarks(self.expression)
+        tensor = np.repeat(neutral[:, None], NUM_EXPRESSIONS + 1, axis=1)
+        if offsets.ndim == 3:
+            tensor[0, 1:] += offsets
+        else:
+            tensor[:, 1:] += offsets
+        rows = tensor.reshape(NUM_IDENTITY, NUM_EXPRESSIONS + 1, 3 * NUM_LANDMARKS)
+        return np.ascontiguousarray(rows.transpose(2, 0, 1))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of everything that changes a shape: arrays and expression names, hex."""
+        digest = hashlib.sha256("\n".join(self.expression_names).encode())
+        for name in _ARRAYS:
+            array = np.ascontiguousarray(getattr(self, name))
+            digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def vertices(self, identity: ArrayLike, expression: ArrayLike) -> NDArray[np.float32]:
+        """Dense shape for coefficients.
+
+        Parameters
+        ----------
+        identity : float, shape (..., 50)
+        expression : float, shape (..., 46)
+
+        Returns
+        -------
+        float32, shape (..., V, 3), ``model`` frame
+
+        Raises
+        ------
+        InvalidInputError
+            If the coefficients' last axes are not 50 and 46, or are not numbers.
+
+        Examples
+        --------
+        >>> model = default_face_model()
+        >>> smile = np.zeros(46); smile[model.expression_names.index("mouthSmileLeft")] = 1
+        >>> model.vertices(np.eye(50)[0], smile).shape
+        (468, 3)
+        """
+        return _blend(self.identity, self.expression, identity, expression)
+
+    def landmarks(self, identity: ArrayLike, expression: ArrayLike) -> NDArray[np.float32]:
+        """The 68 landmarks for coefficients.
+
+        Parameters, frame and errors are those of `vertices`.
+
+        Returns
+        -------
+        float32, shape (..., 68, 3), ``model`` frame
+            In the order of Multi-PIE and 300-W.
+        """
+        return _blend(*self._landmark_basis, identity, expression)
+
+    @cached_property
+    def _landmark_basis(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self._at_landmarks(self.identity), self._at_landmarks(self.expression)
+
+    def _at_landmarks(self, shapes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``shapes`` (..., V, 3) at the 68 landmarks, (..., 68, 3)."""
+        corners = shapes[..., self.landmark_vertices, :]
+        return np.einsum("...lkc,lk->...lc", corners, self.landmark_weights).astype(np.float32)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as a compressed ``.npz`` (``docs/face-model.md`` gives the layout)."""
+        Path(path).write_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The ``.npz`` file as bytes; exported networks carry it inside them."""
+        buffer = io.BytesIO()
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
+        header = {
+            "format": FORMAT,
+            "version": list(VERSION),
+            "sha256": self.sha256,
+            "expression_names": list(self.expression_names),
+            "info": self.info,
+        }
+        arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+        # Modes and offsets are stored in half precision where that loses nothing.
+        for name in ("identity", "expression", "uv"):
+            half = arrays[name].astype(np.float16)
+            if np.array_equal(half.astype(np.float32), arrays[name]):
+                arrays[name] = half
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        return buffer.getvalue()
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> FaceModel:
+        """Read a model written by `save`.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file is absent.
+        ModelFormatError
+            If it is damaged, of another kind, or of a newer major version.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise InvalidInputError(f"cannot read the face model {path}: {error}") from error
+        return FaceModel.from_bytes(data, source=str(path))
+
+    @staticmethod
+    def from_bytes(data: bytes, source: str = "face model") -> FaceModel:
+        """Inverse of `to_bytes`; ``source`` names the file in errors."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+                header = json.loads(archive["header"].tobytes())
+                arrays = {name: archive[name] for name in _ARRAYS}
+        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise ModelFormatError(
+                f"{source} is no edgeface face model, or is damaged: {error}"
+            ) from error
+        if not isinstance(header, dict) or cast(dict[str, Any], header).get("format") != FORMAT:
+            raise ModelFormatError(f"{source} is no edgeface face model: it lacks 'format'")
+        return _from_parts(cast(dict[str, Any], header), arrays, source)
+
+
+def _from_parts(header: dict[str, Any], arrays: dict[str, Any], source: str) -> FaceModel:
+    version = header.get("version")
+    if not (isinstance(version, list) and version and version[0] == VERSION[0]):
+        raise ModelFormatError(
+            f"{source} has face-model version {version}; this release reads {VERSION[0]}.x"
+        )
+    integers = ("landmark_vertices", "triangles")
+    try:
+        model = FaceModel(
+            **{n: a.astype(np.int32 if n in integers else np.float32) for n, a in arrays.items()},
+            expression_names=tuple(header["expression_names"]),
+            info=header.get("info", {}),
+        )
+    except (InvalidInputError, KeyError, TypeError) as error:
+        raise ModelFormatError(f"{source} is damaged: {error}") from error
+    if header.get("sha256") != model.sha256:
+        raise ModelFormatError(f"{source} is damaged: its arrays do not match its hash")
+    return model
+
+
+def _validate(model: FaceModel) -> None:
+    num_vertices = model.identity.shape[1] if model.identity.ndim == 3 else -1
+    tail = (NUM_EXPRESSIONS, num_vertices, 3)
+    checks = {
+        "identity": model.identity.shape == (NUM_IDENTITY, num_vertices, 3),
+        "expression": model.expression.shape in (tail, (NUM_IDENTITY, *tail)),
+        "landmark_vertices": model.landmark_vertices.ndim == 2
+        and model.landmark_vertices.shape[0] == NUM_LANDMARKS,
+        "landmark_weights": model.landmark_weights.shape == model.landmark_vertices.shape,
+        "triangles": model.triangles.ndim == 2 and model.triangles.shape[1] == 3,
+        "uv": model.uv.shape in ((0, 2), (num_vertices, 2)),
+    }
+    for name, good in checks.items():
+        if not good:
+            raise InvalidInputError(f"{name} has the shape {getattr(model, name).shape}")
+    for name in ("landmark_vertices", "triangles"):
+        indices = getattr(model, name)
+        if indices.size and (indices.min() < 0 or indices.max() >= num_vertices):
+            raise InvalidInputError(f"{name} points outside the {num_vertices} vertices")
+    for name in ("identity", "expression", "landmark_weights", "uv"):
+        if not np.isfinite(getattr(model, name)).all():
+            raise InvalidInputError(f"{name} contains values that are not finite")
+    if len(model.expression_names) != NUM_EXPRESSIONS:
+        raise InvalidInputError(f"expected 46 expression names, got {len(model.expression_names)}")
+
+
+def _blend(
+    neutral: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    identity: ArrayLike,
+    expression: ArrayLike,
+) -> NDArray[np.float32]:
+    w = np.asarray(identity, dtype=np.float32)
+    e = np.asarray(expression, dtype=np.float32)
+    if w.shape[-1:] != (NUM_IDENTITY,) or e.shape[-1:] != (NUM_EXPRESSIONS,):
+        raise InvalidInputError(
+            f"expected identity (..., 50) and expression (..., 46), got {w.shape} and {e.shape}"
+        )
+    shape = np.tensordot(w, neutral, axes=1)
+    if offsets.ndim == 3:
+        shape = shape + w[..., :1, None] * np.tensordot(e, offsets, axes=1)
+    else:
+        shape = shape + np.einsum("...i,...k,ikvc->...vc", w, e, offsets, optimize=True)
+    return shape.astype(np.float32)
+
+
+def default_face_model() -> FaceModel:
+    """The face model that ships with edgeface (see ``edgeface/assets/face_model.md``)."""
+    return FaceModel.load(Path(__file__).parent / "assets" / "face_model.npz")

@@ -1,0 +1,195 @@
+"""What a network saw: `Faces`, and one `Face` of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "boxes_xyxy": (4,),
+    "scores": (),
+    "landmarks_3d": (68, 3),
+    "identity_coeffs": (50,),
+    "expression_coeffs": (46,),
+    "rotation": (3, 3),
+    "euler_deg": (3,),
+    "translation": (3,),
+    "focal": (),
+}
+
+# Coefficients that ARKit names otherwise. Both of a pair come from one coefficient, or one name
+# from the mean of two.
+_ARKIT_SPLIT = {
+    "eyeLookUp": ("eyeLookUpLeft", "eyeLookUpRight"),
+    "eyeLookDown": ("eyeLookDownLeft", "eyeLookDownRight"),
+}
+_ARKIT_MERGED = {"browInnerUp": ("browInnerUpLeft", "browInnerUpRight")}
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """The N >= 0 faces of one image, as parallel arrays; best score first.
+
+    Attributes
+    ----------
+    boxes_xyxy : float32, shape (N, 4), image_px
+    scores : float32, shape (N,), the estimated IoU of the box with a face, in [0, 1]
+    landmarks_3d : float32, shape (N, 68, 3), image_px; z has the same scale and grows away from
+        the camera, with the model's origin at ``focal * translation[2]``
+    identity_coeffs : float32, shape (N, 50); index 0 weighs the mean shape
+    expression_coeffs : float32, shape (N, 46), in [0, 1], named by ``expression_names``
+    rotation : float32, shape (N, 3, 3), of the head in the ``model`` frame
+    euler_deg : float32, shape (N, 3): pitch, yaw, roll; + looks down, looks to the face's own
+        left, tips to its own right shoulder
+    translation : float32, shape (N, 3), model units; focal : float32, shape (N,), face_norm a
+        model unit: the weak-perspective camera
+    expression_names : of the columns of ``expression_coeffs``
+    unseen_expressions : those of them that the network was never taught
+
+    Raises
+    ------
+    InvalidInputError
+        When built from arrays whose shapes do not fit together.
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks_3d: NDArray[np.float32]
+    identity_coeffs: NDArray[np.float32]
+    expression_coeffs: NDArray[np.float32]
+    rotation: NDArray[np.float32]
+    euler_deg: NDArray[np.float32]
+    translation: NDArray[np.float32]
+    focal: NDArray[np.float32]
+    expression_names: tuple[str, ...]
+    unseen_expressions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.boxes_xyxy)
+        for name, tail in _SHAPES.items():
+            shape = getattr(self, name).shape
+            if shape != (count, *tail):
+                raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
+
+    @property
+    def landmarks_2d(self) -> NDArray[np.float32]:
+        """The 68 landmarks, float32, shape (N, 68, 2), image_px; a view."""
+        return self.landmarks_3d[..., :2]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, index: int) -> Face:
+        """One face; ``IndexError`` outside -N..N-1."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there are {len(self)} faces, no number {index}")
+        return Face(self, index % len(self))
+
+    def __iter__(self) -> Iterator[Face]:
+        return (Face(self, i) for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"Faces(N={len(self)})"
+
+    def select(self, index: NDArray[Any]) -> Faces:
+        """The faces that an index array or a boolean mask picks."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Faces(**{n: v[index] if n in _SHAPES else v for n, v in parts.items()})
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """`Face.to_dict` of every face."""
+        return [face.to_dict() for face in self]
+
+    def draw(self, image: Any) -> NDArray[np.uint8]:
+        """A copy of the image with boxes, landmarks and head axes drawn on it.
+
+        ``image`` is anything that `edgeface.read_image` takes. Returns uint8 (H, W, 3).
+        """
+        from edgeface.drawing import draw_faces
+
+        return draw_faces(image, self)
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face of a `Faces`; its arrays are that object's rows."""
+
+    faces: Faces
+    index: int
+
+    @property
+    def box_xyxy(self) -> NDArray[np.float32]:
+        """shape (4,), image_px."""
+        return self.faces.boxes_xyxy[self.index]
+
+    @property
+    def score(self) -> float:
+        """The estimated IoU of the box with a face, in [0, 1]."""
+        return float(self.faces.scores[self.index])
+
+    @property
+    def landmarks_2d(self) -> NDArray[np.float32]:
+        """shape (68, 2), image_px."""
+        return self.faces.landmarks_2d[self.index]
+
+    @property
+    def landmarks_3d(self) -> NDArray[np.float32]:
+        """shape (68, 3), image_px with depth."""
+        return self.faces.landmarks_3d[self.index]
+
+    @property
+    def identity_coeffs(self) -> NDArray[np.float32]:
+        """shape (50,)."""
+        return self.faces.identity_coeffs[self.index]
+
+    @property
+    def expression_coeffs(self) -> NDArray[np.float32]:
+        """shape (46,), in [0, 1]."""
+        return self.faces.expression_coeffs[self.index]
+
+    @property
+    def rotation(self) -> NDArray[np.float32]:
+        """shape (3, 3), ``model`` frame."""
+        return self.faces.rotation[self.index]
+
+    @property
+    def euler_deg(self) -> NDArray[np.float32]:
+        """shape (3,): pitch, yaw, roll."""
+        return self.faces.euler_deg[self.index]
+
+    @property
+    def blendshapes(self) -> dict[str, float]:
+        """Expression under ARKit's names, in [0, 1]; what the network can't see is absent."""
+        named = {
+            name: float(value)
+            for name, value in zip(self.faces.expression_names, self.expression_coeffs, strict=True)
+            if name not in self.faces.unseen_expressions
+        }
+        for merged, parts in _ARKIT_MERGED.items():
+            if all(part in named for part in parts):
+                named[merged] = sum(named.pop(part) for part in parts) / len(parts)
+        for single, parts in _ARKIT_SPLIT.items():
+            if single in named:
+                value = named.pop(single)
+                named |= dict.fromkeys(parts, value)
+        return dict(sorted(named.items()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain Python values, ready for JSON."""
+        return {
+            "box_xyxy": self.box_xyxy.tolist(),
+            "score": self.score,
+            "landmarks_2d": self.landmarks_2d.tolist(),
+            "landmarks_3d": self.landmarks_3d.tolist(),
+            "euler_deg": self.euler_deg.tolist(),
+            "rotation": self.rotation.tolist(),
+            "blendshapes": self.blendshapes,
+            "identity_coeffs": self.identity_coeffs.tolist(),
+            "expression_coeffs": self.expression_coeffs.tolist(),
+        }

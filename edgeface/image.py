@@ -1,0 +1,192 @@
+"""Reading images, and the geometry between an image and a network's input.
+
+The coordinate frames of the whole project:
+
+``image_px``
+    Continuous pixels of the user's image: x right, y down, origin at the corner of the top-left
+    pixel, whose centre is (0.5, 0.5). Boxes are half-open xyxy: area = width * height.
+``input_px``
+    The same for a network's square input.
+``grid``
+    Cells of ``stride`` input pixels; origin as in ``input_px``.
+``face_norm``
+    Origin at the centre of a face's box; 1.0 is the longer side of the box, on both axes; x
+    right, y down.
+``model``
+    The 3D morphable model's own space: x to the face's left, y up, z out of the face,
+    right-handed; 1.0 is the outer eye distance of the mean face. y and z flip into the image.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from edgeface.errors import InvalidInputError
+from edgeface.metadata import PAD_VALUE
+
+ImageLike = NDArray[np.uint8] | Image.Image | str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an image lies in a network's input: ``input = image * scale + offset``.
+
+    Attributes
+    ----------
+    scale : float64, shape (2,), x and y; offset : float64, shape (2,), input_px
+    """
+
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    def to_image(self, points: NDArray[Any]) -> NDArray[np.float32]:
+        """Points (..., 2) from ``input_px`` to ``image_px``."""
+        return ((points - self.offset) / self.scale).astype(np.float32)
+
+    def to_input(self, points: NDArray[Any]) -> NDArray[np.float32]:
+        """Points (..., 2) from ``image_px`` to ``input_px``."""
+        return (points * self.scale + self.offset).astype(np.float32)
+
+
+def read_image(image: ImageLike) -> NDArray[np.uint8]:
+    """Any accepted image as an RGB array.
+
+    Parameters
+    ----------
+    image : uint8 array (H, W, 3) RGB, (H, W) or (H, W, 1) grey, or (H, W, 4) RGBA whose alpha is
+        dropped; a PIL image; or a path. The EXIF orientation of the latter two is respected.
+
+    Returns
+    -------
+    uint8, shape (H, W, 3), RGB; a view of the argument where it already was that
+
+    Raises
+    ------
+    InvalidInputError
+        If it is empty, of another dtype or shape, or if the file is absent or no readable image.
+    """
+    if isinstance(image, np.ndarray):
+        return _read_array(image)
+    if isinstance(image, Image.Image):
+        return _read_pil(image, "the PIL image")
+    if isinstance(cast(object, image), (str, os.PathLike)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(image) as opened:
+                    return _read_pil(opened, str(image))
+        except FileNotFoundError as error:
+            raise InvalidInputError(f"no such image: {image}") from error
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise InvalidInputError(f"{image} is too large: {error}") from error
+        except (OSError, ValueError, SyntaxError) as error:
+            raise InvalidInputError(f"{image} is no readable image: {error}") from error
+    raise InvalidInputError(
+        f"expected a uint8 array, a PIL image or a path, got {type(image).__name__}"
+    )
+
+
+def _read_array(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.dtype != np.uint8:
+        raise InvalidInputError(
+            f"expected uint8 pixels in 0..255, got {array.dtype}; convert floats in [0, 1] with "
+            "(image * 255).round().astype('uint8')"
+        )
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise InvalidInputError(f"expected an image of shape (H, W, 3), got {array.shape}")
+    if 0 in array.shape:
+        raise InvalidInputError(f"the image is empty: its shape is {array.shape}")
+    if array.shape[2] == 1:
+        return np.repeat(array, 3, axis=2)
+    return array[:, :, :3]
+
+
+def _read_pil(picture: Image.Image, source: str) -> NDArray[np.uint8]:
+    try:
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I;16"):
+            # 16-bit grey: PIL would clip it at 255 instead of scaling
+            return _read_array((np.asarray(upright) >> 8).astype(np.uint8))
+        return _read_array(np.asarray(upright.convert("RGB")))
+    except (OSError, ValueError, SyntaxError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(f"{source} is no readable image: {error}") from error
+
+
+def letterbox(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], Placement]:
+    """Fit an image into the middle of a square input, keeping its aspect.
+
+    Parameters
+    ----------
+    image : uint8, shape (H, W, 3)
+    size : side of the input, px
+
+    Returns
+    -------
+    input_tensor : uint8, shape (size, size, 3); grey where the image does not reach
+    placement : Placement
+    """
+    height, width = image.shape[:2]
+    longer = max(height, width)
+    inner_w = max(1, round(width * size / longer))
+    inner_h = max(1, round(height * size / longer))
+    left, top = (size - inner_w) // 2, (size - inner_h) // 2
+    canvas = np.full((size, size, 3), PAD_VALUE, np.uint8)
+    resized = Image.fromarray(np.ascontiguousarray(image)).resize(
+        (inner_w, inner_h), Image.Resampling.BILINEAR, reducing_gap=3.0
+    )
+    canvas[top : top + inner_h, left : left + inner_w] = np.asarray(resized)
+    scale = np.array([inner_w / width, inner_h / height])
+    return canvas, Placement(scale, np.array([left, top], np.float64))
+
+
+def crop(
+    image: NDArray[np.uint8], box_xyxy: NDArray[Any], crop_scale: float, size: int
+) -> tuple[NDArray[np.uint8], Placement]:
+    """The square around a face box, resized to a network's input.
+
+    Parameters
+    ----------
+    image : uint8, shape (H, W, 3)
+    box_xyxy : float, shape (4,), image_px
+    crop_scale : side of the square in longer sides of the box
+    size : side of the input, px
+
+    Returns
+    -------
+    input_tensor : uint8, shape (size, size, 3); grey where the square leaves the image
+    placement : Placement
+    """
+    height, width = image.shape[:2]
+    low, high = box_xyxy[:2].astype(np.float64), box_xyxy[2:].astype(np.float64)
+    side = crop_scale * float((high - low).max())
+    corner = (low + high) / 2 - side / 2
+    scale = size / side
+    placement = Placement(np.array([scale, scale]), -corner * scale)
+    canvas = np.full((size, size, 3), PAD_VALUE, np.uint8)
+    # the part of the input that the image covers, in whole input pixels
+    first = np.clip(np.ceil(placement.offset), 0, size).astype(int)
+    last = placement.offset + scale * np.array([width, height])
+    last = np.clip(np.floor(last), 0, size).astype(int)
+    if (last <= first).any():
+        return canvas, placement
+    source = np.concatenate([placement.to_image(first), placement.to_image(last)])
+    source = np.clip(source, 0, [width, height, width, height])
+    part = Image.fromarray(np.ascontiguousarray(image)).resize(
+        (int(last[0] - first[0]), int(last[1] - first[1])),
+        Image.Resampling.BILINEAR,
+        box=tuple(source.tolist()),
+        reducing_gap=3.0,
+    )
+    canvas[first[1] : last[1], first[0] : last[0]] = np.asarray(part)
+    return canvas, placement

@@ -1,0 +1,163 @@
+"""What a model file says of itself: the JSON under its key ``edgeface``.
+
+``docs/model-format.md`` specifies it for other languages.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, cast
+
+from edgeface.errors import MetadataError
+
+KEY = "edgeface"
+FACE_MODEL_KEY = "edgeface_face_model"
+"""The face model's ``.npz``, base64, beside the JSON."""
+SCHEMA_VERSION = (1, 0)
+PAD_VALUE = 127
+
+OUTPUTS = {
+    "sfn": ("identity", "expression", "pose"),
+    "mfn": ("detection", "identity", "expression", "pose"),
+}
+WIDTHS = {"detection": 5, "identity": 50, "expression": 46, "pose": 8}
+POSE_SLICES = {"quaternion_wxyz": (0, 4), "translation": (4, 7), "scale_logit": (7, 8)}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Everything needed to run a network file and to read its outputs.
+
+    Attributes
+    ----------
+    kind : "sfn" (one face crop) or "mfn" (a whole image)
+    name : for people
+    input_size : side of the square input, px
+    stride, anchors : the MFN's grid; anchors are (width, height) in input px
+    score_threshold, iou_threshold : the MFN's defaults
+    crop_scale : side of the SFN's crop in longer sides of the face box
+    expression_names : of the 46 coefficients
+    unseen_expressions : those that no training label ever moved
+    face_model_sha256 : of the face model in the file
+    licence, training, parity : for people and tools; never needed to run
+    """
+
+    kind: Literal["sfn", "mfn"]
+    name: str
+    input_size: int
+    expression_names: tuple[str, ...]
+    face_model_sha256: str
+    licence: str
+    stride: int = 0
+    anchors: tuple[tuple[float, float], ...] = ()
+    score_threshold: float = 0.0
+    iou_threshold: float = 0.0
+    crop_scale: float = 0.0
+    unseen_expressions: tuple[str, ...] = ()
+    training: dict[str, Any] = field(default_factory=lambda: {})
+    parity: dict[str, Any] = field(default_factory=lambda: {})
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The network's outputs in order."""
+        return OUTPUTS[self.kind]
+
+    def output_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one output for one image, without the batch axis."""
+        if self.kind == "sfn":
+            return (WIDTHS[name],)
+        cells = self.input_size // self.stride
+        return (cells, cells, len(self.anchors) * WIDTHS[name])
+
+    def to_json(self) -> str:
+        """The JSON text, with the derived entries that spare other programs the arithmetic."""
+        values = asdict(self)
+        values["schema_version"] = list(SCHEMA_VERSION)
+        values["input"] = {
+            "shape": ["batch", self.input_size, self.input_size, 3],
+            "layout": "NHWC",
+            "dtype": "uint8",
+            "colour_order": "RGB",
+            "pad_value": PAD_VALUE,
+        }
+        values["outputs"] = {
+            name: {"shape": ["batch", *self.output_shape(name)], "values": "raw logits"}
+            for name in self.output_names
+        }
+        values["pose_slices"] = POSE_SLICES
+        return json.dumps(values, indent=1)
+
+    @staticmethod
+    def from_json(text: str | bytes | None, source: str) -> Metadata:
+        """Parse and check; ``source`` names the file in errors.
+
+        Raises
+        ------
+        MetadataError
+            If the text is absent, no JSON, of a newer major version, or lacks a key. Nothing is
+            guessed.
+        """
+        if text is None:
+            raise MetadataError(
+                f"{source} carries no metadata under the key {KEY!r}; "
+                "only files written by edgeface's converters can be run"
+            )
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise MetadataError(f"{source}: the metadata is no JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise MetadataError(f"{source}: the metadata is no JSON object")
+        return _checked(cast(dict[str, Any], values), source)
+
+
+def _checked(values: dict[str, Any], source: str) -> Metadata:
+    version = values.get("schema_version")
+    if not (isinstance(version, list) and version and version[0] == SCHEMA_VERSION[0]):
+        raise MetadataError(
+            f"{source} has metadata version {version}; this release reads {SCHEMA_VERSION[0]}.x"
+        )
+    kind = values.get("kind")
+    if kind not in OUTPUTS:
+        raise MetadataError(f"{source}: 'kind' must be 'sfn' or 'mfn', got {kind!r}")
+    needed: dict[str, Any] = {
+        "name": str,
+        "input_size": int,
+        "expression_names": list,
+        "face_model_sha256": str,
+        "licence": str,
+    }
+    if kind == "mfn":
+        needed |= {"stride": int, "anchors": list, "score_threshold": float, "iou_threshold": float}
+    else:
+        needed |= {"crop_scale": float}
+    for key, kind_of in needed.items():
+        if key not in values:
+            raise MetadataError(f"{source}: the metadata lacks {key!r}")
+        if not isinstance(values[key], (int, float) if kind_of is float else kind_of):
+            raise MetadataError(f"{source}: {key!r} must be a {kind_of.__name__}")
+    if len(values["expression_names"]) != WIDTHS["expression"]:
+        raise MetadataError(f"{source}: expected 46 expression names")
+    try:
+        anchors = tuple((float(w), float(h)) for w, h in values.get("anchors", []))
+    except (TypeError, ValueError) as error:
+        raise MetadataError(f"{source}: 'anchors' must be pairs of numbers") from error
+    if kind == "mfn" and (not anchors or values["stride"] <= 0):
+        raise MetadataError(f"{source}: an mfn needs anchors and a positive stride")
+    return Metadata(
+        kind=kind,
+        name=values["name"],
+        input_size=values["input_size"],
+        expression_names=tuple(values["expression_names"]),
+        face_model_sha256=values["face_model_sha256"],
+        licence=values["licence"],
+        stride=values.get("stride", 0),
+        anchors=anchors,
+        score_threshold=float(values.get("score_threshold", 0.0)),
+        iou_threshold=float(values.get("iou_threshold", 0.0)),
+        crop_scale=float(values.get("crop_scale", 0.0)),
+        unseen_expressions=tuple(values.get("unseen_expressions", ())),
+        training=values.get("training", {}),
+        parity=values.get("parity", {}),
+    )

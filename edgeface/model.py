@@ -1,0 +1,222 @@
+"""``load()`` and `Model`: image -> input -> heads -> candidates -> faces."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgeface import kernels
+from edgeface.backends import Backend, open_backend
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.faces import Faces
+from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
+from edgeface.kernels.morphable import arrange_tensor
+from edgeface.metadata import Metadata
+
+ASSETS = Path(__file__).parent / "assets"
+BUNDLED = ("mfn", "sfn")
+"""Names that `load` takes besides paths: the networks that ship with edgeface."""
+
+Heads = dict[str, NDArray[np.float32]]
+
+
+def load(path_or_name: str | os.PathLike[str], *, num_threads: int = 0) -> Model:
+    """Load a network.
+
+    Parameters
+    ----------
+    path_or_name : a model file, or "mfn" or "sfn" for those that ship with edgeface
+    num_threads : of the backend; 0 leaves the choice to it
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such file.
+    ModelFormatError, MetadataError
+        If the file is damaged, of an unknown kind or version, or does not describe itself.
+    BackendUnavailableError
+        If the library that runs it is not installed; the message names the remedy.
+
+    Examples
+    --------
+    >>> faces = load("mfn").run(DEMO_PHOTO)
+    >>> len(faces)
+    5
+    """
+    if isinstance(path_or_name, str) and path_or_name in BUNDLED:
+        path_or_name = ASSETS / f"{path_or_name}.onnx"
+    return Model(open_backend(Path(path_or_name), num_threads))
+
+
+DEMO_PHOTO = ASSETS / "demo.jpg"
+
+
+class Model:
+    """A loaded network; ``metadata`` says what it is, ``face_model`` what it speaks of."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.metadata: Metadata = backend.metadata
+        self.face_model: FaceModel = backend.face_model
+        self._anchors = np.array(self.metadata.anchors, np.float32)
+        self._basis = arrange_tensor(self.face_model.reduced)
+
+    def __repr__(self) -> str:
+        return f"Model({self.metadata.name!r}, {self.metadata.kind})"
+
+    def run(
+        self,
+        image: ImageLike,
+        *,
+        boxes_xyxy: ArrayLike | None = None,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+    ) -> Faces:
+        """Find the faces of an image.
+
+        Parameters
+        ----------
+        image : uint8 array (H, W, 3) RGB, PIL image or path; see `read_image`
+        boxes_xyxy : float, shape (N, 4), image_px; the faces an SFN shall look at, by default one
+            that fills the image. An MFN finds its own.
+        score_threshold : in [0, 1]; by default the one that the file names
+        iou_threshold : in [0, 1]; boxes that overlap a better one by more are dropped
+
+        Returns
+        -------
+        Faces
+            By falling score; N = 0 where there is none.
+
+        Raises
+        ------
+        InvalidInputError
+            If the image or another argument is not as described.
+        InferenceError
+            If the backend fails.
+        """
+        pixels = read_image(image)
+        if self.metadata.kind == "sfn":
+            if score_threshold is not None or iou_threshold is not None:
+                raise InvalidInputError("an sfn does not detect: it has no thresholds")
+            return self._run_crops(pixels, boxes_xyxy)
+        if boxes_xyxy is not None:
+            raise InvalidInputError("an mfn finds its own boxes; boxes_xyxy is for an sfn")
+        score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
+        iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
+        input_tensor, placement = letterbox(pixels, self.metadata.input_size)
+        heads = self._backend.infer(input_tensor[None])
+        return self.decode({n: h[0] for n, h in heads.items()}, placement, score, iou)
+
+    def decode(
+        self, heads: Heads, placement: Placement, score_threshold: float, iou_threshold: float
+    ) -> Faces:
+        """An MFN's raw outputs for one image, without the batch axis, to faces."""
+        boxes, scores, index = kernels.decode_candidates(
+            heads["detection"], self._anchors, self.metadata.stride, score_threshold
+        )
+        kept = kernels.suppress(boxes, scores, iou_threshold)
+        row, column, anchor = index[kept].T
+        picked = {
+            name: head.reshape(*head.shape[:2], len(self._anchors), -1)[row, column, anchor]
+            for name, head in heads.items()
+            if name != "detection"
+        }
+        return self._assemble(picked, boxes[kept], scores[kept], [placement] * len(kept))
+
+    def _run_crops(self, pixels: NDArray[np.uint8], boxes_xyxy: ArrayLike | None) -> Faces:
+        size, scale = self.metadata.input_size, self.metadata.crop_scale
+        boxes = _face_boxes(boxes_xyxy, pixels, scale)
+        crops = [crop(pixels, box, scale, size) for box in boxes]
+        tensors = np.array([c[0] for c in crops], np.uint8).reshape(-1, size, size, 3)
+        heads = self._backend.infer(tensors) if len(boxes) else _no_heads(self.metadata)
+        side = size / scale
+        centred = np.array([size - side, size - side, size + side, size + side]) / 2
+        in_input = np.tile(centred.astype(np.float32), (len(boxes), 1))
+        scores = np.ones(len(boxes), np.float32)
+        faces = self._assemble(heads, in_input, scores, [c[1] for c in crops])
+        return replace(faces, boxes_xyxy=boxes)
+
+    def _assemble(
+        self,
+        heads: Heads,
+        boxes: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        placements: list[Placement],
+    ) -> Faces:
+        """Faces from the raw coefficients of N survivors and their boxes in ``input_px``."""
+        pose = heads["pose"]
+        expression = _sigmoid(heads["expression"])
+        rotation = kernels.rotation_from_quaternion(kernels.unit_quaternion(pose[:, :4]))
+        translation, focal = np.ascontiguousarray(pose[:, 4:7]), _sigmoid(pose[:, 7])
+        shape = kernels.contract_landmarks(self._basis, heads["identity"], expression)
+        points = kernels.project_landmarks(shape, rotation, translation, focal)
+        longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0)
+        points = points * longer[:, None, None]
+        points[..., :2] += ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]
+        boxes_image = boxes.reshape(-1, 2, 2).copy()
+        for i, placement in enumerate(placements):
+            points[i, :, :2] = placement.to_image(points[i, :, :2])
+            points[i, :, 2] /= placement.scale.mean()
+            boxes_image[i] = placement.to_image(boxes_image[i])
+        return Faces(
+            boxes_xyxy=boxes_image.reshape(-1, 4),
+            scores=scores,
+            landmarks_3d=points.astype(np.float32),
+            identity_coeffs=heads["identity"],
+            expression_coeffs=expression,
+            rotation=rotation,
+            euler_deg=kernels.euler_from_rotation(rotation),
+            translation=translation,
+            focal=focal,
+            expression_names=self.metadata.expression_names,
+            unseen_expressions=self.metadata.unseen_expressions,
+        )
+
+
+def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))).astype(np.float32)
+
+
+def _no_heads(metadata: Metadata) -> Heads:
+    return {n: np.zeros((0, *metadata.output_shape(n)), np.float32) for n in metadata.output_names}
+
+
+def _fraction(name: str, value: Any, default: float) -> float:
+    if value is None:
+        return default
+    if not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+        raise InvalidInputError(f"{name} must lie in [0, 1], got {value!r}")
+    return float(value)
+
+
+def _face_boxes(
+    boxes_xyxy: ArrayLike | None, pixels: NDArray[np.uint8], crop_scale: float
+) -> NDArray[np.float32]:
+    """Checked boxes (N, 4); without any, the one whose crop just holds the whole image."""
+    height, width = pixels.shape[:2]
+    if boxes_xyxy is None:
+        half = max(height, width) / crop_scale / 2
+        cx, cy = width / 2, height / 2
+        return np.array([[cx - half, cy - half, cx + half, cy + half]], np.float32)
+    try:
+        boxes = np.asarray(boxes_xyxy, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"boxes_xyxy must be numbers of shape (N, 4): {error}") from error
+    if boxes.size == 0:
+        return np.zeros((0, 4), np.float32)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InvalidInputError(f"boxes_xyxy must have the shape (N, 4), got {boxes.shape}")
+    extent = boxes[:, 2:] - boxes[:, :2]
+    if not np.isfinite(boxes).all() or (extent <= 0).any():
+        raise InvalidInputError("boxes_xyxy must be finite, with x1 > x0 and y1 > y0")
+    return boxes

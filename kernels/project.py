@@ -1,0 +1,82 @@
+"""Pose: quaternions, Euler angles and the weak-perspective projection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def unit_quaternion(raw: Array) -> Array:
+    """Raw quaternions (N, 4) scaled to length 1 with w >= 0; a zero becomes the identity.
+
+    Returns float32, shape (N, 4), as (w, x, y, z).
+    """
+    raw = raw.astype(np.float64)
+    length = np.linalg.norm(raw, axis=1, keepdims=True)
+    safe = np.where(length > 1e-12, raw / np.maximum(length, 1e-12), [1.0, 0.0, 0.0, 0.0])
+    return np.where(safe[:, :1] < 0, -safe, safe).astype(np.float32)
+
+
+def rotation_from_quaternion(quaternion_wxyz: Array) -> Array:
+    """Unit quaternions (N, 4) to rotation matrices, float32 (N, 3, 3).
+
+    Examples
+    --------
+    >>> rotation_from_quaternion(np.array([[1.0, 0.0, 0.0, 0.0]]))[0].tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    w, x, y, z = quaternion_wxyz.astype(np.float64).T
+    rows = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return np.stack(rows, axis=1).reshape(-1, 3, 3).astype(np.float32)
+
+
+def euler_from_rotation(rotation: Array) -> Array:
+    """Pitch, yaw and roll of rotations (N, 3, 3), float32 (N, 3), degrees.
+
+    Notes
+    -----
+    Intrinsic pitch-yaw-roll by the right-hand rule on the ``model`` axes:
+    ``R = Rx(pitch) Ry(yaw) Rz(roll)``. Positive pitch looks down, positive yaw looks to the
+    face's own left (the viewer's right), positive roll tips the head to the face's own right
+    shoulder (counter-clockwise for the viewer). Yaw lies in [-90, 90]; at its ends roll is 0.
+    """
+    r = rotation.astype(np.float64)
+    sine = np.clip(r[:, 0, 2], -1.0, 1.0)
+    locked = np.abs(sine) > 1 - 1e-9
+    pitch = np.where(
+        locked, np.arctan2(r[:, 2, 1], r[:, 1, 1]), np.arctan2(-r[:, 1, 2], r[:, 2, 2])
+    )
+    roll = np.where(locked, 0.0, np.arctan2(-r[:, 0, 1], r[:, 0, 0]))
+    return np.rad2deg(np.stack([pitch, np.arcsin(sine), roll], axis=1)).astype(np.float32)
+
+
+def project_landmarks(shape: Array, rotation: Array, translation: Array, focal: Array) -> Array:
+    """Shapes in the ``model`` frame to ``face_norm``, with depth.
+
+    Parameters
+    ----------
+    shape : float32, shape (N, L, 3), ``model`` frame
+    rotation : float32, shape (N, 3, 3)
+    translation : float32, shape (N, 3), model units
+    focal : float32, shape (N,), face_norm a model unit
+
+    Returns
+    -------
+    float32, shape (N, L, 3), ``face_norm``; x right, y down, z away from the camera
+
+    Notes
+    -----
+    Chaudhuri et al. 2019, Eq. 2, ``P = f [R shape + t]``. Both image axes share one unit, the
+    longer side of the box; the paper scales x by its width and y by its height, under which R
+    would be no rotation.
+    """
+    posed = shape @ rotation.transpose(0, 2, 1) + translation[:, None]
+    return posed * (focal[:, None, None] * np.array([1.0, -1.0, -1.0], np.float32))

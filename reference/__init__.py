@@ -1,0 +1,1 @@
+"""The PyTorch reference: face-model learning, networks, losses, data, training, evaluation."""

@@ -1,0 +1,136 @@
+"""The building blocks of both networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Convolution and batch norm, "same" padding."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+class SqueezeExcite(nn.Module):
+    """Channel attention: each channel times a sigmoid of what all channels' averages say.
+
+    Notes
+    -----
+    Hu et al. 2018, Eqs. 2 to 4, with the reduction ratio 16.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, max(4, channels // 16), 1)
+        self.expand = nn.Conv2d(max(4, channels // 16), channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = self.expand(torch.relu(self.reduce(x.mean(dim=(2, 3), keepdim=True))))
+        return x * torch.sigmoid(gate)
+
+
+class Fire(nn.Module):
+    """SqueezeNet's module followed by squeeze-and-excite; output has 2 * expand channels.
+
+    Notes
+    -----
+    Iandola et al. 2016, Sec. 3.2, with batch norm after each convolution and the "simple bypass"
+    of its Sec. 6 wherever input and output have the same shape.
+    """
+
+    def __init__(self, inputs: int, squeeze: int, expand: int, stride: int = 1) -> None:
+        super().__init__()
+        self.squeeze = conv_bn(inputs, squeeze, 1)
+        self.expand1 = conv_bn(squeeze, expand, 1, stride)
+        self.expand3 = conv_bn(squeeze, expand, 3, stride)
+        self.excite = SqueezeExcite(2 * expand)
+        self.bypass = stride == 1 and inputs == 2 * expand
+
+    def forward(self, x: Tensor) -> Tensor:
+        squeezed = torch.relu(self.squeeze(x))
+        out = torch.cat([self.expand1(squeezed), self.expand3(squeezed)], dim=1)
+        out = self.excite(torch.relu(out))
+        return out + x if self.bypass else out
+
+
+class Backbone(nn.Module):
+    """7x7/2 convolution, max-pool, then blocks of two Fire modules with a max-pool between.
+
+    Returns the features after every block; each has half the resolution of the one before, the
+    first a quarter of the input's.
+    """
+
+    def __init__(self, stem: int, squeeze: tuple[int, ...], expand: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stem = conv_bn(3, stem, 7, 2)
+        self.channels = [2 * e for e in expand]
+        inputs = [stem, *self.channels[:-1]]
+        self.blocks = nn.ModuleList(
+            nn.Sequential(Fire(i, s, e), Fire(2 * e, s, e))
+            for i, s, e in zip(inputs, squeeze, expand, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = torch.relu(self.stem(x))
+        taps: list[Tensor] = []
+        for block in self.blocks:
+            features = block(nn.functional.max_pool2d(features, 2))
+            taps.append(features)
+        return taps
+
+
+class SlimBranch(nn.Sequential):
+    """Carries one tap down to the last tap's resolution by Fire modules of half its channels.
+
+    One module a halving, the last of stride 2 like all others; none where there is nothing to
+    halve.
+    """
+
+    def __init__(self, inputs: int, squeeze: int, expand: int, halvings: int) -> None:
+        modules = [
+            Fire(inputs if i == 0 else expand, squeeze // 2, expand // 2, stride=2)
+            for i in range(halvings)
+        ]
+        super().__init__(*modules)
+        self.channels = expand if halvings else inputs
+
+
+class MultiScale(nn.Module):
+    """The last features, joined by slim branches of the ``depth - 1`` taps before it."""
+
+    def __init__(
+        self, channels: list[int], squeeze: tuple[int, ...], expand: tuple[int, ...], depth: int
+    ) -> None:
+        super().__init__()
+        last = len(channels) - 1
+        self.taps = range(last - depth + 1, last)
+        branches = [SlimBranch(channels[i], squeeze[i], expand[i], last - i) for i in self.taps]
+        self.branches = nn.ModuleList(branches)
+        self.channels = channels[last] + sum(branch.channels for branch in branches)
+
+    def forward(self, taps: list[Tensor]) -> Tensor:
+        finer = [branch(taps[i]) for i, branch in zip(self.taps, self.branches, strict=True)]
+        return torch.cat([*finer, taps[-1]], dim=1)
+
+
+class LearnedPool(nn.Module):
+    """Global pooling with one learned weight a place and channel, starting as the average.
+
+    A plain average forgets where on the face a feature fired; landmarks depend on it.
+    """
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Conv2d(channels, channels, size, groups=channels)
+        nn.init.constant_(self.weight.weight, 1.0 / size**2)
+        nn.init.zeros_(self.weight.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight(x).flatten(1)
+
+
+def normalise(image: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [-1, 1], inside every network."""
+    return image.permute(0, 3, 1, 2).float() / 127.5 - 1.0

@@ -1,0 +1,67 @@
+"""Reading trained networks back from training checkpoints."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.face_model import FaceModel
+from edgeface.reference.config import NetworkConfig
+from edgeface.reference.networks import build_network
+
+KEY = "edgeface"
+PREFIX = "network."
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network in evaluation mode, and what belongs to it."""
+
+    config: NetworkConfig
+    network: nn.Module
+    face_model: FaceModel
+    epoch: int
+
+
+def describe(config: NetworkConfig, model: FaceModel) -> dict[str, Any]:
+    """The entry that every checkpoint carries."""
+    blob = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
+    return {"config": config.to_dict(), "face_model": blob}
+
+
+def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
+    """Read a checkpoint of ``edgeface-train``; weights are the averaged ones.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file is absent.
+    ModelFormatError
+        If it is damaged or not such a checkpoint. Nothing in it is ever executed.
+    """
+    if not os.path.isfile(path):
+        raise InvalidInputError(f"no such checkpoint: {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        entry = content[KEY]
+        config = NetworkConfig.from_dict(entry["config"])
+        model = FaceModel.from_bytes(entry["face_model"].numpy().tobytes(), source=str(path))
+        network = build_network(config)
+        weights = content["state_dict"]
+        network.load_state_dict(
+            {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
+        )
+        epoch = int(content["epoch"])
+    except (KeyError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError,
+            zipfile.BadZipFile) as error:  # fmt: skip
+        raise ModelFormatError(
+            f"{path} is no edgeface checkpoint, or is damaged: {error}"
+        ) from error
+    return TrainedNetwork(config, network.eval(), model, epoch)

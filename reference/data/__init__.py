@@ -1,0 +1,1 @@
+"""Readers and samplers for the training packs."""

@@ -1,0 +1,87 @@
+"""Single faces: 256 x 256 crops with fitted 3DMM labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.reference.data.packs import SINGLE_FACE_PACKS, Pack, is_validation, open_pack
+from edgeface.reference.data.targets import Targets, concatenate, from_fit
+from edgeface.reference.facemodel.learn import expression_scores
+from edgeface.reference.fit import Fit, fit_landmarks, fit_meshes
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Crops (N, 256, 256, 3) uint8 with their targets; ``skipped`` names corrupt images.
+
+    ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none.
+    """
+
+    crops: NDArray[np.uint8]
+    targets: Targets
+    labelled: Array
+    pack: NDArray[np.str_]
+    residual: Array
+    skipped: list[str]
+
+
+def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
+    """All faces of one split of the single-face packs, fitted to ``model``."""
+    parts = [_read_pack(open_pack(folder, n), model, validation) for n in SINGLE_FACE_PACKS]
+    return FaceSet(
+        crops=np.concatenate([p.crops for p in parts]),
+        targets=concatenate([p.targets for p in parts]),
+        labelled=np.concatenate([p.labelled for p in parts]),
+        pack=np.concatenate([p.pack for p in parts]),
+        residual=np.concatenate([p.residual for p in parts]),
+        skipped=[name for p in parts for name in p.skipped],
+    )
+
+
+def _read_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
+    has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
+    usable = has_mesh | ("landmarks68" in pack.labels)
+    wanted = np.flatnonzero(usable & (is_validation(pack) == validation))
+    decoded = list(pack.images(wanted))
+    if not decoded:
+        raise InvalidInputError(f"the pack {pack.name} has no readable image in this split")
+    index = np.array([i for i, _ in decoded])
+    crops = np.stack([pixels for _, pixels in decoded])
+    labelled = np.full((len(index), 68, 2), np.nan, np.float32)
+    if "landmarks68" in pack.labels:
+        labelled = pack.labels["landmarks68"][index]
+    targets, residual = _fit_pack(pack, model, index, has_mesh[index], labelled)
+    return FaceSet(
+        crops, targets, labelled, np.full(len(index), pack.name), residual, list(pack.skipped)
+    )
+
+
+def _fit_pack(
+    pack: Pack, model: FaceModel, index: Array, has_mesh: Array, labelled: Array
+) -> tuple[Targets, Array]:
+    """Fits to the meshes where there are any, to the labelled points elsewhere."""
+    order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
+    scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
+    with_mesh = index[has_mesh]
+    fits: list[Fit] = [fit_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
+    if not has_mesh.all():
+        fits.append(fit_landmarks(model, labelled[~has_mesh]))
+    human = "landmarks68" in pack.labels
+    starts = np.cumsum([0, *(len(f.scale_px) for f in fits)])
+    targets = concatenate(
+        [
+            from_fit(f, model, labelled[order[a:b]] if human else None)
+            for f, a, b in zip(fits, starts[:-1], starts[1:], strict=True)
+        ]
+    )
+    back = np.argsort(order)
+    return targets[back], np.concatenate([f.residual for f in fits])[back]

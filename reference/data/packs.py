@@ -1,0 +1,129 @@
+"""Reading the data packs: zips of ``images/*.jpg`` with one ``labels.npz``.
+
+Pack coordinates put the origin at the centre of the top-left pixel; everything that leaves this
+module is in ``image_px`` (origin at its corner), half a pixel further.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgeface.errors import InvalidInputError
+
+SINGLE_FACE_PACKS = ("faces68-300w", "faces68-video", "faces-expressive")
+MULTI_FACE_PACK = "multiface-wider"
+NEGATIVE_PACK = "negatives"
+VALIDATION_SHARE = 0.2
+MESH_VERTICES = 468  # the teacher's other ten vertices are the irises
+
+
+def data_dir(path: str | os.PathLike[str] | None) -> Path:
+    """The folder of the packs: ``path``, or else the environment variable EDGEFACE_DATA."""
+    chosen = path or os.environ.get("EDGEFACE_DATA")
+    if not chosen:
+        raise InvalidInputError("no data: give --data DIR or set EDGEFACE_DATA")
+    if not Path(chosen).is_dir():
+        raise InvalidInputError(f"the data folder {chosen} does not exist")
+    return Path(chosen)
+
+
+@dataclass
+class Pack:
+    """One opened pack: its labels, and its images decoded on demand.
+
+    ``skipped`` names the images that could not be decoded.
+    """
+
+    name: str
+    archive: zipfile.ZipFile
+    labels: dict[str, NDArray[Any]]
+    image_names: list[str]
+    skipped: list[str] = field(default_factory=list)
+
+    def jpeg(self, index: int) -> bytes:
+        """The stored bytes of one image."""
+        return self.archive.read(self.image_names[index])
+
+    def image(self, index: int) -> NDArray[np.uint8] | None:
+        """One image, uint8 (H, W, 3) RGB; None (and noted in ``skipped``) if it is corrupt."""
+        try:
+            with Image.open(io.BytesIO(self.jpeg(index))) as picture:
+                return np.asarray(picture.convert("RGB"))
+        except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
+            self.skipped.append(f"{self.name}:{self.image_names[index]}")
+            return None
+
+    def images(self, indices: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """The decodable images among ``indices``, in order, each with its index."""
+        for index in indices:
+            pixels = self.image(int(index))
+            if pixels is not None:
+                yield int(index), pixels
+
+
+def open_pack(folder: Path, name: str) -> Pack:
+    """Open ``folder/name.zip``; label coordinates come out in ``image_px``."""
+    path = folder / f"{name}.zip"
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InvalidInputError(f"cannot open the data pack {path}: {error}") from error
+    files = archive.namelist()
+    labels: dict[str, NDArray[Any]] = {}
+    if "labels.npz" in files:
+        with np.load(io.BytesIO(archive.read("labels.npz")), allow_pickle=False) as arrays:
+            labels = dict(arrays)
+    for key in ("landmarks68", "box", "face_box"):
+        if key in labels:
+            labels[key] = labels[key].astype(np.float32) + 0.5
+    if "mesh478" in labels:
+        mesh = labels.pop("mesh478").astype(np.float32)[:, :MESH_VERTICES]
+        mesh[..., :2] += 0.5
+        labels["mesh"] = mesh
+    if "blendshapes52" in labels:
+        labels["blendshapes52"] = labels["blendshapes52"].astype(np.float32)
+    names = (
+        [str(name) for name in labels["image"]]
+        if "image" in labels
+        else sorted(name for name in files if name.startswith("images/"))
+    )
+    return Pack(name, archive, labels, names)
+
+
+def split_groups(pack: Pack) -> NDArray[np.str_]:
+    """The unit that must not straddle the split, per image: person, clip or photo."""
+    if "group" not in pack.labels:
+        return np.array(pack.image_names)
+    groups = pack.labels["group"]
+    if pack.name != "faces68-300w":
+        return groups
+    # Helen and AFW number the faces of one photo: 100040721_1, 100040721_2.
+    sources = pack.labels["source"]
+    return np.array(
+        [
+            group if source.startswith("lfpw") else re.sub(r"_\d+$", "", group)
+            for group, source in zip(groups.tolist(), sources.tolist(), strict=True)
+        ]
+    )
+
+
+def is_validation(pack: Pack) -> NDArray[np.bool_]:
+    """True for the images of the validation split, a fifth of the groups by their hash."""
+    return np.array(
+        [
+            zlib.crc32(f"{pack.name}/{group}".encode()) % 1000 < 1000 * VALIDATION_SHARE
+            for group in split_groups(pack).tolist()
+        ]
+    )

@@ -1,0 +1,72 @@
+"""Whole photos with any number of faces, and photos with none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgeface.face_model import FaceModel
+from edgeface.reference.data.packs import MULTI_FACE_PACK, NEGATIVE_PACK, is_validation, open_pack
+from edgeface.reference.data.targets import Targets, boxes_only, from_fit
+from edgeface.reference.facemodel.learn import expression_scores
+from edgeface.reference.fit import fit_meshes
+
+INVALID = 3  # column of face_attr
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo and its faces, in its own pixels (``image_px``)."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    targets: Targets
+
+
+def read_photos(
+    folder: Path, model: FaceModel, validation: bool
+) -> tuple[list[Photo], list[Photo], list[str]]:
+    """Photos with faces, photos without, and the names of corrupt ones, of one split."""
+    pack = open_pack(folder, MULTI_FACE_PACK)
+    labels = pack.labels
+    wanted = np.flatnonzero(is_validation(pack) == validation)
+    targets = boxes_only(labels["face_box"], labels["face_attr"][:, INVALID] > 0)
+    meshed = labels["mesh_face"]
+    meshed_here = np.isin(labels["face_image"][meshed], wanted)
+    scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])[meshed_here]
+    fit = fit_meshes(model, labels["mesh"][meshed_here], scores)
+    fitted = from_fit(fit, model)
+    rows = meshed[meshed_here]
+    good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face
+    for name in ("landmarks", "identity", "expression", "rotation", "has_fit"):
+        getattr(targets, name)[rows[good]] = getattr(fitted, name)[good]
+    photos = [
+        Photo(pack.image_names[i], pixels, targets[labels["face_image"] == i])
+        for i, pixels in pack.images(wanted)
+    ]
+    empty_pack = open_pack(folder, NEGATIVE_PACK)
+    empty = [
+        Photo(empty_pack.image_names[i], pixels, targets[:0])
+        for i, pixels in empty_pack.images(np.flatnonzero(is_validation(empty_pack) == validation))
+    ]
+    return photos, empty, pack.skipped + empty_pack.skipped
+
+
+def overlap(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """IoU of corresponding boxes (N, 4) and (N, 4)."""
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    shared = np.clip(sides, 0, None).prod(axis=1)
+    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
+    return shared / (areas - shared)
+
+
+def resize(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """An antialiased resize by ``scale``, at least one pixel a side."""
+    height, width = pixels.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))

@@ -1,0 +1,166 @@
+"""What a network should say of one face, and how it changes when the picture is warped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.face_model import FaceModel
+from edgeface.reference.facemodel.alignment import LANDMARK_MIRROR
+from edgeface.reference.facemodel.learn import EXPRESSION_MIRROR
+from edgeface.reference.fit import Fit
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Labels of N faces in the pixels of some picture.
+
+    Attributes
+    ----------
+    landmarks : (N, 68, 2); boxes : (N, 4) xyxy
+    identity (N, 50), expression (N, 46), rotation (N, 3, 3)
+    has_fit : (N,) bool, whether all but ``boxes`` is known
+    ignore : (N,) bool, faces that may neither be demanded nor forbidden
+    """
+
+    landmarks: Array
+    boxes: Array
+    identity: Array
+    expression: Array
+    rotation: Array
+    has_fit: Array
+    ignore: Array
+
+    def __getitem__(self, index: Any) -> Targets:
+        return Targets(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+def concatenate(parts: list[Targets]) -> Targets:
+    """The faces of all parts, in order."""
+    return Targets(
+        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Targets)}
+    )
+
+
+def from_fit(fit: Fit, model: FaceModel, landmarks: Array | None = None) -> Targets:
+    """Targets of fitted faces; labelled ``landmarks`` (N, 68, 2) replace the fitted ones.
+
+    On a turned head, labelled outlines (0..16) slide along the silhouette, where the model's stay
+    on the surface: beyond 20 degrees of yaw the fitted outline is the target.
+    """
+    fitted = fit.landmarks(model)
+    if landmarks is not None:
+        yaw = np.arctan2(fit.rotation[:, 0, 2], fit.rotation[:, 2, 2])
+        turned = np.abs(yaw) > np.deg2rad(20.0)
+        labelled = landmarks.copy()
+        labelled[turned, :17] = fitted[turned, :17]
+        fitted = labelled
+    count = len(fitted)
+    return Targets(
+        landmarks=fitted.astype(np.float32),
+        boxes=fit.face_boxes(model).astype(np.float32),
+        identity=fit.identity,
+        expression=fit.expression,
+        rotation=fit.rotation,
+        has_fit=np.ones(count, bool),
+        ignore=np.zeros(count, bool),
+    )
+
+
+def boxes_only(boxes: Array, ignore: Array) -> Targets:
+    """Targets of faces of which only the box (N, 4) is known."""
+    count = len(boxes)
+    return Targets(
+        landmarks=np.zeros((count, 68, 2), np.float32),
+        boxes=boxes.astype(np.float32),
+        identity=np.zeros((count, 50), np.float32),
+        expression=np.zeros((count, 46), np.float32),
+        rotation=np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)),
+        has_fit=np.zeros(count, bool),
+        ignore=ignore,
+    )
+
+
+class Mirror:
+    """Labels of the mirror image."""
+
+    def __init__(self, model: FaceModel) -> None:
+        self.model = model
+
+    @cached_property
+    def identity_signs(self) -> Array:
+        """-1 for the modes that are odd under a mirror, (50,)."""
+        shapes = self.model.landmarks(np.eye(50), np.zeros((50, 46)))
+        flipped = shapes[:, LANDMARK_MIRROR] * [-1, 1, 1]
+        return np.where(np.einsum("ilc,ilc->i", shapes, flipped) < 0, -1.0, 1.0)
+
+    def __call__(self, targets: Targets, width: float) -> Targets:
+        """``targets`` in a picture ``width`` pixels wide, after swapping left and right."""
+        flip = np.diag([-1.0, 1.0, 1.0])
+        landmarks = targets.landmarks[:, LANDMARK_MIRROR] * [-1, 1] + [width, 0]
+        boxes = targets.boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0]
+        return Targets(
+            landmarks=landmarks.astype(np.float32),
+            boxes=boxes.astype(np.float32),
+            identity=(targets.identity * self.identity_signs).astype(np.float32),
+            expression=targets.expression[:, EXPRESSION_MIRROR],
+            rotation=(flip @ targets.rotation @ flip).astype(np.float32),
+            has_fit=targets.has_fit,
+            ignore=targets.ignore,
+        )
+
+
+def warp(targets: Targets, matrix: Array, angle_rad: float) -> Targets:
+    """Labels after the picture went through a similarity.
+
+    Parameters
+    ----------
+    matrix : (2, 3), old pixels to new
+    angle_rad : the rotation in it, clockwise as seen (x right, y down)
+    """
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    scale = np.sqrt(abs(np.linalg.det(linear)))
+    low, high = targets.boxes[:, :2], targets.boxes[:, 2:]
+    centre = (low + high) / 2 @ linear.T + shift
+    half = (high - low) / 2 * scale  # a turned head's box keeps its sides: angles are small
+    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])  # y is up in the model frame
+    return Targets(
+        landmarks=(targets.landmarks @ linear.T + shift).astype(np.float32),
+        boxes=np.concatenate([centre - half, centre + half], axis=1).astype(np.float32),
+        identity=targets.identity,
+        expression=targets.expression,
+        rotation=(turn @ targets.rotation).astype(np.float32),
+        has_fit=targets.has_fit,
+        ignore=targets.ignore,
+    )
+
+
+def rotation_to_quaternion(rotation: Array) -> Array:
+    """Rotations (N, 3, 3) to unit quaternions (N, 4) as (w, x, y, z) with w >= 0.
+
+    Notes
+    -----
+    The eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric matrix (2000,
+    doi:10.2514/2.4654, Eq. 6), which has no singular case.
+    """
+    m = rotation.astype(np.float64)
+    k = np.empty((len(m), 4, 4))
+    k[:, 1:, 1:] = m + m.transpose(0, 2, 1)
+    k[:, 0, 0] = np.trace(m, axis1=1, axis2=2)
+    k[:, [1, 2, 3], [1, 2, 3]] -= k[:, :1, 0]
+    axis = np.stack(
+        [m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]], axis=1
+    )
+    k[:, 0, 1:] = k[:, 1:, 0] = axis
+    vectors = np.linalg.eigh(k)[1][:, :, -1]
+    return (vectors * np.where(vectors[:, :1] < 0, -1, 1)).astype(np.float32)

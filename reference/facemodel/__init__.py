@@ -1,0 +1,1 @@
+"""Learning the default face model from labelled meshes."""

@@ -1,0 +1,137 @@
+"""Similarity alignment and mirror symmetry of face meshes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+Array = NDArray[Any]
+
+LANDMARK_MIRROR = np.concatenate(
+    [
+        np.arange(17)[::-1],
+        np.arange(17, 27)[::-1],
+        np.arange(27, 31),
+        np.arange(31, 36)[::-1],
+        [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40],
+        [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65],
+    ]
+)
+"""The 68-landmark index that each landmark becomes in a mirror."""
+
+
+def to_model_axes(mesh: Array) -> Array:
+    """Image-space meshes (..., 3) to ``model`` axes: y and z flip."""
+    return mesh * np.array([1.0, -1.0, -1.0])
+
+
+def similarity(source: Array, target: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """The weighted least-squares similarity from each source to its target.
+
+    Parameters
+    ----------
+    source : float, shape (N, V, 3)
+    target : float, shape (V, 3) or (N, V, 3)
+    weights : float, shape (V,) or (N, V)
+
+    Returns
+    -------
+    scale (N,), rotation (N, 3, 3), translation (N, 3) with
+    ``target ~ scale * source @ rotation.T + translation``
+
+    Notes
+    -----
+    Umeyama, "Least-squares estimation of transformation parameters", IEEE PAMI 13(4), 1991,
+    Eqs. 34 to 43, doi:10.1109/34.88573.
+    """
+    w = np.broadcast_to(weights, source.shape[:2])
+    w = w / w.sum(axis=1, keepdims=True)
+    target = np.broadcast_to(target, source.shape)
+    mean_source = np.einsum("nv,nvc->nc", w, source)
+    mean_target = np.einsum("nv,nvc->nc", w, target)
+    source_c = source - mean_source[:, None]
+    target_c = target - mean_target[:, None]
+    covariance = np.einsum("nv,nvi,nvj->nij", w, target_c, source_c, optimize=True)
+    u, s, vt = np.linalg.svd(covariance)
+    sign = np.ones_like(s)
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * sign[:, None]) @ vt
+    variance = np.einsum("nv,nvc->n", w, source_c**2)
+    scale = (s * sign).sum(axis=1) / variance
+    translation = mean_target - scale[:, None] * np.einsum("nij,nj->ni", rotation, mean_source)
+    return scale, rotation, translation
+
+
+def align(source: Array, target: Array, weights: Array) -> Array:
+    """Sources (N, V, 3) moved onto their targets by `similarity`."""
+    scale, rotation, translation = similarity(source, target, weights)
+    moved = np.einsum("nij,nvj->nvi", rotation, source)
+    return scale[:, None, None] * moved + translation[:, None]
+
+
+def rigid_mean(meshes: Array, num_rounds: int = 8) -> tuple[Array, Array]:
+    """Generalised Procrustes mean of meshes (N, V, 3), and the weights that found it.
+
+    Vertices that expressions and identities move weigh less, by the inverse of their variance,
+    so that an open jaw does not tilt the head.
+    """
+    weights = np.ones(meshes.shape[1])
+    mean = meshes[0] - meshes[0].mean(axis=0)
+    mean = mean / np.abs(mean).max()
+    for _ in range(num_rounds):
+        aligned = align(meshes, mean, weights)
+        centre = np.median(aligned, axis=0)
+        variance = np.mean((aligned - centre) ** 2, axis=(0, 2))
+        weights = 1.0 / (variance + np.median(variance))
+        # the mean keeps its own size and place, or the rounds would shrink it
+        mean = align(centre[None], mean, weights)[0]
+    return mean, weights
+
+
+def mirror_permutation(mean: Array) -> tuple[Array, Array]:
+    """Which vertex is the mirror image of which, and the mean turned to the plane x = 0.
+
+    Parameters
+    ----------
+    mean : float, shape (V, 3), nearly symmetric about x = 0
+
+    Returns
+    -------
+    permutation : int, shape (V,), an involution
+    symmetric : float, shape (V, 3), exactly symmetric
+    """
+    flip = np.array([-1.0, 1.0, 1.0])
+    turned = mean - mean.mean(axis=0)
+    permutation = np.arange(len(mean))
+    for _ in range(10):
+        distance = np.linalg.norm(turned[:, None] - (turned * flip)[None], axis=2)
+        _, permutation = linear_sum_assignment(distance + distance.T)
+        mirrored = turned[permutation] * flip
+        turned = align(turned[None], (turned + mirrored) / 2, np.ones(len(mean)))[0]
+    # An assignment of a symmetric cost may still hold a few longer cycles: pair those greedily.
+    distance = np.linalg.norm(turned[:, None] - (turned * flip)[None], axis=2)
+    permutation = _as_involution(permutation, distance)
+    symmetric = (turned + turned[permutation] * flip) / 2
+    return permutation, symmetric
+
+
+def _as_involution(permutation: Array, distance: Array) -> Array:
+    result = permutation.copy()
+    loose = [v for v in range(len(result)) if permutation[permutation[v]] != v]
+    while loose:
+        vertex = loose.pop(0)
+        if loose and min(distance[vertex, u] for u in loose) < distance[vertex, vertex]:
+            partner = min(loose, key=lambda u: distance[vertex, u])
+            loose.remove(partner)
+        else:
+            partner = vertex
+        result[vertex], result[partner] = partner, vertex
+    return result
+
+
+def mirrored(shapes: Array, permutation: Array) -> Array:
+    """Mirror images of shapes (..., V, 3) about the plane x = 0."""
+    return shapes[..., permutation, :] * np.array([-1.0, 1.0, 1.0])

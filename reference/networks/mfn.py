@@ -1,0 +1,90 @@
+"""The multiple-face network (MFN): an image in, boxes and 3DMM parameters a grid cell out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from edgeface.reference.blocks import Backbone, MultiScale, conv_bn, normalise
+from edgeface.reference.config import (
+    NUM_BOX,
+    NUM_EXPRESSIONS,
+    NUM_IDENTITY,
+    NUM_POSE,
+    NetworkConfig,
+)
+from edgeface.reference.networks.sfn import output_biases, start_at
+
+TINY_DARKNET = (16, 32, 64, 128, 256, 512, 1024, 1024)
+OBJECTNESS_PRIOR = -4.5  # logit; a photo has about one face in a hundred candidates
+
+
+class TinyDarkNet(nn.Module):
+    """Tiny DarkNet with its filters divided by four: six pooled convolutions, two unpooled."""
+
+    def __init__(self, first_filters: int) -> None:
+        super().__init__()
+        filters = [f * first_filters // TINY_DARKNET[0] for f in TINY_DARKNET]
+        self.convs = nn.ModuleList(
+            conv_bn(i, o, 3) for i, o in zip([3, *filters[:-1]], filters, strict=True)
+        )
+        self.channels = [filters[-1]]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        for depth, conv in enumerate(self.convs):
+            x = nn.functional.leaky_relu(conv(x), 0.1)
+            if depth < 5:
+                x = nn.functional.max_pool2d(x, 2)
+        return [x]
+
+
+class MultiFaceNetwork(nn.Module):
+    """Chaudhuri et al. 2019, Secs. 3.4 and 4.3.3.
+
+    Detection and identity see the last three and two resolutions, expression all, pose the last
+    (multi-scale); single-scale is Tiny DarkNet with one convolution to all outputs.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        num_anchors = len(config.anchors)
+        sizes = (NUM_BOX, NUM_IDENTITY, NUM_EXPRESSIONS, NUM_POSE)
+        self.scales = nn.ModuleList()
+        self.heads = nn.ModuleList()
+        if config.multi_scale:
+            self.backbone = Backbone(config.stem_filters, config.squeeze, config.expand)
+            for depth, outputs in zip((3, 2, len(config.expand), 1), sizes, strict=True):
+                scale = MultiScale(self.backbone.channels, config.squeeze, config.expand, depth)
+                self.scales.append(scale)
+                self.heads.append(
+                    nn.Sequential(
+                        conv_bn(scale.channels, config.head_units, 1),
+                        nn.ReLU(),
+                        nn.Conv2d(config.head_units, outputs * num_anchors, 1),
+                    )
+                )
+        else:
+            self.backbone = TinyDarkNet(config.stem_filters)
+            for outputs in sizes:
+                self.scales.append(nn.Identity())
+                self.heads.append(
+                    nn.Sequential(nn.Conv2d(self.backbone.channels[-1], outputs * num_anchors, 1))
+                )
+        detection = torch.tensor([0.0, 0.0, 0.0, 0.0, OBJECTNESS_PRIOR])
+        with torch.no_grad():
+            for head, bias in zip(self.heads, (detection, *output_biases()), strict=True):
+                start_at(head, bias.repeat(num_anchors))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """uint8 (B, 288, 288, 3) RGB to the raw logits of the four branches.
+
+        Returns ``detection`` (B, 9, 9, 5 * 5), ``identity`` (B, 9, 9, 5 * 50), ``expression``
+        (B, 9, 9, 5 * 46) and ``pose`` (B, 9, 9, 5 * 8): anchor-major channels.
+        """
+        taps = self.backbone(normalise(image))
+        outputs: list[Tensor] = []
+        for scale, head in zip(self.scales, self.heads, strict=True):
+            features = scale(taps) if self.config.multi_scale else taps[-1]
+            outputs.append(head(features).permute(0, 2, 3, 1))
+        return outputs[0], outputs[1], outputs[2], outputs[3]

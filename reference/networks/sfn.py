@@ -1,0 +1,68 @@
+"""The single-face network (SFN): a face crop in, 3DMM parameters out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from edgeface.reference.blocks import Backbone, LearnedPool, MultiScale, normalise
+from edgeface.reference.config import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_POSE, NetworkConfig
+
+
+class SingleFaceNetwork(nn.Module):
+    """Chaudhuri et al. 2019, Sec. 4.3.2.
+
+    Pose and scale come from the last features, identity from the last two resolutions,
+    expression from all (multi-scale); or all from the last (single-scale).
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config.stem_filters, config.squeeze, config.expand)
+        depths = (2, len(config.expand), 1) if config.multi_scale else (1, 1, 1)
+        size = config.input_size // 2 ** (len(config.expand) + 1)
+        sizes = (NUM_IDENTITY, NUM_EXPRESSIONS, NUM_POSE)
+        self.scales = nn.ModuleList()
+        self.heads = nn.ModuleList()
+        for depth, outputs in zip(depths, sizes, strict=True):
+            scale = MultiScale(self.backbone.channels, config.squeeze, config.expand, depth)
+            self.scales.append(scale)
+            self.heads.append(
+                nn.Sequential(
+                    LearnedPool(scale.channels, size),
+                    nn.Linear(scale.channels, config.head_units),
+                    nn.ReLU(),
+                    nn.Linear(config.head_units, outputs),
+                )
+            )
+        with torch.no_grad():
+            for head, bias in zip(self.heads, output_biases(), strict=True):
+                start_at(head, bias)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """uint8 (B, 128, 128, 3) RGB to raw identity (B, 50), expression (B, 46), pose (B, 8)."""
+        taps = self.backbone(normalise(image))
+        identity, expression, pose = (
+            head(scale(taps)) for head, scale in zip(self.heads, self.scales, strict=True)
+        )
+        return identity, expression, pose
+
+
+def start_at(head: nn.Module, bias: Tensor) -> None:
+    """Let a head's last layer say nearly ``bias`` before it is trained."""
+    last = list(head.modules())[-1]
+    assert isinstance(last, nn.Linear | nn.Conv2d)
+    assert last.bias is not None
+    last.weight.mul_(0.3)
+    last.bias.copy_(bias)
+
+
+def output_biases() -> tuple[Tensor, Tensor, Tensor]:
+    """Where outputs start: the mean face, nearly neutral, looking straight ahead."""
+    identity = torch.zeros(NUM_IDENTITY)
+    identity[0] = 1.0
+    expression = torch.full((NUM_EXPRESSIONS,), -2.5)
+    pose = torch.zeros(NUM_POSE)
+    pose[0] = 1.0
+    return identity, expression, pose

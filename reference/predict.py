@@ -1,0 +1,130 @@
+"""Images to `Faces` by a network in torch: the oracle that exported files are held against.
+
+The steps are those of the runtime, written again from the same equations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from edgeface.faces import Faces
+from edgeface.reference.checkpoint import TrainedNetwork
+from edgeface.reference.data.crops import CROP_SCALE
+from edgeface.reference.losses import corners, decode_boxes, pairwise_iou
+from edgeface.reference.morphable import MorphableModel, quaternion_to_rotation, unit_quaternion
+
+Array = NDArray[Any]
+GREY = 127
+
+
+def letterbox_input(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], Array, Array]:
+    """The MFN's input uint8 (S, S, 3), and scale (2,) and offset (2,) from the image to it."""
+    height, width = image.shape[:2]
+    inner = np.array([width, height]) * size / max(height, width)
+    inner = np.maximum(1, np.round(inner)).astype(int)
+    offset = (size - inner) // 2
+    view = Image.new("RGB", (size, size), (GREY, GREY, GREY))
+    small = Image.fromarray(image).resize(
+        tuple(inner.tolist()), Image.Resampling.BILINEAR, reducing_gap=3.0
+    )
+    view.paste(small, tuple(offset.tolist()))
+    return np.asarray(view), inner / np.array([width, height]), offset.astype(float)
+
+
+@torch.inference_mode()
+def predict_faces(
+    trained: TrainedNetwork,
+    image: NDArray[np.uint8],
+    score_threshold: float,
+    iou_threshold: float,
+) -> Faces:
+    """All faces that an MFN finds in an image uint8 (H, W, 3)."""
+    config = trained.config
+    tensor, scale, offset = letterbox_input(image, config.input_size)
+    anchors = torch.tensor(config.anchors)
+    outputs = trained.network(torch.from_numpy(tensor[None].copy()))
+    rows = [o[0].reshape(-1, o.shape[-1] // len(anchors)) for o in outputs]
+    grid = outputs[0].reshape(1, config.grid_size, config.grid_size, len(anchors), 5)
+    boxes = decode_boxes(grid, anchors).reshape(-1, 4)
+    scores = torch.sigmoid(rows[0][:, 4])
+    kept = _survivors(corners(boxes), scores, score_threshold, iou_threshold)
+    identity, expression, pose = (r[kept] for r in rows[1:])
+    points = _points(trained, identity, expression, pose)
+    longer = boxes[kept, 2:].amax(dim=1)[:, None, None]
+    points = points * longer
+    points[..., :2] += boxes[kept, None, :2]
+    to_image = np.array([*(1 / scale), 1 / scale.mean()])
+    landmarks = (points.numpy() - [*offset, 0.0]) * to_image
+    flat = (corners(boxes)[kept].numpy().reshape(-1, 2, 2) - offset) / scale
+    return _faces(trained, flat.reshape(-1, 4), scores[kept], landmarks, identity, expression, pose)
+
+
+@torch.inference_mode()
+def predict_crop(trained: TrainedNetwork, crop: NDArray[np.uint8]) -> Faces:
+    """The face that an SFN sees in its input uint8 (S, S, 3); ``image_px`` is the crop's."""
+    identity, expression, pose = trained.network(torch.from_numpy(crop[None].copy()))
+    size = trained.config.input_size
+    side = size / CROP_SCALE
+    landmarks = _points(trained, identity, expression, pose).numpy() * side
+    landmarks[..., :2] += size / 2
+    box = np.array([[size - side, size - side, size + side, size + side]]) / 2
+    return _faces(trained, box, torch.ones(1), landmarks, identity, expression, pose)
+
+
+def _survivors(boxes: Tensor, scores: Tensor, score_threshold: float, iou: float) -> Tensor:
+    """Indices after greedy suppression, best first."""
+    order = torch.argsort(scores, descending=True, stable=True)
+    order = order[scores[order] >= score_threshold]
+    overlaps = pairwise_iou(boxes[order], boxes[order])
+    alive = torch.ones(len(order), dtype=torch.bool)
+    for i in range(len(order)):
+        if alive[i]:
+            alive[i + 1 :] &= overlaps[i, i + 1 :] <= iou
+    return order[alive]
+
+
+def _points(trained: TrainedNetwork, identity: Tensor, expression: Tensor, pose: Tensor) -> Tensor:
+    """Landmarks with depth (F, 68, 3), ``face_norm``."""
+    morphable = MorphableModel(trained.face_model)
+    shape = morphable.landmarks(identity, torch.sigmoid(expression))
+    rotation = quaternion_to_rotation(unit_quaternion(pose[:, :4]))
+    posed = torch.einsum("fij,flj->fli", rotation, shape) + pose[:, None, 4:7]
+    return torch.sigmoid(pose[:, 7])[:, None, None] * posed * torch.tensor([1.0, -1.0, -1.0])
+
+
+def _faces(
+    trained: TrainedNetwork,
+    boxes: Array,
+    scores: Tensor,
+    landmarks: Array,
+    identity: Tensor,
+    expression: Tensor,
+    pose: Tensor,
+) -> Faces:
+    rotation = quaternion_to_rotation(unit_quaternion(pose[:, :4])).numpy()
+    return Faces(
+        boxes_xyxy=boxes.astype(np.float32),
+        scores=scores.numpy(),
+        landmarks_3d=landmarks.astype(np.float32),
+        identity_coeffs=identity.numpy(),
+        expression_coeffs=torch.sigmoid(expression).numpy(),
+        rotation=rotation,
+        euler_deg=_euler(rotation),
+        translation=pose[:, 4:7].numpy(),
+        focal=torch.sigmoid(pose[:, 7]).numpy(),
+        expression_names=trained.face_model.expression_names,
+    )
+
+
+def _euler(rotation: Array) -> Array:
+    """Pitch, yaw, roll in degrees with ``R = Rx Ry Rz``, (F, 3)."""
+    pitch = np.arctan2(-rotation[:, 1, 2], rotation[:, 2, 2])
+    yaw = np.arcsin(np.clip(rotation[:, 0, 2], -1, 1))
+    roll = np.arctan2(-rotation[:, 0, 1], rotation[:, 0, 0])
+    return np.rad2deg(np.stack([pitch, yaw, roll], axis=1)).astype(np.float32)
