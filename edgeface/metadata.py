@@ -119,7 +119,7 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
             f"{source} has metadata version {version}; this release reads {SCHEMA_VERSION[0]}.x"
         )
     kind = values.get("kind")
-    if kind not in OUTPUTS:
+    if not (isinstance(kind, str) and kind in OUTPUTS):
         raise MetadataError(f"{source}: 'kind' must be 'sfn' or 'mfn', got {kind!r}")
     needed: dict[str, Any] = {
         "name": str,

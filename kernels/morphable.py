@@ -30,8 +30,10 @@ def contract_landmarks(basis: Array, identity: Array, expression: Array) -> Arra
     weights = np.empty((len(expression), basis.shape[0]), np.float32)
     weights[:, 1:] = expression
     weights[:, 0] = 1.0 - expression.sum(axis=1)
-    per_identity = (weights @ basis).reshape(len(weights), -1, identity.shape[1])
-    return (per_identity @ identity[:, :, None]).reshape(len(weights), -1, 3)
+    num_identity = identity.shape[1]
+    num_rows = basis.shape[1] // num_identity
+    per_identity = (weights @ basis).reshape(len(weights), num_rows, num_identity)
+    return (per_identity @ identity[:, :, None]).reshape(len(weights), num_rows // 3, 3)
 
 
 def arrange_tensor(reduced: Array) -> Array:

@@ -96,6 +96,7 @@ def average_precision(scores: Array, outcome: Array, num_truth: int) -> tuple[fl
     recall = true / num_truth
     precision = true / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    index = np.searchsorted(recall, np.linspace(0, 1, 101), side="left")
+    # in whole numbers, so that a recall of exactly 35 % counts as reached
+    index = np.searchsorted(100 * true, np.arange(101) * num_truth, side="left")
     sampled = np.where(index < len(envelope), envelope[np.minimum(index, len(envelope) - 1)], 0.0)
     return float(sampled.mean()), float(recall[-1])

@@ -15,33 +15,21 @@ from edgeface.errors import InvalidInputError
 
 
 def plot_run(folder: Path, out: Path) -> None:
-    """Draw every quantity of ``folder/metrics.csv`` over epochs into one picture.
+    """Draw every quantity of a run's logs over epochs into one picture.
 
     Raises
     ------
     InvalidInputError
         If there is no such log, or it is empty.
     """
-    path = folder / "metrics.csv"
-    if not path.is_file():
-        raise InvalidInputError(f"no training log: {path}")
-    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    with path.open(newline="") as stream:
-        for row in csv.DictReader(stream):
-            epoch = int(row.pop("epoch"))
-            row.pop("step")
-            for name, value in row.items():
-                if value:
-                    curves[name].append((epoch + 1, float(value)))
+    curves = read_log(folder)
     quantities = sorted({name.split("_", 1)[1] for name in curves})
-    if not quantities:
-        raise InvalidInputError(f"{path} holds no epoch yet")
     figure, axes = plt.subplots(1, len(quantities), figsize=(3.2 * len(quantities), 2.8),
                                 squeeze=False)  # fmt: skip
     for axis, quantity in zip(axes[0], quantities, strict=True):
         for split in ("train", "validation"):
-            points = curves.get(f"{split}_{quantity}", [])
-            axis.plot([e for e, _ in points], [v for _, v in points], label=split)
+            points = curves.get(f"{split}_{quantity}", {})
+            axis.plot([epoch + 1 for epoch in points], list(points.values()), label=split)
         axis.set_title(quantity)
         axis.set_xlabel("epoch")
         axis.set_yscale("log")
@@ -49,3 +37,26 @@ def plot_run(folder: Path, out: Path) -> None:
     figure.tight_layout()
     figure.savefig(out, dpi=90)
     plt.close(figure)
+
+
+def read_log(folder: Path) -> dict[str, dict[int, float]]:
+    """Every quantity of a run by 0-based epoch; an epoch run twice counts as its last time.
+
+    Raises
+    ------
+    InvalidInputError
+        If no epoch was logged.
+    """
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
+    paths = folder.glob("log/version_*/metrics.csv")
+    for path in sorted(paths, key=lambda p: int(p.parent.name.removeprefix("version_"))):
+        with path.open(newline="") as stream:
+            for row in csv.DictReader(stream):
+                epoch = int(row.pop("epoch"))
+                row.pop("step")
+                for name, value in row.items():
+                    if value:
+                        curves[name][epoch] = float(value)
+    if not curves:
+        raise InvalidInputError(f"no training log under {folder}")
+    return curves

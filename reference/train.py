@@ -115,7 +115,7 @@ def train(config: NetworkConfig, plan: TrainingPlan, folder: Path, out: Path) ->
     Parameters
     ----------
     folder : the data packs
-    out : where the checkpoint (every epoch) and ``metrics.csv`` go
+    out : where the checkpoint (every epoch) and ``log/version_*/metrics.csv`` go
 
     Returns
     -------
@@ -143,7 +143,7 @@ def train(config: NetworkConfig, plan: TrainingPlan, folder: Path, out: Path) ->
             EMAWeightAveraging(decay=0.998, use_buffers=True),
             TQDMProgressBar(refresh_rate=10),
         ],
-        logger=CSVLogger(out, name="", version=""),
+        logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
         gradient_clip_val=5.0,
         num_sanity_val_steps=0,
         log_every_n_steps=10,

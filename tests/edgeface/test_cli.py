@@ -1,0 +1,58 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeface.cli import main
+from edgeface.model import BUNDLED
+
+
+def test_run_prints_faces_and_writes_overlays(tmp_path, capsys):
+    assert main(["run", "demo", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("demo: 5 faces")
+    assert "yaw" in printed
+    with Image.open(tmp_path / "demo-faces.png") as overlay:
+        assert overlay.size == (1280, 800)
+
+
+def test_run_json_is_one_object_an_image(capsys):
+    assert main(["run", "demo", "demo", "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    faces = json.loads(lines[0])["faces"]
+    assert len(faces) == 5
+    assert {"box_xyxy", "score", "landmarks_2d", "euler_deg", "blendshapes"} <= set(faces[0])
+
+
+def test_run_reports_bad_images_and_goes_on(tmp_path, capsys):
+    (tmp_path / "bad.jpg").write_text("no image")
+    assert main(["run", str(tmp_path / "bad.jpg"), "demo"]) == 1
+    captured = capsys.readouterr()
+    assert "bad.jpg is no readable image" in captured.err
+    assert "demo: 5 faces" in captured.out
+
+
+def test_run_with_an_sfn_takes_the_whole_image(tmp_path, capsys):
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "black.png")
+    assert main(["run", str(tmp_path / "black.png"), "--model", "sfn"]) == 0
+    assert "1 face\n" in capsys.readouterr().out
+
+
+def test_run_reports_a_bad_model_and_folder(tmp_path, capsys):
+    assert main(["run", "demo", "--model", str(tmp_path / "absent.onnx")]) == 1
+    assert "no such model" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(["run", "demo", "--out", str(tmp_path / "file")]) == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_info_describes_bundled_models(capsys, name):
+    assert main(["info", name]) == 0
+    printed = capsys.readouterr().out
+    assert "uint8 RGB" in printed
+    assert "research use only" in printed
+    assert main(["info", name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == name

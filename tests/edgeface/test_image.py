@@ -1,0 +1,145 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from edgeface import InvalidInputError, read_image
+from edgeface.image import crop, letterbox
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "expected uint8 pixels"),
+        (np.full((4, 4, 3), np.nan), "expected uint8 pixels"),
+        (np.zeros((4, 4, 3), np.int64), "expected uint8 pixels"),
+        (np.zeros((0, 4, 3), np.uint8), "empty"),
+        (np.zeros((4, 0, 3), np.uint8), "empty"),
+        (np.zeros((4, 4, 2), np.uint8), r"shape \(H, W, 3\)"),
+        (np.zeros((2, 4, 4, 3), np.uint8), r"shape \(H, W, 3\)"),
+        (np.zeros(5, np.uint8), r"shape \(H, W, 3\)"),
+        ([[1, 2], [3, 4]], "got list"),
+        (None, "got NoneType"),
+    ],
+)
+def test_read_image_rejects(image, message):
+    with pytest.raises(InvalidInputError, match=message):
+        read_image(image)
+
+
+def test_read_image_makes_sense_of_grey_and_alpha(noise):
+    grey = noise[:, :, 0]
+    assert read_image(grey).shape == (120, 200, 3)
+    assert (read_image(grey[:, :, None])[:, :, 2] == grey).all()
+    rgba = np.concatenate([noise, grey[:, :, None]], axis=2)
+    assert (read_image(rgba) == noise).all()
+    assert read_image(noise) is not None
+    assert read_image(noise).base is noise or read_image(noise) is noise
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "I;16"])
+def test_read_image_takes_pil_modes(noise, mode):
+    if mode == "I;16":
+        picture = Image.fromarray((noise[:, :, 0].astype(np.uint16) << 8) + 7)
+        assert (read_image(picture)[:, :, 1] == noise[:, :, 0]).all()
+    else:
+        picture = Image.fromarray(noise).convert(mode)
+    pixels = read_image(picture)
+    assert (pixels.shape, pixels.dtype) == ((120, 200, 3), np.uint8)
+
+
+def test_read_image_respects_exif_orientation(noise, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the stored top is the right edge
+    path = tmp_path / "turned.png"
+    Image.fromarray(noise).save(path, exif=exif)
+    assert (read_image(path) == np.rot90(noise, -1)).all()
+    with Image.open(path) as picture:
+        assert (read_image(picture) == np.rot90(noise, -1)).all()
+
+
+def test_read_image_rejects_bad_files(noise, tmp_path):
+    (tmp_path / "text.jpg").write_text("this is no image")
+    (tmp_path / "empty.png").write_bytes(b"")
+    Image.fromarray(noise).save(tmp_path / "whole.jpg")
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    for name in ("text.jpg", "empty.png", "half.jpg"):
+        with pytest.raises(InvalidInputError, match=rf"{name} is no readable image"):
+            read_image(tmp_path / name)
+    with pytest.raises(InvalidInputError, match="no such image"):
+        read_image(tmp_path / "absent.jpg")
+    with pytest.raises(InvalidInputError, match="no readable image"):
+        read_image(tmp_path)
+
+
+def test_read_image_rejects_decompression_bombs(tmp_path, monkeypatch, noise):
+    Image.fromarray(noise).save(tmp_path / "big.png")
+    for limit in (noise.size // 4, noise.size // 40):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with warnings.catch_warnings(), pytest.raises(InvalidInputError, match="too large"):
+            read_image(tmp_path / "big.png")
+
+
+@given(height=st.integers(1, 700), width=st.integers(1, 700), seed=st.integers(0, 99))
+def test_letterbox_round_trips(height, width, seed):
+    tensor, placement = letterbox(np.zeros((height, width, 3), np.uint8), 288)
+    assert tensor.shape == (288, 288, 3)
+    points = np.random.default_rng(seed).uniform(0, [width, height], (10, 2))
+    there = placement.to_input(points)
+    assert (there > -1e-3).all()
+    assert (there < 288 + 1e-3).all()
+    np.testing.assert_allclose(placement.to_image(there), points, atol=1e-2)
+
+
+def test_letterbox_keeps_aspect_and_pads_with_grey():
+    tensor, placement = letterbox(np.full((100, 200, 3), 255, np.uint8), 288)
+    assert (tensor[72:216] == 255).all()
+    assert (tensor[:72] == 127).all()
+    assert (tensor[216:] == 127).all()
+    assert placement.scale.tolist() == [1.44, 1.44]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 20000, 3), (20000, 3, 3)])
+def test_letterbox_takes_extreme_shapes(shape):
+    tensor, placement = letterbox(np.full(shape, 200, np.uint8), 288)
+    assert tensor.shape == (288, 288, 3)
+    assert (tensor == 200).any()
+    assert np.isfinite(placement.to_image(np.zeros((1, 2)))).all()
+
+
+def dot(x, y, size=256):
+    """A bright blot centred on the pixel (x, y) of a black image."""
+    image = np.zeros((size, size, 3), np.uint8)
+    image[y - 2 : y + 3, x - 2 : x + 3] = 255
+    return image
+
+
+def centroid(tensor):
+    """In input_px: pixel centres lie at + 0.5."""
+    weight = tensor[:, :, 0].astype(float) * (tensor[:, :, 0] != 127)
+    rows, columns = np.indices(weight.shape) + 0.5
+    return np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
+
+
+def test_letterbox_maps_pixels_where_it_says():
+    tensor, placement = letterbox(dot(100, 60), 288)
+    expected = placement.to_input(np.array([[100.5, 60.5]]))[0]
+    np.testing.assert_allclose(centroid(tensor), expected, atol=0.15)
+
+
+@pytest.mark.parametrize("box", [[60, 20, 140, 110], [90, 40, 400, 420], [-80, -60, 130, 120]])
+def test_crop_maps_pixels_where_it_says(box):
+    tensor, placement = crop(dot(100, 60), np.array(box, float), 1.3, 128)
+    expected = placement.to_input(np.array([[100.5, 60.5]]))[0]
+    np.testing.assert_allclose(centroid(tensor), expected, atol=0.4)
+    centre = placement.to_input(np.array([[(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]]))[0]
+    np.testing.assert_allclose(centre, [64, 64], atol=1e-3)
+
+
+def test_crop_outside_the_image_is_grey(noise):
+    tensor, _ = crop(noise, np.array([1000.0, 1000.0, 1100.0, 1100.0]), 1.3, 128)
+    assert (tensor == 127).all()

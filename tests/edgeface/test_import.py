@@ -1,0 +1,37 @@
+import subprocess
+import sys
+
+import edgeface
+
+
+def test_import_is_cheap():
+    code = (
+        "import edgeface, sys; "
+        "print([m for m in ('torch', 'numba', 'onnxruntime', 'onnx', 'PIL', 'scipy') "
+        "if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_public_names_resolve():
+    for name in edgeface.__all__:
+        assert getattr(edgeface, name) is not None
+    assert set(dir(edgeface)) == set(edgeface.__all__)
+
+
+def test_kernels_fall_back_without_numba():
+    code = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import numpy as np\n"
+        "from edgeface.kernels import decode_candidates, suppress\n"
+        "boxes, scores, _ = decode_candidates(np.zeros((2, 2, 5), np.float32),"
+        " np.array([[9, 9]], np.float32), 32, 0.5)\n"
+        "print(suppress(boxes, scores, 0.5).tolist())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[0, 1, 2, 3]"

@@ -1,0 +1,190 @@
+"""The pipeline on a backend whose outputs are known, and bad model files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeface
+from edgeface import BackendUnavailableError, InvalidInputError, MetadataError, ModelFormatError
+from edgeface.backends import onnx as onnx_backend
+from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
+from edgeface.model import Model
+from tests.oracles import detection, morphable
+
+onnx = pytest.importorskip("onnx")
+
+
+class FakeBackend:
+    """Two anchors at 288; every candidate is a slightly tilted face, only chosen ones score."""
+
+    def __init__(self, face_model, chosen):
+        self.face_model = face_model
+        self.metadata = Metadata(
+            kind="mfn",
+            name="fake",
+            input_size=288,
+            expression_names=EXPRESSION_NAMES,
+            face_model_sha256=face_model.sha256,
+            licence="none",
+            stride=32,
+            anchors=((40.0, 50.0), (90.0, 70.0)),
+            score_threshold=0.5,
+            iou_threshold=0.5,
+        )
+        random = np.random.default_rng(5)
+        self.heads = {
+            name: random.normal(0, 0.3, (1, *self.metadata.output_shape(name))).astype(np.float32)
+            for name in self.metadata.output_names
+        }
+        self.heads["identity"].reshape(-1, 50)[:, 0] = 1
+        self.heads["pose"].reshape(-1, 8)[:, :4] = [1, 0.1, 0.2, -0.1]
+        self.heads["detection"].reshape(9, 9, 2, 5)[..., 4] = -9
+        for row, column, anchor, logit in chosen:
+            self.heads["detection"][0].reshape(9, 9, 2, 5)[row, column, anchor, 4] = logit
+
+    def infer(self, input_tensor):
+        self.seen = input_tensor
+        return self.heads
+
+
+CHOSEN = [(2, 3, 0, 2.0), (2, 6, 1, 1.0), (7, 1, 0, 0.5), (7, 1, 1, -0.5)]
+
+
+def test_run_agrees_with_oracles(face_model):
+    backend = FakeBackend(face_model, CHOSEN)
+    faces = Model(backend).run(np.full((200, 400, 3), 9, np.uint8))
+    assert backend.seen.shape == (1, 288, 288, 3)
+    assert len(faces) == 3
+    scale, offset = 288 / 400, np.array([0, (288 - 144) / 2])
+    anchors = np.array(backend.metadata.anchors)
+    expected = detection.decode(backend.heads["detection"][0], anchors, 32, 0.5)
+    expected.sort(key=lambda item: -item[0])
+    for face, (score, box, (row, column, anchor)) in zip(faces, expected, strict=True):
+        assert face.score == pytest.approx(score, rel=1e-5)
+        corners = (np.array(box).reshape(2, 2) - offset) / scale
+        np.testing.assert_allclose(face.box_xyxy, corners.ravel(), atol=1e-2)
+
+        def head(name, row=row, column=column, anchor=anchor):
+            return backend.heads[name][0].reshape(9, 9, 2, -1)[row, column, anchor].astype(float)
+
+        expression = 1 / (1 + np.exp(-head("expression")))
+        pose = head("pose")
+        shape = morphable.landmarks(face_model.reduced, head("identity"), expression)
+        focal = 1 / (1 + np.exp(-pose[7]))
+        norm = morphable.project(shape, pose[:4], pose[4:7], focal)
+        longer = max(corners[1] - corners[0])
+        np.testing.assert_allclose(
+            face.landmarks_2d, norm[:, :2] * longer + corners.mean(axis=0), atol=0.05
+        )
+        np.testing.assert_allclose(face.landmarks_3d[:, 2], norm[:, 2] * longer, atol=0.05)
+        np.testing.assert_allclose(face.expression_coeffs, expression, atol=1e-5)
+
+
+def test_run_without_faces_is_an_empty_result(face_model):
+    faces = Model(FakeBackend(face_model, [])).run(np.zeros((50, 50, 3), np.uint8))
+    assert len(faces) == 0
+    assert faces.landmarks_2d.shape == (0, 68, 2)
+    assert faces.boxes_xyxy.shape == (0, 4)
+    assert faces.rotation.shape == (0, 3, 3)
+
+
+def test_run_thresholds(face_model):
+    model = Model(FakeBackend(face_model, CHOSEN))
+    image = np.zeros((50, 50, 3), np.uint8)
+    assert len(model.run(image, score_threshold=0.8)) == 1
+    assert len(model.run(image, score_threshold=0.2, iou_threshold=1.0)) == 4
+    for bad in (-0.1, 1.5, "high", float("nan")):
+        with pytest.raises(InvalidInputError, match="score_threshold must lie"):
+            model.run(image, score_threshold=bad)
+    with pytest.raises(InvalidInputError, match="for an sfn"):
+        model.run(image, boxes_xyxy=[[0, 0, 9, 9]])
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (3, 20000, 3), (20000, 1, 3), (7, 5)])
+def test_run_takes_extreme_images(face_model, shape):
+    faces = Model(FakeBackend(face_model, CHOSEN)).run(np.zeros(shape, np.uint8))
+    assert np.isfinite(faces.landmarks_3d).all()
+
+
+def test_sfn_boxes_are_checked():
+    model = edgeface.load("sfn")
+    image = np.zeros((60, 60, 3), np.uint8)
+    assert len(model.run(image)) == 1
+    assert len(model.run(image, boxes_xyxy=[])) == 0
+    faces = model.run(image, boxes_xyxy=[[0, 0, 20, 30], [10, 10, 50, 60]])
+    np.testing.assert_array_equal(faces.boxes_xyxy, [[0, 0, 20, 30], [10, 10, 50, 60]])
+    for bad, message in (
+        ([[0, 0, 10]], r"shape \(N, 4\)"),
+        ([[5, 5, 5, 9]], "x1 > x0"),
+        ([[0, 0, np.nan, 9]], "finite"),
+        ([["a", 0, 1, 1]], "numbers"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            model.run(image, boxes_xyxy=bad)
+    with pytest.raises(InvalidInputError, match="does not detect"):
+        model.run(image, score_threshold=0.5)
+
+
+def test_load_rejects_what_is_no_model(tmp_path):
+    with pytest.raises(InvalidInputError, match="no such model"):
+        edgeface.load(tmp_path / "absent.onnx")
+    for name in ("model.xyz", "model"):
+        (tmp_path / name).write_bytes(b"0")
+        with pytest.raises(ModelFormatError, match="no backend runs"):
+            edgeface.load(tmp_path / name)
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return onnx.load(Path(edgeface.DEMO_PHOTO).parent / "sfn.onnx")
+
+
+def saved(graph, path, **changes):
+    """A copy of a graph with some metadata entries replaced, or removed by None."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(graph)
+    entries = {p.key: p.value for p in copy.metadata_props} | changes
+    del copy.metadata_props[:]
+    onnx.helper.set_model_props(copy, {k: v for k, v in entries.items() if v is not None})
+    onnx.save(copy, path)
+    return path
+
+
+def test_load_rejects_truncated_files(graph, tmp_path):
+    data = graph.SerializeToString()
+    for size in (0, 10, len(data) // 2, len(data) - 5000):
+        (tmp_path / "cut.onnx").write_bytes(data[:size])
+        with pytest.raises(ModelFormatError):
+            edgeface.load(tmp_path / "cut.onnx")
+
+
+def test_load_rejects_bad_metadata(graph, tmp_path):
+    path = tmp_path / "model.onnx"
+    text = next(p.value for p in graph.metadata_props if p.key == KEY)
+    metadata = Metadata.from_json(text, "graph")
+    cases = [
+        ({KEY: None}, "carries no metadata"),
+        ({KEY: text.replace("[\n  1,\n  0\n ]", "[2, 0]")}, "metadata version"),
+        ({FACE_MODEL_KEY: None}, "carries no face model"),
+        ({FACE_MODEL_KEY: "???"}, "no base64"),
+        ({FACE_MODEL_KEY: "AAAA"}, "damaged"),
+        ({KEY: replace(metadata, face_model_sha256="0").to_json()}, "not the one it names"),
+        ({KEY: replace(metadata, input_size=160).to_json()}, "expected an input"),
+    ]
+    for changes, message in cases:
+        with pytest.raises(ModelFormatError, match=message):
+            edgeface.load(saved(graph, path, **changes))
+    with pytest.raises(MetadataError):
+        edgeface.load(saved(graph, path, **{KEY: None}))
+
+
+def test_load_names_the_missing_backend(monkeypatch):
+    def absent(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(onnx_backend.importlib, "import_module", absent)
+    with pytest.raises(BackendUnavailableError, match="pip install onnxruntime"):
+        onnx_backend.OnnxBackend(Path("any.onnx"), 1)

@@ -1,0 +1,1 @@
+"""Slow, plain implementations that import nothing from edgeface."""

@@ -1,0 +1,62 @@
+"""Decoding, suppression and average precision, one candidate at a time."""
+
+from __future__ import annotations
+
+import math
+
+
+def sigmoid(x: float) -> float:
+    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
+
+
+def decode(detection, anchors, stride, threshold):
+    """[(score, (x0, y0, x1, y1), (row, column, anchor))] in row-major order."""
+    found = []
+    for row, line in enumerate(detection.tolist()):
+        for column, cell in enumerate(line):
+            for a, (aw, ah) in enumerate(anchors.tolist()):
+                tx, ty, tw, th, to = cell[5 * a : 5 * a + 5]
+                score = sigmoid(to)
+                if score < threshold:
+                    continue
+                cx, cy = (sigmoid(tx) + column) * stride, (sigmoid(ty) + row) * stride
+                w, h = aw * math.exp(tw), ah * math.exp(th)
+                box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+                found.append((score, box, (row, column, a)))
+    return found
+
+
+def iou(a, b) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    total = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return shared / (total - shared)
+
+
+def suppress(boxes, scores, threshold):
+    """Indices kept, best first; the earlier of two equal scores is the better."""
+    remaining = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    kept = []
+    while remaining:
+        best = remaining.pop(0)
+        kept.append(best)
+        remaining = [i for i in remaining if iou(boxes[best], boxes[i]) <= threshold]
+    return kept
+
+
+def average_precision(scored_hits, num_truth) -> float:
+    """101-point AP from [(score, hit)]."""
+    ordered = sorted(scored_hits, key=lambda pair: -pair[0])
+    points = []
+    hits = 0
+    for rank, (_, hit) in enumerate(ordered, start=1):
+        hits += hit
+        points.append((hits, hits / rank))
+    total = 0.0
+    for step in range(101):
+        reached = [p for h, p in points if 100 * h >= step * num_truth]
+        total += max(reached, default=0.0)
+    return total / 101

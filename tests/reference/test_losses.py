@@ -1,0 +1,176 @@
+import numpy as np
+import pytest
+import torch
+
+from edgeface import kernels
+from edgeface.reference.config import CONFIGS
+from edgeface.reference.losses import (
+    FaceLoss,
+    GridLoss,
+    corners,
+    decay,
+    decode_boxes,
+    generalised_iou,
+    pairwise_iou,
+)
+from edgeface.reference.morphable import MorphableModel, quaternion_to_rotation, unit_quaternion
+from tests.oracles import detection as oracle
+from tests.oracles import morphable as morphable_oracle
+
+ANCHORS = CONFIGS["mfn"].anchors
+
+
+def test_decay_is_ten_over_the_epoch_with_a_floor():
+    assert [decay(e) for e in (0, 1, 4, 99)] == [10.0, 5.0, 2.0, 0.5]
+
+
+def test_morphable_model_agrees_with_oracle_and_kernels(face_model, random):
+    identity = random.normal(size=(3, 50)).astype(np.float32)
+    logits = random.normal(size=(3, 46)).astype(np.float32)
+    pose = random.normal(size=(3, 8)).astype(np.float32)
+    morphable = MorphableModel(face_model)
+    points = morphable.project(*(torch.from_numpy(a) for a in (identity, logits, pose)))
+    expression = 1 / (1 + np.exp(-logits.astype(float)))
+    for i in range(3):
+        shape = morphable_oracle.landmarks(face_model.reduced, identity[i], expression[i])
+        focal = 1 / (1 + np.exp(-pose[i, 7]))
+        expected = morphable_oracle.project(shape, pose[i, :4], pose[i, 4:7], focal)
+        np.testing.assert_allclose(points[i], expected[:, :2], atol=1e-4)
+    rotation = quaternion_to_rotation(unit_quaternion(torch.from_numpy(pose[:, :4])))
+    same = kernels.rotation_from_quaternion(kernels.unit_quaternion(pose[:, :4]))
+    np.testing.assert_allclose(rotation, same, atol=1e-6)
+
+
+def test_decode_boxes_agrees_with_oracle(random):
+    raw = random.normal(size=(1, 9, 9, 5, 5)).astype(np.float32)
+    anchors = np.array(ANCHORS)
+    boxes = corners(decode_boxes(torch.from_numpy(raw), torch.tensor(ANCHORS))).reshape(-1, 4)
+    expected = oracle.decode(raw[0].reshape(9, 9, 25), anchors, 32, 0.0)
+    np.testing.assert_allclose(boxes, [box for _, box, _ in expected], rtol=1e-4, atol=1e-2)
+
+
+def test_ious_of_known_boxes():
+    a = torch.tensor([[0.0, 0, 2, 2], [0, 0, 1, 1], [0, 0, 1, 1]])
+    b = torch.tensor([[1.0, 0, 3, 2], [0, 0, 1, 1], [2, 0, 3, 1]])
+    iou, giou = generalised_iou(a, b)
+    torch.testing.assert_close(iou, torch.tensor([1 / 3, 1.0, 0.0]))
+    torch.testing.assert_close(giou, torch.tensor([1 / 3, 1.0, -1 / 3]))
+    torch.testing.assert_close(pairwise_iou(a, b).diagonal(), iou)
+
+
+def face_target(face_model, random):
+    identity = torch.from_numpy(random.normal(size=(2, 50)).astype(np.float32))
+    expression = torch.from_numpy(random.uniform(0.05, 0.95, (2, 46)).astype(np.float32))
+    quaternion = unit_quaternion(torch.tensor([[1.0, 0.1, 0.2, 0], [0.9, -0.3, 0, 0.1]]))
+    pose = torch.cat([quaternion, torch.tensor([[0.1, 0, 0, 0.2], [0, 0.1, 0, 0.1]])], dim=1)
+    logits = torch.logit(expression)
+    points = MorphableModel(face_model).project(identity, logits, pose)
+    target = {"identity": identity, "expression": expression, "quaternion": quaternion}
+    return (identity, logits, pose), target | {"landmarks": points}
+
+
+def test_face_loss_vanishes_on_the_truth_and_ignores_the_quaternions_sign(face_model, random):
+    raw, target = face_target(face_model, random)
+    loss = FaceLoss(face_model)
+    total, _ = loss(*raw, target, 0)
+    assert float(total) < 2e-3
+    flipped = raw[2] * torch.tensor([-1.0] * 4 + [1.0] * 4)
+    assert float(loss(raw[0], raw[1], flipped, target, 0)[0]) < 2e-3
+
+
+def test_face_loss_is_equation_3(face_model, random):
+    """Shifted outputs cost what Eq. 3 says, by plain arithmetic."""
+    (identity, logits, pose), target = face_target(face_model, random)
+    moved = target | {
+        "landmarks": target["landmarks"] + torch.tensor([0.03, 0.04]),
+        "expression": target["expression"] + 0.02,
+    }
+    for epoch in (0, 3):
+        total, parts = FaceLoss(face_model)(identity, logits, pose, moved, epoch)
+        assert float(parts["landmarks"]) == pytest.approx(0.05, rel=1e-3)
+        assert float(total) == pytest.approx(10 / (epoch + 1) * 0.02 + 10 * 0.05, rel=1e-2)
+
+
+def grid_batch(boxes, ignore=None, image_index=None):
+    count = len(boxes)
+    return {
+        "image_index": torch.tensor(image_index or [0] * count, dtype=torch.long),
+        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(count, 4),
+        "ignore": torch.tensor(ignore or [False] * count, dtype=torch.bool),
+        "has_fit": torch.zeros(count, dtype=torch.bool),
+        "landmarks": torch.zeros(count, 68, 2),
+        "identity": torch.zeros(count, 50),
+        "expression": torch.zeros(count, 46),
+        "quaternion": torch.zeros(count, 4),
+    }
+
+
+def raw_grid(images=1):
+    return tuple(torch.zeros(images, 9, 9, 5 * w, requires_grad=True) for w in (5, 50, 46, 8))
+
+
+def test_grid_loss_assigns_the_cell_of_the_centre_and_the_anchor_alike(face_model):
+    loss = GridLoss(face_model, ANCHORS)
+    width, height = ANCHORS[2]
+    box = [100 - width / 2, 70 - height / 2, 100 + width / 2, 70 + height / 2]
+    face, (image, row, column, anchor) = loss._assign(grid_batch([box]), 9)
+    best = (anchor == 2).nonzero().item()
+    assert (face[best], image[best], row[best], column[best]) == (0, 0, 70 // 32, 100 // 32)
+
+
+def test_grid_loss_gives_one_anchor_to_one_face(face_model):
+    loss = GridLoss(face_model, ANCHORS)
+    box = [80, 80, 110, 118]
+    _, cell = loss._assign(grid_batch([box, box]), 9)
+    assert len(set(zip(*(c.tolist() for c in cell), strict=True))) == len(cell[0])
+
+
+def test_grid_loss_skips_ignored_and_outside_faces(face_model):
+    loss = GridLoss(face_model, ANCHORS)
+    batch = grid_batch([[10, 10, 40, 50], [280, 280, 330, 340]], ignore=[True, False])
+    assert len(loss._assign(batch, 9)[0]) == 0
+
+
+@pytest.mark.parametrize("boxes", [[], [[10, 10, 40, 50]], [[10, 10, 40, 50], [90, 90, 200, 220]]])
+def test_grid_loss_has_finite_gradients(face_model, boxes):
+    outputs = raw_grid()
+    batch = grid_batch(boxes)
+    batch["has_fit"][:] = True
+    total, _ = GridLoss(face_model, ANCHORS)(outputs, batch, 0)
+    total.backward()
+    for output in outputs:
+        assert output.grad is None or torch.isfinite(output.grad).all()
+
+
+def test_grid_loss_falls_to_the_truth(face_model):
+    """Gradient steps on free outputs find a box, its score and its landmarks."""
+    torch.manual_seed(0)
+    outputs = raw_grid()
+    with torch.no_grad():
+        outputs[1].reshape(-1, 50)[:, 0] = 1
+        outputs[3].reshape(-1, 8)[:, 0] = 1
+    batch = grid_batch([[60, 50, 130, 140]])
+    morphable = MorphableModel(face_model)
+    identity, pose = torch.eye(50)[:1], torch.tensor([[1.0, 0.1, 0.1, 0, 0, 0, 0, 0.3]])
+    points = morphable.project(identity, torch.full((1, 46), -3.0), pose) * 90
+    batch |= {
+        "has_fit": torch.ones(1, dtype=torch.bool),
+        "landmarks": points + torch.tensor([95.0, 95.0]),
+        "identity": identity,
+        "expression": torch.sigmoid(torch.full((1, 46), -3.0)),
+        "quaternion": unit_quaternion(pose[:, :4]),
+    }
+    loss = GridLoss(face_model, ANCHORS)
+    optimiser = torch.optim.Adam(outputs, 0.05)
+    for step in range(250):
+        optimiser.zero_grad()
+        total, log = loss(outputs, batch, step // 50)
+        total.backward()
+        optimiser.step()
+    assert float(log["boxes"]) < 0.05
+    assert float(log["landmarks"]) < 0.01
+    detection = outputs[0].detach()[0].numpy()
+    boxes, scores, _ = kernels.decode_candidates(detection, np.array(ANCHORS, np.float32), 32, 0.5)
+    kept = kernels.suppress(boxes, scores, 0.5)
+    assert len(kept) == 1
+    np.testing.assert_allclose(boxes[kept[0]], [60, 50, 130, 140], atol=2)

@@ -1,0 +1,74 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.reference.blocks import Fire, LearnedPool, SlimBranch
+from edgeface.reference.config import CONFIGS, NetworkConfig
+from edgeface.reference.describe import count
+from edgeface.reference.networks import build_network
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_networks_have_the_documented_outputs_and_gradients(name):
+    config = CONFIGS[name]
+    network = build_network(config)
+    size = config.input_size
+    outputs = network(torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8))
+    if config.kind == "sfn":
+        expected = [(2, 50), (2, 46), (2, 8)]
+    else:
+        expected = [(2, 9, 9, 5 * width) for width in (5, 50, 46, 8)]
+    assert [tuple(o.shape) for o in outputs] == expected
+    sum(o.square().mean() for o in outputs).backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config_survives_its_dictionary(name):
+    assert NetworkConfig.from_dict(CONFIGS[name].to_dict()) == CONFIGS[name]
+
+
+def test_config_rejects_nonsense():
+    with pytest.raises(InvalidInputError, match="one entry a block"):
+        replace(CONFIGS["sfn"], squeeze=(16,))
+    with pytest.raises(InvalidInputError, match="divisible by 32"):
+        replace(CONFIGS["mfn"], input_size=300)
+    for bad in ({}, {"kind": "mfn"}, CONFIGS["mfn"].to_dict() | {"surprise": 1}):
+        with pytest.raises(ModelFormatError, match="not a network configuration"):
+            NetworkConfig.from_dict(bad)
+
+
+def test_fire_has_the_channels_and_parameters_of_the_paper():
+    fire = Fire(64, 16, 64)
+    assert fire(torch.zeros(1, 64, 8, 8)).shape == (1, 128, 8, 8)
+    convolutions = 64 * 16 + 16 * 64 + 16 * 64 * 9
+    norms = 2 * (16 + 64 + 64)
+    excite = 128 * 8 + 8 + 8 * 128 + 128
+    assert sum(p.numel() for p in fire.parameters()) == convolutions + norms + excite
+    assert Fire(128, 16, 64, stride=2)(torch.zeros(1, 128, 8, 8)).shape == (1, 128, 4, 4)
+
+
+def test_slim_branch_halves_channels_and_resolution():
+    branch = SlimBranch(128, 16, 64, halvings=2)
+    assert branch(torch.zeros(1, 128, 32, 32)).shape == (1, 64, 8, 8)
+
+
+def test_learned_pool_starts_as_the_average():
+    x = torch.randn(2, 5, 8, 8)
+    torch.testing.assert_close(LearnedPool(5, 8)(x), x.mean(dim=(2, 3)))
+
+
+def test_count_adds_up_by_hand():
+    """Tiny DarkNet at a quarter of its filters, written out."""
+    filters, cells = [3, 4, 8, 16, 32, 64, 128, 256, 256], [288, 144, 72, 36, 18, 9, 9, 9]
+    pairs = list(pairwise(filters))
+    products = sum(9 * i * o * c * c for (i, o), c in zip(pairs, cells, strict=True))
+    weights = sum(9 * i * o + 2 * o for i, o in pairs)
+    assert count(CONFIGS["mfn-single"]) == (
+        weights + (256 + 1) * 5 * 109,
+        products + 256 * 5 * 109 * 81,
+    )

@@ -1,0 +1,117 @@
+"""One whole training, interrupted: packs -> checkpoint -> resume -> log -> plot -> file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.reference import train as training
+from edgeface.reference.checkpoint import load_network
+from edgeface.reference.cli import main
+from edgeface.reference.config import CONFIGS
+from edgeface.reference.plot import plot_run, read_log
+from edgeface.reference.predict import predict_crop, predict_faces
+from edgeface.reference.train import TrainingPlan, learning_rate_factor, train
+
+# thin networks: the plumbing is in question here; but with under 32 filters in a strided
+# branch, the backward pass of torch 2.13 on the CPU corrupts the heap
+SMALL = {
+    "sfn": replace(CONFIGS["sfn"], stem_filters=16, squeeze=(16, 16, 16), expand=(64, 64, 64)),
+    "mfn": replace(
+        CONFIGS["mfn"], stem_filters=16, squeeze=(16,) * 4, expand=(64,) * 4, head_units=32
+    ),
+}
+PLAN = TrainingPlan(epochs=1, batch_size=8, learning_rate=1e-3)
+
+pytestmark = [
+    # of the libraries, about machines with more cores and about their own changes
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+
+@pytest.mark.parametrize("kind", ["sfn", "mfn"])
+def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("edgeface.reference.data.scenes.EPOCH_VIEWS", 16)
+    out = tmp_path / "run"
+    last = train(SMALL[kind], PLAN, tiny_packs, out)
+    first = load_network(last)
+    assert first.epoch == 0
+    assert first.config == SMALL[kind]
+
+    real = training.Training.training_step
+
+    def killed(self, batch, index):
+        if self.current_epoch == 2:
+            raise RuntimeError("the lights went out")
+        return real(self, batch, index)
+
+    monkeypatch.setattr(training.Training, "training_step", killed)
+    with pytest.raises(RuntimeError, match="lights"):
+        train(SMALL[kind], replace(PLAN, epochs=4), tiny_packs, out)
+    assert load_network(last).epoch == 1
+
+    monkeypatch.setattr(training.Training, "training_step", real)
+    train(SMALL[kind], replace(PLAN, epochs=4), tiny_packs, out)
+    assert load_network(last).epoch == 3
+    assert list(read_log(out)["train_loss"]) == [0, 1, 2, 3]
+    with pytest.raises(InvalidInputError, match="holds another network"):
+        train(CONFIGS[f"{kind}-single"], PLAN, tiny_packs, out)
+
+    plot_run(out, tmp_path / "log.png")
+    assert (tmp_path / "log.png").stat().st_size > 5000
+    trained = load_network(last)
+    image = np.full((128, 128, 3), 100, np.uint8)
+    if kind == "sfn":
+        assert len(predict_crop(trained, image)) == 1
+    else:
+        assert len(predict_faces(trained, image, 0.0, 1.0)) == 9 * 9 * 5
+
+
+def test_learning_rate_warms_up_and_falls():
+    factor = learning_rate_factor(1000)
+    values = [factor(s) for s in (0, 199, 200, 600, 1000, 2000)]
+    assert values[0] == pytest.approx(1 / 200)
+    assert values[1:3] == [1.0, 1.0]
+    assert values[3] == pytest.approx(0.505)
+    assert values[4] == values[5] == pytest.approx(0.01)
+
+
+def test_load_network_rejects_other_files(tmp_path):
+    with pytest.raises(InvalidInputError, match="no such checkpoint"):
+        load_network(tmp_path / "absent.ckpt")
+    (tmp_path / "text.ckpt").write_text("no checkpoint")
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    torch.save({"a": torch.zeros(1000)}, tmp_path / "cut.ckpt")
+    data = (tmp_path / "cut.ckpt").read_bytes()
+    (tmp_path / "cut.ckpt").write_bytes(data[: len(data) // 2])
+    (tmp_path / "empty.ckpt").write_bytes(b"")
+    for name in ("text", "other", "cut", "empty"):
+        with pytest.raises(ModelFormatError, match=r"no edgeface checkpoint"):
+            load_network(tmp_path / f"{name}.ckpt")
+
+
+def test_load_network_executes_nothing(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "written"), "w"))
+
+    torch.save({"edgeface": Evil()}, tmp_path / "evil.ckpt")
+    with pytest.raises(ModelFormatError):
+        load_network(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "written").exists()
+
+
+def test_plot_run_without_a_log_is_an_error(tmp_path):
+    with pytest.raises(InvalidInputError, match="no training log"):
+        plot_run(tmp_path, tmp_path / "x.png")
+
+
+def test_command_line_reports_errors(tmp_path, capsys):
+    assert main(["train", "sfn", "--data", str(tmp_path / "no"), "--out", str(tmp_path)]) == 1
+    assert "does not exist" in capsys.readouterr().err
+    assert main(["describe"]) == 0
+    assert "multiply-adds" in capsys.readouterr().out
