@@ -1,0 +1,80 @@
+"""The shipped files against the figures the README states, on real unseen photos."""
+
+import numpy as np
+import pytest
+
+import edgeface
+from edgeface.reference.data.faces import read_faces
+from edgeface.reference.data.packs import is_validation, open_pack
+from edgeface.reference.evaluate import evaluate_detection, evaluate_sfn
+
+
+@pytest.fixture(scope="module")
+def mfn():
+    return edgeface.load("mfn")
+
+
+@pytest.fixture(scope="module")
+def sfn():
+    return edgeface.load("sfn")
+
+
+def test_mfn_detects_unseen_faces(mfn, data_folder):
+    report = evaluate_detection(
+        lambda image, score: mfn.run(image, score_threshold=score),
+        data_folder,
+        mfn.face_model,
+        mfn.metadata.score_threshold,
+    )
+    assert report["AP50"] >= 0.70
+    assert report["false alarms per 100 empty photos"] <= 5
+
+
+def test_sfn_finds_landmarks_of_unseen_faces(sfn, data_folder):
+    report = evaluate_sfn(
+        lambda image, boxes: sfn.run(image, boxes_xyxy=boxes), data_folder, sfn.face_model
+    )
+    assert report["faces68-300w"]["NME 51 inter-ocular %"] <= 5.0
+
+
+def test_bundled_files_state_their_parity(mfn, sfn):
+    for model in (mfn, sfn):
+        assert max(model.metadata.parity["max_abs_difference"].values()) < 1e-4
+
+
+def test_demo_faces_lie_where_they_were_pasted(mfn):
+    """Five prints of one portrait: centres, relative sizes and tilts are known."""
+    faces = mfn.run(edgeface.DEMO_PHOTO)
+    assert len(faces) == 5
+    order = np.argsort(-(faces.boxes_xyxy[:, 3] - faces.boxes_xyxy[:, 1]))
+    sides, tilts = [520, 400, 330, 290, 190], [0, -12, 17, 4, -20]
+    heights = (faces.boxes_xyxy[:, 3] - faces.boxes_xyxy[:, 1])[order]
+    np.testing.assert_allclose(heights / heights[0], np.array(sides) / 520, rtol=0.2)
+    # PIL tilts counter-clockwise, as roll does; two prints are mirrored, all look ahead
+    roll = faces.euler_deg[order, 2]
+    np.testing.assert_allclose(roll, tilts, atol=8)
+
+
+def test_pose_signs_on_real_faces(sfn, data_folder):
+    """The labelled nose tip moves to the viewer's right when yaw says: looks to its left."""
+    pack = open_pack(data_folder, "faces68-300w")
+    faces = read_faces(data_folder, sfn.face_model, validation=True)
+    rows = np.flatnonzero(faces.pack == "faces68-300w")[:150]
+    assert len(rows) <= is_validation(pack).sum()
+    yaw, pitch, roll, turn, nod, tilt = [], [], [], [], [], []
+    for i in rows:
+        face = sfn.run(faces.crops[i], boxes_xyxy=faces.targets.boxes[i : i + 1])[0]
+        points = faces.labelled[i]
+        eyes = points[45] - points[36]
+        across = eyes / np.linalg.norm(eyes)
+        middle = (points[36] + points[45]) / 2
+        offset = (points[30] - middle) / np.linalg.norm(eyes)
+        turn.append(offset @ across)
+        nod.append(offset @ [-across[1], across[0]])
+        tilt.append(-np.rad2deg(np.arctan2(eyes[1], eyes[0])))
+        pitch.append(face.euler_deg[0])
+        yaw.append(face.euler_deg[1])
+        roll.append(face.euler_deg[2])
+    assert np.corrcoef(yaw, turn)[0, 1] > 0.9
+    assert np.corrcoef(pitch, nod)[0, 1] > 0.5
+    assert np.corrcoef(roll, tilt)[0, 1] > 0.9
