@@ -14,7 +14,6 @@ from edgeface.errors import InvalidInputError
 from edgeface.image import ImageLike, letterbox, read_image
 from edgeface.metadata import Metadata
 from edgeface.reference.checkpoint import TrainedNetwork, load_network
-from edgeface.reference.config import STRIDE
 from edgeface.reference.data.crops import CROP_SCALE
 
 __all__ = ["convert", "convert_to_onnx", "describe"]
@@ -71,11 +70,11 @@ def describe(trained: TrainedNetwork) -> Metadata:
         expression_names=trained.face_model.expression_names,
         face_model_sha256=trained.face_model.sha256,
         licence=LICENCE,
-        stride=STRIDE if is_mfn else 0,
+        stride=config.stride,
         anchors=config.anchors,
         score_threshold=SCORE_THRESHOLD if is_mfn else 0.0,
         iou_threshold=IOU_THRESHOLD if is_mfn else 0.0,
         crop_scale=0.0 if is_mfn else CROP_SCALE,
         unseen_expressions=UNSEEN,
-        training={"epochs": trained.epoch + 1},
+        training={"epochs": trained.epoch + 1, "recipe": trained.recipe},
     )

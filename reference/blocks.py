@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -82,37 +84,66 @@ class Backbone(nn.Module):
 
 
 class SlimBranch(nn.Sequential):
-    """Carries one tap down to the last tap's resolution by Fire modules of half its channels.
+    """Carries a fine tap down to a coarser one's resolution by Fire modules of half its channels.
 
-    One module a halving, the last of stride 2 like all others; none where there is nothing to
-    halve.
+    One module a halving, each of stride 2.
     """
 
     def __init__(self, inputs: int, squeeze: int, expand: int, halvings: int) -> None:
-        modules = [
-            Fire(inputs if i == 0 else expand, squeeze // 2, expand // 2, stride=2)
-            for i in range(halvings)
-        ]
-        super().__init__(*modules)
-        self.channels = expand if halvings else inputs
+        super().__init__(
+            *(
+                Fire(inputs if i == 0 else expand, squeeze // 2, expand // 2, stride=2)
+                for i in range(halvings)
+            )
+        )
+        self.channels = expand
+
+
+class Context(nn.Module):
+    """Carries a coarse tap up to twice its resolution, thinned to ``channels``."""
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+        self.thin = conv_bn(inputs, channels, 1)
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(torch.relu(self.thin(x)), scale_factor=2.0)
 
 
 class MultiScale(nn.Module):
-    """The last features, joined by slim branches of the ``depth - 1`` taps before it."""
+    """The last ``depth`` taps, joined at the resolution of tap ``level``.
+
+    Finer taps come down by slim branches; the last, where it is coarser, comes up as context.
+    """
 
     def __init__(
-        self, channels: list[int], squeeze: tuple[int, ...], expand: tuple[int, ...], depth: int
+        self,
+        channels: list[int],
+        squeeze: tuple[int, ...],
+        expand: tuple[int, ...],
+        depth: int,
+        level: int,
     ) -> None:
         super().__init__()
         last = len(channels) - 1
-        self.taps = range(last - depth + 1, last)
-        branches = [SlimBranch(channels[i], squeeze[i], expand[i], last - i) for i in self.taps]
-        self.branches = nn.ModuleList(branches)
-        self.channels = channels[last] + sum(branch.channels for branch in branches)
+        self.taps = range(last - depth + 1, last + 1)
+        self.branches = nn.ModuleList()
+        self.channels = 0
+        for i in self.taps:
+            if i < level:
+                branch: Any = SlimBranch(channels[i], squeeze[i], expand[i], level - i)
+            elif i > level:
+                branch = Context(channels[i], expand[i] // 2)
+            else:
+                branch = nn.Identity()
+            self.branches.append(branch)
+            self.channels += channels[i] if i == level else branch.channels
 
     def forward(self, taps: list[Tensor]) -> Tensor:
-        finer = [branch(taps[i]) for i, branch in zip(self.taps, self.branches, strict=True)]
-        return torch.cat([*finer, taps[-1]], dim=1)
+        return torch.cat(
+            [branch(taps[i]) for i, branch in zip(self.taps, self.branches, strict=True)], dim=1
+        )
 
 
 class LearnedPool(nn.Module):

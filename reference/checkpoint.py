@@ -15,6 +15,7 @@ from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.reference.config import NetworkConfig
 from edgeface.reference.networks import build_network
+from edgeface.reference.recipe import Recipe
 
 KEY = "edgeface"
 PREFIX = "network."
@@ -28,12 +29,17 @@ class TrainedNetwork:
     network: nn.Module
     face_model: FaceModel
     epoch: int
+    recipe: dict[str, Any]
 
 
-def describe(config: NetworkConfig, model: FaceModel) -> dict[str, Any]:
+def describe(recipe: Recipe, model: FaceModel) -> dict[str, Any]:
     """The entry that every checkpoint carries."""
     blob = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
-    return {"config": config.to_dict(), "face_model": blob}
+    return {
+        "config": recipe.config.to_dict(),
+        "recipe": recipe.to_dict(),
+        "face_model": blob,
+    }
 
 
 def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
@@ -58,10 +64,10 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
         network.load_state_dict(
             {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
         )
-        epoch = int(content["epoch"])
+        epoch, recipe = int(content["epoch"]), dict(entry["recipe"])
     except (KeyError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise ModelFormatError(
             f"{path} is no edgeface checkpoint, or is damaged: {error}"
         ) from error
-    return TrainedNetwork(config, network.eval(), model, epoch)
+    return TrainedNetwork(config, network.eval(), model, epoch, recipe)

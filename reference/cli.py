@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeface.errors import EdgeFaceError, InvalidInputError
+from edgeface.errors import EdgeFaceError
 from edgeface.reference.config import CONFIGS
+from edgeface.reference.recipe import NAMES, read_recipe
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,10 +33,11 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_describe)
 
     command = commands.add_parser("train", help="train a network, or go on after a kill")
-    command.add_argument("network", choices=CONFIGS)
+    command.add_argument("recipe", help=f".toml file, or one of {', '.join(NAMES)}")
     command.add_argument("--data", help="folder of the packs (default: $EDGEFACE_DATA)")
     command.add_argument("--out", type=Path, required=True, help="run folder; resumed if it exists")
-    command.add_argument("--epochs", type=int, help="default: as the shipped weights")
+    command.add_argument("--epochs", type=int, help="instead of the recipe's")
+    command.add_argument("--from", dest="start", type=Path, help="checkpoint to begin with")
     command.set_defaults(run=_train)
 
     command = commands.add_parser("plot", help="draw a run's losses")
@@ -65,15 +67,12 @@ def _describe(_: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
-    from edgeface.reference.train import PLANS, train
+    from edgeface.reference.train import train
 
-    config = CONFIGS[arguments.network]
-    plan = PLANS[config.kind]
+    recipe = read_recipe(arguments.recipe)
     if arguments.epochs is not None:
-        if arguments.epochs < 1:
-            raise InvalidInputError(f"--epochs must be at least 1, got {arguments.epochs}")
-        plan = replace(plan, epochs=arguments.epochs)
-    train(config, plan, data_dir(arguments.data), arguments.out)
+        recipe = replace(recipe, epochs=arguments.epochs)
+    train(recipe, data_dir(arguments.data), arguments.out, arguments.start)
 
 
 def _plot(arguments: argparse.Namespace) -> None:

@@ -48,6 +48,13 @@ class Fit:
     def __getitem__(self, index: Any) -> Fit:
         return Fit(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
+    @staticmethod
+    def concatenate(parts: list[Fit]) -> Fit:
+        """The faces of all parts, in order."""
+        return Fit(
+            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Fit)}
+        )
+
     def project(self, shapes: Array) -> Array:
         """Shapes (N, V, 3) in the ``model`` frame to points (N, V, 2) in ``image_px``."""
         turned = np.einsum("nij,nvj->nvi", self.rotation, shapes)[..., :2]
@@ -101,7 +108,7 @@ def _fit(
                    score_sigma, depth, rounds)
         for i in range(0, len(points), BATCH)
     ]  # fmt: skip
-    return Fit(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Fit)})
+    return Fit.concatenate(parts)
 
 
 def _fit_batch(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.config import STRIDE
+from edgeface.reference.config import NetworkConfig
 from edgeface.reference.morphable import MorphableModel, unit_quaternion
 
 LANDMARK_WEIGHT = 10.0
@@ -76,12 +76,31 @@ class FaceLoss(nn.Module):
         return total, {"landmarks": rmse.mean().detach(), "coefficients": terms.mean().detach()}
 
 
+def disagreement(
+    loss: FaceLoss, outputs: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]
+) -> Tensor:
+    """How far copies of a face differ in what they share, a scalar.
+
+    The last rows of ``outputs`` are copies of rows ``copy_of``: all have the same identity; those
+    that only ``moved`` the same expression, the others the same pose (2019, Sec. 3.2).
+    """
+    identity, expression, pose = outputs
+    original, moved = batch["copy_of"], batch["moved"]
+    start = len(identity) - len(original)
+    turn = unit_quaternion(pose[:, :4])
+    same_identity = (identity[start:] - identity[original]).abs() * loss.identity_weight
+    expression = torch.sigmoid(expression)
+    same_expression = (expression[start:] - expression[original]).abs().mean(dim=1)
+    same_turn = (turn[start:] - turn[original]).abs().mean(dim=1)
+    return (same_identity.mean(dim=1) + torch.where(moved, same_expression, same_turn)).mean()
+
+
 def root_mean_square(difference: Tensor) -> Tensor:
     """RMS distance of point sets (F, L, 2), (F,)."""
     return (difference.square().sum(dim=2).mean(dim=1) + 1e-8).sqrt()
 
 
-def decode_boxes(detection: Tensor, anchors: Tensor) -> Tensor:
+def decode_boxes(detection: Tensor, anchors: Tensor, stride: int) -> Tensor:
     """Raw detection (B, S, S, A, 5) to boxes (B, S, S, A, 4) as centre and size, input px.
 
     ``b_xy = sigmoid(t_xy) + cell``, ``b_wh = anchor * exp(t_wh)`` (appendix 7.2).
@@ -90,7 +109,7 @@ def decode_boxes(detection: Tensor, anchors: Tensor) -> Tensor:
     line = torch.arange(size, dtype=detection.dtype, device=detection.device)
     row, column = torch.meshgrid(line, line, indexing="ij")
     cell = torch.stack([column, row], dim=-1)[:, :, None]
-    centre = (torch.sigmoid(detection[..., :2]) + cell) * STRIDE
+    centre = (torch.sigmoid(detection[..., :2]) + cell) * stride
     extent = anchors * torch.exp(detection[..., 2:4].clamp(-6, 6))
     return torch.cat([centre, extent], dim=-1)
 
@@ -134,10 +153,11 @@ class GridLoss(nn.Module):
 
     anchors: Tensor
 
-    def __init__(self, model: FaceModel, anchors: tuple[tuple[float, float], ...]) -> None:
+    def __init__(self, model: FaceModel, config: NetworkConfig) -> None:
         super().__init__()
+        self.stride = config.stride
         self.face = FaceLoss(model)
-        self.register_buffer("anchors", torch.tensor(anchors), persistent=False)
+        self.register_buffer("anchors", torch.tensor(config.anchors), persistent=False)
 
     def forward(
         self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor], epoch: int
@@ -150,7 +170,7 @@ class GridLoss(nn.Module):
         num_anchors = len(self.anchors)
         shape = (*outputs[0].shape[:3], num_anchors)
         detection, identity, expression, pose = (o.reshape(*shape, -1) for o in outputs)
-        boxes = decode_boxes(detection, self.anchors)
+        boxes = decode_boxes(detection, self.anchors, self.stride)
         face, cell = self._assign(batch, shape[1])
         predicted = corners(boxes)[cell]
         iou, giou = generalised_iou(predicted, batch["boxes"][face])
@@ -182,14 +202,14 @@ class GridLoss(nn.Module):
         """
         boxes = batch["boxes"]
         centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-        inside = ((centre >= 0) & (centre < size * STRIDE)).all(dim=1) & ~batch["ignore"]
+        inside = ((centre >= 0) & (centre < size * self.stride)).all(dim=1) & ~batch["ignore"]
         extent = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1e-3)
         shared = torch.minimum(extent[:, None], self.anchors).prod(dim=2)
         alike = shared / (extent.prod(dim=1)[:, None] + self.anchors.prod(dim=1) - shared)
         wanted = alike > MATCH_IOU
         wanted[torch.arange(len(boxes)), alike.argmax(dim=1)] = True
         face, anchor = (wanted & inside[:, None]).nonzero(as_tuple=True)
-        column, row = (centre[face] / STRIDE).long().unbind(dim=1)
+        column, row = (centre[face] / self.stride).long().unbind(dim=1)
         image = batch["image_index"][face]
         key = ((image * size + row) * size + column) * len(self.anchors) + anchor
         last = torch.full((int(key.max()) + 1 if len(key) else 1,), -1, dtype=torch.long)

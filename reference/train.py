@@ -4,47 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
+from edgeface.model import load
 from edgeface.reference.checkpoint import KEY, describe, load_network
-from edgeface.reference.config import NetworkConfig
 from edgeface.reference.data.crops import CropBatches
 from edgeface.reference.data.faces import read_faces
-from edgeface.reference.data.photos import read_photos
+from edgeface.reference.data.photos import Photo, read_photos
 from edgeface.reference.data.scenes import SceneBatches
-from edgeface.reference.losses import FaceLoss, GridLoss
+from edgeface.reference.data.synthesis import add_turned
+from edgeface.reference.data.weak import weakly_labelled
+from edgeface.reference.losses import FaceLoss, GridLoss, disagreement
 from edgeface.reference.networks import build_network
+from edgeface.reference.recipe import Labels, Recipe
 
 LAST = "last.ckpt"
 WARMUP_STEPS = 200
+AVERAGING_START = 300  # steps; what is averaged before is noise
 FINAL_RATE = 0.01
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How long and how fast; the defaults are those of the shipped weights."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int = 0
-
-
-PLANS = {
-    "sfn": TrainingPlan(epochs=24, batch_size=32, learning_rate=1e-3),
-    "mfn": TrainingPlan(epochs=24, batch_size=16, learning_rate=1e-3),
-}
 
 
 class Training(lightning.LightningModule):
@@ -56,18 +45,23 @@ class Training(lightning.LightningModule):
     same end in a known time.
     """
 
-    def __init__(self, config: NetworkConfig, model: FaceModel, plan: TrainingPlan) -> None:
+    def __init__(self, recipe: Recipe, model: FaceModel) -> None:
         super().__init__()
-        self.config, self.face_model, self.plan = config, model, plan
+        self.recipe, self.config, self.face_model = recipe, recipe.config, model
+        config = recipe.config
         network: Any = build_network(config)
         self.network = network.to(memory_format=torch.channels_last)
         is_sfn = config.kind == "sfn"
-        self.loss = FaceLoss(model) if is_sfn else GridLoss(model, config.anchors)
+        self.loss = FaceLoss(model) if is_sfn else GridLoss(model, config)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
         outputs = self.network(batch["image"])
         if self.config.kind == "sfn":
             total, parts = self.loss(*outputs, batch, self.current_epoch)
+            if "copy_of" in batch:
+                apart = disagreement(cast(FaceLoss, self.loss), outputs, batch)
+                total = total + self.recipe.disentangle * apart
+                parts["disagreement"] = apart.detach()
         else:
             total, parts = self.loss(outputs, batch, self.current_epoch)
         size = len(batch["image"])
@@ -85,7 +79,7 @@ class Training(lightning.LightningModule):
         self._step(batch, "validation")
 
     def configure_optimizers(self) -> Any:
-        optimiser = torch.optim.Adam(self.parameters(), self.plan.learning_rate)
+        optimiser = torch.optim.Adam(self.parameters(), self.recipe.learning_rate)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, learning_rate_factor(steps))
         return {
@@ -94,7 +88,7 @@ class Training(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[KEY] = describe(self.config, self.face_model)
+        checkpoint[KEY] = describe(self.recipe, self.face_model)
 
 
 def learning_rate_factor(steps: int) -> Callable[[int], float]:
@@ -109,13 +103,15 @@ def learning_rate_factor(steps: int) -> Callable[[int], float]:
     return factor
 
 
-def train(config: NetworkConfig, plan: TrainingPlan, folder: Path, out: Path) -> Path:
+def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = None) -> Path:
     """Train a network, going on from ``out/last.ckpt`` if there is one.
 
     Parameters
     ----------
     folder : the data packs
     out : where the checkpoint (every epoch) and ``log/version_*/metrics.csv`` go
+    start_from : a checkpoint, of another network even, whose weights a new run begins with
+        wherever name and shape agree
 
     Returns
     -------
@@ -126,46 +122,64 @@ def train(config: NetworkConfig, plan: TrainingPlan, folder: Path, out: Path) ->
     InvalidInputError
         If the checkpoint there is of another network.
     """
-    lightning.seed_everything(plan.seed, verbose=False)
+    lightning.seed_everything(recipe.seed, verbose=False)
     last = out / LAST
-    if last.is_file() and load_network(last).config != config:
+    resumed = last.is_file()
+    if resumed and load_network(last).config != recipe.config:
         raise InvalidInputError(f"{last} holds another network; choose another --out")
     model = default_face_model()
-    learning, validating = (
-        _loader(config, model, folder, plan.batch_size, v) for v in (False, True)
-    )
+    learning, validating = (_loader(recipe, model, folder, v) for v in (False, True))
     checkpoints = ModelCheckpoint(dirpath=out, filename="best", monitor="validation_loss",
                                   save_last=True, enable_version_counter=False)  # fmt: skip
+    averages = EMAWeightAveraging(
+        decay=recipe.ema_decay, use_buffers=True, update_starting_at_step=AVERAGING_START
+    )
     trainer = lightning.Trainer(
-        max_epochs=plan.epochs,
-        callbacks=[
-            checkpoints,
-            EMAWeightAveraging(decay=0.998, use_buffers=True),
-            TQDMProgressBar(refresh_rate=10),
-        ],
+        max_epochs=recipe.epochs,
+        precision=recipe.precision,
+        accumulate_grad_batches=recipe.accumulate,
+        callbacks=[checkpoints, averages, TQDMProgressBar(refresh_rate=10)],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
         gradient_clip_val=5.0,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    training = Training(config, model, plan)
-    trainer.fit(training, learning, validating, ckpt_path=last if last.is_file() else None)
+    training = Training(recipe, model)
+    if start_from is not None and not resumed:
+        copy_weights(load_network(start_from).network, training.network)
+    trainer.fit(training, learning, validating, ckpt_path=last if resumed else None)
     return last
 
 
+def copy_weights(source: nn.Module, target: nn.Module) -> int:
+    """Copy what agrees in name and shape; how many tensors did."""
+    there = target.state_dict()
+    shapes = {name: weight.shape for name, weight in there.items()}
+    same = {k: v for k, v in source.state_dict().items() if shapes.get(k) == v.shape}
+    target.load_state_dict(there | same)
+    return len(same)
+
+
 def _loader(
-    config: NetworkConfig, model: FaceModel, folder: Path, batch_size: int, validation: bool
+    recipe: Recipe, model: FaceModel, folder: Path, validation: bool
 ) -> DataLoader[dict[str, Tensor]]:
+    config, batch_size = recipe.config, recipe.batch_size
+    faces = read_faces(folder, model, validation)
+    skipped = faces.skipped
+    if not validation:
+        faces = add_turned(faces, model, recipe.turned, recipe.seed)
     if config.kind == "sfn":
-        faces = read_faces(folder, model, validation)
-        _report_skipped(faces.skipped)
-        dataset: Any = CropBatches(faces, model, config.input_size, augment=not validation)
+        pairs = recipe.disentangle > 0 and not validation
+        batch_size = max(1, batch_size // 2) if pairs else batch_size
+        dataset: Any = CropBatches(faces, model, config.input_size, not validation, pairs)
     else:
-        photos, empty, skipped = read_photos(folder, model, validation)
-        faces = read_faces(folder, model, validation)
-        _report_skipped(skipped + faces.skipped)
+        photos, empty, unreadable = read_photos(folder, model, validation)
+        skipped = unreadable + skipped
+        photos = _relabelled(photos, recipe.labels)
         dataset = SceneBatches(photos, empty, faces, model, config.input_size, fixed=validation)
+    if skipped:
+        print(f"skipped {len(skipped)} corrupt images: {', '.join(skipped)}")
     return DataLoader(
         dataset,
         batch_size=batch_size,
@@ -175,10 +189,16 @@ def _loader(
     )
 
 
+def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:
+    """The photos with the coefficients that a recipe asks for."""
+    if labels == "sfn":
+        sfn = load("sfn")
+        return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
+    if labels == "boxes":
+        bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]
+        return [replace(p, targets=t) for p, t in zip(photos, bare, strict=True)]
+    return photos
+
+
 def _as_is(batch: Any) -> dict[str, Tensor]:
     return batch
-
-
-def _report_skipped(names: list[str]) -> None:
-    if names:
-        print(f"skipped {len(names)} corrupt images: {', '.join(names)}")

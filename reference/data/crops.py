@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from edgeface.face_model import FaceModel
 from edgeface.reference.augment import jitter
 from edgeface.reference.data.faces import FaceSet
+from edgeface.reference.data.synthesis import reexpressed
 from edgeface.reference.data.targets import (
     Mirror,
     Targets,
@@ -23,6 +24,8 @@ from edgeface.reference.data.targets import (
 
 Array = NDArray[Any]
 Batch = dict[str, Tensor]
+Move = tuple[Array, float, bool]
+"""From a picture to a crop: matrix (2, 3), its angle in rad, whether mirrored first."""
 
 CROP_SCALE = 1.3
 """Side of the SFN's crop, in longer sides of the face box."""
@@ -35,11 +38,16 @@ class CropBatches(Dataset[Batch]):
     """Random warps of faces; ``__getitems__`` makes a whole batch at once.
 
     Scale in [0.8, 1.2], translation up to 10 %, in-plane rotation up to 30 degrees, mirror images
-    and colour jitter (2019, Sec. 4.3.1). Without ``augment``, the plain crops.
+    and colour jitter (2019, Sec. 4.3.1). Without ``augment``, the plain crops. With ``pairs``, a
+    batch of B indices has 2 B crops: the second half are copies of the first, half of them moved
+    otherwise (``moved`` is true), half with another expression on the same spot.
     """
 
-    def __init__(self, faces: FaceSet, model: FaceModel, size: int, augment: bool) -> None:
-        self.faces, self.size, self.augment = faces, size, augment
+    def __init__(
+        self, faces: FaceSet, model: FaceModel, size: int, augment: bool, pairs: bool = False
+    ) -> None:
+        self.faces, self.model, self.size = faces, model, size
+        self.augment, self.pairs = augment, pairs
         self.mirror = Mirror(model)
 
     def __len__(self) -> int:
@@ -47,20 +55,46 @@ class CropBatches(Dataset[Batch]):
 
     def __getitems__(self, indices: list[int]) -> Batch:
         random = np.random.default_rng(int(torch.randint(2**62, ()))) if self.augment else None
-        warped = [self._warp(i, random) for i in indices]
-        matrices = np.stack([matrix for matrix, _ in warped])
-        pixels = sample(self.faces.crops[np.array(indices)], matrices, self.size)
+        pictures = self.faces.crops[np.array(indices)]
+        targets = [self.faces.targets[i : i + 1] for i in indices]
+        mirrors = [random is not None and random.random() < 0.5 for _ in indices]
+        moves = [self._move(t.boxes[0], m, random) for t, m in zip(targets, mirrors, strict=True)]
+        extra: Batch = {}
+        if self.pairs and random is not None:
+            moved = random.random(len(indices)) < 0.5
+            edited = pictures.copy()
+            for k in np.flatnonzero(~moved):
+                i = indices[k]
+                fit = self.faces.fit[i : i + 1]
+                edited[k], change = reexpressed(pictures[k], targets[k], fit, self.model, random)
+                targets.append(change)
+                moves.append(moves[k])
+            for k in np.flatnonzero(moved):
+                targets.append(targets[k])
+                # a mirrored copy would differ in identity
+                moves.append(self._move(targets[k].boxes[0], mirrors[k], random))
+            order = np.concatenate([np.flatnonzero(~moved), np.flatnonzero(moved)])
+            pictures = np.concatenate([pictures, edited[order]])
+            extra = {"moved": torch.from_numpy(moved[order]), "copy_of": torch.from_numpy(order)}
+        warped = [self._warp(t, move) for t, move in zip(targets, moves, strict=True)]
+        pixels = sample(pictures, np.stack([matrix for matrix, _ in warped]), self.size)
         if self.augment:
             pixels = jitter(pixels)
-        return {"image": pixels} | crop_targets(concatenate([t for _, t in warped]), self.size)
+        batch = crop_targets(concatenate([t for _, t in warped]), self.size)
+        return {"image": pixels} | batch | extra
 
-    def _warp(self, index: int, random: np.random.Generator | None) -> tuple[Array, Targets]:
-        targets = self.faces.targets[index : index + 1]
-        mirror = random is not None and random.random() < 0.5
+    def _move(self, box: Array, mirror: bool, random: np.random.Generator | None) -> Move:
+        """A random view of one face."""
+        if mirror:
+            width = self.faces.crops.shape[2]
+            box = box[[2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0]
+        return *crop_matrix(box, self.size, random), mirror
+
+    def _warp(self, targets: Targets, move: Move) -> tuple[Array, Targets]:
+        matrix, angle, mirror = move
         width = self.faces.crops.shape[2]
         if mirror:
             targets = self.mirror(targets, width)
-        matrix, angle = crop_matrix(targets.boxes[0], self.size, random)
         targets = warp(targets, matrix, angle)
         if mirror:  # the pixels are still the unmirrored ones
             matrix = matrix @ np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])

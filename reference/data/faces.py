@@ -30,7 +30,7 @@ class FaceSet:
     targets: Targets
     labelled: Array
     pack: NDArray[np.str_]
-    residual: Array
+    fit: Fit
     skipped: list[str]
 
 
@@ -42,7 +42,7 @@ def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
         targets=concatenate([p.targets for p in parts]),
         labelled=np.concatenate([p.labelled for p in parts]),
         pack=np.concatenate([p.pack for p in parts]),
-        residual=np.concatenate([p.residual for p in parts]),
+        fit=Fit.concatenate([p.fit for p in parts]),
         skipped=[name for p in parts for name in p.skipped],
     )
 
@@ -59,29 +59,26 @@ def _read_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     labelled = np.full((len(index), 68, 2), np.nan, np.float32)
     if "landmarks68" in pack.labels:
         labelled = pack.labels["landmarks68"][index]
-    targets, residual = _fit_pack(pack, model, index, has_mesh[index], labelled)
+    targets, fit = _fit_pack(pack, model, index, has_mesh[index], labelled)
     return FaceSet(
-        crops, targets, labelled, np.full(len(index), pack.name), residual, list(pack.skipped)
+        crops=crops,
+        targets=targets,
+        labelled=labelled,
+        pack=np.full(len(index), pack.name),
+        fit=fit,
+        skipped=list(pack.skipped),
     )
 
 
 def _fit_pack(
     pack: Pack, model: FaceModel, index: Array, has_mesh: Array, labelled: Array
-) -> tuple[Targets, Array]:
+) -> tuple[Targets, Fit]:
     """Fits to the meshes where there are any, to the labelled points elsewhere."""
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
     scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
     with_mesh = index[has_mesh]
-    fits: list[Fit] = [fit_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
+    fits = [fit_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
     if not has_mesh.all():
         fits.append(fit_landmarks(model, labelled[~has_mesh]))
-    human = "landmarks68" in pack.labels
-    starts = np.cumsum([0, *(len(f.scale_px) for f in fits)])
-    targets = concatenate(
-        [
-            from_fit(f, model, labelled[order[a:b]] if human else None)
-            for f, a, b in zip(fits, starts[:-1], starts[1:], strict=True)
-        ]
-    )
-    back = np.argsort(order)
-    return targets[back], np.concatenate([f.residual for f in fits])[back]
+    fit = Fit.concatenate(fits)[np.argsort(order)]
+    return from_fit(fit, model, labelled if "landmarks68" in pack.labels else None), fit

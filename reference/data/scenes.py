@@ -1,4 +1,4 @@
-"""Training batches of the MFN: zoomed photos, empty photos, and single faces placed anywhere."""
+"""Training batches of the MFN: zoomed photos, mosaics of four, crowds of single faces."""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ from edgeface.reference.data.targets import (
 
 Array = NDArray[Any]
 Batch = dict[str, Tensor]
+View = tuple[NDArray[np.uint8], Targets]
 
 GREY = 127
-FACE_SIZES = (14.0, 200.0)  # longer side of the face a view is zoomed on, input px
+# longer side of the face that a view is zoomed on, input px
+FACE_SIZES = {"photo": (7.0, 220.0), "single": (24.0, 240.0), "crowd": (7.0, 90.0)}
+MAX_CROWD = 20
 SCALES = (0.25, 5.0)
 SMALLEST = 0.02  # of the input; smaller faces are neither demanded nor forbidden
 VISIBLE = 0.5  # share of a box that must lie inside the view
 MAX_ANGLE_RAD = np.deg2rad(20.0)
-SHARES = (0.55, 0.1, 0.35)  # of photos, empty photos, single faces
+SHARES = {"photo": 0.4, "empty": 0.08, "single": 0.25, "mosaic": 0.17, "crowd": 0.1}
 EPOCH_VIEWS = 3200
 
 
@@ -55,6 +58,7 @@ class SceneBatches(Dataset[Batch]):
     ) -> None:
         self.photos, self.empty, self.faces = photos, empty, faces
         self.size, self.fixed = size, fixed
+        self.smallest = SMALLEST * size
         self.mirror = Mirror(model)
 
     def __len__(self) -> int:
@@ -72,24 +76,80 @@ class SceneBatches(Dataset[Batch]):
         index = np.repeat(np.arange(len(views)), [len(v[1]) for v in views])
         return {"image": pixels} | scene_targets(concatenate([v[1] for v in views]), index)
 
-    def _view(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], Targets]:
-        source = random.choice(3, p=SHARES)
-        if source == 2:
+    def _view(self, random: np.random.Generator) -> View:
+        source = random.choice(list(SHARES), p=list(SHARES.values()))
+        if source == "mosaic":
+            return self._mosaic(random)
+        if source == "crowd":
+            return self._crowd(random)
+        sizes = FACE_SIZES["single" if source == "single" else "photo"]
+        return self._zoomed(*self._draw(source, random), sizes, self.size, random)
+
+    def _draw(self, source: str, random: np.random.Generator) -> View:
+        """A picture of one source, half the time its mirror image."""
+        if source == "single":
             i = random.integers(len(self.faces.crops))
             pixels, targets = self.faces.crops[i], self.faces.targets[i : i + 1]
         else:
-            pool = self.photos if source == 0 else self.empty
+            pool = self.photos if source == "photo" else self.empty
             photo = pool[random.integers(len(pool))]
             pixels, targets = photo.pixels, photo.targets
         if random.random() < 0.5:
             pixels = np.ascontiguousarray(pixels[:, ::-1])
             targets = self.mirror(targets, pixels.shape[1])
-        matrix, angle = self._zoom(pixels, targets, random)
-        moved = keep_visible(warp(targets, matrix, angle), self.size)
-        view = render(pixels, matrix, self.size, self._background(random))
-        return view, moved
+        return pixels, targets
 
-    def _background(self, random: np.random.Generator) -> Image.Image | None:
+    def _zoomed(
+        self,
+        pixels: NDArray[np.uint8],
+        targets: Targets,
+        sizes: tuple[float, float],
+        size: int,
+        random: np.random.Generator,
+    ) -> View:
+        """A picture under a random similarity, one of its faces ``sizes`` long."""
+        matrix, angle = zoom(pixels, targets, sizes, size, random)
+        moved = keep_visible(warp(targets, matrix, angle), size, self.smallest)
+        return render(pixels, matrix, size, self._background(size, random)), moved
+
+    def _mosaic(self, random: np.random.Generator) -> View:
+        """Four photos in one view, each a quarter of it."""
+        half = self.size // 2
+        view = np.empty((self.size, self.size, 3), np.uint8)
+        parts: list[Targets] = []
+        for y in (0, half):
+            for x in (0, half):
+                photo = self._draw("photo", random)
+                sizes = (FACE_SIZES["photo"][0], FACE_SIZES["photo"][1] / 2)
+                view[y : y + half, x : x + half], targets = self._zoomed(
+                    *photo, sizes, half, random
+                )
+                shift = np.array([[1.0, 0, x], [0, 1, y]])
+                parts.append(warp(targets, shift, 0.0))
+        return view, concatenate(parts)
+
+    def _crowd(self, random: np.random.Generator) -> View:
+        """Up to MAX_CROWD single faces, faded into a photo without any."""
+        pixels, nobody = self._draw("empty", random)
+        view = Image.fromarray(pixels).resize((self.size, self.size), Image.Resampling.BILINEAR)
+        parts: list[Targets] = [nobody]
+        taken = np.zeros((0, 4))
+        for _ in range(random.integers(2, MAX_CROWD + 1)):
+            pixels, targets = self._draw("single", random)
+            longer = float((targets.boxes[0, 2:] - targets.boxes[0, :2]).max())
+            scale = np.exp(random.uniform(*np.log(FACE_SIZES["crowd"]))) / longer
+            centre = (targets.boxes[0, :2] + targets.boxes[0, 2:]) / 2
+            place = random.uniform(0.04, 0.96, 2) * self.size
+            matrix, angle = similarity(scale, centre, place, 2 * MAX_ANGLE_RAD, random)
+            moved = keep_visible(warp(targets, matrix, angle), self.size, self.smallest)
+            if not len(moved) or covers(moved.boxes[0], taken):
+                continue
+            view.paste(*faded(pixels, matrix, self.size))
+            taken = np.concatenate([taken, moved.boxes])
+            parts.append(moved)
+        return np.asarray(view), concatenate(parts)
+
+    def _background(self, size: int, random: np.random.Generator) -> Image.Image | None:
         """What lies beyond the photo's edges: another photo without faces, or plain grey.
 
         Always grey, and the network would learn that faces are what has straight grey edges.
@@ -97,30 +157,73 @@ class SceneBatches(Dataset[Batch]):
         if random.random() < 0.3 or not self.empty:
             return None
         photo = Image.fromarray(self.empty[random.integers(len(self.empty))].pixels)
-        return photo.resize((self.size, self.size), Image.Resampling.BILINEAR)
+        return photo.resize((size, size), Image.Resampling.BILINEAR)
 
-    def _zoom(
-        self, pixels: NDArray[np.uint8], targets: Targets, random: np.random.Generator
-    ) -> tuple[Array, float]:
-        """A random similarity (2, 3) from the photo to the view, and its angle."""
-        height, width = pixels.shape[:2]
-        usable = np.flatnonzero(~targets.ignore)
-        if len(usable):
-            box = targets.boxes[random.choice(usable)]
-            centre = (box[:2] + box[2:]) / 2
-            longer = float((box[2:] - box[:2]).max())
-            wanted = np.exp(random.uniform(*np.log(FACE_SIZES)))
-            # blowing a blurred speck up to a portrait teaches nothing
-            scale = float(np.clip(wanted / longer, *SCALES))
-            scale = min(scale, max(1.0, 64.0 / longer) * 1.5)
-        else:
-            centre = random.uniform([0, 0], [width, height])
-            scale = self.size / max(width, height) * np.exp(random.uniform(-0.3, 1.2))
-        place = random.uniform(0.08, 0.92, 2) * self.size
-        angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * MAX_ANGLE_RAD
-        c, s = np.cos(angle) * scale, np.sin(angle) * scale
-        linear = np.array([[c, -s], [s, c]])
-        return np.concatenate([linear, (place - linear @ centre)[:, None]], axis=1), angle
+
+def zoom(
+    pixels: NDArray[np.uint8],
+    targets: Targets,
+    sizes: tuple[float, float],
+    size: int,
+    random: np.random.Generator,
+) -> tuple[Array, float]:
+    """A random similarity (2, 3) from a photo to the view, and its angle."""
+    height, width = pixels.shape[:2]
+    usable = np.flatnonzero(~targets.ignore)
+    if len(usable):
+        box = targets.boxes[random.choice(usable)]
+        centre = (box[:2] + box[2:]) / 2
+        longer = float((box[2:] - box[:2]).max())
+        scale = float(np.clip(np.exp(random.uniform(*np.log(sizes))) / longer, *SCALES))
+        # blowing a blurred speck up to a portrait teaches nothing
+        scale = min(scale, max(1.0, 64.0 / longer) * 1.5)
+    else:
+        centre = random.uniform([0, 0], [width, height])
+        scale = size / max(width, height) * np.exp(random.uniform(-0.3, 1.2))
+    place = random.uniform(0.08, 0.92, 2) * size
+    return similarity(scale, centre, place, MAX_ANGLE_RAD, random)
+
+
+def similarity(
+    scale: float, centre: Array, place: Array, max_angle_rad: float, random: np.random.Generator
+) -> tuple[Array, float]:
+    """A matrix (2, 3) that takes ``centre`` to ``place``, and its random angle."""
+    angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * max_angle_rad
+    c, s = np.cos(angle) * scale, np.sin(angle) * scale
+    linear = np.array([[c, -s], [s, c]])
+    return np.concatenate([linear, (place - linear @ centre)[:, None]], axis=1), angle
+
+
+def covers(box: Array, others: Array) -> bool:
+    """Whether a box (4,) hides a good part of one of ``others`` (N, 4), or is hidden by it."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    shared = np.clip(sides, 0, None).prod(axis=1)
+    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
+    return bool((shared > 0.15 * np.minimum(areas, (box[2:] - box[:2]).prod())).any())
+
+
+def faded(
+    pixels: NDArray[np.uint8], matrix: Array, size: int
+) -> tuple[Image.Image, tuple[int, int], Image.Image]:
+    """A crop warped into a view, for ``Image.paste``: patch, its corner, and a mask.
+
+    The mask fades out towards the inscribed circle, so that no straight edge gives a face away.
+    """
+    height, width = pixels.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) @ matrix[:, :2].T
+    low = np.floor(np.clip((corners + matrix[:, 2]).min(axis=0), 0, size - 1)).astype(int)
+    high = np.ceil(np.clip((corners + matrix[:, 2]).max(axis=0), low + 1, size)).astype(int)
+    local = matrix.copy()
+    local[:, 2] -= low
+    side = int((high - low).max())
+    patch = render(pixels, local, side)[: high[1] - low[1], : high[0] - low[0]]
+    inverse = np.linalg.inv(np.concatenate([local, [[0, 0, 1]]]))[:2]
+    x, y = np.meshgrid(np.arange(patch.shape[1]) + 0.5, np.arange(patch.shape[0]) + 0.5)
+    source = np.stack([x, y], axis=2) @ inverse[:, :2].T + inverse[:, 2]
+    radius = np.hypot(source[..., 0] / width - 0.5, source[..., 1] / height - 0.5)
+    alpha = np.clip((0.5 - radius) / 0.1, 0, 1)
+    corner = (int(low[0]), int(low[1]))
+    return Image.fromarray(patch), corner, Image.fromarray((alpha * 255).astype(np.uint8))
 
 
 def letterbox_matrix(height: int, width: int, size: int) -> Array:
@@ -131,11 +234,12 @@ def letterbox_matrix(height: int, width: int, size: int) -> Array:
     )
 
 
-def letterboxed(photo: Photo, size: int) -> tuple[NDArray[np.uint8], Targets]:
+def letterboxed(photo: Photo, size: int) -> View:
     """A whole photo as the runtime shows it to the network, with its faces."""
     height, width = photo.pixels.shape[:2]
     matrix = letterbox_matrix(height, width, size)
-    return render(photo.pixels, matrix, size), keep_visible(warp(photo.targets, matrix, 0.0), size)
+    moved = keep_visible(warp(photo.targets, matrix, 0.0), size, SMALLEST * size)
+    return render(photo.pixels, matrix, size), moved
 
 
 def render(
@@ -169,15 +273,15 @@ def render(
     return np.asarray(view)
 
 
-def keep_visible(targets: Targets, size: int) -> Targets:
-    """Faces of which enough lies inside the view; tiny ones are marked to be ignored."""
+def keep_visible(targets: Targets, size: int, smallest: float) -> Targets:
+    """Faces of which enough lies inside the view; those under ``smallest`` px are ignored."""
     boxes = targets.boxes
     extent = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
     clipped = np.clip(boxes, 0, size)
     share = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1) / extent.prod(axis=1)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((centre >= 0) & (centre < size)).all(axis=1)
-    ignore = targets.ignore | (share < VISIBLE) | ~inside | (extent.max(axis=1) < SMALLEST * size)
+    ignore = targets.ignore | (share < VISIBLE) | ~inside | (extent.max(axis=1) < smallest)
     return replace(targets, ignore=ignore)[share > 0.05]
 
 

@@ -42,7 +42,8 @@ class MultiFaceNetwork(nn.Module):
     """Chaudhuri et al. 2019, Secs. 3.4 and 4.3.3.
 
     Detection and identity see the last three and two resolutions, expression all, pose the last
-    (multi-scale); single-scale is Tiny DarkNet with one convolution to all outputs.
+    (multi-scale); single-scale is Tiny DarkNet with one convolution to all outputs. With cells of
+    16 px the grid is that of the last resolution but one, and pose sees two.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -54,8 +55,11 @@ class MultiFaceNetwork(nn.Module):
         self.heads = nn.ModuleList()
         if config.multi_scale:
             self.backbone = Backbone(config.stem_filters, config.squeeze, config.expand)
-            for depth, outputs in zip((3, 2, len(config.expand), 1), sizes, strict=True):
-                scale = MultiScale(self.backbone.channels, config.squeeze, config.expand, depth)
+            last = len(config.expand) - 1
+            fine = config.stride == 16
+            for depth, outputs in zip((3, 2, last + 1, 2 if fine else 1), sizes, strict=True):
+                scale = MultiScale(self.backbone.channels, config.squeeze, config.expand, depth,
+                                   last - fine)  # fmt: skip
                 self.scales.append(scale)
                 self.heads.append(
                     nn.Sequential(
@@ -79,8 +83,8 @@ class MultiFaceNetwork(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """uint8 (B, 288, 288, 3) RGB to the raw logits of the four branches.
 
-        Returns ``detection`` (B, 9, 9, 5 * 5), ``identity`` (B, 9, 9, 5 * 50), ``expression``
-        (B, 9, 9, 5 * 46) and ``pose`` (B, 9, 9, 5 * 8): anchor-major channels.
+        Returns ``detection`` (B, S, S, 5 * 5), ``identity`` (B, S, S, 5 * 50), ``expression``
+        (B, S, S, 5 * 46) and ``pose`` (B, S, S, 5 * 8) for S x S cells: anchor-major channels.
         """
         taps = self.backbone(normalise(image))
         outputs: list[Tensor] = []

@@ -21,12 +21,13 @@ class SingleFaceNetwork(nn.Module):
         self.config = config
         self.backbone = Backbone(config.stem_filters, config.squeeze, config.expand)
         depths = (2, len(config.expand), 1) if config.multi_scale else (1, 1, 1)
+        last = len(config.expand) - 1
         size = config.input_size // 2 ** (len(config.expand) + 1)
         sizes = (NUM_IDENTITY, NUM_EXPRESSIONS, NUM_POSE)
         self.scales = nn.ModuleList()
         self.heads = nn.ModuleList()
         for depth, outputs in zip(depths, sizes, strict=True):
-            scale = MultiScale(self.backbone.channels, config.squeeze, config.expand, depth)
+            scale = MultiScale(self.backbone.channels, config.squeeze, config.expand, depth, last)
             self.scales.append(scale)
             self.heads.append(
                 nn.Sequential(

@@ -22,6 +22,7 @@ THIN = {
     "sfn": replace(CONFIGS["sfn"], stem_filters=8, squeeze=(4, 4, 4), expand=(8, 8, 8)),
     "sfn-single": replace(CONFIGS["sfn-single"], stem_filters=8, expand=(8, 8, 8)),
     "mfn": replace(CONFIGS["mfn"], stem_filters=8, squeeze=(4,) * 4, expand=(8,) * 4),
+    "mfn-9x9": replace(CONFIGS["mfn-9x9"], stem_filters=8, squeeze=(4,) * 4, expand=(8,) * 4),
     "mfn-single": CONFIGS["mfn-single"],
 }
 

@@ -1,5 +1,6 @@
 import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import torch
 from PIL import Image
 
 from edgeface.errors import InvalidInputError
+from edgeface.faces import Faces
 from edgeface.image import crop
 from edgeface.reference.augment import jitter
 from edgeface.reference.data.crops import CROP_SCALE, CropBatches, crop_matrix, sample
@@ -22,7 +24,8 @@ from edgeface.reference.data.packs import (
 )
 from edgeface.reference.data.photos import read_photos
 from edgeface.reference.data.scenes import SceneBatches, keep_visible, letterboxed, render
-from edgeface.reference.data.targets import Mirror, rotation_to_quaternion, warp
+from edgeface.reference.data.targets import Mirror, concatenate, rotation_to_quaternion, warp
+from edgeface.reference.data.weak import weakly_labelled
 from edgeface.reference.facemodel.alignment import LANDMARK_MIRROR
 from edgeface.reference.morphable import quaternion_to_rotation
 from tests.reference.conftest import rotation
@@ -156,6 +159,23 @@ def test_crop_batches_put_landmarks_on_the_dots(faces, face_model):
     assert float(contrast.mean()) > 15
 
 
+def test_crop_batches_pair_faces_with_copies(faces, face_model):
+    torch.manual_seed(5)
+    pairs = CropBatches(faces, face_model, 128, augment=True, pairs=True)
+    batch = pairs.__getitems__(list(range(12)))
+    assert len(batch["image"]) == len(batch["landmarks"]) == 24
+    original, moved = batch["copy_of"], batch["moved"]
+    assert sorted(original.tolist()) == list(range(12))
+    assert 0 < int(moved.sum()) < 12
+    for name, kept in (("identity", slice(None)), ("expression", moved), ("quaternion", ~moved)):
+        torch.testing.assert_close(batch[name][12:][kept], batch[name][original][kept])
+    assert (batch["quaternion"][12:][moved] != batch["quaternion"][original][moved]).any()
+    assert (batch["expression"][12:][~moved] != batch["expression"][original][~moved]).any()
+    values = batch["image"].float().mean(dim=3)
+    contrast = landmark_values(values, batch["landmarks"]) - values.mean(dim=(1, 2))[:, None]
+    assert float(contrast[12:].mean()) > 10
+
+
 def landmark_values(values, landmarks):
     points = (landmarks * 128 / CROP_SCALE + 64).floor().long().clamp(0, 127)
     rows = torch.arange(len(points))[:, None]
@@ -199,6 +219,57 @@ def test_scene_batches_put_landmarks_on_the_dots(photos, faces, face_model, fixe
     assert np.mean(bright) > 115  # the noise is 90, the dots 255
 
 
+@pytest.mark.parametrize("kind", ["mosaic", "crowd"])
+def test_composed_scenes_put_landmarks_on_the_dots(photos, faces, face_model, kind):
+    scenes = SceneBatches(photos[0], photos[1], faces, face_model, 288, fixed=False)
+    random = np.random.default_rng(3)
+    bright, counts = [], []
+    for _ in range(24):
+        view, targets = getattr(scenes, f"_{kind}")(random)
+        assert view.shape == (288, 288, 3)
+        counts.append(len(targets))
+        extent = (targets.boxes[:, 2:] - targets.boxes[:, :2]).max(axis=1, initial=0)
+        for points in targets.landmarks[targets.has_fit & ~targets.ignore & (extent > 60)]:
+            column, row = points[((points >= 0) & (points < 288)).all(axis=1)].astype(int).T
+            bright.append(view[row, column].mean())
+    assert len(bright) > 5
+    assert np.mean(bright) > 115
+    assert max(counts) > 4
+    assert max(counts) <= 20
+
+
+def test_weak_labels_come_from_the_network(photos, face_model):
+    asked = []
+
+    def look(image, boxes):
+        asked.append(len(boxes))
+        count = len(boxes)
+        return Faces(
+            boxes_xyxy=boxes,
+            scores=np.ones(count, np.float32),
+            landmarks_3d=np.full((count, 68, 3), 7, np.float32),
+            identity_coeffs=np.full((count, 50), 2, np.float32),
+            expression_coeffs=np.full((count, 46), 0.5, np.float32),
+            rotation=np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)),
+            euler_deg=np.zeros((count, 3), np.float32),
+            translation=np.zeros((count, 3), np.float32),
+            focal=np.ones(count, np.float32),
+            expression_names=face_model.expression_names,
+        )
+
+    photo = photos[0][0]
+    crowd = replace(photo, targets=concatenate([photo.targets] * 11))
+    labelled = weakly_labelled([photo, crowd], look)
+    assert len(labelled) == 1  # 22 faces are too many
+    targets = labelled[0].targets
+    wanted = ~photo.targets.ignore
+    assert asked == [wanted.sum()]
+    np.testing.assert_array_equal(targets.has_fit, wanted)
+    assert (targets.landmarks[wanted] == 7).all()
+    assert (targets.expression[wanted] == 0.5).all()
+    assert not (photo.targets.expression == 0.5).any()  # the photo's own are untouched
+
+
 def test_letterboxed_photo_matches_the_runtime(photos):
     from edgeface.image import letterbox
 
@@ -219,9 +290,9 @@ def test_render_shows_the_background_outside(photos):
 def test_keep_visible_ignores_cut_and_tiny_faces(photos):
     targets = photos[0][0].targets
     matrix = np.array([[1.0, 0, -1000], [0, 1, 0]])
-    assert len(keep_visible(warp(targets, matrix, 0.0), 288)) == 0
+    assert len(keep_visible(warp(targets, matrix, 0.0), 288, 6)) == 0
     small = warp(targets, np.array([[0.02, 0, 50], [0, 0.02, 50]]), 0.0)
-    assert keep_visible(small, 288).ignore.all()
+    assert keep_visible(small, 288, 6).ignore.all()
     assert not targets.ignore[0]  # the photo's own labels are untouched
 
 

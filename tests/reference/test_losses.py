@@ -10,6 +10,7 @@ from edgeface.reference.losses import (
     corners,
     decay,
     decode_boxes,
+    disagreement,
     generalised_iou,
     pairwise_iou,
 )
@@ -17,7 +18,8 @@ from edgeface.reference.morphable import MorphableModel, quaternion_to_rotation,
 from tests.oracles import detection as oracle
 from tests.oracles import morphable as morphable_oracle
 
-ANCHORS = CONFIGS["mfn"].anchors
+CONFIG = CONFIGS["mfn-9x9"]
+ANCHORS = CONFIG.anchors
 
 
 def test_decay_is_ten_over_the_epoch_with_a_floor():
@@ -44,7 +46,7 @@ def test_morphable_model_agrees_with_oracle_and_kernels(face_model, random):
 def test_decode_boxes_agrees_with_oracle(random):
     raw = random.normal(size=(1, 9, 9, 5, 5)).astype(np.float32)
     anchors = np.array(ANCHORS)
-    boxes = corners(decode_boxes(torch.from_numpy(raw), torch.tensor(ANCHORS))).reshape(-1, 4)
+    boxes = corners(decode_boxes(torch.from_numpy(raw), torch.tensor(ANCHORS), 32)).reshape(-1, 4)
     expected = oracle.decode(raw[0].reshape(9, 9, 25), anchors, 32, 0.0)
     np.testing.assert_allclose(boxes, [box for _, box, _ in expected], rtol=1e-4, atol=1e-2)
 
@@ -110,7 +112,7 @@ def raw_grid(images=1):
 
 
 def test_grid_loss_assigns_the_cell_of_the_centre_and_the_anchor_alike(face_model):
-    loss = GridLoss(face_model, ANCHORS)
+    loss = GridLoss(face_model, CONFIG)
     width, height = ANCHORS[2]
     box = [100 - width / 2, 70 - height / 2, 100 + width / 2, 70 + height / 2]
     face, (image, row, column, anchor) = loss._assign(grid_batch([box]), 9)
@@ -119,14 +121,14 @@ def test_grid_loss_assigns_the_cell_of_the_centre_and_the_anchor_alike(face_mode
 
 
 def test_grid_loss_gives_one_anchor_to_one_face(face_model):
-    loss = GridLoss(face_model, ANCHORS)
+    loss = GridLoss(face_model, CONFIG)
     box = [80, 80, 110, 118]
     _, cell = loss._assign(grid_batch([box, box]), 9)
     assert len(set(zip(*(c.tolist() for c in cell), strict=True))) == len(cell[0])
 
 
 def test_grid_loss_skips_ignored_and_outside_faces(face_model):
-    loss = GridLoss(face_model, ANCHORS)
+    loss = GridLoss(face_model, CONFIG)
     batch = grid_batch([[10, 10, 40, 50], [280, 280, 330, 340]], ignore=[True, False])
     assert len(loss._assign(batch, 9)[0]) == 0
 
@@ -136,7 +138,7 @@ def test_grid_loss_has_finite_gradients(face_model, boxes):
     outputs = raw_grid()
     batch = grid_batch(boxes)
     batch["has_fit"][:] = True
-    total, _ = GridLoss(face_model, ANCHORS)(outputs, batch, 0)
+    total, _ = GridLoss(face_model, CONFIG)(outputs, batch, 0)
     total.backward()
     for output in outputs:
         assert output.grad is None or torch.isfinite(output.grad).all()
@@ -160,7 +162,7 @@ def test_grid_loss_falls_to_the_truth(face_model):
         "expression": torch.sigmoid(torch.full((1, 46), -3.0)),
         "quaternion": unit_quaternion(pose[:, :4]),
     }
-    loss = GridLoss(face_model, ANCHORS)
+    loss = GridLoss(face_model, CONFIG)
     optimiser = torch.optim.Adam(outputs, 0.05)
     for step in range(250):
         optimiser.zero_grad()
@@ -174,3 +176,25 @@ def test_grid_loss_falls_to_the_truth(face_model):
     kept = kernels.suppress(boxes, scores, 0.5)
     assert len(kept) == 1
     np.testing.assert_allclose(boxes[kept[0]], [60, 50, 130, 140], atol=2)
+
+
+def test_disagreement_compares_what_copies_share(face_model, random):
+    """Row 2 is row 0 moved, row 3 is row 1 with another expression."""
+    loss = FaceLoss(face_model)
+    identity = torch.from_numpy(random.normal(size=(2, 50)).astype(np.float32)).repeat(2, 1)
+    expression = torch.from_numpy(random.normal(size=(2, 46)).astype(np.float32)).repeat(2, 1)
+    pose = torch.tensor([[1.0, 0.1, 0.2, 0, 0, 0, 0, 0], [0.9, -0.3, 0, 0.1, 0, 0, 0, 0]])
+    pose = pose.repeat(2, 1)
+    batch = {"copy_of": torch.tensor([0, 1]), "moved": torch.tensor([True, False])}
+    assert float(disagreement(loss, (identity, expression, pose), batch)) == pytest.approx(0)
+    free_expression, free_pose = expression.clone(), pose.clone()
+    free_expression[3] += 1  # the re-expressed copy may differ in expression
+    free_pose[2, 1] += 0.5  # and the moved one in pose
+    assert float(disagreement(loss, (identity, free_expression, free_pose), batch)) < 1e-6
+    free_expression[2] += 1
+    apart = (torch.sigmoid(expression[2] + 1) - torch.sigmoid(expression[0])).abs().mean() / 2
+    found = disagreement(loss, (identity, free_expression, free_pose), batch)
+    assert float(found) == pytest.approx(float(apart), rel=1e-4)
+    other = identity.clone()
+    other[3] += 1
+    assert float(disagreement(loss, (other, expression, pose), batch)) > 0.01

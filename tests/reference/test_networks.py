@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.reference.blocks import Fire, LearnedPool, SlimBranch
+from edgeface.reference.blocks import Context, Fire, LearnedPool, MultiScale, SlimBranch
 from edgeface.reference.config import CONFIGS, NetworkConfig
 from edgeface.reference.describe import count
 from edgeface.reference.networks import build_network
@@ -20,7 +20,8 @@ def test_networks_have_the_documented_outputs_and_gradients(name):
     if config.kind == "sfn":
         expected = [(2, 50), (2, 46), (2, 8)]
     else:
-        expected = [(2, 9, 9, 5 * width) for width in (5, 50, 46, 8)]
+        cells = {"mfn": 18}.get(name, 9)
+        expected = [(2, cells, cells, 5 * width) for width in (5, 50, 46, 8)]
     assert [tuple(o.shape) for o in outputs] == expected
     sum(o.square().mean() for o in outputs).backward()
     for key, parameter in network.named_parameters():
@@ -37,6 +38,10 @@ def test_config_rejects_nonsense():
         replace(CONFIGS["sfn"], squeeze=(16,))
     with pytest.raises(InvalidInputError, match="divisible by 32"):
         replace(CONFIGS["mfn"], input_size=300)
+    with pytest.raises(InvalidInputError, match="cell of 8 px"):
+        replace(CONFIGS["mfn"], stride=8)
+    with pytest.raises(InvalidInputError, match="cell of 16 px"):
+        replace(CONFIGS["mfn-single"], stride=16)
     for bad in ({}, {"kind": "mfn"}, CONFIGS["mfn"].to_dict() | {"surprise": 1}):
         with pytest.raises(ModelFormatError, match="not a network configuration"):
             NetworkConfig.from_dict(bad)
@@ -55,6 +60,22 @@ def test_fire_has_the_channels_and_parameters_of_the_paper():
 def test_slim_branch_halves_channels_and_resolution():
     branch = SlimBranch(128, 16, 64, halvings=2)
     assert branch(torch.zeros(1, 128, 32, 32)).shape == (1, 64, 8, 8)
+
+
+def test_multi_scale_joins_finer_and_coarser_taps_at_its_level():
+    channels, squeeze, expand = [128, 256, 384, 512], (16, 32, 48, 64), (64, 128, 192, 256)
+    taps = [torch.zeros(1, c, 72 // 2**i, 72 // 2**i) for i, c in enumerate(channels)]
+    for depth, level, width in [(1, 3, 512), (4, 3, 64 + 128 + 192 + 512), (2, 2, 384 + 128)]:
+        joined = MultiScale(channels, squeeze, expand, depth, level)
+        assert joined.channels == width
+        assert joined(taps).shape == (1, width, 72 // 2**level, 72 // 2**level)
+
+
+def test_context_repeats_each_cell_twice_each_way():
+    context = Context(8, 4).eval()
+    up = context(torch.randn(1, 8, 3, 3))
+    assert up.shape == (1, 4, 6, 6)
+    torch.testing.assert_close(up[..., ::2, ::2], up[..., 1::2, 1::2])
 
 
 def test_learned_pool_starts_as_the_average():

@@ -11,9 +11,11 @@ from edgeface.reference import train as training
 from edgeface.reference.checkpoint import load_network
 from edgeface.reference.cli import main
 from edgeface.reference.config import CONFIGS
+from edgeface.reference.networks import build_network
 from edgeface.reference.plot import plot_run, read_log
 from edgeface.reference.predict import predict_crop, predict_faces
-from edgeface.reference.train import TrainingPlan, learning_rate_factor, train
+from edgeface.reference.recipe import Recipe
+from edgeface.reference.train import copy_weights, learning_rate_factor, train
 
 # thin networks: the plumbing is in question here; but with under 32 filters in a strided
 # branch, the backward pass of torch 2.13 on the CPU corrupts the heap
@@ -23,8 +25,6 @@ SMALL = {
         CONFIGS["mfn"], stem_filters=16, squeeze=(16,) * 4, expand=(64,) * 4, head_units=32
     ),
 }
-PLAN = TrainingPlan(epochs=1, batch_size=8, learning_rate=1e-3)
-
 pytestmark = [
     # of the libraries, about machines with more cores and about their own changes
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -33,14 +33,25 @@ pytestmark = [
 ]
 
 
+def recipe(kind, **changes):
+    return Recipe(network=kind, batch_size=8, **({"epochs": 1} | changes))
+
+
+@pytest.fixture(autouse=True)
+def small_networks(monkeypatch):
+    for kind, config in SMALL.items():
+        monkeypatch.setitem(CONFIGS, kind, config)
+    monkeypatch.setattr("edgeface.reference.data.scenes.EPOCH_VIEWS", 16)
+
+
 @pytest.mark.parametrize("kind", ["sfn", "mfn"])
 def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("edgeface.reference.data.scenes.EPOCH_VIEWS", 16)
     out = tmp_path / "run"
-    last = train(SMALL[kind], PLAN, tiny_packs, out)
+    last = train(recipe(kind), tiny_packs, out)
     first = load_network(last)
     assert first.epoch == 0
     assert first.config == SMALL[kind]
+    assert first.recipe == recipe(kind).to_dict()
 
     real = training.Training.training_step
 
@@ -51,15 +62,15 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
 
     monkeypatch.setattr(training.Training, "training_step", killed)
     with pytest.raises(RuntimeError, match="lights"):
-        train(SMALL[kind], replace(PLAN, epochs=4), tiny_packs, out)
+        train(recipe(kind, epochs=4), tiny_packs, out)
     assert load_network(last).epoch == 1
 
     monkeypatch.setattr(training.Training, "training_step", real)
-    train(SMALL[kind], replace(PLAN, epochs=4), tiny_packs, out)
+    train(recipe(kind, epochs=4), tiny_packs, out)
     assert load_network(last).epoch == 3
     assert list(read_log(out)["train_loss"]) == [0, 1, 2, 3]
     with pytest.raises(InvalidInputError, match="holds another network"):
-        train(CONFIGS[f"{kind}-single"], PLAN, tiny_packs, out)
+        train(recipe(f"{kind}-single"), tiny_packs, out)
 
     plot_run(out, tmp_path / "log.png")
     assert (tmp_path / "log.png").stat().st_size > 5000
@@ -68,7 +79,38 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
     if kind == "sfn":
         assert len(predict_crop(trained, image)) == 1
     else:
-        assert len(predict_faces(trained, image, 0.0, 1.0)) == 9 * 9 * 5
+        assert len(predict_faces(trained, image, 0.0, 1.0)) == 18 * 18 * 5
+
+
+def test_sfn_trains_with_every_option(tiny_packs, tmp_path):
+    options = {"turned": 0.5, "disentangle": 1.0, "accumulate": 2, "precision": "bf16-mixed"}
+    train(recipe("sfn", **options), tiny_packs, tmp_path)
+    log = read_log(tmp_path)
+    assert log["train_disagreement"][0] > 0
+    assert "validation_disagreement" not in log
+    assert load_network(tmp_path / "last.ckpt").recipe["precision"] == "bf16-mixed"
+
+
+@pytest.mark.parametrize("labels", ["sfn", "boxes"])
+def test_mfn_trains_on_other_labels(tiny_packs, tmp_path, labels):
+    train(recipe("mfn", labels=labels), tiny_packs, tmp_path)
+    assert read_log(tmp_path)["train_loss"][0] > 0
+
+
+def test_a_run_can_begin_with_another_networks_weights(tiny_packs, tmp_path):
+    first = train(recipe("sfn"), tiny_packs, tmp_path / "a")
+    source = load_network(first).network
+    target = build_network(CONFIGS["sfn-single"])  # wider in the stem, alike in the pose head
+    before = {name: weight.clone() for name, weight in target.state_dict().items()}
+    copied = copy_weights(source, target)
+    after = target.state_dict()
+    assert 0 < copied < len(before)
+    stem, last = "backbone.stem.0.weight", "heads.2.3.weight"
+    assert torch.equal(after[stem], before[stem])
+    assert torch.equal(after[last], source.state_dict()[last])
+    again = train(recipe("sfn", learning_rate=0.0), tiny_packs, tmp_path / "b", first)
+    weight = load_network(again).network.state_dict()[stem]
+    torch.testing.assert_close(weight, source.state_dict()[stem])
 
 
 def test_learning_rate_warms_up_and_falls():

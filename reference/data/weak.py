@@ -1,0 +1,49 @@
+"""Weak labels: what an SFN says of faces of which only the box is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.faces import Faces
+from edgeface.reference.data.photos import Photo
+
+MAX_FACES = 20
+MIN_FACE = 0.02  # of the photo's longer side
+
+LookAtFaces = Callable[[NDArray[np.uint8], NDArray[np.float32]], Faces]
+"""An SFN: image and boxes (N, 4) to their N faces."""
+
+
+def weakly_labelled(photos: list[Photo], look: LookAtFaces) -> list[Photo]:
+    """Photos whose faces carry the SFN's coefficients instead of any other.
+
+    Notes
+    -----
+    Chaudhuri et al. 2019, Sec. 4.2: photos of more than 20 faces are left out, and faces under 2 %
+    of the photo keep their box alone.
+    """
+    return [_label(p, look) for p in photos if len(p.targets) <= MAX_FACES]
+
+
+def _label(photo: Photo, look: LookAtFaces) -> Photo:
+    targets = photo.targets
+    longer = (targets.boxes[:, 2:] - targets.boxes[:, :2]).max(axis=1, initial=0)
+    wanted = ~targets.ignore & (longer >= MIN_FACE * max(photo.pixels.shape[:2]))
+    labelled = replace(
+        targets,
+        landmarks=targets.landmarks.copy(),
+        identity=targets.identity.copy(),
+        expression=targets.expression.copy(),
+        rotation=targets.rotation.copy(),
+        has_fit=wanted,
+    )
+    faces = look(photo.pixels, targets.boxes[wanted])
+    labelled.landmarks[wanted] = faces.landmarks_2d
+    labelled.identity[wanted] = faces.identity_coeffs
+    labelled.expression[wanted] = faces.expression_coeffs
+    labelled.rotation[wanted] = faces.rotation
+    return replace(photo, targets=labelled)
