@@ -23,12 +23,14 @@ Array = NDArray[Any]
 class FaceSet:
     """Crops (N, 256, 256, 3) uint8 with their targets; ``skipped`` names corrupt images.
 
-    ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none.
+    ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none; ``scores``
+    (N, 46) the teacher's own expressions, NaN where it saw no face.
     """
 
     crops: NDArray[np.uint8]
     targets: Targets
     labelled: Array
+    scores: Array
     pack: NDArray[np.str_]
     residual: Array
     skipped: list[str]
@@ -41,6 +43,7 @@ def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
         crops=np.concatenate([p.crops for p in parts]),
         targets=concatenate([p.targets for p in parts]),
         labelled=np.concatenate([p.labelled for p in parts]),
+        scores=np.concatenate([p.scores for p in parts]),
         pack=np.concatenate([p.pack for p in parts]),
         residual=np.concatenate([p.residual for p in parts]),
         skipped=[name for p in parts for name in p.skipped],
@@ -59,18 +62,25 @@ def _read_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     labelled = np.full((len(index), 68, 2), np.nan, np.float32)
     if "landmarks68" in pack.labels:
         labelled = pack.labels["landmarks68"][index]
-    targets, residual = _fit_pack(pack, model, index, has_mesh[index], labelled)
+    scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
+    scores[~has_mesh] = np.nan
+    targets, residual = _fit_pack(pack, model, index, has_mesh[index], labelled, scores)
     return FaceSet(
-        crops, targets, labelled, np.full(len(index), pack.name), residual, list(pack.skipped)
+        crops=crops,
+        targets=targets,
+        labelled=labelled,
+        scores=scores[index],
+        pack=np.full(len(index), pack.name),
+        residual=residual,
+        skipped=list(pack.skipped),
     )
 
 
 def _fit_pack(
-    pack: Pack, model: FaceModel, index: Array, has_mesh: Array, labelled: Array
+    pack: Pack, model: FaceModel, index: Array, has_mesh: Array, labelled: Array, scores: Array
 ) -> tuple[Targets, Array]:
     """Fits to the meshes where there are any, to the labelled points elsewhere."""
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
-    scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
     with_mesh = index[has_mesh]
     fits: list[Fit] = [fit_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
     if not has_mesh.all():
