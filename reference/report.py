@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.reference.data.expression_sets import CATEGORIES, category_columns
 from edgeface.reference.detection import (
+    MATCH_IOU,
     DetectionSample,
     PrecisionRecall,
     coco_precision,
@@ -158,7 +159,7 @@ def _precision(results: list[ImageResult], least: float) -> float:
         boxes = r.boxes[r.scores >= r.threshold]
         boxes = boxes[size_share(boxes, r.size_hw) >= least]
         overlap = iou_matrix(boxes, r.labels.boxes).max(axis=1, initial=0)
-        right.append(overlap >= 0.5)
+        right.append(overlap >= MATCH_IOU)
     return _mean(np.concatenate(right))
 
 

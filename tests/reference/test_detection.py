@@ -106,6 +106,13 @@ def test_match_faces_gives_each_face_once_and_the_best_score_first():
     assert match_faces(boxes, np.ones(4), truth[:0]).tolist() == []
 
 
+def test_match_faces_wants_half_of_the_union():
+    truth = np.array([[0, 0, 10, 10]], float)
+    boxes = np.array([[0, 0, 10, 4.9], [0, 0, 10, 5]], float)
+    assert match_faces(boxes[:1], np.ones(1), truth).tolist() == [-1]
+    assert match_faces(boxes[1:], np.ones(1), truth).tolist() == [0]
+
+
 def test_match_faces_takes_the_next_free_face():
     """Two faces that overlap: the second detection prefers the one that is taken."""
     truth = np.array([[0, 0, 10, 10], [3, 0, 13, 10]], float)
