@@ -62,9 +62,9 @@ def _read_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     labelled = np.full((len(index), 68, 2), np.nan, np.float32)
     if "landmarks68" in pack.labels:
         labelled = pack.labels["landmarks68"][index]
+    targets, residual = _fit_pack(pack, model, index, has_mesh[index], labelled)
     scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
     scores[~has_mesh] = np.nan
-    targets, residual = _fit_pack(pack, model, index, has_mesh[index], labelled, scores)
     return FaceSet(
         crops=crops,
         targets=targets,
@@ -77,10 +77,11 @@ def _read_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
 
 
 def _fit_pack(
-    pack: Pack, model: FaceModel, index: Array, has_mesh: Array, labelled: Array, scores: Array
+    pack: Pack, model: FaceModel, index: Array, has_mesh: Array, labelled: Array
 ) -> tuple[Targets, Array]:
     """Fits to the meshes where there are any, to the labelled points elsewhere."""
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
+    scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
     with_mesh = index[has_mesh]
     fits: list[Fit] = [fit_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
     if not has_mesh.all():
