@@ -15,11 +15,10 @@ from edgeface.image import ImageLike, letterbox, read_image
 from edgeface.metadata import Metadata
 from edgeface.reference.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.data.crops import CROP_SCALE
+from edgeface.reference.predict import IOU_THRESHOLD, SCORE_THRESHOLD
 
 __all__ = ["convert", "convert_to_onnx", "describe"]
 
-SCORE_THRESHOLD = 0.4
-IOU_THRESHOLD = 0.45
 LICENCE = "research use only (trained on 300-W and WIDER FACE)"
 UNSEEN = (
     "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "jawForward", "noseSneerLeft",

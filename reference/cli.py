@@ -7,7 +7,6 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgeface.errors import EdgeFaceError
 from edgeface.reference.config import CONFIGS
@@ -45,9 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, help="the .png to write")
     command.set_defaults(run=_plot)
 
-    command = commands.add_parser("evaluate", help="measure a model on the unseen split")
-    command.add_argument("model", help="model file, mfn or sfn")
-    command.add_argument("--data", help="folder of the packs (default: $EDGEFACE_DATA)")
+    command = commands.add_parser("evaluate", help="measure a model on labelled faces")
+    command.add_argument("model", help="mfn, sfn, a model file, or a checkpoint (.ckpt)")
+    command.add_argument(
+        "--set",
+        default="packs",
+        metavar="SET",
+        help="packs (their unseen split, the default), aflw2000, 300w, 300vw, lfw, afw, fddb, "
+        "wider, facewarehouse or expressions; see docs/evaluation.md",
+    )
+    command.add_argument("--data", help="folder of the set (packs: default $EDGEFACE_DATA)")
+    command.add_argument("--out", type=Path, help="folder for the report, curves and worst faces")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_evaluate)
     return parser
@@ -82,34 +89,30 @@ def _plot(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from edgeface.model import load
     from edgeface.reference.data.packs import data_dir
-    from edgeface.reference.evaluate import evaluate_detection, evaluate_mfn_faces, evaluate_sfn
+    from edgeface.reference.evaluate import SETS, open_predictor, run
+    from edgeface.reference.report import report
+    from edgeface.reference.report_files import WorstFaces, to_json, to_markdown, write_report
 
-    model = load(arguments.model)
-    folder = data_dir(arguments.data)
-    report: dict[str, dict[str, float]] = {}
-    if model.metadata.kind == "mfn":
-        threshold = model.metadata.score_threshold
-
-        def find(image: Any, score: float) -> Any:
-            return model.run(image, score_threshold=score)
-
-        report["photos, faces of at least 5 %"] = evaluate_detection(
-            find, folder, model.face_model, threshold
+    if arguments.set not in SETS:
+        raise InvalidInputError(f"--set {arguments.set} is none of {', '.join(SETS)}")
+    if arguments.set != "packs" and not arguments.data:
+        raise InvalidInputError(f"--set {arguments.set} needs --data, the set's folder")
+    predictor = open_predictor(arguments.model)
+    images = SETS[arguments.set](data_dir(arguments.data), predictor.face_model)
+    results, worst = [], WorstFaces()
+    for result, pixels in run(predictor, images):
+        results.append(result)
+        worst.add(result, pixels)
+    if not results:
+        raise InvalidInputError(
+            f"{predictor.name} does not detect, and {arguments.set} labels nothing but boxes"
         )
-        report |= evaluate_mfn_faces(find, folder, model.face_model, threshold)
-    else:
-        report |= evaluate_sfn(
-            lambda image, boxes: model.run(image, boxes_xyxy=boxes), folder, model.face_model
-        )
-    if arguments.json:
-        print(json.dumps(report, indent=1))
-        return
-    for part, figures in report.items():
-        print(part)
-        for name, value in figures.items():
-            print(f"  {name:<36}{value:10.3f}")
+    detects = predictor.find is not None
+    found = report(results, detects)
+    if arguments.out:
+        write_report(found, results, worst, detects, arguments.out)
+    print(json.dumps(to_json(found), indent=1) if arguments.json else to_markdown(found))
 
 
 if __name__ == "__main__":

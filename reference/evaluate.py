@@ -1,8 +1,13 @@
-"""Evaluation on the validation split, which training never saw."""
+"""Evaluation: a predictor runs over labelled images and leaves a result an image.
+
+Data flows one way: a reader's images -> `run` -> results -> `reference.report`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,106 +16,202 @@ from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
-from edgeface.reference.data.faces import FaceSet, read_faces
-from edgeface.reference.data.photos import Photo, read_photos
-from edgeface.reference.metrics import average_precision, iou_matrix, match_detections, nme
+from edgeface.image import crop
+from edgeface.reference.data.detection_sets import read_afw, read_fddb, read_wider
+from edgeface.reference.data.expression_sets import read_expressions, read_facewarehouse
+from edgeface.reference.data.labelled import LabelledImage, Labels, Reader, face_box
+from edgeface.reference.data.landmark_sets import (
+    read_300vw,
+    read_300w,
+    read_aflw2000,
+    read_lfw,
+)
+from edgeface.reference.data.validation import read_packs
+from edgeface.reference.detection import match_faces
 
 Array = NDArray[Any]
+Pixels = NDArray[np.uint8]
+
+SETS: dict[str, Reader] = {
+    "packs": read_packs,
+    "aflw2000": read_aflw2000,
+    "300w": read_300w,
+    "300vw": read_300vw,
+    "lfw": read_lfw,
+    "afw": read_afw,
+    "fddb": read_fddb,
+    "wider": read_wider,
+    "facewarehouse": read_facewarehouse,
+    "expressions": read_expressions,
+}
 SCORE_FLOOR = 0.01
 """Detections below this are not collected; average precision needs the rest of the curve."""
-MIN_FACE = 0.05
-
-FindFaces = Callable[[NDArray[np.uint8], float], Faces]
-"""An MFN: image and score threshold to faces."""
-LookAtFace = Callable[[NDArray[np.uint8], Array], Faces]
-"""An SFN: image and boxes (1, 4) to the one face."""
 
 
-def evaluate_detection(
-    find: FindFaces, folder: Path, model: FaceModel, threshold: float, min_face: float = MIN_FACE
-) -> dict[str, float]:
-    """AP50 and recall on unseen photos, and false alarms on unseen photos without faces.
+@dataclass(frozen=True)
+class Predictor:
+    """A network under evaluation: an MFN has ``find``, an SFN has ``look``.
 
-    Faces whose longer side is under ``min_face`` of the image's, and those that the data calls
-    invalid, may be found or not.
+    Attributes
+    ----------
+    find : image and score threshold to the faces found
+    look : image and boxes (N, 4) to the N faces in them
+    score_threshold : at which a face counts as found
     """
-    photos, empty, _ = read_photos(folder, model, validation=True)
-    results = [_detect(find, photo, min_face) for photo in photos]
-    scores = np.concatenate([r[0] for r in results])
-    outcome = np.concatenate([r[1] for r in results])
-    num_faces = sum(r[2] for r in results)
-    precision, recall = average_precision(scores, outcome, num_faces)
-    sure = scores >= threshold
-    alarms = sum(len(find(photo.pixels, threshold)) for photo in empty)
-    return {
-        "photos": float(len(photos)),
-        "faces": float(num_faces),
-        "AP50": precision,
-        "recall at any score": recall,
-        "recall at threshold": float((outcome[sure] == 1).sum() / num_faces),
-        "precision at threshold": float(
-            (outcome[sure] == 1).sum() / max((outcome[sure] >= 0).sum(), 1)
-        ),
-        "false alarms per 100 empty photos": 100.0 * alarms / len(empty),
+
+    name: str
+    face_model: FaceModel
+    find: Callable[[Pixels, float], Faces] | None = None
+    look: Callable[[Pixels, Array], Faces] | None = None
+    score_threshold: float = 0.0
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """What a network said of one labelled image.
+
+    Attributes
+    ----------
+    name, group, complete : of the image; size_hw : its size
+    labels : of its N faces; for an SFN, of those it looked at
+    boxes (D, 4), scores (D,) : everything detected from `SCORE_FLOOR` on; none for an SFN
+    threshold : from which score on a detection counts as a face
+    found : (N,) bool, the labelled faces that were found so
+    faces : what was predicted for those, in order
+    """
+
+    name: str
+    group: str
+    complete: bool
+    size_hw: tuple[int, int]
+    labels: Labels
+    boxes: Array
+    scores: Array
+    threshold: float
+    found: NDArray[np.bool_]
+    faces: Faces
+
+
+def open_predictor(path: str | os.PathLike[str]) -> Predictor:
+    """A predictor of a shipped name, a model file, or a training checkpoint (.ckpt)."""
+    if Path(path).suffix == ".ckpt":
+        return _open_checkpoint(Path(path))
+    from edgeface.model import load
+
+    model = load(path)
+    if model.metadata.kind == "sfn":
+        return Predictor(
+            model.metadata.name,
+            model.face_model,
+            look=lambda image, boxes: model.run(image, boxes_xyxy=boxes),
+        )
+    return Predictor(
+        model.metadata.name,
+        model.face_model,
+        find=lambda image, score: model.run(image, score_threshold=score),
+        score_threshold=model.metadata.score_threshold,
+    )
+
+
+def _open_checkpoint(path: Path) -> Predictor:
+    from edgeface.reference.checkpoint import load_network
+    from edgeface.reference.data.crops import CROP_SCALE
+    from edgeface.reference.predict import (
+        IOU_THRESHOLD,
+        SCORE_THRESHOLD,
+        predict_crop,
+        predict_faces,
+    )
+
+    trained = load_network(path)
+    name = f"{trained.config.kind} of {path.name}, epoch {trained.epoch}"
+
+    def find(image: Pixels, score: float) -> Faces:
+        return predict_faces(trained, image, score, IOU_THRESHOLD)
+
+    def look_at(image: Pixels, box: Array) -> Faces:
+        pixels, placement = crop(image, box, CROP_SCALE, trained.config.input_size)
+        faces = predict_crop(trained, pixels)
+        landmarks = faces.landmarks_3d.copy()
+        landmarks[..., :2] = placement.to_image(landmarks[..., :2])
+        landmarks[..., 2] /= placement.scale.mean()
+        return replace(faces, landmarks_3d=landmarks, boxes_xyxy=box[None].astype(np.float32))
+
+    def look(image: Pixels, boxes: Array) -> Faces:
+        return concatenate_faces([look_at(image, box) for box in boxes])
+
+    if trained.config.kind == "sfn":
+        return Predictor(name, trained.face_model, look=look)
+    return Predictor(name, trained.face_model, find=find, score_threshold=SCORE_THRESHOLD)
+
+
+def concatenate_faces(parts: list[Faces]) -> Faces:
+    """The faces of all parts, of which there is at least one."""
+    first = parts[0]
+    arrays = {
+        name: np.concatenate([getattr(p, name) for p in parts])
+        for name, value in vars(first).items()
+        if isinstance(value, np.ndarray)
     }
+    return replace(first, **arrays)
 
 
-def _detect(find: FindFaces, photo: Photo, min_face: float) -> tuple[Array, Array, int]:
-    faces = find(photo.pixels, SCORE_FLOOR)
-    targets = photo.targets
-    longer = (targets.boxes[:, 2:] - targets.boxes[:, :2]).max(axis=1, initial=0)
-    ignore = targets.ignore | (longer < min_face * max(photo.pixels.shape[:2]))
-    outcome, _ = match_detections(faces.boxes_xyxy, faces.scores, targets.boxes, ignore)
-    # what is itself too small to count, and hit nothing, is no false alarm either
-    size = (faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]).max(axis=1, initial=0)
-    outcome[(outcome == 0) & (size < min_face * max(photo.pixels.shape[:2]))] = -1
-    return faces.scores, outcome, int((~ignore).sum())
+def run(
+    predictor: Predictor, images: Iterable[LabelledImage]
+) -> Iterator[tuple[ImageResult, Pixels]]:
+    """Each image's result, beside its pixels for pictures.
+
+    An SFN looks at the labelled boxes of the faces of which more than the box is known; in a
+    video, from the second frame on, at where it saw the face before (2019, Sec. 5.2), lost or
+    not.
+    """
+    seen: Faces | None = None
+    for image in images:
+        if predictor.find is not None:
+            yield _find(predictor, predictor.find, image), image.pixels
+        elif predictor.look is not None:
+            tracked = face_box(seen.landmarks_2d.copy()) if image.follows and seen else None
+            result = _look(predictor.look, image, tracked)
+            if result is not None:
+                seen = result.faces
+                yield result, image.pixels
 
 
-def evaluate_sfn(look: LookAtFace, folder: Path, model: FaceModel) -> dict[str, dict[str, float]]:
-    """Landmark, pose and expression errors on unseen faces, by pack; the box is given."""
-    faces = read_faces(folder, model, validation=True)
-    found = [look(pixels, faces.targets.boxes[i : i + 1]) for i, pixels in enumerate(faces.crops)]
-    return _face_errors(faces, found, np.zeros(len(found), int))
+def _find(
+    predictor: Predictor, find: Callable[[Pixels, float], Faces], image: LabelledImage
+) -> ImageResult:
+    floor = min(SCORE_FLOOR, predictor.score_threshold)
+    faces = find(image.pixels, floor)
+    sure = faces.scores >= predictor.score_threshold
+    match = match_faces(faces.boxes_xyxy[sure], faces.scores[sure], image.labels.boxes)
+    matched = faces.select(np.flatnonzero(sure)[match[match >= 0]])
+    return ImageResult(
+        image.name, image.group, image.complete, _size(image), image.labels,
+        faces.boxes_xyxy, faces.scores, predictor.score_threshold, match >= 0, matched,
+    )  # fmt: skip
 
 
-def evaluate_mfn_faces(
-    find: FindFaces, folder: Path, model: FaceModel, threshold: float
-) -> dict[str, dict[str, float]]:
-    """The same for an MFN, which must find the face in the 256 x 256 crop itself."""
-    faces = read_faces(folder, model, validation=True)
-    found = [find(pixels, threshold) for pixels in faces.crops]
-    which = np.full(len(found), -1)
-    for i, result in enumerate(found):
-        if len(result):
-            overlap = iou_matrix(result.boxes_xyxy, faces.targets.boxes[i : i + 1])[:, 0]
-            which[i] = overlap.argmax() if overlap.max() >= 0.5 else -1
-    return _face_errors(faces, found, which)
+def _look(
+    look: Callable[[Pixels, Array], Faces], image: LabelledImage, tracked: Array | None
+) -> ImageResult | None:
+    known = more_than_a_box(image.labels)
+    if not known.any():
+        return None
+    labels = image.labels[known]
+    faces = look(image.pixels, labels.boxes if tracked is None else tracked)
+    found = np.ones(len(faces), bool)
+    return ImageResult(
+        image.name, image.group, image.complete, _size(image), labels,
+        np.zeros((0, 4)), np.zeros(0), 0.0, found, faces,
+    )  # fmt: skip
 
 
-def _face_errors(faces: FaceSet, found: list[Faces], which: Array) -> dict[str, dict[str, float]]:
-    report: dict[str, dict[str, float]] = {}
-    for pack in np.unique(faces.pack).tolist():
-        rows = np.flatnonzero(faces.pack == pack)
-        hits = rows[which[rows] >= 0]
-        entry = {"faces": float(len(rows)), "missed": float(len(rows) - len(hits))}
-        points = np.stack([found[i].landmarks_2d[which[i]] for i in hits])
-        truth = faces.labelled[hits]
-        if np.isfinite(truth).all():
-            for inner, count in ((True, 51), (False, 68)):
-                error = nme(points, truth, inner=inner)
-                entry[f"NME {count} inter-ocular %"] = float(error.mean())
-                entry[f"NME {count} box %"] = float(nme(points, truth, inner, box=True).mean())
-        expression = np.stack([found[i].expression_coeffs[which[i]] for i in hits])
-        truth_expression = faces.targets.expression[hits]
-        entry["expression error"] = float(np.abs(expression - truth_expression).mean())
-        rotation = np.stack([found[i].rotation[which[i]] for i in hits])
-        entry["pose error deg"] = float(rotation_angle(rotation, faces.targets.rotation[hits]))
-        report[pack] = entry
-    return report
+def _size(image: LabelledImage) -> tuple[int, int]:
+    height, width = image.pixels.shape[:2]
+    return height, width
 
 
-def rotation_angle(a: Array, b: Array) -> float:
-    """Mean geodesic angle between rotations (N, 3, 3) in degrees."""
-    cosine = (np.einsum("nij,nij->n", a, b) - 1) / 2
-    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))).mean())
+def more_than_a_box(labels: Labels) -> NDArray[np.bool_]:
+    """Which faces have landmarks or an expression, (N,)."""
+    known = np.isfinite(labels.landmarks).all(axis=(1, 2)) | np.isfinite(labels.expression).any(1)
+    return known & ~labels.ignore

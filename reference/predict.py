@@ -17,10 +17,15 @@ from edgeface.faces import Faces
 from edgeface.reference.checkpoint import TrainedNetwork
 from edgeface.reference.data.crops import CROP_SCALE
 from edgeface.reference.losses import corners, decode_boxes, pairwise_iou
+from edgeface.reference.metrics import euler_deg
 from edgeface.reference.morphable import MorphableModel, quaternion_to_rotation, unit_quaternion
 
 Array = NDArray[Any]
 GREY = 127
+SCORE_THRESHOLD = 0.4
+"""From which score on a detection counts as a face, unless somebody says otherwise."""
+IOU_THRESHOLD = 0.45
+"""Boxes that overlap a better one by more are the same face."""
 
 
 def letterbox_input(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], Array, Array]:
@@ -115,16 +120,8 @@ def _faces(
         identity_coeffs=identity.numpy(),
         expression_coeffs=torch.sigmoid(expression).numpy(),
         rotation=rotation,
-        euler_deg=_euler(rotation),
+        euler_deg=euler_deg(rotation),
         translation=pose[:, 4:7].numpy(),
         focal=torch.sigmoid(pose[:, 7]).numpy(),
         expression_names=trained.face_model.expression_names,
     )
-
-
-def _euler(rotation: Array) -> Array:
-    """Pitch, yaw, roll in degrees with ``R = Rx Ry Rz``, (F, 3)."""
-    pitch = np.arctan2(-rotation[:, 1, 2], rotation[:, 2, 2])
-    yaw = np.arcsin(np.clip(rotation[:, 0, 2], -1, 1))
-    roll = np.arctan2(-rotation[:, 0, 1], rotation[:, 0, 0])
-    return np.rad2deg(np.stack([pitch, yaw, roll], axis=1)).astype(np.float32)

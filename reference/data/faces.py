@@ -23,12 +23,14 @@ Array = NDArray[Any]
 class FaceSet:
     """Crops (N, 256, 256, 3) uint8 with their targets; ``skipped`` names corrupt images.
 
-    ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none.
+    ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none; ``scores``
+    (N, 46) the teacher's own expressions, NaN where it saw no face.
     """
 
     crops: NDArray[np.uint8]
     targets: Targets
     labelled: Array
+    scores: Array
     pack: NDArray[np.str_]
     fit: Fit
     skipped: list[str]
@@ -41,6 +43,7 @@ def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
         crops=np.concatenate([p.crops for p in parts]),
         targets=concatenate([p.targets for p in parts]),
         labelled=np.concatenate([p.labelled for p in parts]),
+        scores=np.concatenate([p.scores for p in parts]),
         pack=np.concatenate([p.pack for p in parts]),
         fit=Fit.concatenate([p.fit for p in parts]),
         skipped=[name for p in parts for name in p.skipped],
@@ -60,10 +63,13 @@ def _read_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     if "landmarks68" in pack.labels:
         labelled = pack.labels["landmarks68"][index]
     targets, fit = _fit_pack(pack, model, index, has_mesh[index], labelled)
+    scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
+    scores[~has_mesh] = np.nan
     return FaceSet(
         crops=crops,
         targets=targets,
         labelled=labelled,
+        scores=scores[index],
         pack=np.full(len(index), pack.name),
         fit=fit,
         skipped=list(pack.skipped),

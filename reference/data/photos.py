@@ -21,11 +21,15 @@ INVALID = 3  # column of face_attr
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded photo and its faces, in its own pixels (``image_px``)."""
+    """A decoded photo and its faces, in its own pixels (``image_px``).
+
+    ``scores`` (N, 46) are the teacher's own expressions, NaN where it saw no face.
+    """
 
     name: str
     pixels: NDArray[np.uint8]
     targets: Targets
+    scores: NDArray[np.float32]
 
 
 def read_photos(
@@ -45,13 +49,15 @@ def read_photos(
     good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face
     for name in ("landmarks", "identity", "expression", "rotation", "has_fit"):
         getattr(targets, name)[rows[good]] = getattr(fitted, name)[good]
-    photos = [
-        Photo(pack.image_names[i], pixels, targets[labels["face_image"] == i])
-        for i, pixels in pack.images(wanted)
-    ]
+    known = np.full((len(targets), scores.shape[1]), np.nan, np.float32)
+    known[rows[good]] = scores[good]
+    photos = []
+    for i, pixels in pack.images(wanted):
+        here = labels["face_image"] == i
+        photos.append(Photo(pack.image_names[i], pixels, targets[here], known[here]))
     empty_pack = open_pack(folder, NEGATIVE_PACK)
     empty = [
-        Photo(empty_pack.image_names[i], pixels, targets[:0])
+        Photo(empty_pack.image_names[i], pixels, targets[:0], known[:0])
         for i, pixels in empty_pack.images(np.flatnonzero(is_validation(empty_pack) == validation))
     ]
     return photos, empty, pack.skipped + empty_pack.skipped

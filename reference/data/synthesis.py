@@ -28,6 +28,7 @@ PITCH_SIGMA_DEG = 8.0
 MAX_RESIDUAL = 0.01  # outer eye distances; a bad fit would be torn
 BORDER_POINTS = 9
 GRID_STEP = 2  # pixels between samples of the displacement, which is smooth
+LIP_DEPTH = 0.03  # model units; lips that touch do not hide one another
 
 
 def add_turned(faces: FaceSet, model: FaceModel, share: float, seed: int) -> FaceSet:
@@ -49,6 +50,7 @@ def add_turned(faces: FaceSet, model: FaceModel, share: float, seed: int) -> Fac
         crops=np.concatenate([faces.crops, np.stack(crops)]),
         targets=concatenate([faces.targets, moved_targets(faces.targets[rows], old, new, model)]),
         labelled=np.concatenate([faces.labelled, np.full((count, 68, 2), np.nan, np.float32)]),
+        scores=np.concatenate([faces.scores, faces.scores[rows]]),
         pack=np.concatenate([faces.pack, np.full(count, "turned")]),
         fit=Fit.concatenate([faces.fit, new]),
         skipped=faces.skipped,
@@ -154,4 +156,4 @@ def _visible(shape: Array, triangles: Array) -> Array:
     inside = (v >= 0) & (w >= 0) & (v + w <= 1)
     depth = a[:, 2] + v * (b - a)[:, 2] + w * (c - a)[:, 2]
     in_front = np.where(inside, depth, -np.inf).max(axis=1)
-    return np.asarray(shape[:, 2] >= in_front - 1e-3)
+    return np.asarray(shape[:, 2] >= in_front - LIP_DEPTH)

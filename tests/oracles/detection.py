@@ -47,8 +47,54 @@ def suppress(boxes, scores, threshold):
     return kept
 
 
+def coco_average_precision(images, threshold, least):
+    """101-point AP by COCO's rules, one image, one detection, one face at a time.
+
+    ``images``: [(faces, ignored, detections, scores, (height, width))] of boxes as tuples.
+    """
+    pairs, num_truth = [], 0
+    for faces, ignored, detections, scores, (height, width) in images:
+
+        def small(box, width=width, height=height):
+            return min((box[2] - box[0]) / width, (box[3] - box[1]) / height) < least
+
+        skip = [bool(i) or small(f) for f, i in zip(faces, ignored, strict=True)]
+        num_truth += skip.count(False)
+        taken = [False] * len(faces)
+        for d in sorted(range(len(scores)), key=lambda i: -scores[i]):
+            best, best_iou = None, threshold - 1e-10
+            for counted in (True, False):  # faces that count come first
+                for f in range(len(faces)):
+                    if skip[f] == counted or (taken[f] and not ignored[f]):
+                        continue
+                    overlap = iou(detections[d], faces[f])
+                    if ignored[f]:
+                        overlap = covered(detections[d], faces[f])
+                    if overlap >= best_iou:
+                        best, best_iou = f, overlap
+                if best is not None:
+                    break
+            if best is None:
+                if not small(detections[d]):
+                    pairs.append((scores[d], False))
+                continue
+            taken[best] = True
+            if not skip[best]:
+                pairs.append((scores[d], True))
+    return average_precision(pairs, num_truth) if num_truth else math.nan
+
+
+def covered(box, region) -> float:
+    """The share of a box that lies in a region."""
+    width = min(box[2], region[2]) - max(box[0], region[0])
+    height = min(box[3], region[3]) - max(box[1], region[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / ((box[2] - box[0]) * (box[3] - box[1]))
+
+
 def average_precision(scored_hits, num_truth) -> float:
-    """101-point AP from [(score, hit)]."""
+    """101-point AP from [(score, hit)]; recalls are floats, rounding included, as COCO's are."""
     ordered = sorted(scored_hits, key=lambda pair: -pair[0])
     points = []
     hits = 0
@@ -57,6 +103,6 @@ def average_precision(scored_hits, num_truth) -> float:
         points.append((hits, hits / rank))
     total = 0.0
     for step in range(101):
-        reached = [p for h, p in points if 100 * h >= step * num_truth]
+        reached = [p for h, p in points if h / num_truth >= step * 0.01]
         total += max(reached, default=0.0)
     return total / 101

@@ -1,11 +1,19 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
-from edgeface.reference.evaluate import rotation_angle
-from edgeface.reference.metrics import average_precision, iou_matrix, match_detections, nme
-from tests.oracles import detection as oracle
+from edgeface.reference.data.labelled import neutral_landmarks
+from edgeface.reference.metrics import (
+    area_under_curve,
+    error_curve,
+    euler_deg,
+    euler_error,
+    head_rotation,
+    nme,
+    rotation_angle,
+    rotation_from_euler,
+    yaw_from_rotation,
+)
 
 
 def test_nme_of_a_known_shift(random):
@@ -13,47 +21,63 @@ def test_nme_of_a_known_shift(random):
     truth[:, 36], truth[:, 45] = [10, 50], [60, 50]
     predicted = truth + np.array([3, 4])
     assert nme(predicted, truth).tolist() == pytest.approx([10.0, 10.0])
-    extent = np.ptp(truth, axis=1)
-    expected = 100 * 5 / np.sqrt(extent.prod(axis=1))
-    np.testing.assert_allclose(nme(predicted, truth, box=True), expected)
+    width, height = np.ptp(truth, axis=1).T
+    np.testing.assert_allclose(nme(predicted, truth, "box"), 500 / np.sqrt(width * height))
+    np.testing.assert_allclose(nme(predicted, truth, "diagonal"), 500 / np.hypot(width, height))
     predicted = truth.copy()
     predicted[:, :17] += 50
     assert nme(predicted, truth, inner=True).tolist() == [0.0, 0.0]
 
 
-@given(seed=st.integers(0, 10_000), count=st.integers(1, 40))
-def test_average_precision_agrees_with_oracle(seed, count):
-    random = np.random.default_rng(seed)
-    scores = random.permutation(np.linspace(0.01, 0.99, count))
-    outcome = random.choice([1, 0, -1], count).astype(np.int8)
-    num_truth = int((outcome == 1).sum() + random.integers(1, 5))
-    pairs = [(s, o == 1) for s, o in zip(scores, outcome, strict=True) if o >= 0]
-    precision, recall = average_precision(scores, outcome, num_truth)
-    assert precision == pytest.approx(oracle.average_precision(pairs, num_truth), abs=1e-9)
-    assert recall == pytest.approx((outcome == 1).sum() / num_truth)
+def test_area_under_curve_by_hand():
+    # a staircase: 1/4 from 0, 2/4 from 2, 3/4 from 6, and one face beyond all limits
+    errors = np.array([6.0, 0.0, np.inf, 2.0])
+    assert area_under_curve(errors, 8.0) == pytest.approx((2 * 1 + 4 * 2 + 2 * 3) / 4 / 8)
+    assert np.isnan(area_under_curve(np.zeros(0), 8.0))
 
 
-def test_average_precision_of_perfection_and_of_nothing():
-    assert average_precision(np.array([0.9, 0.8]), np.array([1, 1]), 2) == (1.0, 1.0)
-    assert average_precision(np.zeros(0), np.zeros(0), 3) == (0.0, 0.0)
+def test_area_under_curve_is_the_integral_of_the_curve(random):
+    errors = np.append(random.uniform(0, 12, 50), np.inf)
+    limits = np.linspace(0, 8, 100_001)
+    integral = error_curve(errors, limits)[:-1].mean()
+    assert area_under_curve(errors, 8.0) == pytest.approx(integral, abs=1e-4)
 
 
-def test_match_detections_gives_each_face_once():
-    truth = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], float)
-    boxes = np.array([[0, 0, 10, 9], [0, 0, 10, 10], [20, 0, 30, 10], [70, 0, 80, 10]], float)
-    ignore = np.array([False, True, False])
-    outcome, matched = match_detections(boxes, np.array([0.9, 0.8, 0.7, 0.6]), truth, ignore)
-    assert outcome.tolist() == [1, 0, -1, 0]
-    assert matched.tolist() == [0, -1, -1, -1]
+def test_error_curve_counts_errors_up_to_the_limit():
+    curve = error_curve(np.array([1.0, 2.0, np.inf]), np.array([0.5, 1.0, 2.5]))
+    assert curve.tolist() == pytest.approx([0, 1 / 3, 2 / 3])
+    assert error_curve(np.zeros(0), np.array([1.0])).tolist() == [0]
 
 
-def test_iou_matrix_agrees_with_oracle(random):
-    low = random.uniform(0, 20, (2, 6, 2))
-    a, b = np.concatenate([low, low + random.uniform(1, 15, (2, 6, 2))], axis=2)
-    expected = [[oracle.iou(p, q) for q in b] for p in a]
-    np.testing.assert_allclose(iou_matrix(a, b), expected)
+def test_euler_angles_agree_with_scipy(random):
+    angles = random.uniform([-180, -89, -180], [180, 89, 180], (20, 3))
+    expected = Rotation.from_euler("XYZ", angles, degrees=True).as_matrix()
+    rotation = rotation_from_euler(angles)
+    np.testing.assert_allclose(rotation, expected, atol=1e-12)
+    np.testing.assert_allclose(euler_deg(rotation), angles, atol=1e-4)
 
 
-def test_rotation_angle_of_a_known_turn():
-    turn = np.array([[[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]])
-    assert rotation_angle(turn, np.eye(3)[None]) == pytest.approx(90)
+def test_euler_error_goes_the_short_way_round():
+    a, b = rotation_from_euler(np.array([[5.0, 10, 179], [0, 0, -178]]))
+    np.testing.assert_allclose(euler_error(a[None], b[None]), [[5, 10, 3]], atol=1e-4)
+
+
+def test_rotation_angle_agrees_with_scipy(random):
+    a, b = Rotation.random(9, rng=random), Rotation.random(9, rng=random)
+    expected = np.rad2deg((a.inv() * b).magnitude())
+    np.testing.assert_allclose(rotation_angle(a.as_matrix(), b.as_matrix()), expected, atol=1e-6)
+
+
+def test_head_rotation_recovers_the_pose_of_the_mean_face(random, face_model):
+    shape = neutral_landmarks(face_model)
+    rotation = rotation_from_euler(random.uniform([-20, -80, -30], [20, 80, 30], (12, 3)))
+    points = np.einsum("nij,lj->nli", rotation, shape)[..., :2] * [120, -120] + [300, 200]
+    found = head_rotation(points, shape)
+    np.testing.assert_allclose(found, rotation, atol=1e-6)
+    assert np.linalg.det(found) == pytest.approx(np.ones(12))
+
+
+def test_yaw_from_rotation_is_positive_towards_the_faces_left():
+    rotation = rotation_from_euler(np.array([[10.0, 40, 0], [0, -70, 0]]))
+    assert yaw_from_rotation(rotation)[1] == pytest.approx(-70)
+    assert yaw_from_rotation(rotation)[0] > 39

@@ -1,0 +1,166 @@
+"""Readers of published detection sets: AFW, FDDB and WIDER FACE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.image import read_image
+from edgeface.reference.data.labelled import LabelledImage, existing, labels
+
+Array = NDArray[Any]
+
+WIDER_SPLIT = "val"
+INVALID = 7
+"""The column of WIDER FACE's .txt, after x, y, w, h, blur, expression and illumination."""
+
+
+def read_afw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """AFW: testimages/anno.mat beside the images.
+
+    Notes
+    -----
+    The first three columns of the cell array ``anno`` are the image's name, the boxes
+    ``[x1 y1; x2 y2]`` and the poses ``[yaw pitch roll]`` in degrees, one cell a face
+    (https://www.ics.uci.edu/~xzhu/face/). Only the yaw is meant for use. Both of Matlab's file
+    formats are read.
+    """
+    path = existing(folder, "testimages", "anno.mat")
+    for name, boxes, poses in _afw_rows(path):
+        found = labels(
+            np.array([np.ravel(box) for box in boxes], np.float32).reshape(-1, 4),
+            yaw_deg=np.array([np.ravel(pose)[0] for pose in poses], np.float32),
+        )
+        pixels = read_image(existing(folder, "testimages", name))
+        yield LabelledImage(name, "AFW", pixels, found, complete=True)
+
+
+def _afw_rows(path: Path) -> list[tuple[str, list[Array], list[Array]]]:
+    """Name, boxes [x1 y1; x2 y2] and poses of each image."""
+    from scipy.io import loadmat
+
+    try:
+        anno = loadmat(path)["anno"]
+    except NotImplementedError:
+        return _afw_rows_of_hdf5(path)
+    except (KeyError, ValueError) as error:
+        raise InvalidInputError(f"{path} holds no cell array 'anno': {error}") from error
+    return [(str(np.ravel(r[0])[0]), list(np.ravel(r[1])), list(np.ravel(r[2]))) for r in anno]
+
+
+def _afw_rows_of_hdf5(path: Path) -> list[tuple[str, list[Array], list[Array]]]:
+    """The same of Matlab's format 7.3, in which arrays are transposed and cells references."""
+    import h5py
+
+    with h5py.File(path) as file:
+
+        def follow(reference: Any) -> Array:
+            return np.asarray(file[reference]).T
+
+        columns = np.asarray(file["anno"]).T
+        return [
+            (
+                "".join(chr(c) for c in np.ravel(follow(row[0]))),
+                [follow(cell) for cell in np.ravel(follow(row[1]))],
+                [follow(cell) for cell in np.ravel(follow(row[2]))],
+            )
+            for row in columns
+        ]
+
+
+def read_fddb(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """FDDB: FDDB-folds/FDDB-fold-NN-ellipseList.txt and originalPics/YYYY/MM/DD/big/*.jpg.
+
+    Notes
+    -----
+    A list holds for each image its path without suffix, the number of faces, and a line a face:
+    ``major_axis_radius minor_axis_radius angle center_x center_y 1``, the angle in radians from
+    the x axis (http://vis-www.cs.umass.edu/fddb/README.txt). The label is the ellipse's tight
+    box.
+    """
+    lists = sorted(existing(folder, "FDDB-folds").glob("FDDB-fold-*-ellipseList.txt"))
+    if not lists:
+        raise InvalidInputError(f"{folder / 'FDDB-folds'} holds no FDDB-fold-01-ellipseList.txt")
+    for path in lists:
+        for name, rows in _counted_rows(path, width=5):
+            pixels = read_image(existing(folder, "originalPics", f"{name}.jpg"))
+            yield LabelledImage(name, "FDDB", pixels, labels(ellipse_boxes(rows)), complete=True)
+
+
+def ellipse_boxes(ellipses: Array) -> Array:
+    """Tight boxes (N, 4) of ellipses (N, 5): radii, angle of the first in rad, centre."""
+    major, minor, angle = ellipses[:, 0], ellipses[:, 1], ellipses[:, 2]
+    cosine, sine = np.cos(angle), np.sin(angle)
+    half = np.stack(
+        [np.hypot(major * cosine, minor * sine), np.hypot(major * sine, minor * cosine)], axis=1
+    )
+    return np.concatenate([ellipses[:, 3:5] - half, ellipses[:, 3:5] + half], axis=1)
+
+
+def read_wider(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """WIDER FACE, validation: wider_face_split/wider_face_val_bbx_gt.txt (or .mat), WIDER_val/images.
+
+    Invalid faces and boxes without area are to be ignored.
+
+    Notes
+    -----
+    The .txt holds for each image its path, the number of faces, and a line a face: ``x y w h blur
+    expression illumination invalid occlusion pose``; an image without faces has one line of
+    zeros. The .mat holds cells by event, then by image: ``event_list``, ``file_list`` (without
+    suffix), ``face_bbx_list`` (N, 4) and ``invalid_label_list`` (N, 1)
+    (http://shuoyang1213.me/WIDERFACE/, its readme).
+    """  # noqa: E501
+    split = existing(folder, "wider_face_split")
+    text = split / f"wider_face_{WIDER_SPLIT}_bbx_gt.txt"
+    rows = _wider_txt(text) if text.exists() else _wider_mat(split)
+    for name, boxes, invalid in rows:
+        image = existing(folder, f"WIDER_{WIDER_SPLIT}", "images", *name.split("/"))
+        corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        empty = (boxes[:, 2:] <= 0).any(axis=1)
+        found = labels(corners, ignore=invalid | empty)
+        yield LabelledImage(name, "WIDER FACE", read_image(image), found, complete=True)
+
+
+def _wider_txt(path: Path) -> Iterator[tuple[str, Array, Array]]:
+    for name, rows in _counted_rows(path, width=10, spare_row=True):
+        yield name, rows[:, :4], rows[:, INVALID] > 0
+
+
+def _wider_mat(split: Path) -> Iterator[tuple[str, Array, Array]]:
+    from scipy.io import loadmat
+
+    content = loadmat(existing(split, f"wider_face_{WIDER_SPLIT}.mat"))
+    columns = ("event_list", "file_list", "face_bbx_list", "invalid_label_list")
+    for event, files, boxes, invalid in zip(*(content[c][:, 0] for c in columns), strict=True):
+        for file, faces, bad in zip(files[:, 0], boxes[:, 0], invalid[:, 0], strict=True):
+            name = f"{np.ravel(event)[0]}/{np.ravel(file)[0]}.jpg"
+            yield name, np.asarray(faces, float).reshape(-1, 4), np.ravel(bad) > 0
+
+
+def _counted_rows(path: Path, width: int, spare_row: bool = False) -> Iterator[tuple[str, Array]]:
+    """Blocks of a name, a count, and that many rows of at least ``width`` numbers.
+
+    ``spare_row``: a count of 0 is followed by one row all the same.
+    """
+    lines = path.read_text().splitlines()
+    at = 0
+    while at < len(lines):
+        name = lines[at].strip()
+        try:
+            count = int(lines[at + 1])
+            body = lines[at + 2 : at + 2 + count]
+            rows = np.array([[float(v) for v in row.split()][:width] for row in body])
+            rows = rows.reshape(count, width)
+        except (ValueError, IndexError) as error:
+            raise InvalidInputError(
+                f"{path}, line {at + 1}: expected an image's name, the number of its faces and "
+                f"{width} numbers a face: {error}"
+            ) from error
+        yield name, rows
+        at += 2 + (1 if spare_row and count == 0 else count)

@@ -1,0 +1,126 @@
+"""Faces that show one known expression as strongly as they can: the paper's Table 5."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel
+from edgeface.image import read_image
+from edgeface.reference.data.labelled import LabelledImage, face_box, labels
+
+Array = NDArray[Any]
+
+CATEGORIES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "eye close": (("eyeBlinkLeft", "eyeBlinkRight"),),
+    "eye wide": (("eyeWideLeft", "eyeWideRight"),),
+    "brow raise": (("browInnerUpLeft", "browInnerUpRight", "browOuterUpLeft", "browOuterUpRight"),),
+    "brow anger": (("browDownLeft", "browDownRight"),),
+    "mouth open": (("jawOpen",),),
+    "jaw left/right": (("jawLeft",), ("jawRight",)),
+    "lip roll": (("mouthRollLower", "mouthRollUpper"),),
+    "smile": (("mouthSmileLeft", "mouthSmileRight"),),
+    "kiss": (("mouthPucker",),),
+}
+"""The categories of the paper's Table 5 in its order; any one of the alternatives shows it."""
+FACEWAREHOUSE_POSES = {
+    1: "mouth open",
+    2: "smile",
+    3: "brow anger",
+    4: "brow raise",
+    5: "brow anger",
+    6: "jaw left/right",
+    7: "jaw left/right",
+    13: "kiss",
+    16: "lip roll",
+    19: "eye close",
+}
+"""Which category a training pose of FaceWarehouse shows, in the order in which its paper (Cao et
+al. 2014, doi:10.1109/TVCG.2013.249, Sec. 3.1) lists the 19 expressions after the neutral one:
+mouth stretch, smile, brow lower, brow raiser, anger, jaw left, jaw right, jaw forward, mouth left,
+mouth right, dimpler, chin raiser, lip puckerer, lip funneler, sadness, lip roll, grin, cheek
+blowing, eyes closed."""
+
+
+def category_columns(category: str) -> list[list[int]]:
+    """For each alternative of a category, the columns of its coefficients."""
+    return [[EXPRESSION_NAMES.index(n) for n in names] for names in CATEGORIES[category]]
+
+
+def extreme(category: str) -> Array:
+    """Labels (46,) of a face that shows a category: 1 on its coefficients, NaN elsewhere."""
+    values = np.full(len(EXPRESSION_NAMES), np.nan, np.float32)
+    for columns in category_columns(category):
+        values[columns] = 1.0
+    return values
+
+
+def read_facewarehouse(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """FaceWarehouse: Tester_N/TrainingPose/pose_K.png with pose_K.land beside it.
+
+    Poses that are none of Table 5's categories are left out.
+
+    Notes
+    -----
+    A .land file holds the number of landmarks (74) on its first line and then ``x y`` a line, as
+    shares of the image's width and height with y upwards (http://kunzhou.net/zjugaps/
+    facewarehouse/ and programs that read it). They only serve to put the box.
+    """
+    paths = sorted(folder.rglob("TrainingPose/pose_*.png"), key=_natural)
+    if not paths:
+        raise InvalidInputError(
+            f"{folder} holds no FaceWarehouse: expected Tester_1/TrainingPose/pose_0.png ..."
+        )
+    for path in paths:
+        category = FACEWAREHOUSE_POSES.get(int(path.stem.removeprefix("pose_")))
+        if category is not None:
+            pixels = read_image(path)
+            points = read_land(path.with_suffix(".land")) * pixels.shape[1::-1]
+            found = labels(face_box(points[None]), expression=extreme(category)[None])
+            name = path.relative_to(folder).as_posix()
+            yield LabelledImage(name, "FaceWarehouse", pixels, found)
+
+
+def read_land(path: Path) -> Array:
+    """The points (N, 2) of a .land file as shares of the image's size, y downwards."""
+    try:
+        words = path.read_text().split()
+        points = np.array([float(word) for word in words[1:]]).reshape(int(words[0]), 2)
+    except (OSError, ValueError, IndexError) as error:
+        raise InvalidInputError(
+            f"{path} is no .land file: expected a count and as many lines 'x y': {error}"
+        ) from error
+    return points * [1, -1] + [0, 1]
+
+
+def read_expressions(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """A collection like the paper's own: a folder a category, each image cropped to one face.
+
+    The folders are named as in Table 5, with underscores: eye_close, eye_wide, brow_raise,
+    brow_anger, mouth_open, jaw_left_right, lip_roll, smile, kiss. The paper's 1,008 images are
+    not published.
+    """
+    found_any = False
+    for category in CATEGORIES:
+        name = re.sub(r"\W", "_", category)
+        for path in sorted((folder / name).glob("*.[jp][pn]g"), key=_natural):
+            pixels = read_image(path)
+            height, width = pixels.shape[:2]
+            whole = labels(np.array([[0, 0, width, height]]), expression=extreme(category)[None])
+            yield LabelledImage(f"{name}/{path.name}", "expressions", pixels, whole)
+            found_any = True
+    if not found_any:
+        raise InvalidInputError(
+            f"{folder} holds no image in a folder of an expression: expected eye_close/*.jpg ..."
+        )
+
+
+def _natural(path: Path) -> list[Any]:
+    """Sorts pose_2 before pose_10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.as_posix())]

@@ -1,0 +1,126 @@
+"""An image and what its labels say of the faces in it: what every reader of a data set yields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.reference.metrics import head_rotation, yaw_from_rotation
+
+Array = NDArray[Any]
+
+RAISE, LOWER = 0.29, -0.01
+"""From the tight box of 68 landmarks to the project's face box, in heights of the former: medians
+over 375 faces of the 300-W pack, against `Fit.face_boxes`."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The N labelled faces of one image; what is not labelled is NaN.
+
+    Attributes
+    ----------
+    boxes : (N, 4) xyxy, ``image_px``
+    ignore : (N,) bool, faces that may neither be demanded nor forbidden
+    landmarks : (N, 68, 2), ``image_px``
+    rotation : (N, 3, 3), of the head, ``model`` frame
+    yaw_deg : (N,), known more often than ``rotation``; only its size counts
+    expression : (N, 46); a face may have some coefficients labelled and others not
+    """
+
+    boxes: Array
+    ignore: Array
+    landmarks: Array
+    rotation: Array
+    yaw_deg: Array
+    expression: Array
+
+    def __getitem__(self, index: Any) -> Labels:
+        return Labels(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image of a data set.
+
+    Attributes
+    ----------
+    name : unique in the set
+    group : the part of the set whose figures it counts for
+    pixels : uint8 (H, W, 3) RGB
+    complete : whether every face in it is labelled, so that other detections are false alarms
+    follows : whether it is the video frame after the previous image
+    """
+
+    name: str
+    group: str
+    pixels: NDArray[np.uint8]
+    labels: Labels
+    complete: bool = False
+    follows: bool = False
+
+
+Reader = Callable[[Path, FaceModel], Iterator[LabelledImage]]
+"""From a set's folder and the face model in whose terms to label to its images."""
+
+
+def labels(boxes: Array, **known: Array) -> Labels:
+    """Labels of faces of which the boxes (N, 4) and perhaps more are ``known``."""
+    count = len(boxes)
+    unknown = {
+        "ignore": np.zeros(count, bool),
+        "landmarks": np.full((count, 68, 2), np.nan, np.float32),
+        "rotation": np.full((count, 3, 3), np.nan, np.float32),
+        "yaw_deg": np.full(count, np.nan, np.float32),
+        "expression": np.full((count, 46), np.nan, np.float32),
+    }
+    return Labels(boxes=np.asarray(boxes, np.float32).reshape(-1, 4), **(unknown | known))
+
+
+def labels_from_landmarks(landmarks: Array, model: FaceModel, **known: Array) -> Labels:
+    """Labels of faces with 68 landmarks (N, 68, 2): box and yaw follow from those."""
+    yaw = yaw_from_rotation(head_rotation(landmarks, neutral_landmarks(model)))
+    return labels(
+        face_box(landmarks), **({"landmarks": landmarks.astype(np.float32), "yaw_deg": yaw} | known)
+    )
+
+
+def neutral_landmarks(model: FaceModel) -> Array:
+    """The model's mean face, (68, 3)."""
+    return model.landmarks(np.eye(1, 50), np.zeros((1, 46)))[0]
+
+
+def face_box(landmarks: Array) -> Array:
+    """The project's face boxes (N, 4) around landmarks (N, L, 2) that span brows to chin."""
+    low, high = landmarks.min(axis=1), landmarks.max(axis=1)
+    height = high[:, 1] - low[:, 1]
+    low[:, 1] -= RAISE * height
+    high[:, 1] += LOWER * height
+    return np.concatenate([low, high], axis=1)
+
+
+def existing(folder: Path, *parts: str) -> Path:
+    """``folder/parts...``, which must exist.
+
+    Raises
+    ------
+    InvalidInputError
+        That names what is missing.
+    """
+    path = folder.joinpath(*parts)
+    if not path.exists():
+        raise InvalidInputError(f"{path} is missing: --data must name the folder that holds it")
+    return path
+
+
+def image_beside(path: Path) -> Path | None:
+    """The .jpg or .png of the same name beside an annotation, if there is one."""
+    candidates = (path.with_suffix(suffix) for suffix in (".jpg", ".png", ".jpeg"))
+    return next((c for c in candidates if c.exists()), None)

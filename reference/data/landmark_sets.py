@@ -1,0 +1,197 @@
+"""Readers of published landmark sets: AFLW2000-3D, 300-W, 300-VW and LFW.
+
+Their points count pixels from 1, as Matlab does: the centre of the top-left pixel is (1, 1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.image import read_image
+from edgeface.reference.data.labelled import (
+    LabelledImage,
+    existing,
+    image_beside,
+    labels,
+    labels_from_landmarks,
+)
+from edgeface.reference.metrics import rotation_from_euler
+
+Array = NDArray[Any]
+
+FROM_ONE = -0.5
+"""From pixels counted from 1 to ``image_px``."""
+VIDEO_SCENARIOS = {
+    "scenario 1": (
+        114, 124, 125, 126, 150, 158, 401, 402, 505, 506, 507, 508, 509, 510, 511, 514, 515, 518,
+        519, 520, 521, 522, 524, 525, 537, 538, 540, 541, 546, 547, 548,
+    ),
+    "scenario 2": (
+        203, 208, 211, 212, 213, 214, 218, 224, 403, 404, 405, 406, 407, 408, 409, 412, 550, 551,
+        553,
+    ),
+    "scenario 3": (410, 411, 516, 517, 526, 528, 529, 530, 531, 533, 557, 558, 559, 562),
+}  # fmt: skip
+"""The test videos of 300-VW: well lit, real-world interaction, arbitrary conditions."""
+LFW_MARGIN = 2.2
+"""LFW's images are its detector's boxes, enlarged by this."""
+
+
+def read_pts(path: Path) -> Array:
+    """The points (N, 2) of a .pts file in ``image_px``.
+
+    Notes
+    -----
+    The format of 300-W and 300-VW (https://ibug.doc.ic.ac.uk/resources/300-W/): the lines
+    ``version: 1``, ``n_points: 68``, ``{``, one ``x y`` a point, ``}``, counted from 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file is not in that format, or holds another number of points than it says.
+    """
+    text = path.read_text(encoding="ascii", errors="replace")
+    match = re.fullmatch(r"\s*version:\s*\S+\s+n_points:\s*(\d+)\s*\{([^}]*)\}\s*", text)
+    try:
+        numbers = [float(word) for word in match[2].split()] if match else []
+    except ValueError:
+        numbers = []
+    if not match or len(numbers) != 2 * int(match[1]) or not numbers:
+        raise InvalidInputError(
+            f"{path} is no .pts file: expected 'version: 1', 'n_points: N' and N lines 'x y' "
+            f"between braces, got {text[:40]!r}"
+        )
+    return np.array(numbers).reshape(-1, 2) + FROM_ONE
+
+
+def read_68_points(path: Path) -> Array:
+    """`read_pts` of a file that must hold 68 points."""
+    points = read_pts(path)
+    if len(points) != 68:
+        raise InvalidInputError(f"{path} holds {len(points)} points, expected the 68 of 300-W")
+    return points
+
+
+def read_300w(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """300-W: a .pts file beside every image, in any folders.
+
+    A group is the path of the image's folder (``300W/01_Indoor``, ``helen/testset`` ...).
+    """
+    for path in _annotations(folder, "*.pts"):
+        image = image_beside(path)
+        if image is not None:
+            group = path.parent.relative_to(folder).as_posix()
+            found = labels_from_landmarks(read_68_points(path)[None], model)
+            yield LabelledImage(
+                image.relative_to(folder).as_posix(),
+                "300-W" if group == "." else group,
+                read_image(image),
+                found,
+            )
+
+
+def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """AFLW2000-3D: image00002.jpg with image00002.mat beside it.
+
+    Notes
+    -----
+    The .mat holds ``pt3d_68`` (3, 68), of which the first two rows are pixels counted from 1, and
+    ``Pose_Para`` (1, 7): pitch, yaw, roll in radians, translation, scale
+    (http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm). That project's
+    ``RotationMatrix.m`` multiplies the transposes of the usual Rx Ry Rz, with our axes: the
+    angles here are the negatives of its.
+    """
+    from scipy.io import loadmat
+
+    for path in _annotations(folder, "*.mat"):
+        image = image_beside(path)
+        if image is None:
+            continue
+        content = loadmat(path)
+        try:
+            points = content["pt3d_68"][:2].T[None] + FROM_ONE
+            angles = -np.rad2deg(content["Pose_Para"][:1, :3])
+        except KeyError as error:
+            raise InvalidInputError(f"{path} lacks {error}: not of AFLW2000-3D") from error
+        rotation = rotation_from_euler(angles).astype(np.float32)
+        found = labels_from_landmarks(
+            points, model, rotation=rotation, yaw_deg=_turn(content["Pose_Para"])
+        )
+        yield LabelledImage(path.stem, "AFLW2000-3D", read_image(image), found)
+
+
+def _turn(pose: Array) -> Array:
+    """The yaw that the benchmark's three groups go by, degrees."""
+    return np.rad2deg(pose[:1, 1]).astype(np.float32)
+
+
+def read_300vw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """300-VW: the test videos, NNN/vid.avi with NNN/annot/000001.pts for its first frame.
+
+    Frames without annotation are left out; `LabelledImage.follows` is still true after such a
+    gap, as a tracker would go on with what it saw last. Other videos are for training.
+    """
+    videos = [
+        (group, folder / f"{number:03d}")
+        for group, numbers in VIDEO_SCENARIOS.items()
+        for number in numbers
+        if (folder / f"{number:03d}").is_dir()
+    ]
+    if not videos:
+        raise InvalidInputError(f"{folder} holds no test video of 300-VW: expected 114/vid.avi ...")
+    for group, video in videos:
+        annotated = {int(p.stem): p for p in existing(video, "annot").glob("*.pts")}
+        follows = False
+        for number, pixels in enumerate(_frames(existing(video, "vid.avi")), start=1):
+            if number in annotated:
+                found = labels_from_landmarks(read_68_points(annotated[number])[None], model)
+                name = f"{video.name}/{number:06d}"
+                yield LabelledImage(name, group, pixels, found, follows=follows)
+                follows = True
+
+
+def _frames(path: Path) -> Iterator[Array]:
+    import av
+
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def read_lfw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """LFW: Name/Name_0001.jpg, with 68 points in Name/Name_0001.pts where there are any.
+
+    Notes
+    -----
+    LFW has no landmarks of its own (http://vis-www.cs.umass.edu/lfw/README.txt); the paper uses
+    labels of its own making. Each image is the box of its face, found by a detector and enlarged
+    by 2.2, so without a .pts the box in its middle is the label.
+    """
+    paths = sorted(p for p in folder.rglob("*.jpg") if p.stem.startswith(p.parent.name))
+    if not paths:
+        raise InvalidInputError(f"{folder} holds no LFW: expected Name/Name_0001.jpg ...")
+    for path in paths:
+        pixels = read_image(path)
+        points = path.with_suffix(".pts")
+        if points.exists():
+            found = labels_from_landmarks(read_68_points(points)[None], model)
+        else:
+            size = np.array(pixels.shape[1::-1])
+            low, high = size * (1 - 1 / LFW_MARGIN) / 2, size * (1 + 1 / LFW_MARGIN) / 2
+            found = labels(np.concatenate([low, high])[None])
+        yield LabelledImage(path.stem, "LFW", pixels, found)
+
+
+def _annotations(folder: Path, pattern: str) -> list[Path]:
+    paths = sorted(folder.rglob(pattern))
+    if not any(image_beside(path) for path in paths):
+        raise InvalidInputError(f"{folder} holds no image with a {pattern[1:]} file beside it")
+    return paths

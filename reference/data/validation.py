@@ -1,0 +1,58 @@
+"""The data packs' validation split, which training never saw, as labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.face_model import FaceModel
+from edgeface.reference.data.faces import read_faces
+from edgeface.reference.data.labelled import LabelledImage, Labels
+from edgeface.reference.data.photos import read_photos
+from edgeface.reference.data.targets import Targets
+from edgeface.reference.metrics import yaw_from_rotation
+
+TEACHER = " (teacher)"
+"""Ends the names of groups whose landmarks are the teacher's, not people's."""
+NEGATIVES = "negatives"
+
+
+def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+    """Crops of the single-face packs, the multi-face photos, and the photos without faces.
+
+    Expressions are the teacher's own scores, head poses those of the face model fitted to its
+    mesh; landmarks too where people labelled none.
+    """
+    faces = read_faces(folder, model, validation=True)
+    for i, pixels in enumerate(faces.crops):
+        found = _labels(faces.targets[i : i + 1], faces.scores[i : i + 1])
+        group = str(faces.pack[i])
+        if np.isfinite(faces.labelled[i]).all():
+            found.landmarks[:] = faces.labelled[i]
+        else:
+            group += TEACHER
+        yield LabelledImage(f"{faces.pack[i]}/{i}", group, pixels, found)
+    photos, empty, _ = read_photos(folder, model, validation=True)
+    for group, pool in (("multiface-wider" + TEACHER, photos), (NEGATIVES, empty)):
+        for photo in pool:
+            found = _labels(photo.targets, photo.scores)
+            yield LabelledImage(photo.name, group, photo.pixels, found, complete=True)
+
+
+def _labels(targets: Targets, scores: NDArray[np.float32]) -> Labels:
+    """Labels of all faces; those that the teacher did not see have only their box."""
+    unseen = np.isnan(scores).any(axis=1)
+    landmarks = np.array(targets.landmarks, np.float32)
+    rotation = np.array(targets.rotation, np.float32)
+    landmarks[unseen] = rotation[unseen] = np.nan
+    return Labels(
+        boxes=targets.boxes,
+        ignore=targets.ignore,
+        landmarks=landmarks,
+        rotation=rotation,
+        yaw_deg=yaw_from_rotation(rotation),
+        expression=scores,
+    )
