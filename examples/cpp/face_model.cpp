@@ -5,7 +5,7 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <regex>
+#include <sstream>
 #include <stdexcept>
 
 #include "stb_image.h"  // for its inflate
@@ -46,20 +46,24 @@ std::size_t number(const std::string& data, std::size_t at, int length) {
   return value;
 }
 
+// What a .npy header, the text of a Python dict, has between two marks.
+std::string between(const std::string& header, const std::string& first, const char* last) {
+  const auto start = header.find(first);
+  const auto end = header.find(last, start + first.size());
+  if (start == std::string::npos || end == std::string::npos)
+    throw std::runtime_error("the face model holds an array without " + first);
+  return header.substr(start + first.size(), end - start - first.size());
+}
+
 Array read_npy(const std::string& data) {
   const bool is_long = number(data, 6, 1) > 1;  // version 1 has a two-byte header length
   const auto start = is_long ? 12 + number(data, 8, 4) : 10 + number(data, 8, 2);
   const auto header = data.substr(0, start);
-  std::smatch type, shape;
-  if (!std::regex_search(header, type, std::regex("'descr': '([^']+)'")) ||
-      !std::regex_search(header, shape, std::regex("'shape': \\(([^)]*)\\)")) ||
-      header.find("'fortran_order': True") != std::string::npos)
-    throw std::runtime_error("the face model holds no plain arrays in C order");
-  Array array{{}, type[1], data.substr(start)};
-  const std::string sizes = shape[1];
-  const std::regex digits("[0-9]+");
-  for (std::sregex_iterator it(sizes.begin(), sizes.end(), digits), end; it != end; ++it)
-    array.shape.push_back(std::stoul(it->str()));
+  if (between(header, "'fortran_order': ", ",") != "False")
+    throw std::runtime_error("the face model holds an array that is not in C order");
+  Array array{{}, between(header, "'descr': '", "'"), data.substr(start)};
+  std::istringstream sizes(between(header, "'shape': (", ")"));
+  for (std::size_t size; sizes >> size; sizes.ignore()) array.shape.push_back(size);
   return array;
 }
 
@@ -119,6 +123,8 @@ std::vector<float> at_landmarks(const Array& shapes, const Array& vertices, cons
   const auto vertex = values<std::int32_t>(vertices);
   const auto num_vertices = shapes.shape[shapes.shape.size() - 2];
   const auto num_landmarks = vertices.shape[0], corners = vertices.shape[1];
+  if (weight.size() != vertex.size() || vertex.size() != num_landmarks * corners)
+    throw std::runtime_error("the face model's landmark map has unexpected shapes");
   const auto count = dense.size() / (num_vertices * 3);
   std::vector<float> out(count * num_landmarks * 3);
   for (std::size_t s = 0; s < count; ++s)

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
 #include <stdexcept>
 
 #include "decode.hpp"
@@ -18,7 +20,7 @@ constexpr std::size_t num_shown = 3;
 std::string metadata_entry(const Ort::Session& session, const char* key) {
   Ort::AllocatorWithDefaultOptions allocator;
   const auto text = session.GetModelMetadata().LookupCustomMetadataMapAllocated(key, allocator);
-  if (!text) throw std::runtime_error(std::string("the model file carries no metadata ") + key);
+  if (!text) throw std::runtime_error(std::string("the model file lacks ") + key);
   return text.get();
 }
 
@@ -50,9 +52,12 @@ std::vector<Face> run(Ort::Session& session, const nlohmann::json& metadata,
   const auto values =
       session.Run(Ort::RunOptions{}, inputs, &tensor, 1, pointers.data(), pointers.size());
   std::map<std::string, Output> outputs;
-  for (std::size_t i = 0; i < names.size(); ++i)
+  for (std::size_t i = 0; i < names.size(); ++i) {
     outputs[names[i]] = {values[i].GetTensorTypeAndShapeInfo().GetShape(),
                          values[i].GetTensorData<float>()};
+    if (outputs[names[i]].shape.size() != 4)
+      throw std::runtime_error(names[i] + " is not (batch, rows, columns, channels)");
+  }
   return decode(outputs, metadata, face_model, placement, score_threshold);
 }
 
@@ -89,32 +94,47 @@ void print_table(const std::vector<Face>& faces, const nlohmann::json& metadata)
   }
 }
 
-int run_program(const std::vector<std::string>& arguments) {
+struct Options {
   std::vector<std::string> files;
+  std::optional<double> threshold;
   bool json = false;
-  double threshold = -1;
+};
+
+// Nothing where the command line is not as the usage says.
+std::optional<Options> read_options(const std::vector<std::string>& arguments) {
+  Options options;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--json")
-      json = true;
-    else if (arguments[i] == "--threshold" && i + 1 < arguments.size())
-      threshold = std::stod(arguments[++i]);
-    else
-      files.push_back(arguments[i]);
+    if (arguments[i] == "--json") {
+      options.json = true;
+    } else if (arguments[i] == "--threshold") {
+      double value;
+      if (++i == arguments.size() || !(std::istringstream(arguments[i]) >> value)) return {};
+      options.threshold = value;
+    } else {
+      options.files.push_back(arguments[i]);
+    }
   }
-  if (files.size() != 2) {
+  if (options.files.size() != 2) return {};
+  return options;
+}
+
+int run_program(const std::vector<std::string>& arguments) {
+  const auto options = read_options(arguments);
+  if (!options) {
     std::cerr << "usage: edgeface_example MODEL.onnx IMAGE [--threshold SCORE] [--json]\n";
     return 2;
   }
+  const auto &model = options->files[0], &image = options->files[1];
   Ort::Env environment(ORT_LOGGING_LEVEL_WARNING, "edgeface");
-  Ort::Session session(environment, files[0].c_str(), Ort::SessionOptions{});
+  Ort::Session session(environment, model.c_str(), Ort::SessionOptions{});
   const auto metadata = read_metadata(session);
   const auto face_model = read_face_model(metadata_entry(session, "edgeface_face_model"));
   if (face_model.sha256 != metadata.at("face_model_sha256"))
     throw std::runtime_error("the face model in the file is not the one its metadata names");
-  if (threshold < 0) threshold = metadata.at("score_threshold");
-  const auto faces = run(session, metadata, face_model, read_image(files[1]), threshold);
-  if (json)
-    print_json(files[1], faces);
+  const double score = options->threshold.value_or(metadata.at("score_threshold").get<double>());
+  const auto faces = run(session, metadata, face_model, read_image(image), score);
+  if (options->json)
+    print_json(image, faces);
   else
     print_table(faces, metadata);
   return 0;

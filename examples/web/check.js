@@ -47,8 +47,10 @@ try {
   const problems = await watch(page);
   await page.goto(origin);
   await page.waitForSelector("#photo:not([disabled])");
-  checkOutputs(await page.evaluate(inferInput, await inputBase64()));
-  checkFaces(await page.evaluate(runInput, await inputBase64(), vectors.score_threshold));
+  const input = await readFile(join(options.vectors, vectors.input.file), "base64");
+  await page.evaluate(prepare, input);
+  checkOutputs(await page.evaluate(inferInput));
+  checkFaces(await page.evaluate(runInput, vectors.score_threshold));
   for (const [name, value] of Object.entries(largest)) {
     console.log(`${name}: largest difference ${value.toExponential(1)}`);
   }
@@ -75,17 +77,20 @@ async function watch(page) {
   return problems;
 }
 
-async function inputBase64() {
-  return readFile(join(options.vectors, vectors.input.file), "base64");
-}
-
-// The next two run inside the page.
-async function inferInput(base64) {
+// The next four run inside the page.
+async function prepare(base64) {
   const { EdgeFace, readImage } = await import("./edgeface.js");
   const { letterbox } = await import("./image.js");
   const model = await EdgeFace.load("model.onnx");
-  const image = await readImage(await (await fetch(`data:image/png;base64,${base64}`)).blob());
-  const { pixels } = letterbox(image, model.metadata.input_size, model.metadata.input.pad_value);
+  const { input_size: size, input } = model.metadata;
+  const fit = image => letterbox(image, size, input.pad_value).pixels;
+  const png = await (await fetch(`data:image/png;base64,${base64}`)).blob();
+  window.check = { model, fit, readImage, image: await readImage(png) };
+}
+
+async function inferInput() {
+  const { model, fit, image } = window.check;
+  const pixels = fit(image);
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", pixels));
   const outputs = await model.infer(pixels);
   return {
@@ -95,12 +100,15 @@ async function inferInput(base64) {
   };
 }
 
-async function runInput(base64, threshold) {
-  const { EdgeFace, readImage } = await import("./edgeface.js");
-  const model = await EdgeFace.load("model.onnx");
-  const image = await readImage(await (await fetch(`data:image/png;base64,${base64}`)).blob());
-  return (await model.run(image, threshold)).map(face =>
-    ({ ...face, landmarks_3d: face.landmarks_3d.map(p => Array.from(p)) }));
+function runInput(threshold) {
+  return window.check.model.run(window.check.image, threshold);
+}
+
+async function photoDifference() {
+  const { fit, readImage, image } = window.check;
+  const expected = fit(image);
+  const actual = fit(await readImage(document.getElementById("photo").files[0]));
+  return expected.reduce((sum, v, i) => sum + Math.abs(v - actual[i]), 0) / expected.length;
 }
 
 function checkOutputs({ sha256, outputs }) {
@@ -140,24 +148,13 @@ async function checkPhoto(page) {
   await setThreshold(page, vectors.score_threshold);
   await (await page.$("#photo")).uploadFile(options.photo);
   await waitForFaces(page, vectors.faces.length);
-  const levels = await page.evaluate(photoDifference, await inputBase64());
+  const levels = await page.evaluate(photoDifference);
   console.log(`photo: the input differs by ${levels.toFixed(3)} levels on average`);
   if (!(levels <= PHOTO_LEVELS)) fail(`the photo's input differs by ${levels} levels`);
   await setThreshold(page, vectors.metadata.score_threshold);
   await waitForFaces(page, numFaces);
   console.log(`photo: ${await page.$eval("#status", element => element.textContent)}`);
   if (options.screenshot) await page.screenshot({ path: options.screenshot, fullPage: true });
-}
-
-async function photoDifference(base64) {
-  const { EdgeFace, readImage } = await import("./edgeface.js");
-  const { letterbox } = await import("./image.js");
-  const { metadata } = await EdgeFace.load("model.onnx");
-  const fit = image => letterbox(image, metadata.input_size, metadata.input.pad_value).pixels;
-  const png = await (await fetch(`data:image/png;base64,${base64}`)).blob();
-  const expected = fit(await readImage(png));
-  const actual = fit(await readImage(document.getElementById("photo").files[0]));
-  return expected.reduce((sum, v, i) => sum + Math.abs(v - actual[i]), 0) / expected.length;
 }
 
 /** Starts the camera, which films the photo at its own size and quality. */

@@ -104,7 +104,7 @@ function landmarkShape(model, identity, expression) {
       add(model.offsets, i * model.numExpressions + k, identity[i] * expression[k]);
     }
   }
-  return Array.from({ length: model.numLandmarks }, (_, l) => flat.slice(3 * l, 3 * l + 3));
+  return Array.from({ length: model.numLandmarks }, (_, l) => [...flat.subarray(3 * l, 3 * l + 3)]);
 }
 
 function rotationMatrix(quaternion) {

@@ -60,6 +60,11 @@ def test_page_agrees_with_the_vectors(check_page, fresh_vectors):
     assert "the page agrees with the vectors" in done.stdout
 
 
+def test_page_agrees_on_another_network(check_page, other_model):
+    done = check_page("--vectors", other_model, "--model", other_model / "other.onnx")
+    assert done.returncode == 0, done.stderr
+
+
 def test_page_check_notices_a_moved_landmark(check_page, fresh_vectors, tmp_path):
     vectors = json.loads((fresh_vectors / "mfn.json").read_text())
     vectors["faces"][0]["landmarks_3d"][30][0] += 0.5
@@ -75,7 +80,7 @@ def cpp_program(tmp_path_factory):
     needs("c++")
     cmake = needs("cmake")
     build = tmp_path_factory.mktemp("cpp")
-    configure = [cmake, "-S", CPP, "-B", build]
+    configure = [cmake, "-S", CPP, "-B", build, "-DCMAKE_BUILD_TYPE=Debug"]
     if root := os.environ.get("ONNXRUNTIME_ROOT"):
         configure.append(f"-DONNXRUNTIME_ROOT={root}")
     done = subprocess.run(configure, capture_output=True, text=True)
@@ -89,15 +94,23 @@ def cpp_program(tmp_path_factory):
     return build / "edgeface_example"
 
 
-def faces_of(program, image, threshold):
-    command = [program, MODEL, image, "--json", "--threshold", str(threshold)]
+def faces_of(program, image, threshold, model=MODEL):
+    command = [program, model, image, "--json", "--threshold", str(threshold)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)["faces"]
 
 
 def test_cpp_agrees_with_the_vectors(cpp_program, fresh_vectors):
-    vectors = json.loads((fresh_vectors / "mfn.json").read_text())
-    faces = faces_of(cpp_program, fresh_vectors / "input.png", vectors["score_threshold"])
+    check_cpp(cpp_program, fresh_vectors, MODEL)
+
+
+def test_cpp_agrees_on_another_network(cpp_program, other_model):
+    check_cpp(cpp_program, other_model, other_model / "other.onnx")
+
+
+def check_cpp(program, folder, model):
+    vectors = json.loads((folder / "mfn.json").read_text())
+    faces = faces_of(program, folder / "input.png", vectors["score_threshold"], model)
     assert len(faces) == len(vectors["faces"])
     for face, expected in zip(faces, vectors["faces"], strict=True):
         for name, limit in LIMITS.items():
@@ -125,34 +138,75 @@ def test_cpp_prints_one_line_a_face(cpp_program, fresh_vectors):
     assert len(lines) == 1 + len(vectors["faces"])
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"edgeface": None}, "carries no metadata edgeface"),
-        ({"edgeface_face_model": None}, "carries no metadata edgeface_face_model"),
-        ({"edgeface_face_model": "AAAA"}, "no zip archive"),
-        ({"schema_version": [2, 0]}, r"the file has \[2,0\]"),
-        ({"kind": "sfn"}, "runs an mfn"),
-        ({"stride": None}, "'stride' not found"),
-    ],
-)
-def test_cpp_names_what_is_wrong_with_a_file(cpp_program, tmp_path, change, message):
+BAD_FILES = [
+    ({"edgeface": None}, "lacks edgeface$", "lacks edgeface$"),
+    ({"edgeface_face_model": None}, "lacks edgeface_face_model$", "lacks edgeface_face_model$"),
+    ({"edgeface_face_model": "AAAA"}, "no zip archive", "no zip archive"),
+    ({"schema_version": [2, 0]}, r"the file has \[2,0\]", "metadata version 2,0"),
+    ({"kind": "sfn"}, "runs an mfn", "runs an mfn"),
+    ({"stride": None}, "'stride' not found", "lacks stride"),
+    ({"face_model_sha256": "0"}, "not the one its metadata names", "not the one its metadata"),
+]
+
+
+def write_bad_file(path, change):
+    """The shipped file with entries replaced, or left out where they are None."""
     onnx = pytest.importorskip("onnx")
     graph = onnx.load(MODEL)
     props = {entry.key: entry.value for entry in graph.metadata_props}
     metadata = json.loads(props["edgeface"])
     for key, value in change.items():
         target = props if key in props else metadata
+        target[key] = value
         if value is None:
             del target[key]
-        else:
-            target[key] = value
     if "edgeface" in props:
         props["edgeface"] = json.dumps(metadata)
     del graph.metadata_props[:]
     onnx.helper.set_model_props(graph, props)
-    onnx.save(graph, tmp_path / "bad.onnx")
+    onnx.save(graph, path)
+
+
+@pytest.mark.parametrize(("change", "message"), [(c, cpp) for c, cpp, _ in BAD_FILES])
+def test_cpp_names_what_is_wrong_with_a_file(cpp_program, tmp_path, change, message):
+    write_bad_file(tmp_path / "bad.onnx", change)
     command = [cpp_program, tmp_path / "bad.onnx", edgeface.DEMO_PHOTO]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert re.search(message, done.stderr)
+    assert re.search(message, done.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [[], ["one.onnx"], ["a", "b", "--threshold", "much"]])
+def test_cpp_states_its_usage(cpp_program, arguments):
+    done = subprocess.run([cpp_program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "usage" in done.stderr
+
+
+READ = """
+import { readFile } from "node:fs/promises";
+const { readModelFile } = await import(process.argv[1]);
+await readModelFile(await readFile(process.argv[2])).catch(error => console.log(error.message));
+"""
+
+
+def read_in_node(path):
+    command = [needs("node"), "--input-type=module", "--eval", READ, WEB / "model-file.js", path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("change", "message"), [(c, js) for c, _, js in BAD_FILES])
+def test_page_names_what_is_wrong_with_a_file(tmp_path, change, message):
+    write_bad_file(tmp_path / "bad.onnx", change)
+    assert re.search(message, read_in_node(tmp_path / "bad.onnx"), re.MULTILINE)
+
+
+def test_page_notices_a_file_that_is_cut_off(tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(MODEL.read_bytes()[:100_000])
+    assert "cut off" in read_in_node(tmp_path / "bad.onnx")
+
+
+def test_page_reads_the_shipped_file():
+    assert read_in_node(MODEL) == ""
