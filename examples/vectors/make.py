@@ -52,6 +52,8 @@ def main() -> None:
 def write_vectors(path: Path, out: Path) -> None:
     """``input.png`` and ``mfn.json`` in the folder ``out`` for the MFN at ``path``."""
     model = edgeface.load(path)
+    if model.metadata.kind != "mfn":
+        raise SystemExit(f"the vectors are of an mfn, {path} is an {model.metadata.kind}")
     photo = read_image(edgeface.DEMO_PHOTO)
     input_tensor, placement = letterbox(photo, model.metadata.input_size)
     outputs = _infer(path, input_tensor)

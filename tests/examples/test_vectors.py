@@ -4,6 +4,8 @@ import hashlib
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,26 @@ def test_runtime_agrees_with_fresh_vectors(fresh_vectors):
     for face, expected in zip(faces.to_dict(), vectors["faces"], strict=True):
         for name, value in expected.items():
             np.testing.assert_allclose(face[name], value, atol=1e-3)
+
+
+def test_vectors_place_the_photo(fresh_vectors):
+    vectors = json.loads((fresh_vectors / "mfn.json").read_text())
+    faces = edgeface.load("mfn").run(
+        edgeface.DEMO_PHOTO, score_threshold=vectors["score_threshold"]
+    )
+    photo = vectors["photo"]
+    in_input = np.array([face["landmarks_3d"] for face in vectors["faces"]])[..., :2]
+    points = (in_input - photo["offset"]) / photo["scale"]
+    np.testing.assert_allclose(faces.landmarks_2d, points, atol=1e-2)
+
+
+def test_make_refuses_another_kind(tmp_path):
+    script = FOLDER / "make.py"
+    command = [sys.executable, script, "--model", MODEL.with_name("sfn.onnx"), "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "is an sfn" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_committed_vectors_are_of_the_shipped_weights(vectors, fresh_vectors):
