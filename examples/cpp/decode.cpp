@@ -1,0 +1,160 @@
+#include "decode.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace {
+
+constexpr double max_log_size = 6;
+const double degrees = 180 / std::acos(-1.0);
+
+using Vector = std::array<double, 3>;
+using Matrix = std::array<Vector, 3>;
+using Box = std::array<double, 4>;
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+struct Candidate {
+  double score;
+  Box box;
+  std::size_t index;  // of cell and anchor, row-major
+};
+
+// The values of one candidate in one output.
+struct Values {
+  const float* first;
+  std::size_t width;
+
+  Values(const Output& output, std::size_t num_anchors, std::size_t index)
+      : width(output.shape[3] / num_anchors) {
+    first = output.values + index * width;
+  }
+  double operator[](std::size_t i) const { return first[i]; }
+};
+
+std::vector<Candidate> candidates(const Output& detection, const nlohmann::json& metadata,
+                                  double score_threshold) {
+  const auto anchors = metadata.at("anchors").get<std::vector<std::array<double, 2>>>();
+  const double stride = metadata.at("stride");
+  const auto num_rows = detection.shape[1], num_columns = detection.shape[2];
+  std::vector<Candidate> found;
+  for (std::int64_t row = 0; row < num_rows; ++row)
+    for (std::int64_t column = 0; column < num_columns; ++column)
+      for (std::size_t a = 0; a < anchors.size(); ++a) {
+        const std::size_t index = (row * num_columns + column) * anchors.size() + a;
+        const Values t(detection, anchors.size(), index);
+        const double score = sigmoid(t[4]);
+        if (!(score >= score_threshold)) continue;
+        const double x = (sigmoid(t[0]) + column) * stride, y = (sigmoid(t[1]) + row) * stride;
+        const double w = anchors[a][0] * std::exp(std::clamp(t[2], -max_log_size, max_log_size));
+        const double h = anchors[a][1] * std::exp(std::clamp(t[3], -max_log_size, max_log_size));
+        found.push_back({score, {x - w / 2, y - h / 2, x + w / 2, y + h / 2}, index});
+      }
+  return found;
+}
+
+double area(const Box& b) { return (b[2] - b[0]) * (b[3] - b[1]); }
+
+double iou(const Box& a, const Box& b) {
+  const double width = std::max(0.0, std::min(a[2], b[2]) - std::max(a[0], b[0]));
+  const double height = std::max(0.0, std::min(a[3], b[3]) - std::max(a[1], b[1]));
+  return width * height / (area(a) + area(b) - width * height);
+}
+
+// Greedy, best first; the sort is stable, so equal scores keep their order.
+std::vector<Candidate> suppress(std::vector<Candidate> found, double iou_threshold) {
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.score > b.score; });
+  std::vector<Candidate> kept;
+  for (const auto& candidate : found)
+    if (std::none_of(kept.begin(), kept.end(), [&](const Candidate& better) {
+          return iou(better.box, candidate.box) > iou_threshold;
+        }))
+      kept.push_back(candidate);
+  return kept;
+}
+
+Matrix rotation_matrix(std::array<double, 4> q) {
+  const double length = std::sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
+  if (length > 1e-12)
+    for (double& value : q) value /= length;
+  else
+    q = {1, 0, 0, 0};
+  const auto [w, x, y, z] = q;
+  return {{{1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)},
+           {2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)},
+           {2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)}}};
+}
+
+// Pitch, yaw and roll of R = Rx(pitch) Ry(yaw) Rz(roll).
+Vector euler_degrees(const Matrix& r) {
+  const double sine = std::clamp(r[0][2], -1.0, 1.0);
+  const bool locked = std::abs(sine) > 1 - 1e-9;
+  const double pitch = locked ? std::atan2(r[2][1], r[1][1]) : std::atan2(-r[1][2], r[2][2]);
+  const double roll = locked ? 0 : std::atan2(-r[0][1], r[0][0]);
+  return {pitch * degrees, std::asin(sine) * degrees, roll * degrees};
+}
+
+// sum_i w_i (N_i + sum_k e_k E_ik) at the landmarks, in the model's own frame.
+std::vector<Vector> landmark_shape(const FaceModel& model, const std::vector<double>& identity,
+                                   const std::vector<double>& expression) {
+  std::vector<Vector> shape(model.num_landmarks, Vector{});
+  const auto add = [&](const std::vector<float>& shapes, std::size_t index, double weight) {
+    for (std::size_t i = 0; i < model.num_landmarks * 3; ++i)
+      shape[i / 3][i % 3] += weight * shapes[index * model.num_landmarks * 3 + i];
+  };
+  for (std::size_t i = 0; i < model.num_identity; ++i) add(model.identity, i, identity.at(i));
+  for (std::size_t i = 0; i < model.num_sharing; ++i)
+    for (std::size_t k = 0; k < model.num_expressions; ++k)
+      add(model.offsets, i * model.num_expressions + k, identity.at(i) * expression.at(k));
+  return shape;
+}
+
+}  // namespace
+
+std::vector<Face> decode(const std::map<std::string, Output>& outputs,
+                         const nlohmann::json& metadata, const FaceModel& face_model,
+                         const Placement& placement, double score_threshold) {
+  const auto num_anchors = metadata.at("anchors").size();
+  const auto first_of = [&](const char* part) -> std::size_t {
+    return metadata.at("pose_slices").at(part).at(0);
+  };
+  const auto quaternion = first_of("quaternion_wxyz"), moved = first_of("translation"),
+             scale_logit = first_of("scale_logit");
+  const auto [scale, offset] = placement;
+  std::vector<Face> faces;
+  for (const auto& [score, box, index] : suppress(
+           candidates(outputs.at("detection"), metadata, score_threshold),
+           metadata.at("iou_threshold"))) {
+    const Values pose(outputs.at("pose"), num_anchors, index);
+    const Values identity(outputs.at("identity"), num_anchors, index);
+    const Values expression(outputs.at("expression"), num_anchors, index);
+    Face face{};
+    face.score = score;
+    face.identity_coeffs.assign(identity.first, identity.first + identity.width);
+    for (std::size_t k = 0; k < expression.width; ++k)
+      face.expression_coeffs.push_back(sigmoid(expression[k]));
+    face.rotation = rotation_matrix({pose[quaternion], pose[quaternion + 1],
+                                     pose[quaternion + 2], pose[quaternion + 3]});
+    face.euler_deg = euler_degrees(face.rotation);
+    const Vector centre{(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 0};
+    // input pixels a model unit
+    const double unit =
+        sigmoid(pose[scale_logit]) * std::max(box[2] - box[0], box[3] - box[1]);
+    for (const auto& point :
+         landmark_shape(face_model, face.identity_coeffs, face.expression_coeffs)) {
+      Vector p;
+      for (int axis = 0; axis < 3; ++axis) {
+        const auto& r = face.rotation[axis];
+        const double value =
+            r[0] * point[0] + r[1] * point[1] + r[2] * point[2] + pose[moved + axis];
+        p[axis] = centre[axis] + (axis == 0 ? unit : -unit) * value;  // y and z turn round
+      }
+      face.landmarks_3d.push_back({(p[0] - offset[0]) / scale[0], (p[1] - offset[1]) / scale[1],
+                                   p[2] / ((scale[0] + scale[1]) / 2)});
+    }
+    for (int i = 0; i < 4; ++i) face.box_xyxy[i] = (box[i] - offset[i % 2]) / scale[i % 2];
+    faces.push_back(std::move(face));
+  }
+  return faces;
+}

@@ -1,0 +1,140 @@
+// Raw outputs of an mfn to faces; the equations of docs/model-format.md.
+
+const MAX_LOG_SIZE = 6;
+
+const sigmoid = x => 1 / (1 + Math.exp(-x));
+const clip = (x, low, high) => Math.min(Math.max(x, low), high);
+
+/**
+ * @param {Object<string, {dims: number[], data: Float32Array}>} outputs of one image
+ * @param {object} metadata, @param {object} faceModel of `readModelFile`
+ * @param {{scale: number[], offset: number[]}} placement of `letterbox`
+ * @param {number} scoreThreshold
+ * @returns {object[]} faces in image pixels, best first
+ */
+export function decode(outputs, metadata, faceModel, placement, scoreThreshold) {
+  const found = candidates(outputs, metadata, scoreThreshold);
+  return suppress(found, metadata.iou_threshold).map(candidate => {
+    const face = readFace(candidate, metadata, faceModel);
+    return toImage(face, placement);
+  });
+}
+
+function candidates(outputs, metadata, scoreThreshold) {
+  const { anchors, stride } = metadata;
+  const [, numRows, numColumns] = outputs.detection.dims;
+  const found = [];
+  for (let row = 0; row < numRows; row++) {
+    for (let column = 0; column < numColumns; column++) {
+      anchors.forEach(([anchorWidth, anchorHeight], a) => {
+        const index = (row * numColumns + column) * anchors.length + a;
+        const values = name => {
+          const { dims, data } = outputs[name];
+          const width = dims[3] / anchors.length;
+          return data.subarray(index * width, (index + 1) * width);
+        };
+        const [tx, ty, tw, th, to] = values("detection");
+        const score = sigmoid(to);
+        if (!(score >= scoreThreshold)) return;
+        const x = (sigmoid(tx) + column) * stride;
+        const y = (sigmoid(ty) + row) * stride;
+        const w = anchorWidth * Math.exp(clip(tw, -MAX_LOG_SIZE, MAX_LOG_SIZE));
+        const h = anchorHeight * Math.exp(clip(th, -MAX_LOG_SIZE, MAX_LOG_SIZE));
+        found.push({ score, values, box: [x - w / 2, y - h / 2, x + w / 2, y + h / 2] });
+      });
+    }
+  }
+  return found;
+}
+
+/** Greedy suppression, best first; the sort is stable, so equal scores keep their order. */
+function suppress(found, iouThreshold) {
+  const kept = [];
+  for (const candidate of found.sort((a, b) => b.score - a.score)) {
+    if (kept.every(better => iou(better.box, candidate.box) <= iouThreshold)) kept.push(candidate);
+  }
+  return kept;
+}
+
+function iou(a, b) {
+  const width = Math.max(0, Math.min(a[2], b[2]) - Math.max(a[0], b[0]));
+  const height = Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
+  const area = ([x0, y0, x1, y1]) => (x1 - x0) * (y1 - y0);
+  return (width * height) / (area(a) + area(b) - width * height);
+}
+
+/** One survivor's box, pose, coefficients and landmarks, in input pixels. */
+function readFace({ score, box, values }, metadata, faceModel) {
+  const pose = values("pose");
+  const part = name => pose.subarray(...metadata.pose_slices[name]);
+  const identity = values("identity");
+  const expression = values("expression").map(sigmoid);
+  const rotation = rotationMatrix(part("quaternion_wxyz"));
+  const translation = part("translation");
+  const longer = Math.max(box[2] - box[0], box[3] - box[1]);
+  const unit = sigmoid(part("scale_logit")[0]) * longer; // input pixels a model unit
+  const centre = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 0];
+  const landmarks = landmarkShape(faceModel, identity, expression).map(point =>
+    rotation.map((row, axis) => {
+      const moved = row[0] * point[0] + row[1] * point[1] + row[2] * point[2] + translation[axis];
+      return centre[axis] + (axis === 0 ? unit : -unit) * moved; // y and z turn round
+    }),
+  );
+  return {
+    box_xyxy: box,
+    score,
+    landmarks_3d: landmarks,
+    euler_deg: eulerDegrees(rotation),
+    rotation,
+    identity_coeffs: Array.from(identity),
+    expression_coeffs: Array.from(expression),
+  };
+}
+
+/** sum_i w_i (N_i + sum_k e_k E_ik) at the landmarks, in the model's own frame. */
+function landmarkShape(model, identity, expression) {
+  const length = model.numLandmarks * 3;
+  const flat = new Float64Array(length);
+  const add = (shapes, index, weight) => {
+    for (let i = 0; i < length; i++) flat[i] += weight * shapes[index * length + i];
+  };
+  for (let i = 0; i < model.numIdentity; i++) add(model.identity, i, identity[i]);
+  for (let i = 0; i < model.numSharing; i++) {
+    for (let k = 0; k < model.numExpressions; k++) {
+      add(model.offsets, i * model.numExpressions + k, identity[i] * expression[k]);
+    }
+  }
+  return Array.from({ length: model.numLandmarks }, (_, l) => [...flat.subarray(3 * l, 3 * l + 3)]);
+}
+
+function rotationMatrix(quaternion) {
+  const length = Math.hypot(...quaternion);
+  const [w, x, y, z] = length > 1e-12 ? quaternion.map(q => q / length) : [1, 0, 0, 0];
+  return [
+    [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+    [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+    [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+  ];
+}
+
+/** Pitch, yaw and roll of R = Rx(pitch) Ry(yaw) Rz(roll). */
+function eulerDegrees(r) {
+  const degrees = radians => (radians * 180) / Math.PI;
+  const sine = clip(r[0][2], -1, 1);
+  const locked = Math.abs(sine) > 1 - 1e-9;
+  const pitch = locked ? Math.atan2(r[2][1], r[1][1]) : Math.atan2(-r[1][2], r[2][2]);
+  const roll = locked ? 0 : Math.atan2(-r[0][1], r[0][0]);
+  return [degrees(pitch), degrees(Math.asin(sine)), degrees(roll)];
+}
+
+function toImage(face, { scale, offset }) {
+  const x = v => (v - offset[0]) / scale[0];
+  const y = v => (v - offset[1]) / scale[1];
+  const [x0, y0, x1, y1] = face.box_xyxy;
+  const depth = (scale[0] + scale[1]) / 2;
+  return {
+    ...face,
+    box_xyxy: [x(x0), y(y0), x(x1), y(y1)],
+    landmarks_3d: face.landmarks_3d.map(p => [x(p[0]), y(p[1]), p[2] / depth]),
+  };
+}

@@ -1,0 +1,169 @@
+// What an exported .onnx file says of itself: its metadata and the face model inside it.
+// ONNX Runtime Web does not hand out metadata_props, so this walks the protobuf;
+// docs/model-format.md gives the places.
+
+const METADATA_PROPS = 14; // field of ModelProto
+const KEY = 1; // fields of StringStringEntryProto
+const VALUE = 2;
+const SCHEMA_MAJOR = 1;
+
+/**
+ * Reads a model file.
+ * @param {Uint8Array} bytes of the .onnx file
+ * @returns {Promise<{metadata: object, faceModel: object}>}
+ */
+export async function readModelFile(bytes) {
+  const props = metadataProps(bytes);
+  const metadata = JSON.parse(need(props, "edgeface"));
+  const version = need(metadata, "schema_version");
+  if (version[0] !== SCHEMA_MAJOR) {
+    throw new Error(`metadata version ${version}; this program reads ${SCHEMA_MAJOR}.x`);
+  }
+  if (need(metadata, "kind") !== "mfn") {
+    throw new Error(`this program runs an mfn, the file holds a ${metadata.kind}`);
+  }
+  for (const key of ["input_size", "stride", "anchors", "score_threshold", "iou_threshold",
+    "expression_names", "input", "outputs", "pose_slices"]) need(metadata, key);
+  const packed = Uint8Array.from(atob(need(props, "edgeface_face_model")), c => c.charCodeAt(0));
+  const faceModel = landmarkBasis(await readNpz(packed));
+  if (faceModel.sha256 !== need(metadata, "face_model_sha256")) {
+    throw new Error("the face model in the file is not the one its metadata names");
+  }
+  return { metadata, faceModel };
+}
+
+function need(object, key) {
+  if (!(key in object)) throw new Error(`the model file lacks ${key}`);
+  return object[key];
+}
+
+/** metadata_props of a serialised ModelProto as a plain object. */
+function metadataProps(bytes) {
+  const text = new TextDecoder();
+  const props = {};
+  for (const [field, value] of protobufFields(bytes)) {
+    if (field !== METADATA_PROPS) continue;
+    const entry = Object.fromEntries(protobufFields(value));
+    props[text.decode(entry[KEY])] = text.decode(entry[VALUE]);
+  }
+  return props;
+}
+
+/** Yields [field number, bytes] of each length-delimited field and steps over the others. */
+function* protobufFields(bytes) {
+  let at = 0;
+  const varint = () => {
+    let value = 0;
+    for (let factor = 1; at < bytes.length; factor *= 128) {
+      const byte = bytes[at++];
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+    }
+    throw new Error("the file is cut off, or no ONNX file");
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const type = tag % 8;
+    if (type === 0) varint();
+    else if (type === 1) at += 8;
+    else if (type === 5) at += 4;
+    else if (type === 2) {
+      const length = varint();
+      if (at + length > bytes.length) throw new Error("the file is cut off, or no ONNX file");
+      yield [Math.floor(tag / 8), bytes.subarray(at, at + length)];
+      at += length;
+    } else throw new Error("no ONNX file");
+  }
+}
+
+/** The arrays of an .npz archive: {name: {shape, data}}. */
+async function readNpz(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let end = bytes.length - 22; // the end-of-central-directory record, before its comment
+  while (end >= 0 && view.getUint32(end, true) !== 0x06054b50) end--;
+  if (end < 0) throw new Error("the face model is no zip archive");
+  const arrays = {};
+  let at = view.getUint32(end + 16, true);
+  for (let left = view.getUint16(end + 10, true); left > 0; left--) {
+    const method = view.getUint16(at + 10, true);
+    const size = view.getUint32(at + 20, true);
+    const nameLength = view.getUint16(at + 28, true);
+    const local = view.getUint32(at + 42, true);
+    const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
+    const start =
+      local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
+    const packed = bytes.subarray(start, start + size);
+    arrays[name.replace(/\.npy$/, "")] = readNpy(method === 0 ? packed : await inflate(packed));
+    at += 46 + nameLength + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+  }
+  return arrays;
+}
+
+async function inflate(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** One .npy array in C order; half floats become float32. */
+function readNpy(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const long = bytes[6] > 1; // version 1 has a two-byte header length
+  const start = (long ? 12 : 10) + (long ? view.getUint32(8, true) : view.getUint16(8, true));
+  const header = new TextDecoder().decode(bytes.subarray(0, start));
+  const type = header.match(/'descr': '([^']+)'/)[1];
+  const shape = header.match(/'shape': \(([^)]*)\)/)[1].split(",").filter(s => s.trim()).map(Number);
+  if (/'fortran_order': True/.test(header)) throw new Error("expected an array in C order");
+  const body = bytes.slice(start).buffer;
+  const data = {
+    "<f4": () => new Float32Array(body),
+    "<f2": () => Float32Array.from(new Uint16Array(body), half),
+    "<i4": () => new Int32Array(body),
+    "|u1": () => new Uint8Array(body),
+  }[type];
+  if (!data) throw new Error(`unexpected type ${type} in the face model`);
+  return { shape, data: data() };
+}
+
+function half(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/**
+ * The face model at its landmarks alone.
+ * `identity` is (I, L, 3), `offsets` (J, K, L, 3), flat; J is 1 where all identities share them.
+ */
+function landmarkBasis({ header, identity, expression, landmark_vertices, landmark_weights }) {
+  const about = JSON.parse(new TextDecoder().decode(header.data));
+  const [numLandmarks, corners] = landmark_vertices.shape;
+  const numVertices = identity.shape[1];
+  const atLandmarks = ({ data }) => {
+    const count = data.length / (numVertices * 3);
+    const out = new Float32Array(count * numLandmarks * 3);
+    for (let s = 0; s < count; s++) {
+      for (let l = 0; l < numLandmarks; l++) {
+        for (let c = l * corners; c < (l + 1) * corners; c++) {
+          const vertex = (s * numVertices + landmark_vertices.data[c]) * 3;
+          for (let axis = 0; axis < 3; axis++) {
+            out[(s * numLandmarks + l) * 3 + axis] +=
+              landmark_weights.data[c] * data[vertex + axis];
+          }
+        }
+      }
+    }
+    return out;
+  };
+  return {
+    sha256: about.sha256,
+    numLandmarks,
+    numIdentity: identity.shape[0],
+    numExpressions: expression.shape.at(-3),
+    numSharing: expression.shape.length === 4 ? expression.shape[0] : 1,
+    identity: atLandmarks(identity),
+    offsets: atLandmarks(expression),
+  };
+}

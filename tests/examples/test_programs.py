@@ -1,0 +1,212 @@
+"""The programs outside Python give the faces of the test vectors."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeface
+
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "examples" / "web"
+CPP = ROOT / "examples" / "cpp"
+MODEL = Path(edgeface.__file__).parent / "assets" / "mfn.onnx"
+# boxes and landmarks in pixels, angles in degrees
+LIMITS = {
+    "box_xyxy": 1e-3,
+    "landmarks_3d": 1e-3,
+    "score": 1e-4,
+    "euler_deg": 1e-3,
+    "rotation": 1e-5,
+    "identity_coeffs": 1e-4,
+    "expression_coeffs": 1e-4,
+}
+
+
+def needs(program):
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"needs {program} on the PATH")
+    return found
+
+
+@pytest.fixture(scope="module")
+def check_page():
+    """Calls ``check.js`` with more arguments."""
+    node = needs("node")
+    chromium = os.environ.get("CHROMIUM") or needs("chromium")
+    if not (WEB / "node_modules" / "puppeteer-core").is_dir():
+        pytest.skip("needs the page's packages: npm install in examples/web")
+
+    def call(*arguments):
+        return subprocess.run(
+            [node, WEB / "check.js", *arguments],
+            env=os.environ | {"CHROMIUM": chromium},
+            capture_output=True,
+            text=True,
+        )
+
+    return call
+
+
+def test_page_agrees_with_the_vectors(check_page, fresh_vectors):
+    done = check_page("--vectors", fresh_vectors)
+    assert done.returncode == 0, done.stderr
+    assert "the page agrees with the vectors" in done.stdout
+
+
+def test_page_agrees_on_another_network(check_page, other_model):
+    done = check_page("--vectors", other_model, "--model", other_model / "other.onnx")
+    assert done.returncode == 0, done.stderr
+
+
+def test_page_check_notices_a_moved_landmark(check_page, fresh_vectors, tmp_path):
+    vectors = json.loads((fresh_vectors / "mfn.json").read_text())
+    vectors["faces"][0]["landmarks_3d"][30][0] += 0.5
+    (tmp_path / "mfn.json").write_text(json.dumps(vectors))
+    shutil.copy(fresh_vectors / "input.png", tmp_path)
+    done = check_page("--vectors", tmp_path)
+    assert done.returncode != 0
+    assert re.search(r"landmarks_3d of face 0 differs by 0\.(49|50)", done.stderr)
+
+
+@pytest.fixture(scope="module")
+def cpp_program(tmp_path_factory):
+    needs("c++")
+    cmake = needs("cmake")
+    build = tmp_path_factory.mktemp("cpp")
+    configure = [cmake, "-S", CPP, "-B", build, "-DCMAKE_BUILD_TYPE=Debug"]
+    if root := os.environ.get("ONNXRUNTIME_ROOT"):
+        configure.append(f"-DONNXRUNTIME_ROOT={root}")
+    done = subprocess.run(configure, capture_output=True, text=True)
+    if " was not found;" in done.stderr:
+        missing = next(line for line in done.stderr.splitlines() if " was not found;" in line)
+        pytest.skip(f"needs what examples/README.md lists: {missing.strip()}")
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([cmake, "--build", build], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in done.stdout + done.stderr
+    return build / "edgeface_example"
+
+
+def faces_of(program, image, threshold, model=MODEL):
+    command = [program, model, image, "--json", "--threshold", str(threshold)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["faces"]
+
+
+def test_cpp_agrees_with_the_vectors(cpp_program, fresh_vectors):
+    check_cpp(cpp_program, fresh_vectors, MODEL)
+
+
+def test_cpp_agrees_on_another_network(cpp_program, other_model):
+    check_cpp(cpp_program, other_model, other_model / "other.onnx")
+
+
+def check_cpp(program, folder, model):
+    vectors = json.loads((folder / "mfn.json").read_text())
+    faces = faces_of(program, folder / "input.png", vectors["score_threshold"], model)
+    assert len(faces) == len(vectors["faces"])
+    for face, expected in zip(faces, vectors["faces"], strict=True):
+        for name, limit in LIMITS.items():
+            np.testing.assert_allclose(face[name], expected[name], atol=limit, err_msg=name)
+
+
+def test_cpp_agrees_with_python_on_the_photo(cpp_program, fresh_vectors):
+    """Another JPEG decoder and another resize: within half a pixel of the 1280 x 800 photo."""
+    threshold = json.loads((fresh_vectors / "mfn.json").read_text())["score_threshold"]
+    expected = edgeface.load("mfn").run(edgeface.DEMO_PHOTO, score_threshold=threshold)
+    faces = faces_of(cpp_program, edgeface.DEMO_PHOTO, threshold)
+    assert len(faces) == len(expected)
+    points = np.array([face["landmarks_3d"] for face in faces])
+    boxes = np.array([face["box_xyxy"] for face in faces])
+    np.testing.assert_allclose(points, expected.landmarks_3d, atol=0.5)
+    np.testing.assert_allclose(boxes, expected.boxes_xyxy, atol=0.5)
+
+
+def test_cpp_prints_one_line_a_face(cpp_program, fresh_vectors):
+    vectors = json.loads((fresh_vectors / "mfn.json").read_text())
+    command = [cpp_program, MODEL, fresh_vectors / "input.png"]
+    command += ["--threshold", str(vectors["score_threshold"])]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines[0] == f"{len(vectors['faces'])} faces"
+    assert len(lines) == 1 + len(vectors["faces"])
+
+
+BAD_FILES = [
+    ({"edgeface": None}, "lacks edgeface$", "lacks edgeface$"),
+    ({"edgeface_face_model": None}, "lacks edgeface_face_model$", "lacks edgeface_face_model$"),
+    ({"edgeface_face_model": "AAAA"}, "no zip archive", "no zip archive"),
+    ({"schema_version": [2, 0]}, r"the file has \[2,0\]", "metadata version 2,0"),
+    ({"kind": "sfn"}, "runs an mfn", "runs an mfn"),
+    ({"stride": None}, "'stride' not found", "lacks stride"),
+    ({"face_model_sha256": "0"}, "not the one its metadata names", "not the one its metadata"),
+]
+
+
+def write_bad_file(path, change):
+    """The shipped file with entries replaced, or left out where they are None."""
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.load(MODEL)
+    props = {entry.key: entry.value for entry in graph.metadata_props}
+    metadata = json.loads(props["edgeface"])
+    for key, value in change.items():
+        target = props if key in props else metadata
+        target[key] = value
+        if value is None:
+            del target[key]
+    if "edgeface" in props:
+        props["edgeface"] = json.dumps(metadata)
+    del graph.metadata_props[:]
+    onnx.helper.set_model_props(graph, props)
+    onnx.save(graph, path)
+
+
+@pytest.mark.parametrize(("change", "message"), [(c, cpp) for c, cpp, _ in BAD_FILES])
+def test_cpp_names_what_is_wrong_with_a_file(cpp_program, tmp_path, change, message):
+    write_bad_file(tmp_path / "bad.onnx", change)
+    command = [cpp_program, tmp_path / "bad.onnx", edgeface.DEMO_PHOTO]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.search(message, done.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [[], ["one.onnx"], ["a", "b", "--threshold", "much"]])
+def test_cpp_states_its_usage(cpp_program, arguments):
+    done = subprocess.run([cpp_program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "usage" in done.stderr
+
+
+READ = """
+import { readFile } from "node:fs/promises";
+const { readModelFile } = await import(process.argv[1]);
+await readModelFile(await readFile(process.argv[2])).catch(error => console.log(error.message));
+"""
+
+
+def read_in_node(path):
+    command = [needs("node"), "--input-type=module", "--eval", READ, WEB / "model-file.js", path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("change", "message"), [(c, js) for c, _, js in BAD_FILES])
+def test_page_names_what_is_wrong_with_a_file(tmp_path, change, message):
+    write_bad_file(tmp_path / "bad.onnx", change)
+    assert re.search(message, read_in_node(tmp_path / "bad.onnx"), re.MULTILINE)
+
+
+def test_page_notices_a_file_that_is_cut_off(tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(MODEL.read_bytes()[:100_000])
+    assert "cut off" in read_in_node(tmp_path / "bad.onnx")
+
+
+def test_page_reads_the_shipped_file():
+    assert read_in_node(MODEL) == ""
