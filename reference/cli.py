@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from edgeface.errors import EdgeFaceError
+from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.reference.config import CONFIGS
 from edgeface.reference.recipe import NAMES, read_recipe
 

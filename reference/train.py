@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -32,7 +34,6 @@ from edgeface.reference.recipe import Labels, Recipe
 
 LAST = "last.ckpt"
 WARMUP_STEPS = 200
-AVERAGING_START = 300  # steps; what is averaged before is noise
 FINAL_RATE = 0.01
 
 
@@ -103,6 +104,22 @@ def learning_rate_factor(steps: int) -> Callable[[int], float]:
     return factor
 
 
+def processes() -> int | Literal["auto"]:
+    """Processes on this machine: those that torchrun started, or one a GPU."""
+    started = os.environ.get("LOCAL_WORLD_SIZE")
+    return int(started) if started else "auto"
+
+
+def averaging(decay: float) -> WeightAveraging:
+    """An exponential moving average of the weights that forgets its first steps soon."""
+
+    def average(mean: Tensor, weight: Tensor, count: Tensor | int) -> Tensor:
+        keep = min(decay, (1 + int(count)) / (10 + int(count)))
+        return mean + (weight - mean) * (1 - keep)
+
+    return WeightAveraging(avg_fn=average)
+
+
 def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = None) -> Path:
     """Train a network, going on from ``out/last.ckpt`` if there is one.
 
@@ -122,7 +139,8 @@ def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = Non
     InvalidInputError
         If the checkpoint there is of another network.
     """
-    lightning.seed_everything(recipe.seed, verbose=False)
+    # processes of one run start from the same weights, but must not draw the same views
+    lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
     if resumed and load_network(last).config != recipe.config:
@@ -131,14 +149,12 @@ def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = Non
     learning, validating = (_loader(recipe, model, folder, v) for v in (False, True))
     checkpoints = ModelCheckpoint(dirpath=out, filename="best", monitor="validation_loss",
                                   save_last=True, enable_version_counter=False)  # fmt: skip
-    averages = EMAWeightAveraging(
-        decay=recipe.ema_decay, use_buffers=True, update_starting_at_step=AVERAGING_START
-    )
     trainer = lightning.Trainer(
         max_epochs=recipe.epochs,
+        devices=processes(),
         precision=recipe.precision,
         accumulate_grad_batches=recipe.accumulate,
-        callbacks=[checkpoints, averages, TQDMProgressBar(refresh_rate=10)],
+        callbacks=[checkpoints, averaging(recipe.ema_decay), TQDMProgressBar(refresh_rate=10)],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
         gradient_clip_val=5.0,
         num_sanity_val_steps=0,
