@@ -111,10 +111,12 @@ def _draw_expressions(pen: ImageDraw.ImageDraw, face: Face) -> None:
             return
         top = y1 + 3 + 1.25 * size * row
         # a dark ground under the bar keeps it readable on any picture
-        pen.rectangle((x0, top, max(x0 + 1, x1), top + 1.15 * size), fill=(24, 24, 24))
-        end = x0 + (x1 - x0) * min(1.0, value)
+        text = f"{name} {value:.2f}"
+        width = max(x1 - x0, pen.textlength(text, font_size=size) + 6)
+        pen.rectangle((x0, top, x0 + width, top + 1.15 * size), fill=(24, 24, 24))
+        end = x0 + width * min(1.0, value)
         pen.rectangle((x0, top, max(x0 + 1, end), top + 1.15 * size), fill=(40, 110, 60))
-        pen.text((x0 + 3, top), f"{name} {value:.2f}", (235, 235, 235), font_size=size)
+        pen.text((x0 + 3, top), text, (235, 235, 235), font_size=size)
 
 
 def _draw_meshes(pen: ImageDraw.ImageDraw, faces: Faces, face_model: FaceModel) -> None:

@@ -78,13 +78,12 @@ class Faces:
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
         for name, tail in (_SHAPES | _TRACKED_SHAPES).items():
-            array = getattr(self, name)
+            array: NDArray[Any] | None = getattr(self, name)
             if array is None and name in _TRACKED_SHAPES:
                 continue
-            if array.shape != (count, *tail):
-                raise InvalidInputError(
-                    f"{name}: expected the shape {(count, *tail)}, got {array.shape}"
-                )
+            shape = None if array is None else array.shape
+            if shape != (count, *tail):
+                raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
 
     @property
     def landmarks_2d(self) -> NDArray[np.float32]:

@@ -77,22 +77,23 @@ def execute(arguments: argparse.Namespace) -> int:
     options = ExportOptions(
         arguments.person, arguments.character, arguments.mapping, arguments.calibrate
     )
-    kind = None if arguments.record is None else format_of(arguments.record, arguments.to)
+    target: Path | None = arguments.record
+    kind = None if target is None else format_of(target, arguments.to)
     retargeter = check_export(kind or "jsonl", options)
     model = load(arguments.model, num_threads=arguments.threads)
     if Path(arguments.source).suffix == ".jsonl":
-        if kind in (None, "jsonl"):
+        if target is None or kind is None or kind == "jsonl":
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
-        export(arguments.source, arguments.record, str(kind), model.face_model, options)
-        print(f"wrote {arguments.record}")
+        export(arguments.source, target, kind, model.face_model, options)
+        print(f"wrote {target}")
         return 0
     tracker = make_tracker(model, arguments)
     with open_source(arguments.source) as video:
         outputs = Outputs(video, model, arguments.threads)
         if arguments.out is not None:
             outputs.draw_to(arguments.out, mesh=arguments.mesh)
-        if arguments.record is not None:
-            outputs.record_to(arguments.record, str(kind), options)
+        if target is not None and kind is not None:
+            outputs.record_to(target, kind, options)
         if arguments.vmc is not None:
             outputs.stream_to(arguments.vmc, retargeter, options)
         return _run(video, tracker, outputs)
@@ -109,12 +110,12 @@ def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
     )
 
 
-def open_source(source: str) -> Any:
-    """A `VideoReader`, or the clip that ships."""
+def open_source(source: str, *, loop: bool = False) -> Any:
+    """A `VideoReader`, or the clip that ships, which can go on and on."""
     if source == "demo":
-        from edgeface.video.demo_clip import DemoClip
+        from edgeface.video.demo_clip import NUM_FRAMES, DemoClip
 
-        return DemoClip()
+        return DemoClip(1000 * NUM_FRAMES if loop else NUM_FRAMES)
     return open_video(source)
 
 
@@ -122,7 +123,7 @@ def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
     progress = Progress(video.num_frames, sys.stderr)
     status = 0
     try:
-        with _interruptible():
+        with interruptible():
             results = run_pipeline(
                 video, lambda f: tracker.update(f.image, f.time_s), live=video.live
             )
@@ -143,7 +144,7 @@ def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Generator[None, None, None]:
+def interruptible() -> Generator[None, None, None]:
     """SIGTERM ends a run as cleanly as Ctrl-C."""
 
     def stop(*_: object) -> None:

@@ -149,7 +149,9 @@ def _head_node(gltf: Any, mapping: Mapping, character: Any) -> int | None:
 
 
 def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
-    parent_of = {child: i for i, node in enumerate(gltf.nodes) for child in node.children or []}
+    parent_of: dict[int, int] = {}
+    for index, node in enumerate(gltf.nodes):
+        parent_of |= dict.fromkeys(cast(list[int], node.children or []), index)
     parent = np.eye(3)
     node = parent_of.get(head)
     while node is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgeface.drawing import draw_faces
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
@@ -115,7 +117,7 @@ class Avatar:
 
         self._neutral.append((time_s, shapes, quaternion))
         self._sender.retargeter.rest = calibrate(
-            [s for _, s, _ in self._neutral], [q for _, _, q in self._neutral]
+            [s for _, s, _ in self._neutral], np.stack([q for _, _, q in self._neutral])
         )
         if time_s - self._neutral[0][0] >= self._calibrate_s:
             self._calibrate_s = 0.0

@@ -83,12 +83,12 @@ class OneEuro:
         if self._value is None or self._raw is None:
             self._value = self._raw = value
             return value
-        speed = np.linalg.norm(value - self._raw, axis=-1, keepdims=True) / (dt_s * size)
+        speed: Array = np.linalg.norm(value - self._raw, axis=-1, keepdims=True) / (dt_s * size)
         self._speed = self._speed + _gain(SPEED_CUTOFF_HZ, dt_s) * (speed - self._speed)
         cutoff = self._group.min_cutoff_hz + self._group.beta * self._speed
-        self._value = self._value + _gain(cutoff, dt_s) * (value - self._value)
-        self._raw = value
-        return self._value
+        smoothed: Array = self._value + _gain(cutoff, dt_s) * (value - self._value)
+        self._value, self._raw = smoothed, value
+        return smoothed
 
 
 class OneEuroRotation:
