@@ -62,6 +62,22 @@ def angle_between(a: Array, b: Array) -> float:
     return 4.0 * float(np.arcsin(min(1.0, chord / 2)))
 
 
+def rotation_vector(a: Array, b: Array) -> Array:
+    """Axis times angle, shape (3,), of the rotation that takes quaternion ``a`` to ``b``.
+
+    Examples
+    --------
+    >>> vector = rotation_vector(np.array([1.0, 0, 0, 0]), np.array([0.0, 1, 0, 0]))
+    >>> vector.round(4).tolist()
+    [3.1416, 0.0, 0.0]
+    """
+    w = float(a @ b)
+    axis = a[0] * b[1:] - b[0] * a[1:] - np.cross(b[1:], a[1:])
+    axis = -axis if w < 0 else axis
+    sine = float(np.linalg.norm(axis))
+    return axis * (2 * np.arctan2(sine, abs(w)) / sine) if sine > 1e-12 else axis
+
+
 def slerp(a: Array, b: Array, amount: float) -> Array:
     """The quaternion (4,) that lies ``amount`` (0 to 1) of the shorter way from ``a`` to ``b``.
 

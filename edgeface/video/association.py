@@ -26,9 +26,6 @@ UNSEEN_COST = 0.5
 """A face just seen is preferred to one long unseen, by this much a second."""
 IDENTITY_COST = 0.2
 """For each standard deviation between a face's identity and the track's mean."""
-MAX_IDENTITY = 2.5
-"""An unseen face that comes back must look alike to so many: on the street clip 95 % of single
-estimates lie within 2.4 of their person's mean, and half of other people's beyond 3."""
 
 
 def match(tracks: list[Track], faces: Faces, strong: Array, now: float) -> dict[int, Track]:
@@ -65,7 +62,7 @@ def _costs(track: Track, faces: Faces, strong: Array, now: float) -> Array:
     possible = (
         (stray <= min(REACH + REACH_PER_S * unseen, MAX_REACH))
         & (ratio <= MAX_SIZE_RATIO)
-        & (strong & (unlike <= MAX_IDENTITY) | (unseen <= WEAK_S))
+        & (strong & track.is_like(faces) | (unseen <= WEAK_S))
     )
     return np.where(possible, cost, FORBIDDEN)
 

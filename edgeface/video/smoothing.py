@@ -18,9 +18,9 @@ from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.kernels import euler_from_rotation
 from edgeface.rotations import (
-    angle_between,
     quaternion_from_rotation,
     rotation_from_quaternion,
+    rotation_vector,
     slerp,
 )
 
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 Strength = Literal["off", "light", "strong"]
 
 SPEED_CUTOFF_HZ = 1.5
-"""Cutoff of the low-pass on the speed itself."""
+"""Cutoff of the low-pass on the velocity, whose noise cancels before its length is taken."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Settings:
 
 
 STRENGTHS: dict[str, Settings] = {
-    "light": Settings(Group(1.6, 12.0), Group(1.6, 6.0), Group(2.0, 8.0)),
+    "light": Settings(Group(1.4, 12.0), Group(1.6, 6.0), Group(2.0, 8.0)),
     "strong": Settings(Group(0.6, 8.0), Group(0.6, 4.0), Group(0.8, 6.0)),
 }
 """Strength to settings; "off" has none. ``docs/video.md`` states what they cost in latency."""
@@ -68,7 +68,7 @@ class OneEuro:
         self._group = group
         self._value: Array | None = None
         self._raw: Array | None = None
-        self._speed: Array | float = 0.0
+        self._velocity: Array | float = 0.0
 
     def __call__(self, value: Array, dt_s: float, size: float = 1.0) -> Array:
         """The smoothed value.
@@ -83,9 +83,10 @@ class OneEuro:
         if self._value is None or self._raw is None:
             self._value = self._raw = value
             return value
-        speed: Array = np.linalg.norm(value - self._raw, axis=-1, keepdims=True) / (dt_s * size)
-        self._speed = self._speed + _gain(SPEED_CUTOFF_HZ, dt_s) * (speed - self._speed)
-        cutoff = self._group.min_cutoff_hz + self._group.beta * self._speed
+        velocity: Array = (value - self._raw) / (dt_s * size)
+        self._velocity = self._velocity + _gain(SPEED_CUTOFF_HZ, dt_s) * (velocity - self._velocity)
+        speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
+        cutoff = self._group.min_cutoff_hz + self._group.beta * speed
         smoothed: Array = self._value + _gain(cutoff, dt_s) * (value - self._value)
         self._value, self._raw = smoothed, value
         return smoothed
@@ -98,16 +99,16 @@ class OneEuroRotation:
         self._group = group
         self._value: Array | None = None
         self._raw: Array | None = None
-        self._speed = 0.0
+        self._velocity = np.zeros(3)
 
     def __call__(self, quaternion_wxyz: Array, dt_s: float) -> Array:
         """The smoothed unit quaternion, shape (4,)."""
         if self._value is None or self._raw is None:
             self._value = self._raw = quaternion_wxyz
             return quaternion_wxyz
-        speed = angle_between(self._raw, quaternion_wxyz) / dt_s
-        self._speed += float(_gain(SPEED_CUTOFF_HZ, dt_s)) * (speed - self._speed)
-        cutoff = self._group.min_cutoff_hz + self._group.beta * self._speed
+        velocity = rotation_vector(self._raw, quaternion_wxyz) / dt_s
+        self._velocity = self._velocity + _gain(SPEED_CUTOFF_HZ, dt_s) * (velocity - self._velocity)
+        cutoff = self._group.min_cutoff_hz + self._group.beta * np.linalg.norm(self._velocity)
         self._value = slerp(self._value, quaternion_wxyz, float(_gain(cutoff, dt_s)))
         self._raw = quaternion_wxyz
         return self._value

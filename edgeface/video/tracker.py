@@ -137,7 +137,12 @@ class Tracker:
             tracks, faces = self._refine(pixels, now, active, tracks, faces)
         assert faces is not None
         for row, track in enumerate(tracks):
-            track.see(faces.select(np.array([row])), now)
+            face = faces.select(np.array([row]))
+            if track.num_seen and not track.is_like(face)[0]:
+                if track.num_missed:
+                    continue  # neither the MFN nor the SFN sees this person here
+                track.num_missed = 1  # so that the next frame is searched
+            track.see(face, now)
             if track.track_id == 0 and (first or track.num_seen >= NUM_TO_CONFIRM):
                 track.track_id, self._next_id = self._next_id, self._next_id + 1
         self._forget(now)

@@ -42,6 +42,8 @@ class VideoWriter:
         self._path, self._source = Path(path), source
         self._num_threads = num_threads
         self._av = import_av()
+        if not self._path.parent.is_dir():
+            raise InvalidInputError(f"cannot write {path}: there is no folder {self._path.parent}")
         options = FRAGMENTED if self._path.suffix in (".mp4", ".mov", ".m4v") else {}
         try:
             self._container = self._av.open(str(self._path), "w", options=options)
@@ -77,7 +79,8 @@ class VideoWriter:
         fps = self._source.fps or DEFAULT_FPS
         rate = Fraction(fps).limit_denominator(1001)
         threads = {"threads": str(self._num_threads)} if self._num_threads else {}
-        options = {"preset": "veryfast", "crf": "20", **threads}
+        # pictures that refer to later ones would begin before zero, which shifts the sound
+        options = {"preset": "veryfast", "crf": "20", "bf": "0", **threads}
         try:
             stream = self._container.add_stream("libx264", rate=rate, options=options)
         except (self._av.FFmpegError, ValueError) as error:
