@@ -53,7 +53,7 @@ class Faces:
     expression_names : of the columns of ``expression_coeffs``
     unseen_expressions : those of them that the network was never taught
     track_ids : int64, shape (N,), and velocities : float32, shape (N, 2), image_px a second, of
-        the box's centre; None outside video (`edgeface.Tracker`)
+        the landmarks' centre; None outside video (`edgeface.Tracker`)
 
     Raises
     ------

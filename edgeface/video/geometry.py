@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,21 @@ def boxes_around(points: Array) -> Array:
     low, high = points[..., :2].min(axis=1), points[..., :2].max(axis=1)
     low[:, 1] -= FOREHEAD * (high - low)[:, 1]
     return np.concatenate([low, high], axis=1)
+
+
+def rebox(faces: Faces, boxes: Array) -> Faces:
+    """The same faces in the same places, with their pose told in other boxes (N, 4)."""
+    old, new = faces.boxes_xyxy.reshape(-1, 2, 2), boxes.reshape(-1, 2, 2)
+    old_side, new_side = ((b[:, 1] - b[:, 0]).max(axis=1, initial=0.0) for b in (old, new))
+    shift = (old.mean(axis=1) - new.mean(axis=1)) / (faces.focal * old_side)[:, None]
+    return replace(
+        faces,
+        boxes_xyxy=boxes.astype(np.float32),
+        focal=(faces.focal * old_side / new_side).astype(np.float32),
+        translation=(faces.translation + np.pad(shift * [1, -1], ((0, 0), (0, 1)))).astype(
+            np.float32
+        ),
+    )
 
 
 def iou_matrix(a: Array, b: Array) -> Array:

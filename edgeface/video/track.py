@@ -96,7 +96,8 @@ class Track:
     track_id : 0 until the track is confirmed
     face : Faces with N = 1, as last measured, with the mean identity; None before `see`
     smoothed : the same after smoothing
-    velocity : shape (2,), of the box's centre, a second
+    velocity : shape (2,), of the landmarks' centre, a second
+    crop_box : shape (4,), where the SFN last looked; None where it did not
     num_seen, seen_s : how often, and when last
     num_missed : detections in a row that did not find it
     """
@@ -107,6 +108,7 @@ class Track:
     def __init__(self, reduced: Array, smoothing: Strength) -> None:
         self.track_id = 0
         self.velocity = np.zeros(2)
+        self.crop_box: Array | None = None
         self.num_seen, self.seen_s, self.num_missed = 0, 0.0, 0
         self.identity = IdentityAverage(reduced)
         self._smooth = FaceSmoother(smoothing)
@@ -147,9 +149,9 @@ class Track:
             boxes_xyxy=(self.face.boxes_xyxy * np.tile(factor, 2)).astype(np.float32),
             landmarks_3d=(self.face.landmarks_3d * depth).astype(np.float32),
         )
-        self.velocity = self.velocity * factor
+        self.velocity, self.crop_box = self.velocity * factor, None
         self._smooth.reset()
 
 
 def _centre(face: Faces) -> Array:
-    return face.boxes_xyxy.reshape(2, 2).mean(axis=0).astype(np.float64)
+    return face.landmarks_2d[0].mean(axis=0).astype(np.float64)

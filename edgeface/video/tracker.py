@@ -13,7 +13,7 @@ from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
 from edgeface.model import Model
 from edgeface.video.association import match
-from edgeface.video.geometry import boxes_around, dense_points, iou_matrix
+from edgeface.video.geometry import boxes_around, dense_points, iou_matrix, rebox
 from edgeface.video.smoothing import Strength, settings_of
 from edgeface.video.track import Track
 
@@ -29,6 +29,8 @@ MAX_DOUBTS = 5
 """Detections in a row that may miss a face which the SFN still follows."""
 DRIFT_IOU = 0.5
 """A followed box that overlaps the detected one by less is corrected."""
+HOLD_IOU = 0.85
+"""A crop stays where it is while the face fills it so well: its jitter would feed itself."""
 DUPLICATE_IOU = 0.6
 """Two tracks that overlap by more follow one face; the younger ends."""
 DEFAULT_FPS = 30.0
@@ -214,15 +216,22 @@ class Tracker:
                 known = boxes[row]
                 if known is None or iou_matrix(known[None], box[None])[0, 0] < DRIFT_IOU:
                     boxes[row] = box
+        for track, box in zip(everyone, boxes, strict=True):
+            track.crop_box = box
         faces = self._sfn.run(pixels, boxes_xyxy=np.array(boxes))
+        faces = rebox(faces, boxes_around(dense_points(self._model.face_model, faces)))
         scores = [t.face.scores[0] if t.num_seen else 1.0 for t in everyone]
         if detected is not None:
             scores[: len(detected)] = detected.scores.tolist()
         return everyone, replace(faces, scores=np.array(scores, np.float32))
 
     def _next_box(self, track: Track, now: float) -> Array:
-        around = boxes_around(dense_points(self._model.face_model, track.face))[0]
-        return around + np.tile(track.shift_at(now), 2)
+        """Where to look for a face; where it was looked for last, unless it has moved."""
+        expected = track.face.boxes_xyxy[0] + np.tile(track.shift_at(now), 2)
+        last = track.crop_box
+        if last is not None and iou_matrix(expected[None], last[None])[0, 0] > HOLD_IOU:
+            return last
+        return expected
 
     def _forget(self, now: float) -> None:
         """End tracks unseen for long, never confirmed, or on another's face."""
