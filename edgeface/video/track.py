@@ -141,13 +141,27 @@ class Track:
         unseen = max(time_s - self.seen_s, 0.0)
         return self.velocity * SPEED_TIME_S * (1 - np.exp(-unseen / SPEED_TIME_S))
 
+    def at(self, time_s: float) -> Faces:
+        """The smoothed face, moved on to where it should be by now."""
+        shift = self.shift_at(time_s)
+        if not shift.any():
+            return self.smoothed
+        return replace(
+            self.smoothed,
+            boxes_xyxy=(self.smoothed.boxes_xyxy + np.tile(shift, 2)).astype(np.float32),
+            landmarks_3d=(self.smoothed.landmarks_3d + np.append(shift, 0)).astype(np.float32),
+        )
+
     def rescale(self, factor: Array) -> None:
         """Follow a change of the stream's resolution by ``factor`` (2,), x and y."""
         depth = np.append(factor, factor.mean())
-        self.face = replace(
-            self.face,
-            boxes_xyxy=(self.face.boxes_xyxy * np.tile(factor, 2)).astype(np.float32),
-            landmarks_3d=(self.face.landmarks_3d * depth).astype(np.float32),
+        self.face, self.smoothed = (
+            replace(
+                face,
+                boxes_xyxy=(face.boxes_xyxy * np.tile(factor, 2)).astype(np.float32),
+                landmarks_3d=(face.landmarks_3d * depth).astype(np.float32),
+            )
+            for face in (self.face, self.smoothed)
         )
         self.velocity, self.crop_box = self.velocity * factor, None
         self._smooth.reset()

@@ -23,6 +23,8 @@ KEEP_RATIO = 0.5
 """A known face goes on down to this part of the score that a new one needs."""
 NUM_TO_CONFIRM = 2
 """Frames in a row in which a new face must be seen; one in a video's first frame."""
+COAST_S = 0.11
+"""How long a face that was missed is still reported, moved on: three frames at 30 a second."""
 REMEMBER_S = 1.5
 """How long an unseen face keeps its number."""
 MAX_DOUBTS = 5
@@ -77,7 +79,7 @@ class Tracker:
         sfn: Model | None = None,
         smoothing: Strength = "light",
         detect_every: int = 15,
-        max_crops: int = 3,
+        max_crops: int = 4,
         score_threshold: float | None = None,
     ) -> None:
         settings_of(smoothing)
@@ -114,8 +116,9 @@ class Tracker:
         Returns
         -------
         Faces
-            Those seen in this frame, with ``track_ids`` and ``velocities``, oldest track first;
-            identity is the mean over the track, landmarks follow from it.
+            Those seen in this frame or at most `COAST_S` before, with ``track_ids`` and
+            ``velocities``, oldest track first; identity is the mean over the track, landmarks
+            follow from it.
 
         Raises
         ------
@@ -249,10 +252,10 @@ class Tracker:
         self._tracks = kept
 
     def _report(self, now: float, template: Faces) -> Faces:
-        shown = [t for t in self._tracks if t.seen_s == now and t.track_id]
+        shown = [t for t in self._tracks if now - t.seen_s <= COAST_S and t.track_id]
         shown.sort(key=lambda t: t.track_id)
         return replace(
-            concatenate([t.smoothed for t in shown], template.select(np.zeros(0, int))),
+            concatenate([t.at(now) for t in shown], template.select(np.zeros(0, int))),
             track_ids=np.array([t.track_id for t in shown], np.int64),
             velocities=np.array([t.velocity for t in shown], np.float32).reshape(-1, 2),
         )

@@ -54,6 +54,19 @@ def test_a_single_flash_is_no_person(track_ids):
     assert all(i == [1] for i in ids)
 
 
+def test_a_face_missed_for_a_moment_moves_on(face_model):
+    person = Person((60, 100), (4, 0), hidden=frozenset({20, 21, 30, 31, 32, 33, 34, 35}))
+    tracker = Tracker(Scene("mfn", face_model, [person]), smoothing="off")
+    reported = {}
+    for i in range(36):
+        faces = tracker.update(frame_image(i), i / 30)
+        if len(faces):
+            reported[i] = faces.boxes_xyxy[0]
+    assert sorted(reported) == list(range(33))
+    for i in (20, 21):
+        np.testing.assert_allclose(reported[i], person.box(i), atol=2.5)
+
+
 def test_weak_detections_only_continue(track_ids):
     assert track_ids([Person((100, 100), score=0.3)], 6) == [[]] * 6
     fading = [Person((100, 100), hidden=frozenset(range(5, 30))),
