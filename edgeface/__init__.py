@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgeface.faces import Face, Faces
     from edgeface.image import read_image
     from edgeface.model import DEMO_PHOTO, Model, load
+    from edgeface.video.tracker import Tracker
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,7 @@ __all__ = [
     "Model",
     "ModelFormatError",
     "ParityError",
+    "Tracker",
     "__version__",
     "default_face_model",
     "from_facewarehouse",
@@ -57,6 +59,7 @@ _HOMES = {
     "FaceModel": "face_model",
     "Faces": "faces",
     "Model": "model",
+    "Tracker": "video.tracker",
     "default_face_model": "face_model",
     "from_facewarehouse": "face_model_import",
     "from_ict_facekit": "face_model_import",

@@ -1,11 +1,14 @@
-"""Overlays: boxes, landmarks and head axes on a copy of an image."""
+"""Overlays: boxes, landmarks, head axes, meshes and expressions on a copy of an image."""
 
 from __future__ import annotations
+
+import colorsys
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from edgeface.face_model import FaceModel
 from edgeface.faces import Face, Faces
 from edgeface.image import ImageLike, read_image
 
@@ -23,43 +26,68 @@ LINES: tuple[tuple[range, bool], ...] = (
 )
 BOX_COLOUR = (255, 196, 0)
 POINT_COLOUR = (64, 255, 128)
+MESH_COLOUR = (120, 200, 255)
 AXIS_COLOURS = ((255, 64, 64), (64, 255, 64), (80, 120, 255))  # x, y, z of the head
+NUM_EXPRESSIONS, MIN_EXPRESSION = 3, 0.15
+GOLDEN_ANGLE = 0.381966
+"""Of a turn; hues that far apart stay distinct however many follow."""
 
 
-def draw_faces(image: ImageLike, faces: Faces) -> NDArray[np.uint8]:
+def draw_faces(
+    image: ImageLike,
+    faces: Faces,
+    *,
+    mesh: FaceModel | None = None,
+    expressions: bool = False,
+) -> NDArray[np.uint8]:
     """Draw faces on a copy of an image.
 
     Parameters
     ----------
     image : anything `read_image` takes
     faces : Faces, in that image's ``image_px``
+    mesh : the face model whose dense mesh is drawn too, as a wireframe
+    expressions : whether each face's strongest expressions are written beside it
 
     Returns
     -------
     uint8, shape (H, W, 3), RGB
-        Green: landmarks. Yellow: box and score. Red, green and blue rays: the head's x (to its
-        left), y (up) and z (out of the face).
+        Green: landmarks. Yellow, or a colour for each track: box, track and score. Red, green and
+        blue rays: the head's x (to its left), y (up) and z (out of the face).
     """
     canvas = Image.fromarray(np.ascontiguousarray(read_image(image)))
     pen = ImageDraw.Draw(canvas)
+    if mesh is not None:
+        _draw_meshes(pen, faces, mesh)
     for face in faces:
         _draw_face(pen, face)
+        if expressions:
+            _draw_expressions(pen, face)
     return np.asarray(canvas)
+
+
+def track_colour(track_id: int | None) -> tuple[int, int, int]:
+    """The colour of a track's box."""
+    if track_id is None:
+        return BOX_COLOUR
+    red, green, blue = colorsys.hsv_to_rgb((track_id * GOLDEN_ANGLE + 0.75) % 1.0, 0.75, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def _draw_face(pen: ImageDraw.ImageDraw, face: Face) -> None:
     x0, y0, x1, y1 = (float(v) for v in face.box_xyxy)
     longer = max(x1 - x0, y1 - y0)
     width = max(1, round(longer / 120))
-    pen.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=BOX_COLOUR, width=width)
+    colour = track_colour(face.track_id)
+    pen.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=colour, width=width)
     points = [(float(x), float(y)) for x, y in face.landmarks_2d]
     for run, closed in LINES:
         path = [points[i] for i in run] + ([points[run[0]]] if closed else [])
         pen.line(path, fill=POINT_COLOUR, width=width, joint="curve")
     _draw_axes(pen, face, longer, 2 * width)
+    label = f"{face.score:.2f}" if face.track_id is None else f"#{face.track_id}  {face.score:.2f}"
     if longer > 30:
-        size = float(np.clip(longer / 8, 9, 28))
-        pen.text((x0 + 2 * width, y0 + width), f"{face.score:.2f}", BOX_COLOUR, font_size=size)
+        pen.text((x0 + 2 * width, y0 + width), label, colour, font_size=_font_size(longer))
 
 
 def _draw_axes(pen: ImageDraw.ImageDraw, face: Face, longer: float, width: int) -> None:
@@ -71,3 +99,41 @@ def _draw_axes(pen: ImageDraw.ImageDraw, face: Face, longer: float, width: int) 
             fill=colour,
             width=width,
         )
+
+
+def _draw_expressions(pen: ImageDraw.ImageDraw, face: Face) -> None:
+    x0, y0, x1, y1 = (float(v) for v in face.box_xyxy)
+    longer = max(x1 - x0, y1 - y0)
+    size = 0.7 * _font_size(longer)
+    strongest = sorted(face.blendshapes.items(), key=lambda item: -item[1])[:NUM_EXPRESSIONS]
+    for row, (name, value) in enumerate(strongest):
+        if longer <= 60 or value < MIN_EXPRESSION:
+            return
+        top = y1 + 3 + 1.25 * size * row
+        # a dark ground under the bar keeps it readable on any picture
+        text = f"{name} {value:.2f}"
+        width = max(x1 - x0, pen.textlength(text, font_size=size) + 6)
+        pen.rectangle((x0, top, x0 + width, top + 1.15 * size), fill=(24, 24, 24))
+        end = x0 + width * min(1.0, value)
+        pen.rectangle((x0, top, max(x0 + 1, end), top + 1.15 * size), fill=(40, 110, 60))
+        pen.text((x0 + 3, top), text, (235, 235, 235), font_size=size)
+
+
+def _draw_meshes(pen: ImageDraw.ImageDraw, faces: Faces, face_model: FaceModel) -> None:
+    from edgeface.video.geometry import dense_points
+
+    for points in dense_points(face_model, faces)[..., :2]:
+        a, b, c = (points[face_model.triangles[:, k]] for k in range(3))
+        ab, ac = b - a, c - a
+        # counter-clockwise from outside, with y up: clockwise on the image
+        facing = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0] < 0
+        edges = np.concatenate([face_model.triangles[facing][:, [i, j]] for i, j in _SIDES])
+        for start, end in points[np.unique(np.sort(edges, axis=1), axis=0)]:
+            pen.line([tuple(start.tolist()), tuple(end.tolist())], fill=MESH_COLOUR)
+
+
+_SIDES = ((0, 1), (1, 2), (2, 0))
+
+
+def _font_size(longer: float) -> float:
+    return float(np.clip(longer / 8, 9, 28))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "translation": (3,),
     "focal": (),
 }
+_TRACKED_SHAPES: dict[str, tuple[int, ...]] = {"track_ids": (), "velocities": (2,)}
 
 # Coefficients that ARKit names otherwise. Both of a pair come from one coefficient, or one name
 # from the mean of two.
@@ -51,6 +52,8 @@ class Faces:
         model unit: the weak-perspective camera
     expression_names : of the columns of ``expression_coeffs``
     unseen_expressions : those of them that the network was never taught
+    track_ids : int64, shape (N,), and velocities : float32, shape (N, 2), image_px a second, of
+        the landmarks' centre; None outside video (`edgeface.Tracker`)
 
     Raises
     ------
@@ -69,11 +72,16 @@ class Faces:
     focal: NDArray[np.float32]
     expression_names: tuple[str, ...]
     unseen_expressions: tuple[str, ...] = ()
+    track_ids: NDArray[np.int64] | None = None
+    velocities: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
-        for name, tail in _SHAPES.items():
-            shape = getattr(self, name).shape
+        for name, tail in (_SHAPES | _TRACKED_SHAPES).items():
+            array: NDArray[Any] | None = getattr(self, name)
+            if array is None and name in _TRACKED_SHAPES:
+                continue
+            shape = None if array is None else array.shape
             if shape != (count, *tail):
                 raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
 
@@ -100,7 +108,8 @@ class Faces:
     def select(self, index: NDArray[Any]) -> Faces:
         """The faces that an index array or a boolean mask picks."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Faces(**{n: v[index] if n in _SHAPES else v for n, v in parts.items()})
+        rows = [n for n in (*_SHAPES, *_TRACKED_SHAPES) if parts[n] is not None]
+        return Faces(**(parts | {n: parts[n][index] for n in rows}))
 
     def to_dict(self) -> list[dict[str, Any]]:
         """`Face.to_dict` of every face."""
@@ -116,12 +125,33 @@ class Faces:
         return draw_faces(image, self)
 
 
+def concatenate(parts: Sequence[Faces], empty: Faces) -> Faces:
+    """The faces of several results of one network in turn; ``empty`` if there are none."""
+    if not parts:
+        return empty
+    first = parts[0]
+    rows = [n for n in (*_SHAPES, *_TRACKED_SHAPES) if getattr(first, n) is not None]
+    return replace(first, **{n: np.concatenate([getattr(p, n) for p in parts]) for n in rows})
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One face of a `Faces`; its arrays are that object's rows."""
 
     faces: Faces
     index: int
+
+    @property
+    def track_id(self) -> int | None:
+        """The same number for the same person from frame to frame; None outside video."""
+        ids = self.faces.track_ids
+        return None if ids is None else int(ids[self.index])
+
+    @property
+    def velocity(self) -> NDArray[np.float32] | None:
+        """shape (2,), image_px a second; None outside video."""
+        velocities = self.faces.velocities
+        return None if velocities is None else velocities[self.index]
 
     @property
     def box_xyxy(self) -> NDArray[np.float32]:
@@ -182,7 +212,12 @@ class Face:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values, ready for JSON."""
-        return {
+        tracked: dict[str, Any] = {}
+        if self.track_id is not None:
+            tracked = {"track_id": self.track_id}
+        if self.velocity is not None:
+            tracked["velocity"] = self.velocity.tolist()
+        return tracked | {
             "box_xyxy": self.box_xyxy.tolist(),
             "score": self.score,
             "landmarks_2d": self.landmarks_2d.tolist(),
@@ -192,4 +227,6 @@ class Face:
             "blendshapes": self.blendshapes,
             "identity_coeffs": self.identity_coeffs.tolist(),
             "expression_coeffs": self.expression_coeffs.tolist(),
+            "translation": self.faces.translation[self.index].tolist(),
+            "focal": float(self.faces.focal[self.index]),
         }

@@ -1,0 +1,157 @@
+"""``edgeface track``: follow the faces of a video or camera."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from edgeface.errors import InvalidInputError
+from edgeface.model import Model, load
+from edgeface.video.export import FORMATS, ExportOptions, check_export, export, format_of
+from edgeface.video.outputs import Outputs
+from edgeface.video.pipeline import run_pipeline
+from edgeface.video.progress import Progress
+from edgeface.video.reader import VideoReader, open_video
+from edgeface.video.smoothing import STRENGTHS
+from edgeface.video.tracker import Tracker
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+MODES = ("auto", "mfn", "sfn")
+NO_LIMIT = 1000
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command's arguments: source, outputs, mode and smoothing."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "track", help="follow the faces of a video or camera"
+    )
+    parser.add_argument(
+        "source",
+        metavar="VIDEO|CAMERA",
+        help="a file, an address, 'camera', 'camera:1'; 'demo' moves over the photo that ships; a "
+        "recording (.jsonl) is only converted",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write an overlay: .mp4, .mkv")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help=f"write what was seen: {', '.join(f'{s} ({n})' for n, s in FORMATS.items())}",
+    )
+    parser.add_argument("--to", choices=FORMATS, help="format of --record, whatever its suffix")
+    parser.add_argument("--vmc", metavar="HOST:PORT", help="stream to an avatar as it goes")
+    parser.add_argument("--character", type=Path, metavar="GLB", help="what a glTF export animates")
+    parser.add_argument("--mapping", type=Path, metavar="JSON", help="mapping file of a character")
+    parser.add_argument(
+        "--calibrate",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="take the first seconds of a performance as the neutral face",
+    )
+    parser.add_argument("--person", type=int, metavar="ID", help="whose performance to export")
+    parser.add_argument("--smooth", choices=("off", *STRENGTHS), default="light")
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        default="auto",
+        help="mfn: detect in every frame. sfn: follow each face's own crop, detect at times. auto: "
+        "sfn while there are few faces",
+    )
+    parser.add_argument("--model", default="mfn", help="model file that detects (default: mfn)")
+    parser.add_argument("--crop-model", default="sfn", help="model file for crops (default: sfn)")
+    parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
+    parser.add_argument("--mesh", action="store_true", help="draw the mesh into the overlay")
+    parser.add_argument("--threads", type=int, default=0, help="of networks and encoder; 0: all")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Track, write, report; returns the exit status: 130 after an interrupt."""
+    options = ExportOptions(
+        arguments.person, arguments.character, arguments.mapping, arguments.calibrate
+    )
+    target: Path | None = arguments.record
+    kind = None if target is None else format_of(target, arguments.to)
+    retargeter = check_export(kind or "jsonl", options)
+    model = load(arguments.model, num_threads=arguments.threads)
+    if Path(arguments.source).suffix == ".jsonl":
+        if target is None or kind is None or kind == "jsonl":
+            raise InvalidInputError("a recording is converted: name its goal with --record FILE")
+        export(arguments.source, target, kind, model.face_model, options)
+        print(f"wrote {target}")
+        return 0
+    tracker = make_tracker(model, arguments)
+    with open_source(arguments.source) as video:
+        outputs = Outputs(video, model, arguments.threads)
+        if arguments.out is not None:
+            outputs.draw_to(arguments.out, mesh=arguments.mesh)
+        if target is not None and kind is not None:
+            outputs.record_to(target, kind, options)
+        if arguments.vmc is not None:
+            outputs.stream_to(arguments.vmc, retargeter, options)
+        return _run(video, tracker, outputs)
+
+
+def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
+    """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
+    if arguments.mode == "mfn":
+        return Tracker(model, smoothing=arguments.smooth, score_threshold=arguments.threshold)
+    crops = load(arguments.crop_model, num_threads=arguments.threads)
+    limit = {"max_crops": NO_LIMIT} if arguments.mode == "sfn" else {}
+    return Tracker(
+        model, sfn=crops, smoothing=arguments.smooth, score_threshold=arguments.threshold, **limit
+    )
+
+
+def open_source(source: str, *, loop: bool = False) -> Any:
+    """A `VideoReader`, or the clip that ships, which can go on and on."""
+    if source == "demo":
+        from edgeface.video.demo_clip import NUM_FRAMES, DemoClip
+
+        return DemoClip(1000 * NUM_FRAMES if loop else NUM_FRAMES)
+    return open_video(source)
+
+
+def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
+    progress = Progress(video.num_frames, sys.stderr)
+    status = 0
+    try:
+        with interruptible():
+            results = run_pipeline(
+                video, lambda f: tracker.update(f.image, f.time_s), live=video.live
+            )
+            with contextlib.closing(results):
+                for frame, faces in results:
+                    outputs.write(frame, faces)
+                    progress.step(faces)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    finally:
+        # whatever ended it, what was tracked is kept; a second interrupt must not lose it
+        progress.close()
+        written = outputs.close()
+    print(progress.summary() + (" (stopped)" if status else ""))
+    for path in written:
+        print(f"wrote {path}")
+    return status
+
+
+@contextlib.contextmanager
+def interruptible() -> Generator[None, None, None]:
+    """SIGTERM ends a run as cleanly as Ctrl-C."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

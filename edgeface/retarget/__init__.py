@@ -1,0 +1,21 @@
+"""Driving characters: ARKit's names, mapping files, and the formats that animators read."""
+
+from edgeface.retarget.arkit import ARKIT_NAMES
+from edgeface.retarget.gltf import write_gltf
+from edgeface.retarget.livelink import write_livelink
+from edgeface.retarget.mapping import Mapping, Source, read_mapping
+from edgeface.retarget.retargeter import RestPose, Retargeter, calibrate
+from edgeface.retarget.vmc import VmcSender
+
+__all__ = [
+    "ARKIT_NAMES",
+    "Mapping",
+    "RestPose",
+    "Retargeter",
+    "Source",
+    "VmcSender",
+    "calibrate",
+    "read_mapping",
+    "write_gltf",
+    "write_livelink",
+]

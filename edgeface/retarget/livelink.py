@@ -1,0 +1,91 @@
+"""Apple Live Link Face's CSV, as its app exports it and Unreal and Blender import it."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+
+from edgeface.errors import InvalidInputError
+from edgeface.kernels import euler_from_rotation
+from edgeface.retarget.arkit import ARKIT_NAMES
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.rotations import rotation_from_quaternion
+from edgeface.video.recording import Performance
+
+ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
+             "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
+DEFAULT_FPS = 60
+"""The app's own; its timecodes count frames of this rate."""
+
+
+def write_livelink(
+    path: str | os.PathLike[str],
+    performance: Performance,
+    retargeter: Retargeter | None = None,
+    *,
+    fps: int = DEFAULT_FPS,
+) -> None:
+    """Write a performance as Live Link Face CSV.
+
+    Parameters
+    ----------
+    path : .csv
+    performance : one person
+    retargeter : calibration, gains and mirroring; one with targets of its own is refused, since
+        the format has ARKit's names only
+    fps : frames a second that the timecode counts; rows keep their own times, as its fraction
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be written, or the retargeter has other names.
+
+    Notes
+    -----
+    Angles are radians about ARKit's face anchor, which is our ``model`` frame: y for yaw, x for
+    pitch, z for roll. Shapes that the network cannot see, and the eyes, are 0.
+    """
+    retargeter = retargeter or Retargeter()
+    if retargeter.mapping.targets:
+        raise InvalidInputError(
+            "Live Link Face has ARKit's names only: use a mapping without 'targets'"
+        )
+    header = ["Timecode", "BlendShapeCount", *(n[0].upper() + n[1:] for n in ARKIT_NAMES)]
+    count = len(ARKIT_NAMES) + len(ROTATIONS)
+    try:
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*header, *ROTATIONS])
+            for time_s, shapes, quaternion in zip(
+                performance.times_s,
+                performance.blendshapes,
+                performance.quaternions_wxyz,
+                strict=True,
+            ):
+                weights, head = retargeter(shapes, quaternion)
+                euler = euler_from_rotation(rotation_from_quaternion(head)[None])[0]
+                pitch, yaw, roll = np.deg2rad(euler)
+                values = [*(weights[n] for n in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
+                row = [timecode(float(time_s), fps), count, *(f"{v:.8f}" for v in values)]
+                writer.writerow(row)
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {path}: {error}") from error
+
+
+def timecode(time_s: float, fps: int) -> str:
+    """Hours, minutes, seconds, frames and thousandths of a frame.
+
+    Examples
+    --------
+    >>> timecode(3661.508, 60)
+    '01:01:01:30.480'
+    """
+    thousandths = round(time_s * fps * 1000)
+    frames, thousandths = divmod(thousandths, 1000)
+    seconds, frame = divmod(frames, fps)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:02d}:{minute:02d}:{second:02d}:{frame:02d}.{thousandths:03d}"

@@ -1,0 +1,75 @@
+"""The assignment problem: which detection continues which track."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORBIDDEN = 1e6
+"""Cost of a pair that must not be made."""
+
+
+def assign(cost: NDArray[Any]) -> list[tuple[int, int]]:
+    """The one-to-one assignment of least total cost.
+
+    Parameters
+    ----------
+    cost : float, shape (N, M), >= 0; pairs of `FORBIDDEN` or more are never made, however few
+        others there are
+
+    Returns
+    -------
+    pairs (row, column) in rising order of rows; empty where either side is
+
+    Notes
+    -----
+    The Hungarian method by shortest augmenting paths (Jonker and Volgenant 1987) on a matrix
+    padded to a square, O(n^3). A frame has few faces; scipy would weigh more than the rest of the
+    runtime together.
+
+    Examples
+    --------
+    >>> assign(np.array([[1.0, 2.0], [0.5, 9.0]]))
+    [(0, 1), (1, 0)]
+    """
+    rows, columns = cost.shape
+    size = max(rows, columns)
+    square = np.full((size, size), FORBIDDEN)
+    square[:rows, :columns] = np.minimum(cost, FORBIDDEN)
+    row_of = _solve(square)
+    pairs = [(int(row), column) for column, row in enumerate(row_of)]
+    return sorted((r, c) for r, c in pairs if square[r, c] < FORBIDDEN)
+
+
+def _solve(cost: NDArray[Any]) -> NDArray[np.int64]:
+    """The row that each column of a square matrix gets."""
+    size = len(cost)
+    row_price, column_price = np.zeros(size), np.zeros(size)
+    row_of = np.full(size, -1)
+    for start in range(size):
+        distance = np.full(size, np.inf)
+        came_from = np.full(size, -1)
+        settled = np.zeros(size, bool)
+        row, column, length = start, -1, 0.0
+        while True:
+            slack = length + cost[row] - row_price[row] - column_price
+            shorter = ~settled & (slack < distance)
+            distance[shorter], came_from[shorter] = slack[shorter], column
+            column = int(np.argmin(np.where(settled, np.inf, distance)))
+            length = distance[column]
+            settled[column] = True
+            if row_of[column] < 0:
+                break
+            row = row_of[column]
+        # prices that keep every reduced cost >= 0, then turn the pairs along the path
+        row_price[start] += length
+        reached = settled & (row_of >= 0)
+        row_price[row_of[reached]] += length - distance[reached]
+        column_price[settled] -= length - distance[settled]
+        while column >= 0:
+            previous = came_from[column]
+            row_of[column] = row_of[previous] if previous >= 0 else start
+            column = previous
+    return row_of

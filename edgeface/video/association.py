@@ -1,0 +1,71 @@
+"""Which detections continue which tracks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.faces import Faces
+from edgeface.video.assignment import FORBIDDEN, assign
+from edgeface.video.geometry import iou_matrix
+from edgeface.video.track import Track
+
+Array = NDArray[Any]
+
+REACH = 0.6
+"""How far, in face sizes, a face may lie from where it was expected a frame later."""
+REACH_PER_S, MAX_REACH = 3.0, 1.5
+"""How fast that grows while a face is unseen, and its end."""
+MAX_SIZE_RATIO = 1.7
+"""Between two sights of one face."""
+WEAK_S = 0.2
+"""A weak detection continues only what was seen so shortly before."""
+UNSEEN_COST = 0.5
+"""A face just seen is preferred to one long unseen, by this much a second."""
+IDENTITY_COST = 0.2
+"""For each standard deviation between a face's identity and the track's mean."""
+
+
+def match(tracks: list[Track], faces: Faces, strong: Array, now: float) -> dict[int, Track]:
+    """Tracks by the number of the face that continues them.
+
+    Parameters
+    ----------
+    tracks : all that are remembered
+    faces : detections; weak ones only continue what was just seen
+    strong : bool, shape (N,)
+    now : s
+    """
+    if not tracks or not len(faces):
+        return {}
+    cost = np.stack([_costs(track, faces, strong, now) for track in tracks])
+    return {column: tracks[row] for row, column in assign(cost)}
+
+
+def _costs(track: Track, faces: Faces, strong: Array, now: float) -> Array:
+    """1 - IoU, mean landmark distance in face sizes, identity, and the gates; shape (N,)."""
+    shift = track.shift_at(now)
+    unseen = now - track.seen_s
+    box = track.face.boxes_xyxy + np.tile(shift, 2)
+    size, sizes = _sizes(box)[0], _sizes(faces.boxes_xyxy)
+    scale = np.sqrt(size * sizes)
+    landmarks = track.face.landmarks_2d[0] + shift
+    apart = np.linalg.norm(faces.landmarks_2d - landmarks, axis=2).mean(axis=1) / scale
+    centres = [b.reshape(-1, 2, 2).mean(axis=1) for b in (box, faces.boxes_xyxy)]
+    stray = np.linalg.norm(centres[1] - centres[0], axis=1) / scale
+    ratio = np.maximum(size / sizes, sizes / size)
+    unlike = np.linalg.norm(faces.identity_coeffs - track.face.identity_coeffs, axis=1)
+    cost = 1 - iou_matrix(box, faces.boxes_xyxy)[0] + apart
+    cost = cost + UNSEEN_COST * unseen + IDENTITY_COST * unlike
+    possible = (
+        (stray <= min(REACH + REACH_PER_S * unseen, MAX_REACH))
+        & (ratio <= MAX_SIZE_RATIO)
+        & (strong & track.is_like(faces) | (unseen <= WEAK_S))
+    )
+    return np.where(possible, cost, FORBIDDEN)
+
+
+def _sizes(boxes: Array) -> Array:
+    return np.maximum(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1)), 1e-6)

@@ -1,0 +1,63 @@
+"""From coefficients back to the image: landmarks, dense mesh, and the box of the next frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface import kernels
+from edgeface.face_model import FaceModel
+from edgeface.faces import Faces
+
+Array = NDArray[Any]
+
+FOREHEAD = 0.1
+"""What a face box rises above the mesh, in heights of it: so the networks' boxes were drawn."""
+
+
+def place(shape: Array, faces: Faces) -> Array:
+    """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
+    points = kernels.project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
+    low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
+    points = points * (high - low).max(axis=1, initial=0.0)[:, None, None]
+    points[..., :2] += ((low + high) / 2)[:, None]
+    return points.astype(np.float32)
+
+
+def dense_points(face_model: FaceModel, faces: Faces) -> Array:
+    """The whole mesh of every face, float32, shape (N, V, 3), ``image_px`` with depth."""
+    return place(face_model.vertices(faces.identity_coeffs, faces.expression_coeffs), faces)
+
+
+def boxes_around(points: Array) -> Array:
+    """Face boxes (N, 4), as the networks were taught them, around dense meshes (N, V, 3)."""
+    low, high = points[..., :2].min(axis=1), points[..., :2].max(axis=1)
+    low[:, 1] -= FOREHEAD * (high - low)[:, 1]
+    return np.concatenate([low, high], axis=1)
+
+
+def rebox(faces: Faces, boxes: Array) -> Faces:
+    """The same faces in the same places, with their pose told in other boxes (N, 4)."""
+    old, new = faces.boxes_xyxy.reshape(-1, 2, 2), boxes.reshape(-1, 2, 2)
+    old_side, new_side = ((b[:, 1] - b[:, 0]).max(axis=1, initial=0.0) for b in (old, new))
+    shift = (old.mean(axis=1) - new.mean(axis=1)) / (faces.focal * old_side)[:, None]
+    return replace(
+        faces,
+        boxes_xyxy=boxes.astype(np.float32),
+        focal=(faces.focal * old_side / new_side).astype(np.float32),
+        translation=(faces.translation + np.pad(shift * [1, -1], ((0, 0), (0, 1)))).astype(
+            np.float32
+        ),
+    )
+
+
+def iou_matrix(a: Array, b: Array) -> Array:
+    """Intersection over union of boxes (N, 4) with (M, 4), shape (N, M)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.clip(high - low, 0.0, None).prod(axis=2)
+    area_a, area_b = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b))
+    return shared / np.maximum(area_a[:, None] + area_b[None] - shared, 1e-12)

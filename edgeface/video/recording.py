@@ -1,0 +1,198 @@
+"""Recordings: JSON lines of what was seen, and one person's performance out of them.
+
+The first line describes the recording, each further line is a frame::
+
+    {"format": "edgeface-recording", "version": [1, 0], "source": ..., "size": [height, width],
+     "fps": ..., "model": ..., "face_model_sha256": ..., "expression_names": [...]}
+    {"frame": 0, "time_s": 0.0, "faces": [{"track_id": 1, "box_xyxy": [...], "score": ...,
+      "quaternion_wxyz": [...], "euler_deg": [...], "translation": [...], "focal": ...,
+      "velocity": [...], "blendshapes": {...}, "expression_coeffs": [...],
+      "identity_coeffs": [...], "landmarks_2d": [...]}]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.faces import Face, Faces
+from edgeface.metadata import Metadata
+from edgeface.rotations import quaternion_from_rotation
+
+FORMAT = "edgeface-recording"
+VERSION = (1, 0)
+
+
+class RecordingWriter:
+    """Writes frames as they come; every line is on disk before the next frame.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be written.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], metadata: Metadata, source: str, fps: float | None
+    ) -> None:
+        self._path = Path(path)
+        try:
+            self._file = self._path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise InvalidInputError(f"cannot write {path}: {error}") from error
+        self._header = {
+            "format": FORMAT,
+            "version": list(VERSION),
+            "source": source,
+            "fps": fps,
+            "model": metadata.name,
+            "face_model_sha256": metadata.face_model_sha256,
+            "expression_names": list(metadata.expression_names),
+        }
+
+    def write(self, frame: int, time_s: float, size: tuple[int, int], faces: Faces) -> None:
+        """Append a frame of an image of ``size`` (height, width)."""
+        if self._header:
+            self._line(self._header | {"size": list(size)})
+            self._header = {}
+        rows = [_row(face) for face in faces]
+        self._line({"frame": frame, "time_s": round(time_s, 6), "faces": rows})
+
+    def _line(self, values: dict[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps(values, separators=(",", ":")) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise InvalidInputError(f"cannot write {self._path}: {error}") from error
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+
+def _row(face: Face) -> dict[str, Any]:
+    faces, i = face.faces, face.index
+    quaternion = quaternion_from_rotation(face.rotation)
+    return {
+        "track_id": face.track_id,
+        "box_xyxy": _rounded(face.box_xyxy, 2),
+        "score": round(face.score, 3),
+        "quaternion_wxyz": _rounded(quaternion, 5),
+        "euler_deg": _rounded(face.euler_deg, 2),
+        "translation": _rounded(faces.translation[i], 4),
+        "focal": round(float(faces.focal[i]), 5),
+        "velocity": None if face.velocity is None else _rounded(face.velocity, 1),
+        "blendshapes": {name: round(v, 4) for name, v in face.blendshapes.items()},
+        "expression_coeffs": _rounded(face.expression_coeffs, 4),
+        "identity_coeffs": _rounded(face.identity_coeffs, 3),
+        "landmarks_2d": _rounded(face.landmarks_2d, 2),
+    }
+
+
+def _rounded(array: NDArray[Any], digits: int) -> list[Any]:
+    return np.asarray(array, np.float64).round(digits).tolist()
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """One person in a recording, over the T frames in which they were seen.
+
+    Attributes
+    ----------
+    track_id : their number
+    times_s : shape (T,); frames : shape (T,)
+    quaternions_wxyz : shape (T, 4), of the head in the ``model`` frame
+    expression_coeffs : shape (T, 46); identity_coeffs : shape (50,), the last and best mean
+    blendshapes : T dictionaries of ARKit names
+    """
+
+    track_id: int
+    times_s: NDArray[np.float64]
+    frames: NDArray[np.int64]
+    quaternions_wxyz: NDArray[np.float64]
+    expression_coeffs: NDArray[np.float64]
+    identity_coeffs: NDArray[np.float64]
+    blendshapes: list[dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What `read_recording` found: the header, and a performance for each track."""
+
+    header: dict[str, Any]
+    performances: dict[int, Performance]
+    num_frames: int
+
+    def performance(self, track_id: int | None = None) -> Performance:
+        """One person; by default the one seen in most frames.
+
+        Raises
+        ------
+        InvalidInputError
+            If nobody was seen, or nobody with that number.
+        """
+        if not self.performances:
+            raise InvalidInputError("nobody was seen in this recording")
+        if track_id is None:
+            return max(self.performances.values(), key=lambda p: len(p.frames))
+        if track_id not in self.performances:
+            known = ", ".join(str(i) for i in sorted(self.performances))
+            raise InvalidInputError(f"there is no track {track_id}; there are {known}")
+        return self.performances[track_id]
+
+
+def read_recording(path: str | os.PathLike[str]) -> Recording:
+    """Read a recording; a last line that was cut off is left out.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is absent, empty, no recording, or of a newer major version.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"cannot read the recording {path}: {error}") from error
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number == len(lines) - 1 and rows:
+                break
+            raise InvalidInputError(f"{path}, line {number + 1} is no JSON: {error}") from error
+    header = rows[0] if rows else {}
+    if not isinstance(cast(object, header), dict) or header.get("format") != FORMAT:
+        raise InvalidInputError(f"{path} is no edgeface recording")
+    if header.get("version", [0])[0] != VERSION[0]:
+        raise InvalidInputError(f"{path} is of version {header.get('version')}; this reads 1.x")
+    try:
+        return Recording(header, _performances(rows[1:]), len(rows) - 1)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInputError(f"{path} is damaged: {error!r}") from error
+
+
+def _performances(frames: list[dict[str, Any]]) -> dict[int, Performance]:
+    seen: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+    for frame in frames:
+        for face in frame["faces"]:
+            seen.setdefault(face["track_id"], []).append((frame, face))
+    return {
+        track_id: Performance(
+            track_id=track_id,
+            times_s=np.array([frame["time_s"] for frame, _ in rows], np.float64),
+            frames=np.array([frame["frame"] for frame, _ in rows], np.int64),
+            quaternions_wxyz=np.array([face["quaternion_wxyz"] for _, face in rows], np.float64),
+            expression_coeffs=np.array([face["expression_coeffs"] for _, face in rows], np.float64),
+            identity_coeffs=np.array(rows[-1][1]["identity_coeffs"], np.float64),
+            blendshapes=[face["blendshapes"] for _, face in rows],
+        )
+        for track_id, rows in seen.items()
+    }

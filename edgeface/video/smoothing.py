@@ -1,0 +1,178 @@
+"""One-Euro smoothing of faces: landmarks, pose on the rotation manifold, expression.
+
+A One-Euro filter (Casiez et al. 2012) is a low-pass whose cutoff rises with the signal's speed:
+what rests is smoothed hard, what moves is followed closely. Speeds of points are measured in face
+sizes a second, so that a face does not change its behaviour with its distance from the camera.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.faces import Faces
+from edgeface.kernels import euler_from_rotation
+from edgeface.rotations import (
+    quaternion_from_rotation,
+    rotation_from_quaternion,
+    rotation_vector,
+    slerp,
+)
+
+Array = NDArray[Any]
+Strength = Literal["off", "light", "strong"]
+
+SPEED_CUTOFF_HZ = 1.5
+"""Cutoff of the low-pass on the velocity, whose noise cancels before its length is taken."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """How one group of parameters is smoothed.
+
+    Attributes
+    ----------
+    min_cutoff_hz : cutoff at rest; the lag of a slow drift is ``1 / (2 pi min_cutoff_hz)`` seconds
+    beta : Hz of cutoff for each unit of speed
+    """
+
+    min_cutoff_hz: float
+    beta: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The groups of one strength; speeds are in face sizes, radians and full shapes a second."""
+
+    points: Group
+    rotation: Group
+    expression: Group
+
+
+STRENGTHS: dict[str, Settings] = {
+    "light": Settings(Group(1.4, 12.0), Group(1.6, 6.0), Group(2.0, 8.0)),
+    "strong": Settings(Group(0.6, 8.0), Group(0.6, 4.0), Group(0.8, 6.0)),
+}
+"""Strength to settings; "off" has none. ``docs/video.md`` states what they cost in latency."""
+
+
+class OneEuro:
+    """The filter for an array of points, one speed for each point."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._value: Array | None = None
+        self._raw: Array | None = None
+        self._velocity: Array | float = 0.0
+
+    def __call__(self, value: Array, dt_s: float, size: float = 1.0) -> Array:
+        """The smoothed value.
+
+        Parameters
+        ----------
+        value : float, shape (..., D): points of D coordinates
+        dt_s : seconds since the last call, > 0
+        size : length that counts as one in speeds
+        """
+        value = np.asarray(value, np.float64)
+        if self._value is None or self._raw is None:
+            self._value = self._raw = value
+            return value
+        velocity: Array = (value - self._raw) / (dt_s * size)
+        self._velocity = self._velocity + _gain(SPEED_CUTOFF_HZ, dt_s) * (velocity - self._velocity)
+        speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
+        cutoff = self._group.min_cutoff_hz + self._group.beta * speed
+        smoothed: Array = self._value + _gain(cutoff, dt_s) * (value - self._value)
+        self._value, self._raw = smoothed, value
+        return smoothed
+
+
+class OneEuroRotation:
+    """The filter on the manifold of rotations, along its geodesics."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._value: Array | None = None
+        self._raw: Array | None = None
+        self._velocity = np.zeros(3)
+
+    def __call__(self, quaternion_wxyz: Array, dt_s: float) -> Array:
+        """The smoothed unit quaternion, shape (4,)."""
+        if self._value is None or self._raw is None:
+            self._value = self._raw = quaternion_wxyz
+            return quaternion_wxyz
+        velocity = rotation_vector(self._raw, quaternion_wxyz) / dt_s
+        self._velocity = self._velocity + _gain(SPEED_CUTOFF_HZ, dt_s) * (velocity - self._velocity)
+        cutoff = self._group.min_cutoff_hz + self._group.beta * np.linalg.norm(self._velocity)
+        self._value = slerp(self._value, quaternion_wxyz, float(_gain(cutoff, dt_s)))
+        self._raw = quaternion_wxyz
+        return self._value
+
+
+class FaceSmoother:
+    """The filters of one face.
+
+    Parameters
+    ----------
+    strength : "off", "light" or "strong"
+
+    Raises
+    ------
+    InvalidInputError
+        If the strength is another.
+    """
+
+    def __init__(self, strength: Strength) -> None:
+        self._settings = settings_of(strength)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past, as after a cut or a change of resolution."""
+        settings = self._settings
+        if settings is None:
+            return
+        self._landmarks, self._box = OneEuro(settings.points), OneEuro(settings.points)
+        self._camera = OneEuro(settings.points)
+        self._rotation = OneEuroRotation(settings.rotation)
+        self._expression = OneEuro(settings.expression)
+
+    def __call__(self, face: Faces, dt_s: float) -> Faces:
+        """The smoothed face, of a `Faces` with N = 1; ``dt_s`` seconds after the last."""
+        if self._settings is None:
+            return face
+        box = face.boxes_xyxy.reshape(2, 2)
+        size = max(float((box[1] - box[0]).max()), 1e-6)
+        camera = np.append(face.translation[0], np.log(np.maximum(face.focal[0], 1e-6)))
+        camera = self._camera(camera[:, None], dt_s)[:, 0]
+        quaternion = self._rotation(quaternion_from_rotation(face.rotation[0]), dt_s)
+        rotation = rotation_from_quaternion(quaternion)[None].astype(np.float32)
+        expression = self._expression(face.expression_coeffs[0][:, None], dt_s)
+        return replace(
+            face,
+            boxes_xyxy=self._box(box, dt_s, size).reshape(1, 4).astype(np.float32),
+            landmarks_3d=self._landmarks(face.landmarks_3d, dt_s, size).astype(np.float32),
+            expression_coeffs=expression.reshape(1, -1).astype(np.float32),
+            rotation=rotation,
+            euler_deg=euler_from_rotation(rotation),
+            translation=camera[None, :3].astype(np.float32),
+            focal=np.exp(camera[3:]).astype(np.float32),
+        )
+
+
+def settings_of(strength: Strength) -> Settings | None:
+    """The settings of a strength, None for "off"."""
+    if strength != "off" and strength not in STRENGTHS:
+        raise InvalidInputError(
+            f"smoothing must be 'off' or one of {', '.join(STRENGTHS)}, got {strength!r}"
+        )
+    return STRENGTHS.get(strength)
+
+
+def _gain(cutoff_hz: Any, dt_s: float) -> Any:
+    """What a first-order low-pass takes of a new value."""
+    return 1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff_hz * dt_s))

@@ -1,0 +1,269 @@
+"""`Tracker`: the faces of a video, each with the same number from frame to frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.faces import Faces, concatenate
+from edgeface.image import ImageLike, read_image
+from edgeface.model import Model
+from edgeface.video.association import match
+from edgeface.video.geometry import boxes_around, dense_points, iou_matrix, rebox
+from edgeface.video.smoothing import Strength, settings_of
+from edgeface.video.track import Track
+
+Array = NDArray[Any]
+
+KEEP_RATIO = 0.5
+"""A known face goes on down to this part of the score that a new one needs."""
+NUM_TO_CONFIRM = 2
+"""Frames in a row in which a new face must be seen; one in a video's first frame."""
+COAST_S = 0.11
+"""How long a face that was missed is still reported, moved on: three frames at 30 a second."""
+REMEMBER_S = 1.5
+"""How long an unseen face keeps its number."""
+MAX_DOUBTS = 5
+"""Detections in a row that may miss a face which the SFN still follows."""
+DRIFT_IOU = 0.5
+"""A followed box that overlaps the detected one by less is corrected."""
+HOLD_IOU = 0.85
+"""A crop stays where it is while the face fills it so well: its jitter would feed itself."""
+DUPLICATE_IOU = 0.6
+"""Two tracks that overlap by more follow one face; the younger ends."""
+DEFAULT_FPS = 30.0
+
+
+class Tracker:
+    """Follows every face of a video.
+
+    Parameters
+    ----------
+    model : an MFN, `edgeface.load("mfn")`
+    sfn : an SFN of the same face model; with it the faces' own boxes of the last frame are looked
+        at, and the MFN runs only on the first frame, after a loss, and every ``detect_every``
+    smoothing : "off", "light" or "strong"
+    detect_every : frames between detections in the SFN mode
+    max_crops : with more faces than this the MFN, which costs the same for any number, takes over
+    score_threshold : least score of a new face; by default the one that the file names
+
+    Raises
+    ------
+    InvalidInputError
+        If a network is of the wrong kind, the two speak of different face models, or a number is
+        out of range.
+
+    Notes
+    -----
+    The SFN mode is Chaudhuri et al. 2019, Sec. 4: the next box comes from these landmarks. Boxes
+    are drawn around the dense mesh, as those were that the SFN was taught with.
+
+    Examples
+    --------
+    >>> import edgeface
+    >>> tracker = edgeface.Tracker(edgeface.load("mfn"), smoothing="off")
+    >>> photo = edgeface.read_image(edgeface.DEMO_PHOTO)
+    >>> first, second = tracker.update(photo), tracker.update(photo)
+    >>> first.track_ids.tolist() == second.track_ids.tolist()
+    True
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        sfn: Model | None = None,
+        smoothing: Strength = "light",
+        detect_every: int = 15,
+        max_crops: int = 4,
+        score_threshold: float | None = None,
+    ) -> None:
+        settings_of(smoothing)
+        _check_networks(model, sfn)
+        if detect_every < 1 or max_crops < 1:
+            raise InvalidInputError(
+                f"detect_every and max_crops must be at least 1, got {detect_every}, {max_crops}"
+            )
+        self._model, self._sfn = model, sfn
+        self._smoothing: Strength = smoothing
+        self._detect_every, self._max_crops = detect_every, max_crops
+        birth = model.metadata.score_threshold if score_threshold is None else score_threshold
+        if not 0.0 <= birth <= 1.0:
+            raise InvalidInputError(f"score_threshold must lie in [0, 1], got {birth!r}")
+        self._birth_score = birth
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all faces, as at the start of another video; numbers begin at 1 again."""
+        self._tracks: list[Track] = []
+        self._next_id = 1
+        self._time_s: float | None = None
+        self._shape: tuple[int, int] | None = None
+        self._since_detection = 0
+
+    def update(self, image: ImageLike, time_s: float | None = None) -> Faces:
+        """The faces of the next frame.
+
+        Parameters
+        ----------
+        image : anything that `edgeface.read_image` takes; its size may change on the way
+        time_s : when the frame is shown; by default 1/30 s after the last
+
+        Returns
+        -------
+        Faces
+            Those seen in this frame or at most `COAST_S` before, with ``track_ids`` and
+            ``velocities``, oldest track first; identity is the mean over the track, landmarks
+            follow from it.
+
+        Raises
+        ------
+        InvalidInputError
+            If the image is none, or its time lies before the last frame's.
+        InferenceError
+            If a backend fails.
+        """
+        pixels = read_image(image)
+        now = self._clock(time_s)
+        self._follow_resolution((pixels.shape[0], pixels.shape[1]))
+        active = [t for t in self._tracks if t.seen_s == self._time_s]
+        first, self._time_s = self._time_s is None, now
+        if self._sfn is None or self._must_detect(active):
+            tracks, faces = self._detect(pixels, now)
+            self._since_detection = 0
+        else:
+            tracks, faces = active, None
+            self._since_detection += 1
+        if self._sfn is not None:
+            tracks, faces = self._refine(pixels, now, active, tracks, faces)
+        assert faces is not None
+        for row, track in enumerate(tracks):
+            face = faces.select(np.array([row]))
+            if track.num_seen and not track.is_like(face)[0]:
+                if track.num_missed:
+                    continue  # neither the MFN nor the SFN sees this person here
+                track.num_missed = 1  # so that the next frame is searched
+            track.see(face, now)
+            if track.track_id == 0 and (first or track.num_seen >= NUM_TO_CONFIRM):
+                track.track_id, self._next_id = self._next_id, self._next_id + 1
+        self._forget(now)
+        return self._report(now, faces)
+
+    def _clock(self, time_s: float | None) -> float:
+        last = self._time_s
+        if time_s is None:
+            return 0.0 if last is None else last + 1 / DEFAULT_FPS
+        if not np.isfinite(time_s) or (last is not None and time_s < last):
+            raise InvalidInputError(
+                f"a frame's time must not lie before the last one's, {last}; got {time_s}. For "
+                "another video call reset()"
+            )
+        return time_s if last is None else max(float(time_s), last + 1e-6)
+
+    def _follow_resolution(self, shape: tuple[int, int]) -> None:
+        if self._shape is not None and shape != self._shape:
+            factor = np.array([shape[1] / self._shape[1], shape[0] / self._shape[0]])
+            for track in self._tracks:
+                track.rescale(factor)
+        self._shape = shape
+
+    def _must_detect(self, active: list[Track]) -> bool:
+        """Whether the SFN alone would not do: nobody, a loss, a doubt, or the interval."""
+        return (
+            len(active) < len(self._tracks)
+            or not 0 < len(active) <= self._max_crops
+            or any(t.num_missed or t.track_id == 0 for t in active)
+            or self._since_detection + 1 >= self._detect_every
+        )
+
+    def _detect(self, pixels: Array, now: float) -> tuple[list[Track], Faces]:
+        """Detections of the MFN that belong to a track, new ones included."""
+        threshold = self._birth_score * KEEP_RATIO
+        faces = self._model.run(pixels, score_threshold=threshold)
+        strong = faces.scores >= self._birth_score
+        owner_of = match(self._tracks, faces, strong, now)
+        for track in self._tracks:
+            track.num_missed += 1
+        for row in np.flatnonzero(strong):
+            if row not in owner_of:
+                owner_of[int(row)] = Track(self._model.face_model.reduced, self._smoothing)
+                self._tracks.append(owner_of[int(row)])
+        for track in owner_of.values():
+            track.num_missed = 0
+        rows = sorted(owner_of)
+        return [owner_of[row] for row in rows], faces.select(np.array(rows, int))
+
+    def _refine(
+        self,
+        pixels: Array,
+        now: float,
+        active: list[Track],
+        tracks: list[Track],
+        detected: Faces | None,
+    ) -> tuple[list[Track], Faces]:
+        """The SFN on the boxes where the faces should be; not on more than ``max_crops``."""
+        assert self._sfn is not None
+        doubted = [
+            t for t in active if t not in tracks and t.track_id and t.num_missed <= MAX_DOUBTS
+        ]
+        everyone = tracks + doubted
+        if detected is not None and (len(everyone) > self._max_crops or not everyone):
+            return tracks, detected
+        boxes = [self._next_box(t, now) if t.num_seen else None for t in everyone]
+        if detected is not None:
+            for row, box in enumerate(detected.boxes_xyxy):
+                known = boxes[row]
+                if known is None or iou_matrix(known[None], box[None])[0, 0] < DRIFT_IOU:
+                    boxes[row] = box
+        for track, box in zip(everyone, boxes, strict=True):
+            track.crop_box = box
+        faces = self._sfn.run(pixels, boxes_xyxy=np.array(boxes))
+        faces = rebox(faces, boxes_around(dense_points(self._model.face_model, faces)))
+        scores = [t.face.scores[0] if t.num_seen else 1.0 for t in everyone]
+        if detected is not None:
+            scores[: len(detected)] = detected.scores.tolist()
+        return everyone, replace(faces, scores=np.array(scores, np.float32))
+
+    def _next_box(self, track: Track, now: float) -> Array:
+        """Where to look for a face; where it was looked for last, unless it has moved."""
+        expected = track.face.boxes_xyxy[0] + np.tile(track.shift_at(now), 2)
+        last = track.crop_box
+        if last is not None and iou_matrix(expected[None], last[None])[0, 0] > HOLD_IOU:
+            return last
+        return expected
+
+    def _forget(self, now: float) -> None:
+        """End tracks unseen for long, never confirmed, or on another's face."""
+        kept: list[Track] = []
+        for track in sorted(self._tracks, key=lambda t: -t.num_seen):
+            unseen = now - track.seen_s
+            if unseen > REMEMBER_S or (unseen > 0 and track.track_id == 0):
+                continue
+            others = [k.face.boxes_xyxy for k in kept if k.seen_s == now]
+            if unseen == 0 and others:
+                overlaps = iou_matrix(track.face.boxes_xyxy, np.concatenate(others))
+                if overlaps.max() >= DUPLICATE_IOU:
+                    continue
+            kept.append(track)
+        self._tracks = kept
+
+    def _report(self, now: float, template: Faces) -> Faces:
+        shown = [t for t in self._tracks if now - t.seen_s <= COAST_S and t.track_id]
+        shown.sort(key=lambda t: t.track_id)
+        return replace(
+            concatenate([t.at(now) for t in shown], template.select(np.zeros(0, int))),
+            track_ids=np.array([t.track_id for t in shown], np.int64),
+            velocities=np.array([t.velocity for t in shown], np.float32).reshape(-1, 2),
+        )
+
+
+def _check_networks(model: Model, sfn: Model | None) -> None:
+    for network, kind in ((model, "mfn"), (sfn, "sfn")):
+        if network is not None and network.metadata.kind != kind:
+            raise InvalidInputError(f"expected an {kind}, got an {network.metadata.kind}")
+    if sfn is not None and sfn.face_model.sha256 != model.face_model.sha256:
+        raise InvalidInputError("the mfn and the sfn speak of different face models")

@@ -1,0 +1,113 @@
+import json
+
+import numpy as np
+import pytest
+
+from edgeface import InvalidInputError
+from edgeface.retarget import ARKIT_NAMES, Mapping, Retargeter, Source, calibrate, read_mapping
+from edgeface.retarget.arkit import mirrored_name
+from edgeface.rotations import angle_between
+
+NO_TURN = np.array([1.0, 0, 0, 0])
+
+
+def turn(axis, degrees):
+    half = np.deg2rad(degrees) / 2
+    return np.array([np.cos(half), *(np.sin(half) * np.eye(3)["xyz".index(axis)])])
+
+
+def test_without_a_mapping_arkit_goes_through():
+    shapes, head = Retargeter()({"jawOpen": 0.4}, turn("y", 20))
+    assert tuple(shapes) == ARKIT_NAMES
+    assert shapes["jawOpen"] == pytest.approx(0.4)
+    assert shapes["tongueOut"] == 0
+    assert angle_between(head, turn("y", 20)) < 1e-9
+
+
+def test_arkit_names_are_all_there_once():
+    assert len(set(ARKIT_NAMES)) == 52
+    assert all(mirrored_name(mirrored_name(n)) == n for n in ARKIT_NAMES)
+    assert {mirrored_name(n) for n in ARKIT_NAMES} == set(ARKIT_NAMES)
+
+
+def test_weights_gains_and_dead_zones():
+    mapping = Mapping(
+        targets={"A": {"jawOpen": 0.5, "mouthFunnel": -1.0}, "B": {"jawOpen": 3.0}},
+        sources={"jawOpen": Source(gain=1.5, dead_zone=0.2)},
+    )
+    shapes, _ = Retargeter(mapping)({"jawOpen": 0.6, "mouthFunnel": 0.1}, NO_TURN)
+    jaw = 1.5 * (0.6 - 0.2) / 0.8
+    assert shapes == {"A": pytest.approx(0.5 * jaw - 0.1), "B": 1.0}
+    shapes, _ = Retargeter(mapping)({"jawOpen": 0.2}, NO_TURN)
+    assert shapes == {"A": 0.0, "B": 0.0}
+
+
+def test_mirroring_swaps_sides_of_shapes_and_head():
+    retarget = Retargeter(Mapping(mirror=True))
+    shapes, head = retarget({"mouthSmileLeft": 0.7, "jawRight": 0.2, "jawOpen": 0.1}, turn("y", 30))
+    moved = {n: v for n, v in shapes.items() if v}
+    assert moved == {"mouthSmileRight": 0.7, "jawLeft": 0.2, "jawOpen": 0.1}
+    assert angle_between(head, turn("y", -30)) < 1e-9
+    for axis, sign in (("x", 1), ("z", -1)):
+        _, head = retarget({}, turn(axis, 30))
+        assert angle_between(head, turn(axis, sign * 30)) < 1e-9
+
+
+def test_head_gain_scales_the_angle():
+    _, head = Retargeter(Mapping(head_gain=0.5))({}, turn("z", 40))
+    assert angle_between(head, turn("z", 20)) < 1e-9
+    _, head = Retargeter(Mapping(head_gain=0.0))({}, turn("z", 40))
+    assert angle_between(head, NO_TURN) < 1e-9
+
+
+def test_a_calibrated_neutral_face_rests_and_the_full_range_stays():
+    neutral = [{"mouthFrownLeft": v, "jawOpen": 0.05} for v in (0.2, 0.3, 0.9)]
+    rest = calibrate(neutral, np.stack([turn("x", 8), turn("x", 10), turn("x", 12)]))
+    retarget = Retargeter(rest=rest)
+    shapes, head = retarget(neutral[1], turn("x", 10))
+    assert max(shapes.values()) == pytest.approx(0)
+    assert angle_between(head, NO_TURN) < 1e-6
+    shapes, head = retarget({"mouthFrownLeft": 1.0}, turn("x", -10))
+    assert shapes["mouthFrownLeft"] == pytest.approx(1)
+    assert angle_between(head, turn("x", -20)) < 1e-6
+    with pytest.raises(InvalidInputError, match="at least one frame"):
+        calibrate([], np.zeros((0, 4)))
+
+
+def write(path, **values):
+    path.write_text(json.dumps({"format": "edgeface-mapping", "version": [1, 0], **values}))
+    return path
+
+
+def test_mapping_files_are_read(tmp_path):
+    path = write(
+        tmp_path / "map.json", mirror=True, head={"bone": "J_Head", "gain": 0.8},
+        sources={"jawOpen": {"dead_zone": 0.1}}, targets={"A": {"jawOpen": 1}},
+    )  # fmt: skip
+    mapping = read_mapping(path)
+    assert mapping == Mapping(
+        {"A": {"jawOpen": 1.0}}, {"jawOpen": Source(1.0, 0.1)}, True, 0.8, "J_Head"
+    )
+
+
+def test_bad_mapping_files_are_named(tmp_path):
+    path = tmp_path / "map.json"
+    for values, message in (
+        ({"targets": {"A": {"jawopen": 1}}}, "'jawopen' is unknown; did you mean 'jawOpen'"),
+        ({"sources": {"zzz": {}}}, "'zzz' is unknown; known are eyeBlinkLeft"),
+        ({"target": {}}, "did you mean 'targets'"),
+        ({"targets": {"A": {"jawOpen": "much"}}}, "could not convert"),
+        ({"sources": {"jawOpen": {"gian": 2}}}, "gian"),
+        ({"sources": {"jawOpen": {"dead_zone": 1.0}}}, "must lie in"),
+        ({"version": [2, 0]}, "this reads 1.x"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            read_mapping(write(path, **values))
+    path.write_text("{")
+    with pytest.raises(InvalidInputError, match="cannot read"):
+        read_mapping(path)
+    path.write_text("[]")
+    with pytest.raises(InvalidInputError, match="lacks 'format'"):
+        read_mapping(path)
+    with pytest.raises(InvalidInputError, match="cannot read"):
+        read_mapping(tmp_path / "absent.json")

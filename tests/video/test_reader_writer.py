@@ -1,0 +1,199 @@
+"""Real files through PyAV: turned, uneven in time, damaged, odd."""
+
+import struct
+import sys
+
+import numpy as np
+import pytest
+
+from edgeface import BackendUnavailableError, InvalidInputError
+from edgeface.video import VideoWriter, open_video
+from edgeface.video import reader as reader_module
+
+av = pytest.importorskip("av")
+
+
+def frames_of(path):
+    with open_video(path) as video:
+        return list(video)
+
+
+def corner(image):
+    """Which corner is red: (row, column), 0 or 1."""
+    height, width = image.shape[:2]
+    spots = {(r, c): image[6 if r == 0 else height - 7, 6 if c == 0 else width - 7].astype(int)
+             for r in (0, 1) for c in (0, 1)}  # fmt: skip
+    return max(spots, key=lambda k: spots[k][0] - spots[k][1])
+
+
+def test_frames_come_in_order_with_their_times(make_video, ramp):
+    frames = frames_of(make_video("plain.mp4", ramp, fps=25))
+    assert [f.index for f in frames] == list(range(12))
+    np.testing.assert_allclose([f.time_s for f in frames], np.arange(12) / 25, atol=1e-3)
+    brightness = [f.image[40, 60].mean() for f in frames]
+    np.testing.assert_allclose(brightness, 60 + 8 * np.arange(12), atol=4)
+
+
+def test_uneven_times_are_kept(make_video, ramp):
+    times = np.cumsum([0, 0.04, 0.1, 0.02, 0.3, 0.04, 0.04, 0.2, 0.033, 0.05, 0.01, 0.9])
+    for name in ("uneven.mp4", "uneven.mkv"):
+        frames = frames_of(make_video(name, ramp, times_s=times))
+        np.testing.assert_allclose([f.time_s for f in frames], times, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("turn", "matrix", "place"),
+    [(90, (0, 1, -1, 0), (0, 1)), (180, (-1, 0, 0, -1), (1, 1)), (270, (0, -1, 1, 0), (1, 0))],
+)
+def test_phones_held_upright_are_turned(make_video, ramp, turn, matrix, place):
+    """The track header's matrix, as ISO/IEC 14496-12 has it, written by hand."""
+    path = make_video("phone.mp4", ramp)
+    data = bytearray(path.read_bytes())
+    start = data.find(b"tkhd") + 4 + 4 + 20 + 16  # version, times and ids, reserved and layer
+    a, b, c, d = (v << 16 for v in matrix)
+    data[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    image = frames_of(path)[0].image
+    assert image.shape[:2] == ((64, 96) if turn == 180 else (96, 64))
+    assert corner(image) == place
+
+
+def test_ten_bits_become_eight(make_video, ramp):
+    frames = frames_of(make_video("deep.mkv", ramp, codec="libx265", pix_fmt="yuv420p10le"))
+    assert frames[3].image.dtype == np.uint8
+    assert frames[3].image[40, 60].mean() == pytest.approx(84, abs=4)
+
+
+def test_a_stream_without_times_gets_them(tmp_path, make_video, ramp):
+    source = make_video("timed.mp4", ramp)
+    path = tmp_path / "raw.h264"
+    with av.open(str(source)) as container, av.open(str(path), "w", format="h264") as raw:
+        stream = raw.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                raw.mux(packet)
+    times = [f.time_s for f in frames_of(path)]
+    assert len(times) == 12
+    assert (np.diff(times) > 0).all()
+
+
+def test_bad_files_are_named(tmp_path, make_video, ramp):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("no video at all " * 20)
+    cut = make_video("cut.mp4", ramp)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), "fltp", "mono")
+        silence.rate = 16000
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    for name, message in (
+        ("absent.mp4", "no such video"),
+        ("empty.mp4", "is empty"),
+        ("text.mp4", "it is no video"),
+        ("cut.mp4", "cut off before its index"),
+        ("sound.mp4", "no pictures, only audio"),
+        (".", "is no file"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            open_video(tmp_path / name)
+
+
+def frames_before_error(video):
+    """What came, and the message of what ended it."""
+    frames = []
+    try:
+        for frame in video:
+            frames.append(frame)
+    except InvalidInputError as error:
+        return frames, str(error)
+    return frames, ""
+
+
+def test_a_file_that_breaks_off_yields_what_came_before(make_video, ramp):
+    path = make_video("long.mp4", [np.roll(i, 3 * k, 1) for k in range(8) for i in ramp])
+    data = path.read_bytes()
+    moov = data.find(b"moov") - 4
+    half = (data.find(b"mdat") + 4 + moov) // 2
+    path.write_bytes(data[:half] + bytes(moov - half) + data[moov:])
+    with open_video(path) as video:
+        frames, message = frames_before_error(video)
+    assert 10 < len(frames) < 96
+    assert f"after {len(frames)} frames" in message
+
+
+def test_a_camera_that_is_not_there_is_named():
+    with pytest.raises(InvalidInputError, match="camera:97"):
+        open_video("camera:97")
+
+
+def test_a_camera_pulled_out_is_named(make_video, ramp):
+    """A live source never ends by itself: the end of its frames is a loss."""
+    with open_video(make_video("plain.mp4", ramp)) as video:
+        live = reader_module.VideoReader(video._container, "camera:0", live=True)
+        frames, message = frames_before_error(live)
+    assert len(frames) == 12
+    assert message == "camera:0 stopped after 12 frames"
+
+
+def test_the_missing_library_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(BackendUnavailableError, match=r"edgeface\[video\]"):
+        open_video("any.mp4")
+
+
+def write_overlay(source, path, stop_after=None):
+    with open_video(source) as video:
+        writer = VideoWriter(path, video)
+        for frame in video:
+            writer.write(frame.image, frame.time_s)
+            if frame.index == stop_after:
+                break
+        writer.close()
+
+
+def sound_seconds(path):
+    with av.open(str(path)) as container:
+        last = list(container.decode(audio=0))[-1]
+        return last.time + last.samples / last.rate
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_overlays_keep_times_and_sound(tmp_path, make_video, ramp, suffix):
+    times = np.cumsum([0, *[0.04, 0.12] * 5, 0.1])
+    source = make_video("source.mp4", ramp, times_s=times, sound=True)
+    write_overlay(source, tmp_path / f"out{suffix}")
+    frames = frames_of(tmp_path / f"out{suffix}")
+    np.testing.assert_allclose([f.time_s for f in frames], times, atol=2e-3)
+    assert sound_seconds(tmp_path / f"out{suffix}") == pytest.approx(0.4, abs=0.1)
+
+
+def test_sound_stops_with_the_pictures(tmp_path, make_video, ramp):
+    source = make_video("source.mp4", ramp * 10, sound=True)
+    write_overlay(source, tmp_path / "out.mp4", stop_after=30)
+    assert len(frames_of(tmp_path / "out.mp4")) == 31
+    assert sound_seconds(tmp_path / "out.mp4") == pytest.approx(1.0, abs=0.1)
+
+
+def test_overlays_take_odd_and_changing_sizes(tmp_path, make_video, ramp):
+    source = make_video("source.mp4", ramp)
+    with open_video(source) as video:
+        writer = VideoWriter(tmp_path / "out.mp4", video)
+        for i, size in enumerate([(63, 95), (63, 95), (120, 40), (64, 96)]):
+            writer.write(np.full((*size, 3), 90, np.uint8), i / 30)
+        writer.close()
+    assert [f.image.shape for f in frames_of(tmp_path / "out.mp4")] == [(62, 94, 3)] * 4
+
+
+def test_what_cannot_be_written_is_named(tmp_path, make_video, ramp):
+    source = make_video("source.mp4", ramp, sound=True)
+    with open_video(source) as video:
+        for name, message in (
+            ("no/such/folder.mp4", "cannot write"),
+            ("out.xyz", "cannot write"),
+            ("out.webm", "cannot hold the source's sound"),
+        ):
+            with pytest.raises(InvalidInputError, match=message):
+                VideoWriter(tmp_path / name, video)

@@ -1,0 +1,98 @@
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+
+from edgeface import InvalidInputError
+from edgeface.video.recording import RecordingWriter, read_recording
+from edgeface.video.report import PLACE, VIEWER, write_report
+from edgeface.video.tracker import Tracker
+from tests.video.conftest import Person, Scene, frame_image
+
+
+@pytest.fixture
+def recorded(tmp_path, face_model):
+    """Two people, one of whom goes."""
+    people = [Person((100, 100), (1, 0), seed=1),
+              Person((230, 140), seed=2, hidden=frozenset(range(12, 99)))]  # fmt: skip
+    scene = Scene("mfn", face_model, people)
+    tracker = Tracker(scene)
+    writer = RecordingWriter(tmp_path / "take.jsonl", scene.metadata, "</script>clip.mp4", 25.0)
+    for i in range(30):
+        image = frame_image(i)
+        writer.write(i, i / 25, image.shape[:2], tracker.update(image, i / 25))
+    writer.close()
+    return tmp_path / "take.jsonl"
+
+
+def test_recordings_come_back(recorded, face_model):
+    recording = read_recording(recorded)
+    assert recording.num_frames == 30
+    assert recording.header["size"] == [240, 320]
+    assert recording.header["face_model_sha256"] == face_model.sha256
+    first = recording.performance()
+    assert first.track_id == 1
+    np.testing.assert_allclose(first.times_s, np.arange(30) / 25, atol=1e-6)
+    np.testing.assert_allclose(first.quaternions_wxyz, np.tile([1, 0, 0, 0], (30, 1)), atol=1e-5)
+    np.testing.assert_allclose(first.identity_coeffs, Person((0, 0), seed=1).identity(), atol=1e-3)
+    assert first.blendshapes[0]["jawOpen"] == pytest.approx(0.02)
+    assert len(recording.performance(2).frames) == 12
+    with pytest.raises(InvalidInputError, match="no track 7; there are 1, 2"):
+        recording.performance(7)
+
+
+def test_a_line_that_was_cut_off_costs_only_itself(recorded):
+    text = recorded.read_text()
+    recorded.write_text(text[: len(text) - 300])
+    assert read_recording(recorded).num_frames == 29
+
+
+def test_what_is_no_recording_is_named(tmp_path, recorded):
+    lines = recorded.read_text().splitlines()
+    path = tmp_path / "bad.jsonl"
+    for text, message in (
+        ("", "no edgeface recording"),
+        ("{}\n", "no edgeface recording"),
+        ("hello\n", "line 1 is no JSON"),
+        (lines[0].replace("[1,0]", "[2,0]"), "this reads 1.x"),
+        ("\n".join([lines[0], "{]", lines[1]]), "line 2 is no JSON"),
+        (lines[0] + '\n{"frame": 0}\n{"frame": 1}\n', "is damaged: KeyError"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InvalidInputError, match=re.escape(message)):
+            read_recording(path)
+    with pytest.raises(InvalidInputError, match="cannot read"):
+        read_recording(tmp_path / "absent.jsonl")
+    path.write_text(lines[0])
+    with pytest.raises(InvalidInputError, match="nobody was seen"):
+        read_recording(path).performance()
+
+
+def test_reports_hold_everything_they_need(tmp_path, recorded, face_model):
+    write_report(tmp_path / "report.html", read_recording(recorded), face_model)
+    page = (tmp_path / "report.html").read_text()
+    assert not re.findall(r"<[^>]+\b(?:src|href)=\"(?!data:)", page)
+    assert "http" not in page
+    assert page.count("</script>") == VIEWER.read_text().count("</script>")
+    text = page.split('type="application/json">')[1].split("</script>")[0]
+    data = json.loads(text)
+    assert data["source"] == "script>clip.mp4"
+    assert [p["id"] for p in data["people"]] == [1, 2]
+    assert data["duration"] == pytest.approx(29 / 25)
+    offsets = np.frombuffer(base64.b64decode(data["mesh"]["offsets"]), "<i2")
+    np.testing.assert_allclose(
+        offsets * data["mesh"]["offset_unit"], face_model.expression.ravel(), atol=1e-4
+    )
+    weights = np.frombuffer(base64.b64decode(data["people"][0]["weights"]), np.uint8)
+    assert weights.shape == (30 * 46,)
+    assert (weights == round(0.02 * 255)).all()
+
+
+def test_reports_need_the_recordings_face_model(tmp_path, recorded, face_model):
+    lines = recorded.read_text().replace(face_model.sha256, "0" * 64)
+    recorded.write_text(lines)
+    with pytest.raises(InvalidInputError, match="another face model"):
+        write_report(tmp_path / "report.html", read_recording(recorded), face_model)
+    assert VIEWER.read_text().count(PLACE) == 1

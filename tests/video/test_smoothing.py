@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from edgeface import InvalidInputError
+from edgeface.rotations import angle_between, quaternion_from_rotation, slerp
+from edgeface.video.smoothing import (
+    STRENGTHS,
+    FaceSmoother,
+    OneEuro,
+    OneEuroRotation,
+    settings_of,
+)
+from tests.video.conftest import Person, Scene
+
+EACH = pytest.mark.parametrize("strength", sorted(STRENGTHS))
+
+
+@EACH
+@pytest.mark.parametrize("fps", [25, 30])
+@pytest.mark.parametrize("blink", [[0.9, 0.9, 0.9], [0.5, 1.0, 0.5]])
+def test_a_blink_of_three_frames_keeps_80_percent(strength, fps, blink):
+    smooth = OneEuro(settings_of(strength).expression)
+    noise = np.random.default_rng(1).normal(0, 0.01, 60)
+    values = np.concatenate([np.zeros(40), blink, np.zeros(17)]) + noise
+    out = [float(smooth(np.array([[v]]), 1 / fps)[0, 0]) for v in values]
+    assert max(out[40:46]) >= 0.8 * max(blink)
+
+
+@EACH
+def test_rest_is_smoothed_and_speed_followed(strength, random):
+    group = settings_of(strength).points
+    noise = random.normal(0, 0.002, (300, 68, 2))
+    smooth = OneEuro(group)
+    out = np.array([smooth(n, 1 / 30) for n in noise])[60:]
+    assert out.std() < 0.4 * noise.std()
+    smooth = OneEuro(group)
+    moving = np.arange(60)[:, None] * [0.1, 0.0]  # three face sizes a second
+    out = np.array([smooth(m[None], 1 / 30)[0] for m in moving])
+    assert (moving - out)[-1, 0] < 0.1  # less than a frame behind
+
+
+@EACH
+def test_speed_counts_in_face_sizes(strength, random):
+    small, large = OneEuro(settings_of(strength).points), OneEuro(settings_of(strength).points)
+    for value in random.normal(0, 0.1, (20, 68, 3)):
+        a, b = small(value, 1 / 30, size=1.0), large(100 * value, 1 / 30, size=100.0)
+    np.testing.assert_allclose(100 * a, b)
+
+
+@EACH
+def test_rotation_filter_stays_on_the_manifold_and_ignores_signs(strength, random):
+    a = np.array([1.0, 0, 0, 0])
+    b = np.array([np.cos(0.5), np.sin(0.5), 0, 0])
+    plain, flipped = (OneEuroRotation(settings_of(strength).rotation) for _ in range(2))
+    for t in range(40):
+        q = slerp(a, b, t / 40)
+        p, f = plain(q, 1 / 30), flipped(q if t % 2 else -q, 1 / 30)
+        assert np.linalg.norm(p) == pytest.approx(1, abs=1e-9)
+        assert angle_between(p, f) < 1e-6
+    assert angle_between(p, q) < 0.1
+
+
+def test_the_whole_face_is_smoothed_and_off_changes_nothing(face_model):
+    still = Scene("mfn", face_model, []).faces(0, [Person((9, 9))], [Person((90, 90)).box(0)])
+    moved = Scene("mfn", face_model, []).faces(0, [Person((9, 9))], [Person((93, 90)).box(0)])
+    off, light = FaceSmoother("off"), FaceSmoother("light")
+    for smooth in (off, light):
+        smooth(still, 1 / 30)
+    assert off(moved, 1 / 30) is moved
+    out = light(moved, 1 / 30)
+    assert 90 < out.boxes_xyxy.reshape(2, 2)[:, 0].mean() < 93
+    assert (out.landmarks_2d < moved.landmarks_2d + 1e-3).all()
+    light.reset()
+    np.testing.assert_array_equal(light(moved, 1 / 30).landmarks_3d, moved.landmarks_3d)
+    np.testing.assert_allclose(quaternion_from_rotation(out.rotation), [[1, 0, 0, 0]], atol=1e-6)
+
+
+def test_an_unknown_strength_is_named():
+    with pytest.raises(InvalidInputError, match="'medium'"):
+        FaceSmoother("medium")

@@ -1,0 +1,186 @@
+"""``edgeface track`` and ``edgeface demo`` on scenes whose faces are known."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeface.cli import main, track
+from edgeface.video import open_video
+from edgeface.video.live import LiveView
+from edgeface.video.reader import Frame
+from edgeface.video.recording import read_recording
+from tests.video.conftest import Person, Scene, frame_image
+
+pytest.importorskip("av")
+
+
+class StillScene(Scene):
+    """A scene that needs no frame number: its people stand still."""
+
+    def run(self, image, **options):
+        return super().run(frame_image(0, image.shape[:2]), **options)
+
+
+@pytest.fixture
+def networks(monkeypatch, face_model):
+    """One person in every frame, whatever the picture."""
+    people = [Person((48, 32), side=40, seed=1)]
+    made = {k: StillScene(k, face_model, people) for k in ("mfn", "sfn")}
+    monkeypatch.setattr(track, "load", lambda name, num_threads=0: made[name])
+    return made
+
+
+@pytest.fixture
+def clip(make_video, ramp):
+    return make_video("clip.mp4", ramp * 2, sound=True)
+
+
+@pytest.mark.parametrize("mode", ["auto", "mfn", "sfn"])
+def test_track_writes_overlay_and_recording(networks, clip, tmp_path, capsys, mode):
+    out, take = tmp_path / "overlay.mp4", tmp_path / "take.jsonl"
+    command = ["track", str(clip), "--out", str(out), "--record", str(take), "--mode", mode]
+    assert main([*command, "--mesh"]) == 0
+    printed = capsys.readouterr()
+    assert "24 frames" in printed.out
+    assert "1 person" in printed.out
+    assert printed.err == ""
+    recording = read_recording(take)
+    assert list(recording.performances) == [1]
+    assert recording.num_frames == 24
+    with open_video(out) as video:
+        frames = list(video)
+        assert video.has_sound
+    assert len(frames) == 24
+    assert networks["sfn"].calls == (0 if mode == "mfn" else 24)
+
+
+def test_track_exports_every_format(networks, clip, tmp_path, capsys):
+    take = tmp_path / "take.jsonl"
+    assert main(["track", str(clip), "--record", str(take)]) == 0
+    for name in ("take.csv", "take.html"):
+        assert main(["track", str(clip), "--record", str(tmp_path / name)]) == 0
+        assert main(["track", str(take), "--record", str(tmp_path / f"again-{name}")]) == 0
+        assert (tmp_path / name).read_text() == (tmp_path / f"again-{name}").read_text()
+    assert main(["track", str(take), "--record", str(tmp_path / "x.data"), "--to", "livelink"]) == 0
+    assert (tmp_path / "x.data").read_text() == (tmp_path / "take.csv").read_text()
+    assert not list(tmp_path.glob("*.part.jsonl"))
+    assert "wrote" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("networks")
+def test_track_names_what_is_wrong(clip, tmp_path, capsys):
+    for command, message in (
+        (["absent.mp4"], "no such video"),
+        ([str(clip), "--record", "x.abc"], "names no format"),
+        ([str(clip), "--record", "x.glb"], "needs --character"),
+        ([str(clip), "--record", "x.glb", "--character", "no.glb"], "no such character"),
+        ([str(clip), "--record", "x.csv", "--mapping", "no.json"], "cannot read the mapping"),
+        ([str(clip), "--record", "x.csv", "--calibrate", "-1"], "seconds >= 0"),
+        ([str(clip), "--vmc", "nowhere"], "HOST:PORT"),
+        ([str(clip), "--out", str(tmp_path / "no" / "x.mp4")], "cannot write"),
+    ):
+        assert main(["track", *command]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_track_of_nobody_is_a_recording_of_nobody(networks, clip, tmp_path, capsys):
+    for network in networks.values():
+        network.people.clear()
+    assert main(["track", str(clip), "--record", str(tmp_path / "take.jsonl")]) == 0
+    assert "0 people" in capsys.readouterr().out
+    assert read_recording(tmp_path / "take.jsonl").performances == {}
+    assert main(["track", str(clip), "--record", str(tmp_path / "take.csv")]) == 1
+    assert "nobody was seen" in capsys.readouterr().err
+    assert read_recording(tmp_path / "take.csv.part.jsonl").num_frames == 24
+
+
+@pytest.mark.usefixtures("networks")
+def test_a_file_that_breaks_off_keeps_what_came_before(make_video, ramp, tmp_path, capsys):
+    path = make_video("long.mp4", [np.roll(i, 3 * k, 1) for k in range(8) for i in ramp])
+    data = path.read_bytes()
+    moov = data.find(b"moov") - 4
+    half = (data.find(b"mdat") + 4 + moov) // 2
+    path.write_bytes(data[:half] + bytes(moov - half) + data[moov:])
+    out, take = tmp_path / "overlay.mp4", tmp_path / "take.jsonl"
+    assert main(["track", str(path), "--out", str(out), "--record", str(take)]) == 1
+    count = read_recording(take).num_frames
+    assert f"after {count} frames" in capsys.readouterr().err
+    with open_video(out) as video:
+        assert len(list(video)) == count > 10
+
+
+def test_a_face_that_fills_the_frame_is_tracked(networks, clip, tmp_path):
+    for network in networks.values():
+        network.people[:] = [Person((48, 32), side=150)]
+    assert main(["track", str(clip), "--record", str(tmp_path / "t.jsonl")]) == 0
+    assert len(read_recording(tmp_path / "t.jsonl").performance().frames) == 24
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_keeps_what_was_written(tmp_path, sign):
+    """The real command, in a process of its own, on the clip that ships."""
+    out, take = tmp_path / "overlay.mp4", tmp_path / "take.jsonl"
+    command = [sys.executable, "-m", "edgeface.cli", "track", "demo", "--mode", "mfn"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "--record", str(take)], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and _num_lines(take) < 5:
+        time.sleep(0.01)
+    process.send_signal(sign)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == track.INTERRUPTED, errors
+    assert "(stopped)" in printed
+    count = read_recording(take).num_frames
+    assert 4 <= count < 240
+    with open_video(out) as video:
+        assert len(list(video)) >= count - 1
+
+
+def _num_lines(path: Path) -> int:
+    return len(path.read_bytes().splitlines()) if path.exists() else 0
+
+
+def test_the_live_page_streams_pictures_and_faces(face_model):
+    scene = StillScene("mfn", face_model, [Person((48, 32), side=40)])
+    view = LiveView(face_model, "a clip", 0)
+    stop = threading.Event()
+
+    def play():
+        image = frame_image(0, (64, 96))
+        tracked = replace(scene.run(image), track_ids=np.array([4]))
+        while not stop.wait(0.02):
+            view.show(Frame(0, 1.5, image), tracked)
+
+    player = threading.Thread(target=play)
+    player.start()
+    try:
+        with urllib.request.urlopen(view.url, timeout=10) as page:
+            assert '"live":true' in page.read().decode()
+        with urllib.request.urlopen(view.url + "faces", timeout=10) as events:
+            frame = json.loads(events.readline().decode().removeprefix("data: "))
+        assert frame["time_s"] == 1.5
+        assert [f["id"] for f in frame["faces"]] == [4]
+        assert len(frame["faces"][0]["weights"]) == 46
+        with urllib.request.urlopen(view.url + "video", timeout=10) as pictures:
+            assert b"edgeface-frame" in pictures.readline()
+            assert b"image/jpeg" in pictures.readline()
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(view.url + "secret", timeout=10)
+    finally:
+        stop.set()
+        player.join()
+        view.close()
