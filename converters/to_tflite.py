@@ -124,7 +124,7 @@ def _ranges(content: bytes, quantizer: Quantizer, calibration: NDArray[np.uint8]
     recipes.load_quantization_recipe(quantizer.get_quantization_recipe())
     calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
     name = calibrator._tfl_interpreter.get_signature_list()[SIGNATURE]["inputs"][0]
-    calibrator.calibrate({SIGNATURE: ({name: image[None]} for image in calibration)}, recipes)
+    calibrator.calibrate({SIGNATURE: [{name: image[None]} for image in calibration]}, recipes)
     ranges = calibrator.get_model_qsvs()
     for extremes in ranges.values():
         if "min" in extremes and np.max(extremes["max"]) - np.min(extremes["min"]) < NARROWEST:

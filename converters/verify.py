@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgeface.compare import Comparison, compare
+from edgeface.converters.quiet import silenced
 from edgeface.errors import ParityError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
@@ -39,7 +40,8 @@ class NetworkBackend:
 def open_written(path: Path) -> Model:
     """The file in its own runtime; a CoreML package off macOS in `mil_executor`."""
     if path.suffix == ".mlpackage" and sys.platform != "darwin":
-        from edgeface.converters.mil_executor import MilBackend
+        with silenced():  # coremltools reports what it lacks on other systems
+            from edgeface.converters.mil_executor import MilBackend
 
         return Model(MilBackend(path))
     return load(path, num_threads=1)

@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgeface.backends import BackendInfo, backends
     from edgeface.errors import (
         BackendUnavailableError,
         ConversionError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DEMO_PHOTO",
+    "BackendInfo",
     "BackendUnavailableError",
     "ConversionError",
     "EdgeFaceError",
@@ -44,6 +46,7 @@ __all__ = [
     "ModelFormatError",
     "ParityError",
     "__version__",
+    "backends",
     "default_face_model",
     "from_facewarehouse",
     "from_ict_facekit",
@@ -52,11 +55,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BackendInfo": "backends",
     "DEMO_PHOTO": "model",
     "Face": "faces",
     "FaceModel": "face_model",
     "Faces": "faces",
     "Model": "model",
+    "backends": "backends",
     "default_face_model": "face_model",
     "from_facewarehouse": "face_model_import",
     "from_ict_facekit": "face_model_import",

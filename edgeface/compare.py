@@ -240,8 +240,9 @@ def _compare_faces(
     longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)[:, None]
     distance = np.linalg.norm(ours.landmarks_2d - theirs.landmarks_2d, axis=2)
     shapes = np.abs(ours.expression_coeffs - theirs.expression_coeffs)
-    turned = np.einsum("nij,nij->n", ours.rotation.astype(float), theirs.rotation.astype(float))
-    angles = np.rad2deg(np.arccos(np.clip((turned - 1) / 2, -1, 1)))
+    # |R - Q| = 2 sqrt(2) sin(angle / 2); the arc cosine of the trace is blind to small angles
+    turned = np.linalg.norm(ours.rotation - theirs.rotation, axis=(1, 2))
+    angles = np.rad2deg(2 * np.arcsin(np.clip(turned / np.sqrt(8), 0, 1)))
     result.largest("boxes px", float(np.abs(boxes - theirs.boxes_xyxy).max()), name)
     result.largest("landmarks px", float(distance.max()), name)
     result.largest("landmarks %", float((100 * distance / longer).max()), name)

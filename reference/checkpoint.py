@@ -59,7 +59,7 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
             {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
         )
         epoch = int(content["epoch"])
-    except (KeyError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError,
+    except (KeyError, RuntimeError, EOFError, OSError, TypeError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise ModelFormatError(
             f"{path} is no edgeface checkpoint, or is damaged: {error}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -104,7 +106,9 @@ def backends() -> tuple[BackendInfo, ...]:
     report: list[BackendInfo] = []
     for suffix, (engine, modules, install) in _ENGINES.items():
         found = next((m for m in modules if importlib.util.find_spec(m) is not None), None)
-        available = found is not None and (suffix != ".mlpackage" or sys.platform == "darwin")
+        available = found is not None and (
+            suffix != ".mlpackage" or platform.system() == "Darwin"
+        )
         version = _version(found) if found else ""
         report.append(BackendInfo(suffix, engine, version, available, install))
     return tuple(report)
@@ -115,3 +119,13 @@ def _version(module: str) -> str:
         return importlib.metadata.version(module.replace("_", "-"))
     except importlib.metadata.PackageNotFoundError:  # another distribution provides the module
         return "unknown"
+
+
+class _Callable(ModuleType):
+    """Lets ``edgeface.backends()`` be called, although importing this package takes that name."""
+
+    def __call__(self) -> tuple[BackendInfo, ...]:
+        return backends()
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -26,7 +26,7 @@ class CoremlBackend:
     do calls from several threads. CoreML chooses its own threads.
     """
 
-    def __init__(self, path: Path, num_threads: int, device: str | None) -> None:
+    def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
         if platform.system() != "Darwin":
             raise BackendUnavailableError(
                 "CoreML runs on macOS only; elsewhere, check a package against the checkpoint it "

@@ -22,7 +22,7 @@ class OnnxBackend:
     ONNX Runtime runs calls from several threads side by side.
     """
 
-    def __init__(self, path: Path, num_threads: int, device: str | None) -> None:
+    def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
         runtime = _runtime()
         known = runtime.get_available_providers()
         if device is not None and device not in known:

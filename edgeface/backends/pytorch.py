@@ -22,7 +22,7 @@ class PytorchBackend:
     several threads run side by side.
     """
 
-    def __init__(self, path: Path, num_threads: int, device: str | None) -> None:
+    def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
         self._torch = _torch()
         if num_threads:
             self._torch.set_num_threads(num_threads)

@@ -29,7 +29,7 @@ class TfliteBackend:
     threads, since an interpreter owns its tensors.
     """
 
-    def __init__(self, path: Path, num_threads: int, device: str | None) -> None:
+    def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
         library = _library()
         try:
             entries = read_metadata_buffers(path.read_bytes(), str(path))
