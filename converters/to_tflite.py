@@ -98,6 +98,8 @@ def save(content: bytes, metadata: Metadata, face_model: FaceModel, path: Path) 
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
     names = (INPUT, *metadata.output_names)
+    for tensor in graph.tensors:  # the long names of Python classes are a tenth of an int8 file
+        tensor.name = _layer(tensor.name.decode()).encode()
     # litert-torch numbers a signature's entries in the order of the network's
     for entry, name in zip([*signature.inputs, *signature.outputs], names, strict=True):
         graph.tensors[entry.tensorIndex].name = name.encode()

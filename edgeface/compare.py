@@ -77,8 +77,8 @@ class Comparison:
         ]
 
     def largest(self, quantity: str, value: float, image: str) -> None:
-        """Keep the larger of what is known and ``value``; NaN counts as larger."""
-        if quantity not in self.values or not value <= self.values[quantity]:
+        """Keep the larger of what is known and ``value``; NaN is larger than all."""
+        if value > self.values.get(quantity, -np.inf) or np.isnan(value):
             self.values[quantity], self.worst[quantity] = float(value), image
 
 
