@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from edgeface.converters.convert import FORMATS, Written, convert, describe
+from edgeface.converters.pipeline import FORMATS, Written, convert, describe
 
 __all__ = ["FORMATS", "Written", "convert", "describe"]

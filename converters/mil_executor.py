@@ -30,7 +30,7 @@ class MilBackend:
 
     def __init__(self, path: Path) -> None:
         try:
-            package = ct.models.MLModel(str(path), skip_model_load=True)
+            package: Any = ct.models.MLModel(str(path), skip_model_load=True)
             spec = package.get_spec()
             program = read_program(spec, spec.specificationVersion, package.weights_dir)
             entries = dict(package.user_defined_metadata)

@@ -58,7 +58,7 @@ def lower(exported: Any, precision: str, calibration: NDArray[np.uint8] | None) 
     program, metadata = exported
     shape = (1, 3, metadata.input_size, metadata.input_size)
     with quietly("coremltools"):
-        model = ct.convert(
+        model: Any = ct.convert(
             program,
             inputs=[ct.ImageType("image", shape, color_layout=ct.colorlayout.RGB)],
             outputs=[ct.TensorType(name) for name in metadata.output_names],

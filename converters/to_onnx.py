@@ -116,8 +116,8 @@ def _quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 def _quantize(model: onnx.ModelProto, calibration: NDArray[np.uint8]) -> onnx.ModelProto:
     """Weights int8 a channel, activations uint8, by pairs of quantise and dequantise nodes.
 
-    Ranges are the extremes over the calibration images; the layers that give the outputs stay
-    float32 (`docs/converters.md` has the measurements behind both).
+    Ranges are the extremes over the calibration images; the layers that give the outputs compute
+    with float32 (`docs/converters.md` has the measurements behind both).
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -150,7 +150,7 @@ def _quantize(model: onnx.ModelProto, calibration: NDArray[np.uint8]) -> onnx.Mo
         )
         quantized = onnx.load(target)
     del quantized.graph.value_info[:]  # derived by shape inference, and a tenth of the file
-    return quantized
+    return _quantize_weights(quantized)  # of the layers left out
 
 
 def _last_layers(model: onnx.ModelProto) -> list[str]:

@@ -69,8 +69,10 @@ def lower(exported: bytes, precision: str, calibration: NDArray[np.uint8] | None
         else:
             assert calibration is not None
             quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
+            # these compute with float32 (docs/converters.md says why)
+            quantizer.add_weight_only_config(OUTPUT_LAYERS, ALL, num_bits=8)
             quantizer.update_quantization_recipe(
-                OUTPUT_LAYERS, ALL, algorithm_key=AlgorithmName.NO_QUANTIZE
+                ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
             )
             ranges = _ranges(exported, quantizer, calibration)
         result: Any = quantizer.quantize(ranges)

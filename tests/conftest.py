@@ -54,26 +54,43 @@ def sfn(face_model):
 
 
 @pytest.fixture(scope="session")
+def exported(sfn):
+    """That network as exported to a format by name, each made once."""
+    from edgeface.converters import describe
+    from tests.export import exporter
+
+    done = {}
+
+    def get(name):
+        if name not in done:
+            done[name] = exporter(name).export(sfn, describe(sfn))
+        return done[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
 def photo():
     return [("the photo", read_image(edgeface.DEMO_PHOTO))]
 
 
 @pytest.fixture(scope="session")
-def onnx_file(sfn, tmp_path_factory):
+def onnx_file(sfn, exported, tmp_path_factory):
     from tests.export import write
 
-    return write("onnx", sfn, tmp_path_factory.mktemp("onnx") / "sfn.onnx")
+    return write("onnx", sfn, tmp_path_factory.mktemp("onnx") / "sfn.onnx", exported("onnx"))
 
 
 @pytest.fixture(scope="session")
-def tflite_file(sfn, tmp_path_factory):
+def tflite_file(sfn, exported, tmp_path_factory):
     from tests.export import write
 
-    return write("tflite", sfn, tmp_path_factory.mktemp("tflite") / "sfn.tflite")
+    path = tmp_path_factory.mktemp("tflite") / "sfn.tflite"
+    return write("tflite", sfn, path, exported("tflite"))
 
 
 @pytest.fixture(scope="session")
-def pt2_file(sfn, tmp_path_factory):
+def pt2_file(sfn, exported, tmp_path_factory):
     from tests.export import write
 
-    return write("pt2", sfn, tmp_path_factory.mktemp("pt2") / "sfn.pt2")
+    return write("pt2", sfn, tmp_path_factory.mktemp("pt2") / "sfn.pt2", exported("pt2"))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import edgeface
-from edgeface.converters.convert import _module, describe
+from edgeface.converters.pipeline import _module, describe
 from edgeface.reference.checkpoint import KEY, TrainedNetwork
 from edgeface.reference.checkpoint import describe as checkpoint_entry
 from edgeface.reference.config import CONFIGS
@@ -51,11 +51,11 @@ def exporter(name):
         pytest.skip(str(error))
 
 
-def write(format_name, trained, path, precision="fp32", calibration=None):
-    """One file of a network, unverified."""
+def write(format_name, trained, path, exported=None):
+    """One fp32 file of a network, unverified; ``exported`` spares exporting it anew."""
     module = exporter(format_name)
-    metadata = replace(describe(trained), precision=precision)
-    model = module.lower(module.export(trained, metadata), precision, calibration)
+    metadata = describe(trained)
+    model = module.lower(exported or module.export(trained, metadata), "fp32", None)
     module.save(model, replace(metadata, graph=module.describe(model)), trained.face_model, path)
     return path
 

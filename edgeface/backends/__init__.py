@@ -106,9 +106,7 @@ def backends() -> tuple[BackendInfo, ...]:
     report: list[BackendInfo] = []
     for suffix, (engine, modules, install) in _ENGINES.items():
         found = next((m for m in modules if importlib.util.find_spec(m) is not None), None)
-        available = found is not None and (
-            suffix != ".mlpackage" or platform.system() == "Darwin"
-        )
+        available = found is not None and (suffix != ".mlpackage" or platform.system() == "Darwin")
         version = _version(found) if found else ""
         report.append(BackendInfo(suffix, engine, version, available, install))
     return tuple(report)

@@ -18,9 +18,7 @@ from edgeface import (
     ParityError,
 )
 from edgeface.cli import main
-from edgeface.converters import convert
-from edgeface.converters import convert as package_convert
-from edgeface.converters.convert import importlib as convert_importlib
+from edgeface.converters import convert, describe
 from tests.export import exporter, save_checkpoint, untrained
 
 pytestmark = [
@@ -113,7 +111,7 @@ def test_convert_names_a_missing_library(checkpoint, tmp_path, monkeypatch):
     def absent(name):
         raise ImportError("gone", name="litert_torch")
 
-    monkeypatch.setattr(convert_importlib, "import_module", absent)
+    monkeypatch.setattr("edgeface.converters.pipeline.importlib.import_module", absent)
     with pytest.raises(BackendUnavailableError, match=r"litert_torch: pip install 'edgeface\[conv"):
         convert(checkpoint, tmp_path, ["tflite"])
 
@@ -156,7 +154,7 @@ def test_convert_wraps_an_exporters_errors(sfn, tmp_path):
     trained = type(sfn)(sfn.config, Unexportable(), sfn.face_model, 0)
     module = exporter("onnx")
     with pytest.raises(ConversionError, match="the ONNX exporter failed"):
-        module.export(trained, package_convert.__globals__["describe"](trained))
+        module.export(trained, describe(trained))
 
 
 def test_report_entries_are_json_numbers(checkpoint, tmp_path):

@@ -6,7 +6,7 @@ import torch
 
 import edgeface
 from edgeface.compare import compare
-from edgeface.converters.convert import describe
+from edgeface.converters.pipeline import describe
 from edgeface.converters.verify import NetworkBackend, open_written, verify
 from edgeface.model import Model
 from tests.export import THIN, exporter, untrained, write
@@ -77,25 +77,10 @@ def test_lower_precisions_stay_near(name, precision, largest, sfn, photo, tmp_pa
     assert weights < whole * (0.55 if precision == "fp16" else 0.6)
 
 
-@pytest.fixture(scope="module")
-def exported(sfn):
-    """The exported network by format, each made once."""
-    done = {}
-
-    def get(name):
-        if name not in done:
-            done[name] = exporter(name).export(sfn, describe(sfn))
-        return done[name]
-
-    return get
-
-
 @pytest.mark.parametrize(
     ("precision", "largest"), [("fp32", 1e-4), ("fp16", 0.02), ("int8", 0.1), ("palette", 0.5)]
 )
-def test_coreml_packages_compute_the_network(
-    precision, largest, sfn, photo, tmp_path, exported, monkeypatch
-):
+def test_coreml_packages_compute_the_network(precision, largest, sfn, photo, tmp_path, exported):
     module = exporter("coreml")
     model = module.lower(exported("coreml"), precision, None)
     path = tmp_path / "sfn.mlpackage"

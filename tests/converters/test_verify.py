@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgeface import MetadataError, ParityError
+from edgeface.converters import describe
 from edgeface.converters.verify import verify
 from edgeface.metadata import KEY
 from tests.export import exporter
@@ -82,18 +83,17 @@ def test_verify_catches_missing_metadata(graph, sfn, photo, tmp_path):
         check(graph, sfn, photo, tmp_path)
 
 
-def test_verify_catches_a_coreml_package_of_another_colour_order(sfn, photo, tmp_path):
+def test_verify_catches_a_coreml_package_of_another_colour_order(sfn, exported, photo, tmp_path):
     module = exporter("coreml")
     import coremltools as ct
 
-    from edgeface.converters.convert import describe
-
     metadata = describe(sfn)
-    model = module.lower(module.export(sfn, metadata), "fp32", None)
+    model = module.lower(exported("coreml"), "fp32", None)
     module.save(model, metadata, sfn.face_model, tmp_path / "right.mlpackage")
     verify(sfn, tmp_path / "right.mlpackage", photo)
     spec = model.get_spec()
-    spec.description.input[0].type.imageType.colorSpace = ct.proto.FeatureTypes_pb2.ImageFeatureType.BGR
+    image = spec.description.input[0].type.imageType
+    image.colorSpace = image.BGR
     flipped = ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
     module.save(flipped, metadata, sfn.face_model, tmp_path / "flipped.mlpackage")
     with pytest.raises(ParityError, match="differs from its network"):

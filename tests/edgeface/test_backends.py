@@ -1,4 +1,4 @@
-"""Every backend behaves alike: outputs, threads, clones, pickles, closing, bad files and devices."""
+"""Every backend behaves alike: outputs, threads, clones, pickles, bad files and devices."""
 
 import multiprocessing
 import pickle
@@ -140,7 +140,7 @@ def test_backends_tells_what_is_there_and_what_is_missing(monkeypatch):
 
 def test_coreml_elsewhere_says_how_to_verify(monkeypatch, tmp_path):
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    with pytest.raises(BackendUnavailableError, match="macOS only.*--to coreml"):
+    with pytest.raises(BackendUnavailableError, match=r"macOS only.*--to coreml"):
         CoremlBackend(tmp_path / "a.mlpackage", 0, None)
 
 
@@ -179,9 +179,10 @@ def test_tflite_metadata_is_what_the_schema_says(tflite_file):
 
 def test_tflite_without_metadata_is_an_error(tflite_file, tmp_path):
     data = tflite_file.read_bytes()
-    assert data.count(b"\x08\x00\x00\x00edgeface\x00") == 1
+    key = b"\x08\x00\x00\x00edgeface\x00"  # a flatbuffer string: its length, then its bytes
+    assert data.count(key) == 1
     other = tmp_path / "other.tflite"
-    other.write_bytes(data.replace(b"\x08\x00\x00\x00edgeface\x00", b"\x08\x00\x00\x00edgefoot\x00"))
+    other.write_bytes(data.replace(key, key.replace(b"face", b"foot")))
     with pytest.raises(MetadataError, match="carries no metadata"):
         edgeface.load(other)
 
