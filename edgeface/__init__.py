@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgeface.backends import BackendInfo, backends
     from edgeface.errors import (
         BackendUnavailableError,
         ConversionError,
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DEMO_PHOTO",
+    "BackendInfo",
     "BackendUnavailableError",
     "ConversionError",
     "EdgeFaceError",
@@ -46,6 +48,7 @@ __all__ = [
     "ParityError",
     "Tracker",
     "__version__",
+    "backends",
     "default_face_model",
     "from_facewarehouse",
     "from_ict_facekit",
@@ -54,12 +57,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BackendInfo": "backends",
     "DEMO_PHOTO": "model",
     "Face": "faces",
     "FaceModel": "face_model",
     "Faces": "faces",
     "Model": "model",
     "Tracker": "video.tracker",
+    "backends": "backends",
     "default_face_model": "face_model",
     "from_facewarehouse": "face_model_import",
     "from_ict_facekit": "face_model_import",

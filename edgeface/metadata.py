@@ -13,8 +13,8 @@ from edgeface.errors import MetadataError
 
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
-"""The face model's ``.npz``, base64, beside the JSON."""
-SCHEMA_VERSION = (1, 0)
+"""The face model's ``.npz`` beside the JSON; base64 where the format holds text only."""
+SCHEMA_VERSION = (1, 1)
 PAD_VALUE = 127
 
 OUTPUTS = {
@@ -40,7 +40,9 @@ class Metadata:
     expression_names : of the 46 coefficients
     unseen_expressions : those that no training label ever moved
     face_model_sha256 : of the face model in the file
+    precision : of weights and arithmetic, a key of `edgeface.compare.LIMITS`
     licence, training, parity : for people and tools; never needed to run
+    graph : the operators of the file by kind, and the bytes of its weights by layer
     """
 
     kind: Literal["sfn", "mfn"]
@@ -55,8 +57,10 @@ class Metadata:
     iou_threshold: float = 0.0
     crop_scale: float = 0.0
     unseen_expressions: tuple[str, ...] = ()
+    precision: str = "fp32"
     training: dict[str, Any] = field(default_factory=lambda: {})
     parity: dict[str, Any] = field(default_factory=lambda: {})
+    graph: dict[str, Any] = field(default_factory=lambda: {})
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -146,7 +150,7 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
     if kind == "mfn" and (not anchors or values["stride"] <= 0):
         raise MetadataError(f"{source}: an mfn needs anchors and a positive stride")
     return Metadata(
-        kind=kind,
+        kind=cast(Literal["sfn", "mfn"], kind),
         name=values["name"],
         input_size=values["input_size"],
         expression_names=tuple(values["expression_names"]),
@@ -158,6 +162,8 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
         iou_threshold=float(values.get("iou_threshold", 0.0)),
         crop_scale=float(values.get("crop_scale", 0.0)),
         unseen_expressions=tuple(values.get("unseen_expressions", ())),
+        precision=str(values.get("precision", "fp32")),
         training=values.get("training", {}),
         parity=values.get("parity", {}),
+        graph=values.get("graph", {}),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgeface import kernels
 from edgeface.backends import Backend, open_backend
-from edgeface.errors import InvalidInputError
+from edgeface.errors import InferenceError, InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
@@ -24,15 +25,22 @@ BUNDLED = ("mfn", "sfn")
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
 Heads = dict[str, NDArray[np.float32]]
+_Source = tuple[Path, int, str | None]  # what `load` was given: file, num_threads, device
 
 
-def load(path_or_name: str | os.PathLike[str], *, num_threads: int = 0) -> Model:
+def load(
+    path_or_name: str | os.PathLike[str], *, num_threads: int = 0, device: str | None = None
+) -> Model:
     """Load a network.
 
     Parameters
     ----------
     path_or_name : a model file, or "mfn" or "sfn" for those that ship with edgeface
     num_threads : of the backend; 0 leaves the choice to it
+    device : what shall run it, by default the CPU: an execution provider of ONNX Runtime
+        ("CUDAExecutionProvider"), the shared library of a TFLite delegate
+        ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE", by default "ALL"), or a device
+        of torch ("cuda")
 
     Returns
     -------
@@ -45,7 +53,7 @@ def load(path_or_name: str | os.PathLike[str], *, num_threads: int = 0) -> Model
     ModelFormatError, MetadataError
         If the file is damaged, of an unknown kind or version, or does not describe itself.
     BackendUnavailableError
-        If the library that runs it is not installed; the message names the remedy.
+        If the library that runs it, or the device, is not there; the message names the remedy.
 
     Examples
     --------
@@ -55,17 +63,25 @@ def load(path_or_name: str | os.PathLike[str], *, num_threads: int = 0) -> Model
     """
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:
         path_or_name = ASSETS / f"{path_or_name}.onnx"
-    return Model(open_backend(Path(path_or_name), num_threads))
+    source = (Path(path_or_name).absolute(), num_threads, device)
+    return Model(open_backend(*source), source)
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"
 
 
 class Model:
-    """A loaded network; ``metadata`` says what it is, ``face_model`` what it speaks of."""
+    """A loaded network; ``metadata`` says what it is, ``face_model`` what it speaks of.
 
-    def __init__(self, backend: Backend) -> None:
+    One model may be used from several threads. ONNX Runtime and PyTorch then run side by side,
+    TFLite and CoreML one call after another: give each thread its own `clone` there. Pickling (for
+    worker processes) stores the file's path and loads it again. As a context manager, it closes
+    itself.
+    """
+
+    def __init__(self, backend: Backend, source: _Source | None = None) -> None:
         self._backend = backend
+        self._source = source
         self.metadata: Metadata = backend.metadata
         self.face_model: FaceModel = backend.face_model
         self._anchors = np.array(self.metadata.anchors, np.float32)
@@ -73,6 +89,55 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
+
+    def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
+        """The network alone, on inputs made by `letterbox` or `crop`.
+
+        Parameters
+        ----------
+        input_tensor : uint8, shape (B, S, S, 3), RGB, S = ``metadata.input_size``
+
+        Returns
+        -------
+        dict of float32 arrays (B, ...), raw outputs by name; see `Metadata.output_shape`
+
+        Raises
+        ------
+        InvalidInputError
+            If the input is not as described.
+        InferenceError
+            If the backend fails.
+        """
+        size = self.metadata.input_size
+        shape, dtype = np.shape(input_tensor), getattr(input_tensor, "dtype", None)
+        if dtype != np.uint8 or len(shape) != 4 or shape[1:] != (size, size, 3):
+            raise InvalidInputError(
+                f"infer takes uint8 of shape (B, {size}, {size}, 3), got {dtype} {shape}"
+            )
+        return self._backend.infer(input_tensor) if len(input_tensor) else _no_heads(self.metadata)
+
+    def clone(self) -> Model:
+        """Another model of the same file and options, sharing nothing with this one."""
+        path, num_threads, device = self._file()
+        return load(path, num_threads=num_threads, device=device)
+
+    def close(self) -> None:
+        """Give back the backend's memory; running afterwards is an error, closing again is not."""
+        self._backend = _Closed(self.metadata, self.face_model)
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, tuple[_Source]]:
+        return _reload, (self._file(),)
+
+    def _file(self) -> _Source:
+        if self._source is None:
+            raise InvalidInputError("this model was made from a backend, not loaded from a file")
+        return self._source
 
     def run(
         self,
@@ -117,6 +182,30 @@ class Model:
         heads = self._backend.infer(input_tensor[None])
         return self.decode({n: h[0] for n, h in heads.items()}, placement, score, iou)
 
+    def run_batch(
+        self,
+        images: Sequence[ImageLike],
+        *,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+    ) -> list[Faces]:
+        """The faces of several images by one call of an MFN's network; arguments as for `run`.
+
+        All inputs are in memory at once: pass as many images as the device has room for.
+        """
+        if self.metadata.kind == "sfn":
+            raise InvalidInputError("run_batch is for an mfn; an sfn's batch is run(boxes_xyxy=)")
+        score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
+        iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
+        size = self.metadata.input_size
+        placed = [letterbox(read_image(image), size) for image in images]
+        tensors = np.array([tensor for tensor, _ in placed], np.uint8).reshape(-1, size, size, 3)
+        heads = self.infer(tensors)
+        return [
+            self.decode({n: h[i] for n, h in heads.items()}, placement, score, iou)
+            for i, (_, placement) in enumerate(placed)
+        ]
+
     def decode(
         self, heads: Heads, placement: Placement, score_threshold: float, iou_threshold: float
     ) -> Faces:
@@ -138,7 +227,7 @@ class Model:
         boxes = _face_boxes(boxes_xyxy, pixels, scale)
         crops = [crop(pixels, box, scale, size) for box in boxes]
         tensors = np.array([c[0] for c in crops], np.uint8).reshape(-1, size, size, 3)
-        heads = self._backend.infer(tensors) if len(boxes) else _no_heads(self.metadata)
+        heads = self.infer(tensors)
         side = size / scale
         centred = np.array([size - side, size - side, size + side, size + side]) / 2
         in_input = np.tile(centred.astype(np.float32), (len(boxes), 1))
@@ -181,6 +270,22 @@ class Model:
             expression_names=self.metadata.expression_names,
             unseen_expressions=self.metadata.unseen_expressions,
         )
+
+
+def _reload(source: _Source) -> Model:
+    """What unpickling calls."""
+    return Model(open_backend(*source), source)
+
+
+@dataclass(frozen=True)
+class _Closed:
+    """The backend of a closed model."""
+
+    metadata: Metadata
+    face_model: FaceModel
+
+    def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
+        raise InferenceError(f"the model {self.metadata.name!r} is closed")
 
 
 def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -52,8 +52,9 @@ class Fire(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         squeezed = torch.relu(self.squeeze(x))
-        out = torch.cat([self.expand1(squeezed), self.expand3(squeezed)], dim=1)
-        out = self.excite(torch.relu(out))
+        # activated before they are joined: engines fuse a ReLU into its convolution only
+        parts = [torch.relu(self.expand1(squeezed)), torch.relu(self.expand3(squeezed))]
+        out = self.excite(torch.cat(parts, dim=1))
         return out + x if self.bypass else out
 
 

@@ -15,7 +15,6 @@ from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.reference.config import NetworkConfig
 from edgeface.reference.networks import build_network
-from edgeface.reference.recipe import Recipe
 
 KEY = "edgeface"
 PREFIX = "network."
@@ -32,12 +31,12 @@ class TrainedNetwork:
     recipe: dict[str, Any]
 
 
-def describe(recipe: Recipe, model: FaceModel) -> dict[str, Any]:
+def describe(config: NetworkConfig, recipe: dict[str, Any], model: FaceModel) -> dict[str, Any]:
     """The entry that every checkpoint carries."""
     blob = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
     return {
-        "config": recipe.config.to_dict(),
-        "recipe": recipe.to_dict(),
+        "config": config.to_dict(),
+        "recipe": recipe,
         "face_model": blob,
     }
 
@@ -65,7 +64,7 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
             {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
         )
         epoch, recipe = int(content["epoch"]), dict(entry["recipe"])
-    except (KeyError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError,
+    except (KeyError, RuntimeError, EOFError, OSError, TypeError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise ModelFormatError(
             f"{path} is no edgeface checkpoint, or is damaged: {error}"

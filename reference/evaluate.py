@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.image import crop
+from edgeface.model import Model, load
 from edgeface.reference.data.detection_sets import read_afw, read_fddb, read_wider
 from edgeface.reference.data.expression_sets import read_expressions, read_facewarehouse
 from edgeface.reference.data.labelled import LabelledImage, Labels, Reader, face_box
@@ -96,9 +97,11 @@ def open_predictor(path: str | os.PathLike[str]) -> Predictor:
     """A predictor of a shipped name, a model file, or a training checkpoint (.ckpt)."""
     if Path(path).suffix == ".ckpt":
         return _open_checkpoint(Path(path))
-    from edgeface.model import load
+    return model_predictor(load(path))
 
-    model = load(path)
+
+def model_predictor(model: Model) -> Predictor:
+    """The predictor of a loaded model file."""
     if model.metadata.kind == "sfn":
         return Predictor(
             model.metadata.name,

@@ -89,7 +89,7 @@ class Training(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[KEY] = describe(self.recipe, self.face_model)
+        checkpoint[KEY] = describe(self.config, self.recipe.to_dict(), self.face_model)
 
 
 def learning_rate_factor(steps: int) -> Callable[[int], float]:

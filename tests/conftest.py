@@ -10,7 +10,9 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+import edgeface
 from edgeface.face_model import FaceModel, default_face_model
+from edgeface.image import read_image
 
 # machines differ in speed, and the first call of a kernel compiles it
 settings.register_profile("edgeface", deadline=None, database=None)
@@ -40,3 +42,55 @@ def random() -> np.random.Generator:
 def noise(random: np.random.Generator) -> NDArray[np.uint8]:
     """An image of nothing, uint8 (120, 200, 3)."""
     return random.integers(0, 256, (120, 200, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def sfn(face_model):
+    """A small single-face network; skips without PyTorch."""
+    pytest.importorskip("torch", reason="needs the extra: edgeface[convert]")
+    from tests.export import untrained
+
+    return untrained("sfn", face_model)
+
+
+@pytest.fixture(scope="session")
+def exported(sfn):
+    """That network as exported to a format by name, each made once."""
+    from edgeface.converters import describe
+    from tests.export import exporter
+
+    done = {}
+
+    def get(name):
+        if name not in done:
+            done[name] = exporter(name).export(sfn, describe(sfn))
+        return done[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def photo():
+    return [("the photo", read_image(edgeface.DEMO_PHOTO))]
+
+
+@pytest.fixture(scope="session")
+def onnx_file(sfn, exported, tmp_path_factory):
+    from tests.export import write
+
+    return write("onnx", sfn, tmp_path_factory.mktemp("onnx") / "sfn.onnx", exported("onnx"))
+
+
+@pytest.fixture(scope="session")
+def tflite_file(sfn, exported, tmp_path_factory):
+    from tests.export import write
+
+    path = tmp_path_factory.mktemp("tflite") / "sfn.tflite"
+    return write("tflite", sfn, path, exported("tflite"))
+
+
+@pytest.fixture(scope="session")
+def pt2_file(sfn, exported, tmp_path_factory):
+    from tests.export import write
+
+    return write("pt2", sfn, tmp_path_factory.mktemp("pt2") / "sfn.pt2", exported("pt2"))

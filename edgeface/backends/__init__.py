@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,25 +19,28 @@ from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 
-BACKENDS = {".onnx": "edgeface.backends.onnx:OnnxBackend"}
+BACKENDS = {
+    ".onnx": "edgeface.backends.onnx:OnnxBackend",
+    ".tflite": "edgeface.backends.tflite:TfliteBackend",
+    ".mlpackage": "edgeface.backends.coreml:CoremlBackend",
+    ".pt2": "edgeface.backends.pytorch:PytorchBackend",
+}
 """Suffix of a model file to ``module:class`` of the backend that runs it."""
 
 
 class Backend(Protocol):
-    """A loaded network file."""
+    """A loaded network file; `infer` may be called from several threads at once."""
 
     metadata: Metadata
     face_model: FaceModel
-
-    def __init__(self, path: Path, num_threads: int) -> None: ...
 
     def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3); see `Metadata.output_shape`."""
         ...
 
 
-def open_backend(path: Path, num_threads: int) -> Backend:
-    """The backend for a file, chosen by its suffix.
+def open_backend(path: Path, num_threads: int, device: str | None = None) -> Backend:
+    """The backend for a file, chosen by its suffix; ``device`` as `edgeface.load` takes it.
 
     Raises
     ------
@@ -40,7 +49,7 @@ def open_backend(path: Path, num_threads: int) -> Backend:
     ModelFormatError
         If no backend runs this suffix, or the file is damaged or lacks metadata.
     BackendUnavailableError
-        If the backend's library is not installed.
+        If the backend's library or the device is not there.
     """
     target = BACKENDS.get(path.suffix)
     if target is None:
@@ -52,4 +61,69 @@ def open_backend(path: Path, num_threads: int) -> Backend:
         raise InvalidInputError(f"no such model: {path}")
     module, name = target.split(":")
     backend: Any = getattr(importlib.import_module(module), name)
-    return backend(path, num_threads)
+    return backend(path, num_threads, device)
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """Whether one kind of model file can be run here.
+
+    Attributes
+    ----------
+    suffix : of the files; engine : what runs them
+    version : of the engine as installed, empty where it is not
+    available : whether `edgeface.load` can open such files here
+    install : what makes it available
+    """
+
+    suffix: str
+    engine: str
+    version: str
+    available: bool
+    install: str
+
+
+_ENGINES = {
+    ".onnx": ("ONNX Runtime", ("onnxruntime",), "pip install onnxruntime"),
+    ".tflite": (
+        "LiteRT",
+        ("ai_edge_litert", "tflite_runtime", "tensorflow"),
+        "pip install 'edgeface[tflite]'",
+    ),
+    ".mlpackage": ("CoreML", ("coremltools",), "pip install 'edgeface[coreml]' on macOS"),
+    ".pt2": ("PyTorch", ("torch",), "pip install 'edgeface[torch]'"),
+}
+
+
+def backends() -> tuple[BackendInfo, ...]:
+    """What can run here and what is missing; imports none of the engines.
+
+    Examples
+    --------
+    >>> [backend.suffix for backend in backends()]
+    ['.onnx', '.tflite', '.mlpackage', '.pt2']
+    """
+    report: list[BackendInfo] = []
+    for suffix, (engine, modules, install) in _ENGINES.items():
+        found = next((m for m in modules if importlib.util.find_spec(m) is not None), None)
+        available = found is not None and (suffix != ".mlpackage" or platform.system() == "Darwin")
+        version = _version(found) if found else ""
+        report.append(BackendInfo(suffix, engine, version, available, install))
+    return tuple(report)
+
+
+def _version(module: str) -> str:
+    try:
+        return importlib.metadata.version(module.replace("_", "-"))
+    except importlib.metadata.PackageNotFoundError:  # another distribution provides the module
+        return "unknown"
+
+
+class _Callable(ModuleType):
+    """Lets ``edgeface.backends()`` be called, although importing this package takes that name."""
+
+    def __call__(self) -> tuple[BackendInfo, ...]:
+        return backends()
+
+
+sys.modules[__name__].__class__ = _Callable

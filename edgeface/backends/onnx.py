@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import importlib
 from pathlib import Path
 from typing import Any
@@ -11,35 +9,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface.errors import (
-    BackendUnavailableError,
-    InferenceError,
-    MetadataError,
-    ModelFormatError,
-)
-from edgeface.face_model import FaceModel
-from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
+from edgeface.backends.contents import read_contents
+from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
+from edgeface.metadata import FACE_MODEL_KEY, KEY
+
+CPU = "CPUExecutionProvider"
 
 
 class OnnxBackend:
-    """A session on the CPU."""
+    """A session; ``device`` names an execution provider, by default the CPU's.
 
-    def __init__(self, path: Path, num_threads: int) -> None:
+    ONNX Runtime runs calls from several threads side by side.
+    """
+
+    def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
         runtime = _runtime()
+        known = runtime.get_available_providers()
+        if device is not None and device not in known:
+            raise BackendUnavailableError(
+                f"this ONNX Runtime has no execution provider {device!r}; it has {', '.join(known)}"
+            )
         options = runtime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.log_severity_level = 3
+        # what the chosen provider cannot run goes to the CPU
+        providers = [CPU] if device in (None, CPU) else [device, CPU]
         try:
-            self._session: Any = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session: Any = runtime.InferenceSession(str(path), options, providers=providers)
             entries = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # ONNX Runtime raises a dozen private types
             raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
-        self.metadata = Metadata.from_json(entries.get(KEY), str(path))
-        self.face_model = _face_model(entries.get(FACE_MODEL_KEY), str(path))
-        if self.face_model.sha256 != self.metadata.face_model_sha256:
-            raise MetadataError(f"{path}: the face model inside is not the one it names")
+        self.metadata, self.face_model = read_contents(
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+        )
         self._check_signature(path)
 
     def _check_signature(self, path: Path) -> None:
@@ -77,13 +79,3 @@ def _runtime() -> Any:
         raise BackendUnavailableError(
             "running .onnx files needs ONNX Runtime: pip install onnxruntime"
         ) from error
-
-
-def _face_model(text: str | None, source: str) -> FaceModel:
-    if text is None:
-        raise MetadataError(f"{source} carries no face model under the key {FACE_MODEL_KEY!r}")
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MetadataError(f"{source}: the face model inside is no base64: {error}") from error
-    return FaceModel.from_bytes(data, source=f"the face model in {source}")

@@ -1,44 +1,96 @@
-"""``edgeface convert``: a training checkpoint to a model file."""
+"""`edgeface convert`: a training checkpoint to model files."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import math
+import sys
 from pathlib import Path
 from typing import Any
 
 from edgeface.errors import BackendUnavailableError
-from edgeface.model import DEMO_PHOTO
 
 
 def add_parser(commands: Any) -> None:
-    """Declare the command's arguments: checkpoint, output and sample images."""
+    """Declare the command's arguments: checkpoint, formats, precisions, folders."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "convert", help="turn a training checkpoint into a model file"
+        "convert", help="turn a training checkpoint into model files, each verified"
     )
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
     parser.add_argument(
-        "--images",
+        "--to", default="onnx", metavar="FORMATS", help="of onnx,tflite,coreml,pt2 (default: onnx)"
+    )
+    parser.add_argument(
+        "--precision",
+        default="fp32",
+        metavar="PRECISIONS",
+        help="of fp32,fp16,int8,w8,palette (default: fp32); each format writes those it has",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    parser.add_argument(
+        "--calibration",
         type=Path,
-        nargs="+",
-        default=[DEMO_PHOTO],
-        metavar="IMAGE",
-        help="real images on which file and network must agree (default: the demo photo)",
+        metavar="DIR",
+        help="folder of real photos; int8 needs it, and a part of them verifies every file",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave a file that fails verification where it is"
     )
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Convert and print the parity report; returns the exit status."""
+    """Convert, showing each step, and print the table of what was written."""
     try:
         converters: Any = importlib.import_module("edgeface.converters")
     except ImportError as error:
         raise BackendUnavailableError(
-            f"converting needs PyTorch and ONNX ({error.name}): pip install 'edgeface[convert]'"
+            f"converting needs {error.name}: pip install 'edgeface[convert]'"
         ) from error
-    metadata = converters.convert(arguments.checkpoint, arguments.out, arguments.images)
-    print(f"wrote {arguments.out} ({arguments.out.stat().st_size / 1e6:.1f} MB)")
-    for name, difference in metadata.parity["max_abs_difference"].items():
-        print(f"  {name}: largest difference {difference:.1e}")
+    formats, precisions = arguments.to.split(","), arguments.precision.split(",")
+    written = converters.convert(
+        arguments.checkpoint,
+        arguments.out,
+        formats,
+        precisions,
+        arguments.calibration,
+        arguments.keep,
+        _show,
+    )
+    if sys.stderr.isatty():
+        _show("")
+        print(end="\r", file=sys.stderr, flush=True)
+    _print_table(written)
+    done = {(w.format, w.precision) for w in written}
+    missing = [f"{f} {p}" for f in formats for p in precisions if (f, p) not in done]
+    if missing:
+        print(f"no such thing, so not written: {', '.join(missing)}")
     return 0
+
+
+def _show(step: str) -> None:
+    """One line that renews itself on a terminal, a line a step elsewhere."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{step}", end="", file=sys.stderr, flush=True)
+    else:
+        print(step, file=sys.stderr, flush=True)
+
+
+def _print_table(written: list[Any]) -> None:
+    print(
+        f"{'file':<24}{'MB':>7}{'operators':>11}{'raw max':>10}{'least dB':>10}"
+        f"{'landmarks %':>13}{'faces':>7}{'ms':>8}"
+    )
+    for row in written:
+        values = row.comparison.values
+        raw = max(v for q, v in values.items() if q.endswith(" max"))
+        decibel = min(v for q, v in values.items() if q.endswith(" dB"))
+        latency = "-" if math.isnan(row.latency_ms) else f"{row.latency_ms:.2f}"
+        landmarks = values.get("landmarks %", math.nan)
+        print(
+            f"{row.path.name:<24}{row.num_bytes / 1e6:>7.2f}"
+            f"{sum(row.metadata.graph['operators'].values()):>11}{raw:>10.1e}{decibel:>10.1f}"
+            f"{landmarks:>13.4f}{values['faces']:>7.0f}{latency:>8}"
+        )
+    print("raw max, least dB, landmarks %: largest difference from PyTorch; ms: one thread here")

@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from edgeface.backends import backends
 from edgeface.model import load
 
 
 def add_parser(commands: Any) -> None:
     """Declare the command's arguments: model file."""
     parser: argparse.ArgumentParser = commands.add_parser("info", help="describe a model file")
-    parser.add_argument("model", help="model file, mfn or sfn")
+    parser.add_argument(
+        "model", nargs="?", help="model file, mfn or sfn; without it, the backends installed here"
+    )
     parser.add_argument("--json", action="store_true", help="print the metadata as it is stored")
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the metadata; returns the exit status."""
+    if arguments.model is None:
+        _print_backends()
+        return 0
     model = load(arguments.model)
     metadata = model.metadata
     if arguments.json:
@@ -42,12 +48,25 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     rows["never taught"] = ", ".join(metadata.unseen_expressions) or "nothing"
     rows["licence"] = metadata.licence
+    rows["precision"] = metadata.precision
     rows |= {f"training {k}": v for k, v in metadata.training.items()}
     rows |= {f"parity {k}": v for k, v in metadata.parity.items()}
+    operators, layers = (metadata.graph.get(k, {}) for k in ("operators", "layer_bytes"))
+    if operators:
+        rows["operators"] = ", ".join(f"{count} {name}" for name, count in operators.items())
+        rows["weights"] = f"{sum(layers.values()):,} bytes, by layer:"
     width = max(len(key) for key in rows)
     for key, value in rows.items():
         print(f"{key:<{width}}  {value}")
+    for name, size in layers.items():
+        print(f"{size:>12,}  {name}")
     return 0
+
+
+def _print_backends() -> None:
+    for backend in backends():
+        state = f"version {backend.version}" if backend.available else f"needs: {backend.install}"
+        print(f"{backend.suffix:<12}{backend.engine:<14}{state}")
 
 
 def _meaning(kind: str) -> str:

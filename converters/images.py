@@ -1,0 +1,46 @@
+"""Real images for calibration and verification."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.compare import FaceFinder, network_inputs
+from edgeface.converters.verify import Image
+from edgeface.errors import InvalidInputError
+from edgeface.image import read_image
+from edgeface.model import Model
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
+    """An image file, or those of a folder, evenly picked where there are more than ``most``.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such place, no image in it, or one that cannot be read.
+    """
+    place = Path(place)
+    if place.is_file():
+        return [(place.name, read_image(place))]
+    if not place.is_dir():
+        raise InvalidInputError(f"no such image or folder of images: {place}")
+    paths = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise InvalidInputError(
+            f"the folder {place} holds no images: expected files that end in {', '.join(SUFFIXES)}"
+        )
+    picked = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int))
+    return [(paths[i].name, read_image(paths[i])) for i in picked]
+
+
+def calibration_inputs(model: Model, images: list[Image]) -> NDArray[np.uint8]:
+    """What the network would see of them, uint8 (N, S, S, 3)."""
+    finder = FaceFinder(model.metadata.kind)
+    inputs = [network_inputs(model, pixels, finder.boxes(pixels)) for _, pixels in images]
+    return np.concatenate(inputs)

@@ -1,0 +1,163 @@
+"""Running a saved CoreML package without CoreML, operator by operator, in torch.
+
+The package is read back from disk by coremltools' own reader, so that what is executed is what
+was written. Values are rounded to the type the program declares after every operator. This checks
+the artifact; Apple's kernels it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import coremltools as ct
+import numpy as np
+import torch
+from coremltools.converters.mil.frontend.milproto.load import load as read_program
+from coremltools.converters.mil.mil import types
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from edgeface.backends.contents import read_contents
+from edgeface.errors import InferenceError, ModelFormatError
+from edgeface.metadata import FACE_MODEL_KEY, KEY
+
+
+class MilBackend:
+    """A backend for `edgeface.model.Model` on machines without CoreML; slow, for checks."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            package: Any = ct.models.MLModel(str(path), skip_model_load=True)
+            spec = package.get_spec()
+            program = read_program(spec, spec.specificationVersion, package.weights_dir)
+            entries = dict(package.user_defined_metadata)
+        except Exception as error:  # the reader raises whatever a damaged package makes it
+            raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
+        self.metadata, self.face_model = read_contents(
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+        )
+        self._check_input(path, spec.description.input)
+        self._function = program.functions["main"]
+
+    def _check_input(self, path: Path, inputs: Any) -> None:
+        size = self.metadata.input_size
+        image = inputs[0].type.imageType
+        if (image.height, image.width) != (size, size):
+            raise ModelFormatError(f"{path}: expected one image input of {size} x {size} pixels")
+        self._flip = image.colorSpace != image.RGB  # the other colour order is BGR
+
+    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        with torch.inference_mode():
+            found = [self._run(pixels) for pixels in input_tensor]
+        return {n: np.concatenate([f[n] for f in found]) for n in self.metadata.output_names}
+
+    def _run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        ordered = pixels[..., ::-1] if self._flip else pixels
+        planes = torch.from_numpy(ordered.copy()).permute(2, 0, 1)[None].float()
+        values: dict[str, Any] = dict.fromkeys(self._function.inputs, planes)
+        for operation in self._function.operations:
+            if operation.op_type == "const":
+                continue
+            arguments = {k: _value(v, values) for k, v in operation.inputs.items()}
+            function = OPERATORS.get(operation.op_type)
+            if function is None:
+                raise InferenceError(
+                    f"the executor does not know the operator {operation.op_type!r}; it knows "
+                    f"{', '.join(sorted(OPERATORS))}"
+                )
+            values[operation.outputs[0].name] = _rounded(
+                function(arguments), operation.outputs[0].dtype
+            )
+        return {o.name: values[o.name].float().numpy() for o in self._function.outputs}
+
+
+def _value(variable: Any, values: dict[str, Any]) -> Any:
+    """A constant as numpy or float32 tensor, or what an earlier operator gave."""
+    if isinstance(variable, (list, tuple)):
+        return [_value(v, values) for v in variable]
+    if variable.name in values:
+        return values[variable.name]
+    constant = variable.val
+    if isinstance(constant, np.ndarray) and constant.dtype in (np.float16, np.float32):
+        return torch.from_numpy(constant.astype(np.float32))
+    return constant
+
+
+def _rounded(value: Tensor, kind: Any) -> Tensor:
+    """Arithmetic is float32; fp16 variables keep what fp16 can hold."""
+    return value.half().float() if kind is types.fp16 else value
+
+
+def _tensor(x: Any) -> Tensor:
+    return x if isinstance(x, Tensor) else torch.tensor(np.float32(x))
+
+
+def _padded(x: Tensor, a: dict[str, Any], kernel: tuple[int, ...], fill: float) -> Tensor:
+    """MIL's "pad" is (top, bottom, left, right) where the type is custom."""
+    kind = a["pad_type"]
+    if kind == "valid":
+        return x
+    if kind != "custom":
+        raise InferenceError(f"the executor does not know the padding {kind!r} of {kernel}")
+    top, bottom, left, right = (int(p) for p in a["pad"])
+    return functional.pad(x, (left, right, top, bottom), value=fill)
+
+
+def _conv(a: dict[str, Any]) -> Tensor:
+    x = _padded(a["x"], a, tuple(a["weight"].shape[2:]), 0.0)
+    return functional.conv2d(
+        x, a["weight"], a.get("bias"), a["strides"].tolist(), 0, a["dilations"].tolist(),
+        int(a["groups"]),
+    )  # fmt: skip
+
+
+def _max_pool(a: dict[str, Any]) -> Tensor:
+    kernel = tuple(a["kernel_sizes"].tolist())
+    x = _padded(a["x"], a, kernel, -torch.inf)
+    return functional.max_pool2d(x, kernel, a["strides"].tolist(), ceil_mode=bool(a["ceil_mode"]))
+
+
+def _dequantize(a: dict[str, Any]) -> Tensor:
+    """``scale (data - zero point)`` along one axis."""
+    data = torch.from_numpy(np.asarray(a["quantized_data"])).float()
+    shape = [1] * data.ndim
+    scale = _tensor(a["scale"])
+    if scale.ndim:
+        shape[int(a["axis"])] = -1
+    zero = torch.as_tensor(np.asarray(a["zero_point"])).float()
+    return (data - zero.reshape(shape if zero.ndim else [1] * data.ndim)) * scale.reshape(shape)
+
+
+def _from_palette(a: dict[str, Any]) -> Tensor:
+    """Indices of some bits each, packed low bits first, into a table of values."""
+    table = _tensor(a["lut"]).flatten()
+    bits = int(np.log2(len(table)))
+    shape = tuple(int(n) for n in a["shape"])
+    flat = np.unpackbits(np.asarray(a["indices"], np.uint8), bitorder="little")
+    places = flat[: int(np.prod(shape)) * bits].reshape(-1, bits) @ (1 << np.arange(bits))
+    return table[torch.from_numpy(places)].reshape(shape)
+
+
+OPERATORS: dict[str, Callable[[dict[str, Any]], Tensor]] = {
+    "add": lambda a: _tensor(a["x"]) + _tensor(a["y"]),
+    "cast": lambda a: a["x"],
+    "concat": lambda a: torch.cat(a["values"], dim=int(a["axis"])),
+    "constexpr_affine_dequantize": _dequantize,
+    "constexpr_lut_to_dense": _from_palette,
+    "conv": _conv,
+    "leaky_relu": lambda a: functional.leaky_relu(a["x"], float(a["alpha"])),
+    "linear": lambda a: functional.linear(a["x"], a["weight"], a.get("bias")),
+    "max_pool": _max_pool,
+    "mul": lambda a: _tensor(a["x"]) * _tensor(a["y"]),
+    "reduce_mean": lambda a: a["x"].mean(a["axes"].tolist(), keepdim=bool(a["keep_dims"])),
+    "relu": lambda a: torch.relu(a["x"]),
+    "reshape": lambda a: a["x"].reshape(a["shape"].tolist()),
+    "sigmoid": lambda a: torch.sigmoid(a["x"]),
+    "sub": lambda a: _tensor(a["x"]) - _tensor(a["y"]),
+    "transpose": lambda a: a["x"].permute(a["perm"].tolist()),
+}
+"""What the converter emits for this project's networks."""

@@ -1,0 +1,57 @@
+"""Keeping the export libraries' chatter off the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import IO
+
+from edgeface.errors import ConversionError
+
+TAIL = 500
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[IO[bytes]]:
+    """Send what the process prints, C++ parts included, to a file, and drop warnings."""
+    with tempfile.TemporaryFile() as log, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _flush()
+        saved = os.dup(1), os.dup(2)
+        try:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            yield log
+        finally:
+            _flush()
+            for number, original in zip((1, 2), saved, strict=True):
+                os.dup2(original, number)
+                os.close(original)
+
+
+@contextlib.contextmanager
+def quietly(step: str) -> Iterator[None]:
+    """Run a library silenced.
+
+    Raises
+    ------
+    ConversionError
+        In place of any error; it ends with the last that was printed. ``step`` names what failed.
+    """
+    with silenced() as log:
+        try:
+            yield
+        except Exception as error:
+            _flush()
+            log.seek(0)
+            printed = log.read().decode(errors="replace").strip()[-TAIL:]
+            raise ConversionError(f"{step} failed: {error}\n{printed}".strip()) from error
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,0 +1,151 @@
+"""The table of docs/converters.md: ``python -m edgeface.converters.report FOLDER --data DIR``.
+
+Every model file of the folder is evaluated on the validation split and timed. Accuracies are kept
+in ``FOLDER/report.json`` by the file's hash, so that an interrupted run goes on where it was and
+only new files cost time; latencies are measured anew, all files in turns within one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edgeface.backends import BACKENDS
+from edgeface.converters.verify import open_written
+from edgeface.errors import EdgeFaceError, InvalidInputError
+from edgeface.model import Model, load
+from edgeface.reference.data.packs import data_dir
+from edgeface.reference.data.labelled import LabelledImage
+from edgeface.reference.data.validation import TEACHER, read_packs
+from edgeface.reference.evaluate import model_predictor, run
+from edgeface.reference.report import report as figures_of
+
+FACES = "faces68-300w"
+"""The faces with human labels, of which NME, expression and pose errors are told."""
+PHOTOS = f"multiface-wider{TEACHER}"
+"""The photos of which AP50 is told, for faces of at least 5 % of the photo on both sides."""
+ROUNDS = 12
+CALLS = 8
+COLUMNS = {
+    "MB": "{:.2f}", "weights MB": "{:.2f}", "landmarks %": "{:.4f}", "least dB": "{:.1f}",
+    "AP50": "{:.2f}", "NME-51": "{:.3f}", "expression": "{:.4f}", "pose deg": "{:.2f}",
+    "ms, 1 thread": "{:.2f}", "ms, 2 threads": "{:.2f}",
+}  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m edgeface.converters.report")
+    parser.add_argument("folder", type=Path, help="model files, as edgeface convert writes them")
+    parser.add_argument("--data", help="folder of the data packs (default: EDGEFACE_DATA)")
+    arguments = parser.parse_args(argv)
+    try:
+        print(report(arguments.folder, data_dir(arguments.data)))
+    except EdgeFaceError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def report(folder: Path, data: Path) -> str:
+    """The table in Markdown, a row a file."""
+    paths = sorted(p for p in folder.iterdir() if p.suffix in BACKENDS)
+    if not paths:
+        raise InvalidInputError(f"{folder} holds no model files")
+    images: list[LabelledImage] = []
+    rows: dict[Path, dict[str, float]] = {}
+    for path in paths:
+        rows[path] = _stated(path) | _accuracy(path, data, images, folder / "report.json")
+    for threads, column in ((1, "ms, 1 thread"), (2, "ms, 2 threads")):
+        for path, latency in _latencies_ms(paths, threads).items():
+            rows[path][column] = latency
+    lines = [
+        "| file | " + " | ".join(COLUMNS) + " |",
+        "|---|" + "---:|" * len(COLUMNS),
+    ]
+    for path, row in rows.items():
+        cells = [
+            form.format(row[name]) if math.isfinite(row.get(name, math.nan)) else "-"
+            for name, form in COLUMNS.items()
+        ]
+        lines.append(f"| `{path.name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _stated(path: Path) -> dict[str, float]:
+    """Size, and the differences from PyTorch that the file's own metadata tells."""
+    metadata = open_written(path).metadata
+    parity = metadata.parity
+    return {
+        "MB": sum(len(content) for content in _contents(path)) / 1e6,
+        "weights MB": sum(metadata.graph.get("layer_bytes", {}).values()) / 1e6,
+        "landmarks %": float(parity.get("landmarks %", math.nan)),
+        "least dB": min((v for k, v in parity.items() if k.endswith(" dB")), default=math.nan),
+    }
+
+
+def _contents(path: Path) -> list[bytes]:
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return [file.read_bytes() for file in files]
+
+
+def _accuracy(path: Path, data: Path, images: list[LabelledImage], store: Path) -> dict[str, float]:
+    """Errors on the validation split; from the store where this very file is in it.
+
+    The split is read into ``images`` by the first file that needs it.
+    """
+    known: dict[str, dict[str, float]] = {}
+    if store.exists():
+        known = json.loads(store.read_text())
+    key = hashlib.sha256(b"".join(_contents(path))).hexdigest()
+    if key not in known:
+        print(f"evaluating {path.name}", file=sys.stderr, flush=True)
+        model = open_written(path)
+        if not images:
+            packs = read_packs(data, model.face_model)
+            images += [i for i in packs if i.group in (FACES, PHOTOS)]
+        known[key] = _evaluate(model, images)
+        store.write_text(json.dumps(known, indent=1))
+    return known[key]
+
+
+def _evaluate(model: Model, images: list[LabelledImage]) -> dict[str, float]:
+    detects = model.metadata.kind == "mfn"
+    groups = figures_of([r for r, _ in run(model_predictor(model), images)], detects)
+    faces = groups[FACES]
+    figures = {
+        "NME-51": faces["landmarks"]["all faces"]["eyes 51"],
+        "expression": faces["expression"]["all faces"]["error"],
+        "pose deg": faces["head pose, deg"]["all faces"]["mean of three"],
+    }
+    if detects:
+        figures["AP50"] = groups[PHOTOS]["detection"]["faces from 5% of the photo"]["AP50"]
+    return figures
+
+
+def _latencies_ms(paths: list[Path], num_threads: int) -> dict[Path, float]:
+    """Median of the network alone, batch 1; the files take turns so that load hits all alike."""
+    runnable = [p for p in paths if p.suffix != ".mlpackage" or sys.platform == "darwin"]
+    models = {path: load(path, num_threads=num_threads) for path in runnable}
+    times: dict[Path, list[float]] = {path: [] for path in runnable}
+    for _ in range(ROUNDS):
+        for path, model in models.items():
+            size = model.metadata.input_size
+            image = np.full((1, size, size, 3), 127, np.uint8)
+            model.infer(image)  # caches of the one before are cold
+            for _ in range(CALLS):
+                start = time.perf_counter()
+                model.infer(image)
+                times[path].append(1e3 * (time.perf_counter() - start))
+    return {path: float(np.median(values)) for path, values in times.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""PyTorch to TFLite by litert-torch, without TensorFlow."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import litert_torch
+import numpy as np
+import torch
+from ai_edge_litert.tools import flatbuffer_utils
+from ai_edge_quantizer import qtyping, recipe_manager
+from ai_edge_quantizer.algorithm_manager import AlgorithmName
+from ai_edge_quantizer.calibrator import Calibrator
+from ai_edge_quantizer.quantizer import Quantizer
+from ai_edge_quantizer.utils.qsv_utils import min_max_update
+from numpy.typing import NDArray
+
+from edgeface.converters.quiet import quietly
+from edgeface.converters.summary import summary
+from edgeface.face_model import FaceModel
+from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
+from edgeface.reference.checkpoint import TrainedNetwork
+
+SUFFIX = ".tflite"
+PRECISIONS = ("fp32", "fp16", "w8", "int8")
+"""fp16 and w8 are of the weights; a CPU computes with float32, a GPU delegate as it likes."""
+CALIBRATED = ("int8",)
+INPUT = "image"
+SIGNATURE = "serving_default"
+OUTPUT_LAYERS = f"^{SIGNATURE}_output.*"
+"""litert-torch's names of what the layers that give the outputs write."""
+NARROWEST = 1e-3
+"""A calibrated range below this is of a channel that never fires; see `_ranges`."""
+ALL = qtyping.TFLOperationName.ALL_SUPPORTED
+_SCOPE = re.compile(r"[\w.]+\.[A-Z][A-Za-z0-9]*_(\w+)")  # "torch.nn.modules.conv.Conv2d_reduce"
+
+
+def export(trained: TrainedNetwork, metadata: Metadata) -> bytes:
+    """The network as a TFLite file of batch 1, channels last, batch norm folded."""
+    size = metadata.input_size
+    example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
+    with quietly("litert-torch"), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        litert_torch.convert(trained.network, (example,)).export(str(path))
+        return path.read_bytes()
+
+
+def lower(exported: bytes, precision: str, calibration: NDArray[np.uint8] | None) -> bytes:
+    """The file at a precision."""
+    if precision == "fp32":
+        return exported
+    quantizer = Quantizer(bytearray(exported))
+    ranges = None
+    with quietly("ai-edge-quantizer"):
+        if precision == "fp16":
+            half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+            config = qtyping.OpQuantizationConfig(
+                weight_tensor_config=half,
+                compute_precision=qtyping.ComputePrecision.FLOAT,
+                explicit_dequantize=True,
+            )
+            quantizer.update_quantization_recipe(".*", ALL, config, AlgorithmName.FLOAT_CASTING)
+        elif precision == "w8":
+            quantizer.add_weight_only_config(".*", ALL, num_bits=8)
+        else:
+            assert calibration is not None
+            quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
+            # these compute with float32 (docs/converters.md says why)
+            quantizer.add_weight_only_config(OUTPUT_LAYERS, ALL, num_bits=8)
+            quantizer.update_quantization_recipe(
+                ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
+            )
+            ranges = _ranges(exported, quantizer, calibration)
+        result: Any = quantizer.quantize(ranges)
+        return bytes(result.quantized_model)
+
+
+def describe(content: bytes) -> dict[str, Any]:
+    """Operators and weights, for the metadata."""
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    kinds: Counter[str] = Counter()
+    weights: Counter[str] = Counter()
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        kinds[str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))] += 1
+        for index in operator.inputs:
+            tensor = graph.tensors[index]
+            data = model.buffers[tensor.buffer].data if index >= 0 else None
+            if data is not None:
+                weights[_layer(tensor.name.decode())] += len(data)
+    return summary(kinds, weights)
+
+
+def save(content: bytes, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
+    """Write the file with its metadata, its tensors named as the metadata says."""
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    names = (INPUT, *metadata.output_names)
+    for tensor in graph.tensors:  # the long names of Python classes are a tenth of an int8 file
+        tensor.name = _layer(tensor.name.decode()).encode()
+    # litert-torch numbers a signature's entries in the order of the network's
+    for entry, name in zip([*signature.inputs, *signature.outputs], names, strict=True):
+        graph.tensors[entry.tensorIndex].name = name.encode()
+        entry.name = name.encode()
+    schema: Any = flatbuffer_utils.schema_fb
+    blobs = {KEY: metadata.to_json().encode(), FACE_MODEL_KEY: face_model.to_bytes()}
+    for key, blob in blobs.items():
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data = np.frombuffer(blob, np.uint8)
+        entry.name, entry.buffer = key.encode(), len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata = [*(model.metadata or []), entry]
+    path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+
+
+def _ranges(content: bytes, quantizer: Quantizer, calibration: NDArray[np.uint8]) -> Any:
+    """Least and greatest value of every tensor over the calibration images.
+
+    The quantizer's own moving average cuts off what later images need (`docs/converters.md`). A
+    tensor that is zero on all images would get a scale of nearly zero, which XNNPACK refuses: it
+    gets a range of one instead, in which zero stays exact.
+    """
+    recipes = recipe_manager.RecipeManager()
+    recipes.load_quantization_recipe(quantizer.get_quantization_recipe())
+    calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
+    name = calibrator._tfl_interpreter.get_signature_list()[SIGNATURE]["inputs"][0]
+    calibrator.calibrate({SIGNATURE: [{name: image[None]} for image in calibration]}, recipes)
+    ranges = calibrator.get_model_qsvs()
+    for extremes in ranges.values():
+        if "min" in extremes and np.max(extremes["max"]) - np.min(extremes["min"]) < NARROWEST:
+            extremes["max"] = extremes["min"] + 1.0
+    return ranges
+
+
+def _layer(tensor: str) -> str:
+    """The layer's path in the network, from litert-torch's "package.Class_name/...;..."."""
+    scopes = [_SCOPE.findall(part) for part in tensor.split(";") if "/" in part]
+    return ".".join(scopes[-1]) if scopes else tensor

@@ -1,0 +1,73 @@
+"""Holding a written file against the network it was made from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgeface.compare import Comparison, compare
+from edgeface.converters.quiet import silenced
+from edgeface.errors import ParityError
+from edgeface.face_model import FaceModel
+from edgeface.metadata import Metadata
+from edgeface.model import Model, load
+from edgeface.reference.checkpoint import TrainedNetwork
+
+Image = tuple[str, NDArray[np.uint8]]
+
+
+class NetworkBackend:
+    """The PyTorch network itself as a backend, so that both sides share the steps after it."""
+
+    def __init__(self, trained: TrainedNetwork, metadata: Metadata) -> None:
+        self.metadata: Metadata = metadata
+        self.face_model: FaceModel = trained.face_model
+        self._network = trained.network
+
+    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        with torch.inference_mode():
+            outputs = self._network(torch.from_numpy(input_tensor))
+        names = self.metadata.output_names
+        return {n: o.numpy() for n, o in zip(names, outputs, strict=True)}
+
+
+def open_written(path: Path) -> Model:
+    """The file in its own runtime; a CoreML package off macOS in `mil_executor`."""
+    if path.suffix == ".mlpackage" and sys.platform != "darwin":
+        with silenced():  # coremltools reports what it lacks on other systems
+            from edgeface.converters.mil_executor import MilBackend
+
+        return Model(MilBackend(path))
+    return load(path, num_threads=1)
+
+
+def verify(trained: TrainedNetwork, path: Path, images: list[Image]) -> Comparison:
+    """Differences of a file from its network, within the limits of the file's precision.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file cannot be opened or does not describe itself.
+    ParityError
+        If a difference is over its limit; it names the worst quantity and its image first.
+    """
+    written = open_written(path)
+    precision = written.metadata.precision
+    original = Model(NetworkBackend(trained, written.metadata))
+    comparison = compare(original, written, images, precision)
+    over = comparison.exceeded(precision)
+    if over:
+        raise ParityError(f"{path.name} differs from its network: {'; '.join(over)}")
+    return comparison
+
+
+def parity_entry(comparison: Comparison, images: list[Image]) -> dict[str, Any]:
+    """What a file's metadata says of the comparison."""
+    figures = {name: float(f"{value:.4g}") for name, value in comparison.values.items()}
+    return {"images": len(images), **figures}

@@ -1,0 +1,49 @@
+"""The two entries that every model file carries: what it says of itself, and its face model."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+
+from edgeface.errors import MetadataError
+from edgeface.face_model import FaceModel
+from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
+
+
+def read_contents(
+    path: Path, description: str | bytes | None, face_model: str | bytes | None
+) -> tuple[Metadata, FaceModel]:
+    """Parse both entries and check that they belong together.
+
+    Parameters
+    ----------
+    path : of the model file, for errors
+    description : the JSON under the key ``edgeface``
+    face_model : the ``.npz`` under ``edgeface_face_model``; text is base64 of it
+
+    Raises
+    ------
+    MetadataError, ModelFormatError
+        If one is absent or damaged, or the face model is not the one that the JSON names.
+    """
+    metadata = Metadata.from_json(description, str(path))
+    if face_model is None:
+        raise MetadataError(f"{path} carries no face model under the key {FACE_MODEL_KEY!r}")
+    if isinstance(face_model, str):
+        try:
+            face_model = base64.b64decode(face_model, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise MetadataError(f"{path}: the face model inside is no base64: {error}") from error
+    model = FaceModel.from_bytes(face_model, source=f"the face model in {path}")
+    if model.sha256 != metadata.face_model_sha256:
+        raise MetadataError(f"{path}: the face model inside is not the one it names")
+    return metadata, model
+
+
+def to_text(metadata: Metadata, face_model: FaceModel) -> dict[str, str]:
+    """Both entries for a format that holds text only."""
+    return {
+        KEY: metadata.to_json(),
+        FACE_MODEL_KEY: base64.b64encode(face_model.to_bytes()).decode(),
+    }

@@ -1,0 +1,77 @@
+"""CoreML packages by CoreML, on macOS."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgeface.backends.contents import read_contents
+from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
+from edgeface.metadata import FACE_MODEL_KEY, KEY
+
+UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
+
+
+class CoremlBackend:
+    """A package; ``device`` names the compute units, by default all.
+
+    The input is an RGB image, the batch is 1: the images of a batch run one after another, and so
+    do calls from several threads. CoreML chooses its own threads.
+    """
+
+    def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
+        if platform.system() != "Darwin":
+            raise BackendUnavailableError(
+                "CoreML runs on macOS only; elsewhere, check a package against the checkpoint it "
+                "came from by 'edgeface convert CHECKPOINT --to coreml', which executes it "
+                "operator by operator, and run the .onnx or .tflite file"
+            )
+        if device is not None and device not in UNITS:
+            raise BackendUnavailableError(
+                f"no compute units are called {device!r}; expected one of {', '.join(UNITS)}"
+            )
+        tools = _tools()
+        try:
+            self._model: Any = tools.models.MLModel(
+                str(path), compute_units=tools.ComputeUnit[device or "ALL"]
+            )
+            entries = dict(self._model.user_defined_metadata)
+        except Exception as error:  # CoreML's own errors are untyped
+            raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
+        self.metadata, self.face_model = read_contents(
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+        )
+        self._lock = threading.Lock()
+
+    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        names = self.metadata.output_names
+        found: list[dict[str, Any]] = []
+        with self._lock:
+            for pixels in input_tensor:
+                try:
+                    found.append(self._model.predict({"image": Image.fromarray(pixels)}))
+                except Exception as error:  # CoreML's own errors are untyped
+                    raise InferenceError(f"CoreML failed: {error}") from error
+        return {
+            name: np.array([f[name] for f in found], np.float32).reshape(
+                len(found), *self.metadata.output_shape(name)
+            )
+            for name in names
+        }
+
+
+def _tools() -> Any:
+    try:
+        return importlib.import_module("coremltools")
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "running .mlpackage files needs coremltools: pip install 'edgeface[coreml]'"
+        ) from error

@@ -1,0 +1,254 @@
+"""How much two models differ: in their raw outputs, and in what users see.
+
+Quantities of a `Comparison`, of model ``b`` against model ``a``:
+
+=====================  ==========================================================================
+``OUTPUT max, mean``   absolute difference of a raw output's logits
+``OUTPUT dB``          its signal-to-noise ratio, 10 log10(sum a^2 / sum (a - b)^2)
+``boxes px``           largest difference of a box's edge, ``image_px``
+``landmarks px``       largest distance of a 2D landmark, ``image_px``
+``landmarks %``        the same in percent of the longer side of the face's box
+``landmarks mean %``   that, averaged over all landmarks of all faces
+``blendshapes``        largest difference of an expression coefficient; ``blendshapes mean``
+``pose deg``           largest angle between the heads' rotations; ``pose mean deg``
+``faces``              compared: those of ``a`` that ``b`` finds as well
+``faces lost %``       those of ``a`` that ``b`` misses, even a margin below the threshold
+``faces gained %``     those of ``b`` that ``a`` misses, likewise
+=====================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.faces import Faces
+from edgeface.image import crop, letterbox
+from edgeface.model import Model, load
+
+Array = NDArray[Any]
+
+SAME_FACE = 0.5
+"""Least IoU of the boxes of one face in both models."""
+
+MARGINS = {"fp32": 0.001, "fp16": 0.02}
+"""A score this far below the threshold still counts as found, by precision; else `ANY_MARGIN`."""
+ANY_MARGIN = 0.1
+
+RAW_LIMIT = 1e-4
+"""Largest allowed difference of a raw output at fp32."""
+LIMITS: dict[str, dict[str, float]] = {
+    "fp32": {"landmarks px": 0.05, "faces lost %": 0.0, "faces gained %": 0.0},
+    "fp16": {"landmarks %": 0.3, "faces lost %": 0.0, "faces gained %": 0.0},
+    "w8": {"landmarks mean %": 0.5, "blendshapes mean": 0.02, "pose mean deg": 1.0,
+           "faces lost %": 2.0, "faces gained %": 2.0},
+    "palette": {"landmarks mean %": 0.5, "blendshapes mean": 0.02, "pose mean deg": 1.0,
+                "faces lost %": 2.0, "faces gained %": 2.0},
+    "int8": {"landmarks mean %": 1.0, "blendshapes mean": 0.03, "pose mean deg": 2.0,
+             "faces lost %": 5.0, "faces gained %": 5.0},
+}  # fmt: skip
+"""Largest allowed value of each quantity, by the precision of ``b``."""
+
+
+@dataclass
+class Comparison:
+    """Differences by quantity, and for the largest ones the image where they arose."""
+
+    values: dict[str, float] = field(default_factory=lambda: {})
+    worst: dict[str, str] = field(default_factory=lambda: {})
+
+    def exceeded(self, precision: str) -> list[str]:
+        """What is over the limits of a precision, in words; empty where nothing is."""
+        limits = dict(LIMITS[precision])
+        if precision == "fp32":
+            limits |= {q: RAW_LIMIT for q in self.values if q.endswith(" max")}
+        # written so that NaN is over every limit
+        over = {q: m for q, m in limits.items() if not self.values.get(q, 0.0) <= m}
+        over = dict(sorted(over.items(), key=lambda item: -self.values[item[0]] / (item[1] or 1)))
+        return [
+            f"{quantity} is {self.values[quantity]:.3g} (allowed {limit:g})"
+            + (f", worst on {self.worst[quantity]}" if quantity in self.worst else "")
+            for quantity, limit in over.items()
+        ]
+
+    def largest(self, quantity: str, value: float, image: str) -> None:
+        """Keep the larger of what is known and ``value``; NaN is larger than all."""
+        if value > self.values.get(quantity, -np.inf) or np.isnan(value):
+            self.values[quantity], self.worst[quantity] = float(value), image
+
+
+def compare(
+    a: Model, b: Model, images: Iterable[tuple[str, NDArray[np.uint8]]], precision: str
+) -> Comparison:
+    """Run both models on the same images.
+
+    Parameters
+    ----------
+    a, b : of the same kind and input size; ``a`` is the truth
+    images : names, and uint8 arrays (H, W, 3) RGB; an SFN looks at the faces that the shipped
+        MFN finds in them, or at the whole image where it finds none
+    precision : of ``b``; decides how near the threshold a face may come and go
+
+    Raises
+    ------
+    InvalidInputError
+        If the models do not fit together, there is no image, or no such precision.
+    """
+    _check(a, b, precision)
+    margin = MARGINS.get(precision, ANY_MARGIN)
+    result = Comparison()
+    raw = {name: np.zeros(4) for name in a.metadata.output_names}
+    tally = _Tally()
+    finder = FaceFinder(a.metadata.kind)
+    for name, pixels in images:
+        boxes = finder.boxes(pixels)
+        _compare_raw(a, b, network_inputs(a, pixels, boxes), raw, result, name)
+        if boxes is None:
+            pairs = _match(a, b, pixels, margin, tally)
+        else:
+            pairs = (a.run(pixels, boxes_xyxy=boxes), b.run(pixels, boxes_xyxy=boxes))
+        _compare_faces(*pairs, tally, result, name)
+    if not raw[a.metadata.output_names[0]][1]:
+        raise InvalidInputError("comparing two models needs at least one image")
+    for name, (absolute, count, signal, noise) in raw.items():
+        result.values[f"{name} mean"] = float(absolute / count)
+        # identical outputs have no noise; 200 dB is more than float32 can hold
+        decibel = 10 * np.log10(signal / noise) if noise else 200.0
+        result.values[f"{name} dB"] = float(decibel)
+    result.values |= tally.summary()
+    return result
+
+
+class FaceFinder:
+    """Where an SFN shall look; nowhere in particular for an MFN."""
+
+    def __init__(self, kind: str) -> None:
+        self._mfn = load("mfn") if kind == "sfn" else None
+
+    def boxes(self, pixels: NDArray[np.uint8]) -> Array | None:
+        """Faces (N, 4), N > 0; the whole image where there is none; None for an MFN."""
+        if self._mfn is None:
+            return None
+        found = self._mfn.run(pixels).boxes_xyxy
+        height, width = pixels.shape[:2]
+        return found if len(found) else np.array([[0, 0, width, height]], np.float32)
+
+
+def network_inputs(model: Model, pixels: NDArray[np.uint8], boxes: Array | None) -> Array:
+    """What the network gets to see of an image: uint8 (N, S, S, 3)."""
+    size = model.metadata.input_size
+    if boxes is None:
+        return letterbox(pixels, size)[0][None]
+    return np.stack([crop(pixels, box, model.metadata.crop_scale, size)[0] for box in boxes])
+
+
+@dataclass
+class _Tally:
+    """Sums over all images."""
+
+    found: int = 0
+    lost: int = 0
+    gained: int = 0
+    landmarks: float = 0.0
+    blendshapes: float = 0.0
+    degrees: float = 0.0
+
+    def summary(self) -> dict[str, float]:
+        found, total = max(self.found, 1), max(self.found + self.lost, 1)
+        return {
+            "faces": float(self.found),
+            "faces lost %": 100.0 * self.lost / total,
+            "faces gained %": 100.0 * self.gained / total,
+            "landmarks mean %": self.landmarks / found,
+            "blendshapes mean": self.blendshapes / found,
+            "pose mean deg": self.degrees / found,
+        }
+
+
+def _check(a: Model, b: Model, precision: str) -> None:
+    for name in ("kind", "input_size", "anchors", "stride", "expression_names"):
+        ours, theirs = getattr(a.metadata, name), getattr(b.metadata, name)
+        if ours != theirs:
+            raise InvalidInputError(
+                f"cannot compare {a!r} with {b!r}: {name} is {ours} in one, {theirs} in the other"
+            )
+    if a.face_model.sha256 != b.face_model.sha256:
+        raise InvalidInputError(f"cannot compare {a!r} with {b!r}: their face models differ")
+    if precision not in LIMITS:
+        raise InvalidInputError(f"no precision {precision!r}; known are {', '.join(LIMITS)}")
+
+
+def _compare_raw(
+    a: Model, b: Model, tensors: Array, sums: dict[str, Array], result: Comparison, image: str
+) -> None:
+    heads, others = a.infer(tensors), b.infer(tensors)
+    for name, head in heads.items():
+        difference = np.abs(head.astype(np.float64) - others[name])
+        result.largest(f"{name} max", difference.max(), image)
+        sums[name] += [
+            difference.sum(), difference.size, (head.astype(np.float64) ** 2).sum(),
+            (difference**2).sum(),
+        ]  # fmt: skip
+
+
+def _match(
+    a: Model, b: Model, pixels: NDArray[np.uint8], margin: float, tally: _Tally
+) -> tuple[Faces, Faces]:
+    """The faces that both models see, in the same order; the others are counted."""
+    threshold = a.metadata.score_threshold
+    lower = max(threshold - margin, 0.0)
+    surely_a, surely_b = (m.run(pixels, score_threshold=threshold) for m in (a, b))
+    maybe_a, maybe_b = (m.run(pixels, score_threshold=lower) for m in (a, b))
+    pairs = _pairs(surely_a, maybe_b)
+    tally.lost += len(surely_a) - len(pairs)
+    tally.gained += len(surely_b) - len(_pairs(surely_b, maybe_a))
+    rows = np.array(pairs, int).reshape(-1, 2)
+    return surely_a.select(rows[:, 0]), maybe_b.select(rows[:, 1])
+
+
+def _pairs(faces: Faces, others: Faces) -> list[tuple[int, int]]:
+    """Best face first, each with the free face of ``others`` that overlaps it most."""
+    free = np.ones(len(others), bool)
+    pairs: list[tuple[int, int]] = []
+    for i, box in enumerate(faces.boxes_xyxy):
+        overlap = np.where(free, _iou(box, others.boxes_xyxy), 0.0)
+        if len(overlap) and overlap.max() >= SAME_FACE:
+            j = int(overlap.argmax())
+            free[j] = False
+            pairs.append((i, j))
+    return pairs
+
+
+def _iou(box: Array, boxes: Array) -> Array:
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    shared = np.clip(sides, 0, None).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
+    return shared / (areas - shared)
+
+
+def _compare_faces(
+    ours: Faces, theirs: Faces, tally: _Tally, result: Comparison, name: str
+) -> None:
+    if not len(ours):
+        return
+    boxes = ours.boxes_xyxy
+    longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)[:, None]
+    distance = np.linalg.norm(ours.landmarks_2d - theirs.landmarks_2d, axis=2)
+    shapes = np.abs(ours.expression_coeffs - theirs.expression_coeffs)
+    # |R - Q| = 2 sqrt(2) sin(angle / 2); the arc cosine of the trace is blind to small angles
+    turned = np.linalg.norm(ours.rotation - theirs.rotation, axis=(1, 2))
+    angles = np.rad2deg(2 * np.arcsin(np.clip(turned / np.sqrt(8), 0, 1)))
+    result.largest("boxes px", float(np.abs(boxes - theirs.boxes_xyxy).max()), name)
+    result.largest("landmarks px", float(distance.max()), name)
+    result.largest("landmarks %", float((100 * distance / longer).max()), name)
+    result.largest("blendshapes", float(shapes.max()), name)
+    result.largest("pose deg", float(angles.max()), name)
+    tally.found += len(ours)
+    tally.landmarks += float((100 * distance / longer).mean(axis=1).sum())
+    tally.blendshapes += float(shapes.mean(axis=1).sum())
+    tally.degrees += float(angles.sum())

@@ -1,0 +1,164 @@
+"""`convert` from checkpoint to files: what it writes, and what it refuses."""
+
+import errno
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import edgeface
+from edgeface import (
+    BackendUnavailableError,
+    ConversionError,
+    InvalidInputError,
+    ModelFormatError,
+    ParityError,
+)
+from edgeface.cli import main
+from edgeface.converters import convert, describe
+from tests.export import exporter, save_checkpoint, untrained
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(sfn, tmp_path_factory):
+    return save_checkpoint(sfn, tmp_path_factory.mktemp("run") / "last.ckpt")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Six real views, parts of the photo that ships, and a file that is no image."""
+    folder = tmp_path_factory.mktemp("photos")
+    with Image.open(edgeface.DEMO_PHOTO) as photo:
+        for i in range(6):
+            photo.crop((i * 100, 0, i * 100 + 400, 400)).save(folder / f"{i}.png")
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def test_convert_writes_verified_files(checkpoint, tmp_path):
+    steps = []
+    written = convert(checkpoint, tmp_path, ["onnx", "pt2"], ["fp32", "w8"], progress=steps.append)
+    names = ["sfn.onnx", "sfn-w8.onnx", "sfn.pt2"]
+    assert [w.path.name for w in written] == names
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
+    assert steps[0] == "[1/3] onnx fp32: exporting"
+    for entry in written:
+        model = edgeface.load(entry.path)
+        assert model.metadata == entry.metadata
+        assert model.metadata.precision == entry.precision
+        assert model.metadata.training == {"epochs": 7}
+        assert model.metadata.parity["images"] == 1
+        assert entry.num_bytes == entry.path.stat().st_size
+        assert entry.latency_ms > 0
+        assert sum(entry.metadata.graph["layer_bytes"].values()) > 1000
+    assert written[0].comparison.values["pose max"] <= 1e-4
+    assert "BatchNormalization" not in written[0].metadata.graph["operators"]
+
+
+def test_convert_command_prints_steps_and_table(checkpoint, photos, tmp_path, capsys):
+    command = ["convert", str(checkpoint), "--to", "onnx,pt2", "--precision", "int8,fp16",
+               "--out", str(tmp_path), "--calibration", str(photos)]  # fmt: skip
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    assert "[2/2] onnx fp16: verifying" in captured.err
+    assert "sfn-int8.onnx" in captured.out
+    assert "pt2 int8, pt2 fp16" in captured.out
+    assert edgeface.load(tmp_path / "sfn-int8.onnx").metadata.parity["images"] == 2
+    assert main(["info", str(tmp_path / "sfn-int8.onnx")]) == 0
+    printed = capsys.readouterr().out
+    assert "QuantizeLinear" in printed
+    assert "backbone.stem" in printed
+
+
+def test_convert_names_what_is_unknown(checkpoint, photos, tmp_path):
+    cases = [
+        (["tfjs"], ["fp32"], None, "no format 'tfjs'; known are onnx, tflite"),
+        (["onnx"], ["int4"], None, "no precision 'int4'; known are fp32"),
+        (["pt2"], ["int8"], None, "nothing to write"),
+        (["onnx"], ["int8"], None, "onnx int8 needs real photos"),
+        (["onnx"], ["int8"], tmp_path / "absent", "no such image or folder"),
+        (["onnx"], ["int8"], tmp_path, "holds no images"),
+        (["onnx"], ["int8"], photos / "notes.txt", "no readable image"),
+    ]
+    for formats, precisions, calibration, message in cases:
+        with pytest.raises(InvalidInputError, match=message):
+            convert(checkpoint, tmp_path, formats, precisions, calibration)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_convert_rejects_other_checkpoints(checkpoint, tmp_path):
+    other, cut = tmp_path / "other.ckpt", tmp_path / "cut.ckpt"
+    torch.save({"state_dict": {}, "epoch": 3}, other)
+    cut.write_bytes(checkpoint.read_bytes()[:5000])
+    for path in (other, cut):
+        with pytest.raises(ModelFormatError, match="no edgeface checkpoint"):
+            convert(path, tmp_path / "out")
+    with pytest.raises(InvalidInputError, match="no such checkpoint"):
+        convert(tmp_path / "absent.ckpt", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_convert_names_a_missing_library(checkpoint, tmp_path, monkeypatch):
+    def absent(name):
+        raise ImportError("gone", name="litert_torch")
+
+    monkeypatch.setattr("edgeface.converters.pipeline.importlib.import_module", absent)
+    with pytest.raises(BackendUnavailableError, match=r"litert_torch: pip install 'edgeface\[conv"):
+        convert(checkpoint, tmp_path, ["tflite"])
+
+
+def test_convert_leaves_nothing_where_it_cannot_write(checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConversionError, match="cannot write"):
+        convert(checkpoint, tmp_path / "file", ["pt2"])
+
+    def full(model, metadata, face_model, path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(exporter("pt2"), "save", full)
+    with pytest.raises(ConversionError, match="No space left"):
+        convert(checkpoint, tmp_path / "out", ["pt2"])
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_convert_removes_what_is_over_the_limits(checkpoint, tmp_path, monkeypatch, face_model):
+    module = exporter("pt2")
+    real = module.export
+    other = untrained("sfn", face_model)
+    with torch.no_grad():
+        other.network.heads[2][-1].bias[0] += 0.01
+    monkeypatch.setattr(module, "export", lambda trained, metadata: real(other, metadata))
+    with pytest.raises(ParityError, match=r"pose max is 0\.01 \(allowed 0\.0001\), worst on the"):
+        convert(checkpoint, tmp_path, ["pt2"])
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ParityError):
+        convert(checkpoint, tmp_path, ["pt2"], keep=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["sfn.pt2"]
+
+
+def test_convert_wraps_an_exporters_errors(sfn, tmp_path):
+    class Unexportable(torch.nn.Module):
+        def forward(self, x):
+            return tuple(torch.tensor(len(str(float(x.sum())))) for _ in range(3))
+
+    trained = type(sfn)(sfn.config, Unexportable(), sfn.face_model, 0)
+    module = exporter("onnx")
+    with pytest.raises(ConversionError, match="the ONNX exporter failed"):
+        module.export(trained, describe(trained))
+
+
+def test_report_entries_are_json_numbers(checkpoint, tmp_path):
+    (entry,) = convert(checkpoint, tmp_path, ["pt2"])
+    values = json.loads(entry.metadata.to_json())["parity"]
+    assert all(isinstance(v, (int, float)) and math.isfinite(v) for v in values.values())
+    assert np.isfinite(entry.latency_ms)

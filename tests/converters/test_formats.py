@@ -1,0 +1,106 @@
+"""Each format's files compute what the network computes, in their own runtime."""
+
+import numpy as np
+import pytest
+import torch
+
+import edgeface
+from edgeface.compare import compare
+from edgeface.converters.pipeline import describe
+from edgeface.converters.verify import NetworkBackend, open_written, verify
+from edgeface.model import Model
+from tests.export import THIN, exporter, untrained, write
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+
+def largest_difference(model, trained, inputs):
+    with torch.inference_mode():
+        expected = trained.network(torch.from_numpy(inputs))
+    heads = model.infer(inputs)
+    return max(
+        float(np.abs(head - reference.numpy()).max())
+        for head, reference in zip(heads.values(), expected, strict=True)
+    )
+
+
+def real_inputs(photo, size):
+    """Parts of a photo, uint8 (8, size, size, 3)."""
+    pixels = photo[0][1]
+    return np.stack([pixels[100:, 100 * i :][:size, :size] for i in range(8)])
+
+
+@pytest.mark.parametrize("name", THIN)
+def test_onnx_takes_any_batch_of_any_network(name, face_model, tmp_path, random):
+    trained = untrained(name, face_model)
+    model = edgeface.load(write("onnx", trained, tmp_path / "net.onnx"))
+    size = trained.config.input_size
+    for batch in (1, 3):
+        inputs = random.integers(0, 256, (batch, size, size, 3), np.uint8)
+        assert largest_difference(model, trained, inputs) < 1e-4
+    assert model.face_model.sha256 == face_model.sha256
+
+
+def test_pt2_is_exact(pt2_file, sfn, inputs):
+    assert largest_difference(edgeface.load(pt2_file), sfn, inputs) == 0
+
+
+def test_tflite_has_no_transposes(tflite_file, sfn, inputs):
+    model = edgeface.load(tflite_file)
+    assert largest_difference(model, sfn, inputs) < 1e-4
+    operators = model.metadata.graph["operators"]
+    assert "TRANSPOSE" not in operators
+    assert "RELU" not in operators  # all fused
+    assert "backbone.stem.0" in model.metadata.graph["layer_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "largest"),
+    [("onnx", "fp16", 0.01), ("onnx", "w8", 0.05), ("onnx", "int8", 0.1),
+     ("tflite", "fp16", 0.01), ("tflite", "w8", 0.05), ("tflite", "int8", 0.1)],
+)  # fmt: skip
+def test_lower_precisions_stay_near(name, precision, largest, sfn, photo, tmp_path, exported):
+    module = exporter(name)
+    inputs = real_inputs(photo, 64)
+    model = module.lower(exported(name), precision, inputs)
+    metadata = describe(sfn)
+    path = tmp_path / f"sfn{module.SUFFIX}"
+    module.save(model, metadata, sfn.face_model, path)
+    difference = largest_difference(edgeface.load(path), sfn, inputs)
+    assert 0 < difference < largest
+    weights = sum(module.describe(model)["layer_bytes"].values())
+    whole = sum(module.describe(exported(name))["layer_bytes"].values())
+    assert weights < whole * (0.55 if precision == "fp16" else 0.6)
+
+
+@pytest.mark.parametrize(
+    ("precision", "largest"), [("fp32", 1e-4), ("fp16", 0.02), ("int8", 0.1), ("palette", 0.5)]
+)
+def test_coreml_packages_compute_the_network(precision, largest, sfn, photo, tmp_path, exported):
+    module = exporter("coreml")
+    model = module.lower(exported("coreml"), precision, None)
+    path = tmp_path / "sfn.mlpackage"
+    module.save(model, describe(sfn), sfn.face_model, path)
+    difference = largest_difference(open_written(path), sfn, real_inputs(photo, 64)[:2])
+    assert difference < largest
+    assert (difference > 1e-5) == (precision != "fp32")
+
+
+def test_coreml_of_the_other_network_kind(face_model, photo, tmp_path):
+    """An MFN, with leaky ReLU and grids of outputs, verified as `convert` does it."""
+    trained = untrained("mfn-single", face_model)
+    path = write("coreml", trained, tmp_path / "mfn.mlpackage")
+    assert verify(trained, path, photo).values["detection max"] <= 1e-4
+
+
+def test_tflite_and_onnx_agree_through_the_runtime(tflite_file, onnx_file, photo):
+    a, b = edgeface.load(onnx_file), edgeface.load(tflite_file)
+    assert compare(a, b, photo, "fp32").exceeded("fp32") == []
+
+
+def test_network_backend_is_the_network(sfn, inputs):
+    assert largest_difference(Model(NetworkBackend(sfn, describe(sfn))), sfn, inputs) == 0

@@ -1,0 +1,211 @@
+"""Every backend behaves alike: outputs, threads, clones, pickles, bad files and devices."""
+
+import multiprocessing
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgeface
+from edgeface import (
+    BackendUnavailableError,
+    InferenceError,
+    InvalidInputError,
+    MetadataError,
+    ModelFormatError,
+)
+from edgeface.backends import tflite as tflite_backend
+from edgeface.backends.coreml import CoremlBackend
+from edgeface.backends.tflite_metadata import read_metadata_buffers
+from edgeface.metadata import KEY
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+SIZE = 64
+
+
+@pytest.fixture(params=["onnx", "tflite", "pt2"])
+def path(request):
+    """A small SFN in each format that runs everywhere."""
+    return request.getfixturevalue(f"{request.param}_file")
+
+
+@pytest.fixture
+def model(path):
+    return edgeface.load(path)
+
+
+@pytest.fixture
+def inputs(random):
+    return random.integers(0, 256, (4, SIZE, SIZE, 3), np.uint8)
+
+
+def same(a, b):
+    return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_infer_gives_every_output_of_a_batch(model, inputs):
+    heads = model.infer(inputs)
+    assert list(heads) == list(model.metadata.output_names)
+    for name, head in heads.items():
+        assert head.shape == (4, *model.metadata.output_shape(name))
+        assert head.dtype == np.float32
+        one = model.infer(inputs[2:3])[name]
+        np.testing.assert_allclose(head[2:3], one, atol=1e-5)
+    assert model.infer(inputs[:0])["pose"].shape == (0, 8)
+    for bad in (inputs[0], inputs[:, :9], inputs.astype(np.float32), [1, 2]):
+        with pytest.raises(InvalidInputError, match=r"infer takes uint8 of shape \(B, 64, 64, 3\)"):
+            model.infer(bad)
+
+
+def test_one_model_serves_several_threads(model, random):
+    batches = [random.integers(0, 256, (1, SIZE, SIZE, 3), np.uint8) for _ in range(40)]
+    expected = [model.infer(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(model.infer, batches))
+    assert all(same(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_clone_and_pickle_give_the_same_model(model, inputs):
+    expected = model.infer(inputs)
+    clone, copy = model.clone(), pickle.loads(pickle.dumps(model))
+    model.close()
+    assert same(clone.infer(inputs), expected)
+    assert same(copy.infer(inputs), expected)
+    assert len(pickle.dumps(clone)) < 1000  # the path, not the weights
+
+
+def test_a_closed_model_says_so(path, inputs):
+    with edgeface.load(path, num_threads=1) as model:
+        model.infer(inputs)
+    model.close()
+    with pytest.raises(InferenceError, match="is closed"):
+        model.run(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_unknown_devices_are_named(path):
+    with pytest.raises(BackendUnavailableError, match="abacus"):
+        edgeface.load(path, device="abacus")
+
+
+def test_truncated_files_are_errors(path, tmp_path):
+    data = path.read_bytes()
+    cut = tmp_path / f"cut{path.suffix}"
+    for size in (0, 7, 100, len(data) // 3, len(data) // 2, len(data) - 9000):
+        cut.write_bytes(data[:size])
+        with pytest.raises(ModelFormatError, match="cut"):
+            edgeface.load(cut)
+
+
+def _faces_in_worker(model):
+    return len(model.run(np.zeros((50, 50, 3), np.uint8)))
+
+
+def test_models_travel_to_worker_processes(onnx_file):
+    model = edgeface.load(onnx_file, num_threads=1)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(_faces_in_worker, [model]) == [1]
+
+
+def test_run_batch_is_run_of_each():
+    model = edgeface.load("mfn")
+    photo = edgeface.read_image(edgeface.DEMO_PHOTO)
+    images = [photo, photo[:, 300:900], photo[::-1]]
+    for faces, image in zip(model.run_batch(images, score_threshold=0.1), images, strict=True):
+        one = model.run(image, score_threshold=0.1)
+        assert len(faces) == len(one)
+        np.testing.assert_allclose(faces.landmarks_2d, one.landmarks_2d, atol=0.05)
+    assert model.run_batch([]) == []
+    with pytest.raises(InvalidInputError, match="for an mfn"):
+        edgeface.load("sfn").run_batch(images)
+
+
+def test_backends_tells_what_is_there_and_what_is_missing(monkeypatch):
+    found = {b.suffix: b for b in edgeface.backends()}
+    assert found[".onnx"].available
+    assert found[".onnx"].version
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for backend in edgeface.backends():
+        assert not backend.available
+        assert backend.version == ""
+        assert "pip install" in backend.install
+
+
+def test_coreml_elsewhere_says_how_to_verify(monkeypatch, tmp_path):
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    with pytest.raises(BackendUnavailableError, match=r"macOS only.*--to coreml"):
+        CoremlBackend(tmp_path / "a.mlpackage", 0, None)
+
+
+def test_tflite_accepts_the_earlier_libraries(monkeypatch):
+    asked = []
+
+    def only_the_last(name):
+        asked.append(name)
+        if not name.startswith("tensorflow"):
+            raise ImportError(name)
+        return "library"
+
+    monkeypatch.setattr(tflite_backend.importlib, "import_module", only_the_last)
+    assert tflite_backend._library() == "library"
+    assert [name.split(".")[0] for name in asked] == [
+        "ai_edge_litert", "tflite_runtime", "tensorflow"
+    ]  # fmt: skip
+    monkeypatch.setattr(tflite_backend, "LIBRARIES", ("ai_edge_litert.absent",))
+    monkeypatch.undo()
+    monkeypatch.setattr(tflite_backend, "LIBRARIES", ("edgeface.absent",))
+    with pytest.raises(BackendUnavailableError, match=r"pip install 'edgeface\[tflite\]'"):
+        tflite_backend._library()
+
+
+def test_tflite_metadata_is_what_the_schema_says(tflite_file):
+    """The small reader against the schema's generated classes."""
+    utils = pytest.importorskip("ai_edge_litert.tools.flatbuffer_utils")
+    model = utils.read_model(str(tflite_file))
+    expected = {
+        entry.name.decode(): bytes(model.buffers[entry.buffer].data) for entry in model.metadata
+    }
+    found = read_metadata_buffers(tflite_file.read_bytes(), "file")
+    assert found == expected
+    assert KEY in found
+
+
+def test_tflite_without_metadata_is_an_error(tflite_file, tmp_path):
+    data = tflite_file.read_bytes()
+    key = b"\x08\x00\x00\x00edgeface\x00"  # a flatbuffer string: its length, then its bytes
+    assert data.count(key) == 1
+    other = tmp_path / "other.tflite"
+    other.write_bytes(data.replace(key, key.replace(b"face", b"foot")))
+    with pytest.raises(MetadataError, match="carries no metadata"):
+        edgeface.load(other)
+
+
+def test_flipped_bytes_in_tflite_tables_are_errors_or_harmless(tflite_file, random):
+    """Whatever the offsets say, the reader raises its own error and reads nothing outside."""
+    data = bytearray(tflite_file.read_bytes())
+    places = np.concatenate([np.arange(0, 64), random.integers(len(data) - 20000, len(data), 300)])
+    for place in places:
+        broken = bytearray(data)
+        broken[place] ^= 0xFF
+        try:
+            read_metadata_buffers(bytes(broken), "file")
+        except ModelFormatError:
+            continue
+
+
+def test_pt2_needs_no_network_code(pt2_file):
+    code = (
+        f"import edgeface, sys, numpy as np; m = edgeface.load({str(pt2_file)!r}); "
+        "m.run(np.zeros((9, 9, 3), np.uint8)); "
+        "print([n for n in sys.modules if n.startswith('edgeface.reference')])"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path.cwd())
+    assert result.stdout.strip() == "[]"

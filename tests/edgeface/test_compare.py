@@ -1,0 +1,135 @@
+"""Differences of known size must come out as such."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgeface import InvalidInputError
+from edgeface.cli import main
+from edgeface.compare import LIMITS, Comparison, compare
+from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.metadata import Metadata
+from edgeface.model import Model
+
+GREY = [("grey", np.zeros((64, 64, 3), np.uint8)), ("other", np.zeros((64, 32, 3), np.uint8))]
+
+
+class Planted:
+    """An MFN of one cell whose two anchors give the faces that a test wants."""
+
+    def __init__(self, face_model, logits=(3.0, -9.0), **shifts):
+        self.face_model = face_model
+        self.metadata = Metadata(
+            kind="mfn",
+            name="planted",
+            input_size=64,
+            expression_names=EXPRESSION_NAMES,
+            face_model_sha256=face_model.sha256,
+            licence="none",
+            stride=64,
+            anchors=((20.0, 30.0), (30.0, 20.0)),
+            score_threshold=0.5,
+            iou_threshold=0.9,
+        )
+        self.heads = {
+            n: np.zeros((1, *self.metadata.output_shape(n)), np.float32)
+            for n in self.metadata.output_names
+        }
+        self.heads["detection"][..., 4::5] = logits
+        self.heads["identity"][..., 0::50] = 1.0
+        self.heads["expression"][:] = -4.0
+        self.heads["pose"][..., 0::8] = 1.0
+        for name, (channel, value) in shifts.items():
+            self.heads[name][..., channel] += value
+
+    def infer(self, input_tensor):
+        return {n: np.repeat(h, len(input_tensor), axis=0) for n, h in self.heads.items()}
+
+
+def compared(face_model, precision="fp32", logits=(3.0, -9.0), **shifts):
+    a, b = Model(Planted(face_model)), Model(Planted(face_model, logits, **shifts))
+    return compare(a, b, GREY, precision)
+
+
+def test_a_model_is_like_itself(face_model):
+    result = compared(face_model)
+    assert result.values["faces"] == 2
+    assert result.values["pose dB"] == 200
+    for quantity in ("detection max", "landmarks px", "landmarks mean %", "faces lost %"):
+        assert result.values[quantity] == 0
+    for precision in LIMITS:
+        assert result.exceeded(precision) == []
+
+
+def test_a_wider_box_moves_edges_and_landmarks(face_model):
+    """t_h of the first anchor by log 1.2: 30 px high becomes 36; the image is the input."""
+    values = compared(face_model, detection=(3, np.log(1.2))).values
+    assert values["boxes px"] == pytest.approx(3, abs=1e-4)
+    assert values["detection max"] == pytest.approx(np.log(1.2), rel=1e-5)
+    # every landmark's offset from the centre grows by a fifth; in percent of the box as it was
+    face = Model(Planted(face_model)).run(GREY[0][1])[0]
+    offsets = np.linalg.norm(face.landmarks_2d - 32, axis=1)
+    assert values["landmarks px"] == pytest.approx(offsets.max() / 5, rel=1e-3)
+    assert values["landmarks %"] == pytest.approx(offsets.max() / 5 / 30 * 100, rel=1e-3)
+
+
+def test_a_turned_head_is_told_in_degrees(face_model):
+    quarter = np.tan(np.deg2rad(10) / 2)  # of x to w in a turn by ten degrees
+    values = compared(face_model, pose=(1, quarter)).values
+    assert values["pose deg"] == pytest.approx(10, abs=1e-3)
+    assert values["pose mean deg"] == pytest.approx(10, abs=1e-3)
+
+
+def test_an_expression_is_told_in_its_own_unit(face_model):
+    values = compared(face_model, expression=(7, 4.0)).values
+    expected = 0.5 - 1 / (1 + np.exp(4))
+    assert values["blendshapes"] == pytest.approx(expected, abs=1e-5)
+    assert values["blendshapes mean"] == pytest.approx(expected / 46, abs=1e-5)
+
+
+def test_lost_and_gained_faces_count_beyond_the_margin(face_model):
+    lost = compared(face_model, logits=(-3.0, -9.0)).values
+    assert lost["faces lost %"] == 100
+    assert lost["faces gained %"] == 0
+    gained = compared(face_model, logits=(3.0, 3.0)).values
+    assert gained["faces gained %"] == 100
+    hair = compared(face_model, "int8", logits=(-0.2, -9.0)).values  # a score of 0.45
+    assert hair["faces lost %"] == 0
+    assert compared(face_model, "fp32", logits=(-0.2, -9.0)).values["faces lost %"] == 100
+
+
+def test_exceeded_names_quantity_limit_and_image(face_model):
+    result = compared(face_model, pose=(0, 1e-3))
+    (line,) = result.exceeded("fp32")
+    assert line == "pose max is 0.001 (allowed 0.0001), worst on grey"
+    assert "nan" in compared(face_model, pose=(0, np.nan)).exceeded("fp32")[0]
+
+
+def test_largest_keeps_nan():
+    result = Comparison()
+    for value in (1.0, np.nan, 2.0):
+        result.largest("x", value, str(value))
+    assert np.isnan(result.values["x"])
+
+
+def test_models_that_do_not_fit_together_are_errors(face_model):
+    a, other = Model(Planted(face_model)), Planted(face_model)
+    other.metadata = replace(other.metadata, anchors=((9.0, 9.0), (8.0, 8.0)))
+    with pytest.raises(InvalidInputError, match="anchors is"):
+        compare(a, Model(other), GREY, "fp32")
+    with pytest.raises(InvalidInputError, match="at least one image"):
+        compare(a, a, [], "fp32")
+    with pytest.raises(InvalidInputError, match="no precision 'int3'; known are fp32"):
+        compare(a, a, GREY, "int3")
+
+
+def test_verify_command(onnx_file, pt2_file, tmp_path, capsys):
+    assert main(["verify", str(pt2_file), str(onnx_file)]) == 0
+    printed = capsys.readouterr().out
+    assert "within the limits of fp32" in printed
+    assert "landmarks %" in printed
+    assert main(["verify", "sfn", str(onnx_file)]) == 1
+    assert "cannot compare" in capsys.readouterr().err
+    assert main(["verify", "sfn", "sfn", "--images", str(tmp_path)]) == 1
+    assert "no readable images" in capsys.readouterr().err

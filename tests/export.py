@@ -1,0 +1,67 @@
+"""Networks small enough to export in seconds, and files of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import edgeface
+from edgeface.converters.pipeline import _module, describe
+from edgeface.reference.checkpoint import KEY, TrainedNetwork
+from edgeface.reference.checkpoint import describe as checkpoint_entry
+from edgeface.reference.config import CONFIGS
+from edgeface.reference.networks import build_network
+
+THIN = {
+    "sfn": replace(
+        CONFIGS["sfn"], input_size=64, stem_filters=8, squeeze=(4, 4), expand=(8, 8), head_units=8
+    ),
+    "sfn-single": replace(
+        CONFIGS["sfn-single"], stem_filters=8, squeeze=(4,) * 3, expand=(8,) * 3, head_units=8
+    ),
+    "mfn": replace(
+        CONFIGS["mfn"], input_size=64, stem_filters=8, squeeze=(4,) * 4, expand=(8,) * 4
+    ),
+    "mfn-single": replace(CONFIGS["mfn-single"], input_size=64),
+}
+
+
+def untrained(name, face_model):
+    """A network of random weights whose outputs depend on what it sees."""
+    torch.manual_seed(0)
+    network = build_network(THIN[name])
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    size = THIN[name].input_size
+    with torch.no_grad():
+        network.train()(torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8))
+        for head in network.heads:  # start small, where faults would hide
+            head[-1].weight *= 10
+    return TrainedNetwork(THIN[name], network.eval(), face_model, epoch=6, recipe={})
+
+
+def exporter(name):
+    """A format's module; skips where its libraries are not installed."""
+    try:
+        return _module(name)
+    except edgeface.BackendUnavailableError as error:
+        pytest.skip(str(error))
+
+
+def write(format_name, trained, path, exported=None):
+    """One fp32 file of a network, unverified; ``exported`` spares exporting it anew."""
+    module = exporter(format_name)
+    metadata = describe(trained)
+    model = module.lower(exported or module.export(trained, metadata), "fp32", None)
+    module.save(model, replace(metadata, graph=module.describe(model)), trained.face_model, path)
+    return path
+
+
+def save_checkpoint(trained, path):
+    weights = {f"network.{k}": v for k, v in trained.network.state_dict().items()}
+    entry = checkpoint_entry(trained.config, trained.recipe, trained.face_model)
+    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, path)
+    return path
