@@ -21,8 +21,8 @@ from edgeface.backends import BACKENDS
 from edgeface.converters.verify import open_written
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.model import Model, load
-from edgeface.reference.data.packs import data_dir
 from edgeface.reference.data.labelled import LabelledImage
+from edgeface.reference.data.packs import data_dir
 from edgeface.reference.data.validation import TEACHER, read_packs
 from edgeface.reference.evaluate import model_predictor, run
 from edgeface.reference.report import report as figures_of
@@ -126,7 +126,7 @@ def _evaluate(model: Model, images: list[LabelledImage]) -> dict[str, float]:
         "pose deg": faces["head pose, deg"]["all faces"]["mean of three"],
     }
     if detects:
-        figures["AP50"] = groups[PHOTOS]["detection"]["faces from 5% of the photo"]["AP50"]
+        figures["AP50"] = 100 * groups[PHOTOS]["detection"]["faces from 5% of the photo"]["AP50"]
     return figures
 
 
