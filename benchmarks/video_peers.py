@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 CLIPS = ("talking-head.mp4", "street-several-faces.mp4")
-WARM_UP, ROUNDS = 5, 1
+WARM_UP, ROUNDS = 5, 3
 
 
 def mediapipe_worker(clip: Path, task: Path, num_faces: int, limit: int) -> None:

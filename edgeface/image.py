@@ -31,6 +31,9 @@ from PIL import Image, ImageOps
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import PAD_VALUE
 
+MARGIN = 8
+"""Pixels kept around a crop, which its interpolation may reach for."""
+
 ImageLike = NDArray[np.uint8] | Image.Image | str | os.PathLike[str]
 
 
@@ -182,10 +185,14 @@ def crop(
         return canvas, placement
     source = np.concatenate([placement.to_image(first), placement.to_image(last)])
     source = np.clip(source, 0, [width, height, width, height])
-    part = Image.fromarray(np.ascontiguousarray(image)).resize(
+    # only the pixels around it are copied: of a large image a crop is a small part
+    whole = np.array([width, height])
+    x0, y0 = start = np.maximum(np.floor(source[:2]).astype(int) - MARGIN, 0)
+    x1, y1 = np.minimum(np.ceil(source[2:]).astype(int) + MARGIN, whole)
+    part = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1])).resize(
         (int(last[0] - first[0]), int(last[1] - first[1])),
         Image.Resampling.BILINEAR,
-        box=tuple(source.tolist()),
+        box=tuple((source - np.tile(start, 2)).tolist()),
         reducing_gap=3.0,
     )
     canvas[first[1] : last[1], first[0] : last[0]] = np.asarray(part)

@@ -18,6 +18,10 @@ FOREHEAD = 0.1
 """What a face box rises above the mesh, in heights of it: so the networks' boxes were drawn."""
 
 
+DOUBLE = 0.6
+"""Two boxes that share so much of the smaller one are one face."""
+
+
 def place(shape: Array, faces: Faces) -> Array:
     """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
     points = kernels.project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
@@ -56,8 +60,30 @@ def rebox(faces: Faces, boxes: Array) -> Faces:
 
 def iou_matrix(a: Array, b: Array) -> Array:
     """Intersection over union of boxes (N, 4) with (M, 4), shape (N, M)."""
+    shared = _shared(a, b)
+    union = _areas(a)[:, None] + _areas(b)[None] - shared
+    return shared / np.maximum(union, 1e-12)
+
+
+def without_doubles(boxes: Array) -> list[int]:
+    """Rows of the boxes (N, 4), best first, that lie on no better one by `DOUBLE` of their area.
+
+    Parts of a large face pass for small ones, and differ too much from it for the usual
+    suppression by IoU.
+    """
+    kept: list[int] = []
+    shared, areas = _shared(boxes, boxes), _areas(boxes)
+    for row in range(len(boxes)):
+        if all(shared[row, k] < DOUBLE * min(areas[row], areas[k]) for k in kept):
+            kept.append(row)
+    return kept
+
+
+def _shared(a: Array, b: Array) -> Array:
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=2)
-    area_a, area_b = ((box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b))
-    return shared / np.maximum(area_a[:, None] + area_b[None] - shared, 1e-12)
+    return np.clip(high - low, 0.0, None).prod(axis=2)
+
+
+def _areas(boxes: Array) -> Array:
+    return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)

@@ -13,7 +13,13 @@ from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
 from edgeface.model import Model
 from edgeface.video.association import match
-from edgeface.video.geometry import boxes_around, dense_points, iou_matrix, rebox
+from edgeface.video.geometry import (
+    boxes_around,
+    dense_points,
+    iou_matrix,
+    rebox,
+    without_doubles,
+)
 from edgeface.video.smoothing import Strength, settings_of
 from edgeface.video.track import Track
 
@@ -33,8 +39,6 @@ DRIFT_IOU = 0.5
 """A followed box that overlaps the detected one by less is corrected."""
 HOLD_IOU = 0.85
 """A crop stays where it is while the face fills it so well: its jitter would feed itself."""
-DUPLICATE_IOU = 0.6
-"""Two tracks that overlap by more follow one face; the younger ends."""
 DEFAULT_FPS = 30.0
 
 
@@ -184,6 +188,7 @@ class Tracker:
         """Detections of the MFN that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
         faces = self._model.run(pixels, score_threshold=threshold)
+        faces = faces.select(np.array(without_doubles(faces.boxes_xyxy), int))
         strong = faces.scores >= self._birth_score
         owner_of = match(self._tracks, faces, strong, now)
         for track in self._tracks:
@@ -238,18 +243,12 @@ class Tracker:
 
     def _forget(self, now: float) -> None:
         """End tracks unseen for long, never confirmed, or on another's face."""
-        kept: list[Track] = []
-        for track in sorted(self._tracks, key=lambda t: -t.num_seen):
-            unseen = now - track.seen_s
-            if unseen > REMEMBER_S or (unseen > 0 and track.track_id == 0):
-                continue
-            others = [k.face.boxes_xyxy for k in kept if k.seen_s == now]
-            if unseen == 0 and others:
-                overlaps = iou_matrix(track.face.boxes_xyxy, np.concatenate(others))
-                if overlaps.max() >= DUPLICATE_IOU:
-                    continue
-            kept.append(track)
-        self._tracks = kept
+        current = sorted((t for t in self._tracks if t.seen_s == now), key=lambda t: -t.num_seen)
+        boxes = np.array([t.face.boxes_xyxy[0] for t in current]).reshape(-1, 4)
+        kept = [current[row] for row in without_doubles(boxes)]
+        self._tracks = kept + [
+            t for t in self._tracks if t.seen_s < now <= t.seen_s + REMEMBER_S and t.track_id
+        ]
 
     def _report(self, now: float, template: Faces) -> Faces:
         shown = [t for t in self._tracks if now - t.seen_s <= COAST_S and t.track_id]

@@ -67,6 +67,13 @@ def test_a_face_missed_for_a_moment_moves_on(face_model):
         np.testing.assert_allclose(reported[i], person.box(i), atol=2.5)
 
 
+@BOTH_MODES
+def test_a_part_of_a_face_is_nobody(track_ids, sfn):
+    """A box inside a face, too small to be suppressed by IoU."""
+    part = Person((105, 110), side=45, seed=3, hidden=frozenset(range(5)), score=0.8)
+    assert track_ids([Person((100, 100), side=90, seed=1), part], 20, sfn=sfn) == [[1]] * 20
+
+
 def test_weak_detections_only_continue(track_ids):
     assert track_ids([Person((100, 100), score=0.3)], 6) == [[]] * 6
     fading = [Person((100, 100), hidden=frozenset(range(5, 30))),
