@@ -83,7 +83,7 @@ def decode_candidates(
 
 def per_anchor(head: Array, num_anchors: int) -> Array:
     """A head (S, S, A * width) as (S, S, A, width), C-contiguous; integers stay integers."""
-    if head.dtype.name not in ("float32", "int8", "uint8"):
+    if head.dtype.char not in "fbB":  # float32, int8, uint8
         head = head.astype(np.float32)
     head = np.ascontiguousarray(head)
     return head.reshape(head.shape[0], head.shape[1], num_anchors, -1)

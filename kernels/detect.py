@@ -25,6 +25,10 @@ Array = NDArray[Any]
 HEADS = ("detection", "identity", "expression", "pose")
 
 
+_ALL_FLOAT = np.array([FLOAT] * len(HEADS)).T.copy()
+"""Scales and zero points of heads that hold floats."""
+
+
 class FoundFaces(NamedTuple):
     """Raw values of N faces, best score first, all float32.
 
@@ -99,8 +103,7 @@ def find_faces(
     )
     found = loops("detect").find_loops(
         *grids,
-        np.array([scale for scale, _ in stored], np.float64),
-        np.array([zero for _, zero in stored], np.float64),
+        *(_ALL_FLOAT if quantisation is None else np.array(stored, np.float64).T.copy()),
         sizes,
         float(stride),
         limit,

@@ -38,7 +38,8 @@ def loops(module: str) -> ModuleType:
     ImportError
         If numba is not installed.
     """
-    return importlib.import_module(f"edgeface.kernels.compiled.{module}")
+    name = f"edgeface.kernels.compiled.{module}"
+    return sys.modules.get(name) or importlib.import_module(name)
 
 
 def jit(function: Function) -> Function:

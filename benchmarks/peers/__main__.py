@@ -105,6 +105,9 @@ def plot(record, path):
     found.plot(COUNTS, COUNTS, color="0.7", linestyle=":", label="in the picture")
     cost.set(xlabel="faces in the picture", ylabel="CPU ms", title="cost on one core")
     found.set(xlabel="faces in the picture", ylabel="faces", title="faces found")
+    for panel in (cost, found):
+        panel.set_xticks(COUNTS)
+    found.set_yticks(COUNTS)
     cost.set_ylim(0)
     cost.legend()
     found.legend()
