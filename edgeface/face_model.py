@@ -145,10 +145,11 @@ class FaceModel:
         float32, shape (..., 68, 3), ``model`` frame
             In the order of Multi-PIE and 300-W.
         """
-        return _blend(*self._landmark_basis, identity, expression)
+        return _blend(*self.landmark_shapes, identity, expression)
 
     @cached_property
-    def _landmark_basis(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def landmark_shapes(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """``identity`` and ``expression`` at the 68 landmarks instead of the vertices."""
         return self._at_landmarks(self.identity), self._at_landmarks(self.expression)
 
     def _at_landmarks(self, shapes: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from edgeface import kernels
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import PAD_VALUE
 
@@ -126,29 +127,39 @@ def _read_pil(picture: Image.Image, source: str) -> NDArray[np.uint8]:
         raise InvalidInputError(f"{source} is no readable image: {error}") from error
 
 
-def letterbox(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], Placement]:
+def letterbox(
+    image: NDArray[np.uint8], size: int, engine: kernels.Engine = "numpy"
+) -> tuple[NDArray[np.uint8], Placement]:
     """Fit an image into the middle of a square input, keeping its aspect.
 
     Parameters
     ----------
     image : uint8, shape (H, W, 3)
     size : side of the input, px
+    engine : of the resize; see `edgeface.kernels.resize_into`
 
     Returns
     -------
     input_tensor : uint8, shape (size, size, 3); grey where the image does not reach
     placement : Placement
+
+    Raises
+    ------
+    InvalidInputError
+        If a side of the image is longer than `edgeface.kernels.MAX_SIDE`.
     """
     height, width = image.shape[:2]
     longer = max(height, width)
+    if longer > kernels.MAX_SIDE:
+        raise InvalidInputError(
+            f"expected an image of at most {kernels.MAX_SIDE} pixels a side, got {width} x "
+            f"{height}; cut it into parts"
+        )
     inner_w = max(1, round(width * size / longer))
     inner_h = max(1, round(height * size / longer))
     left, top = (size - inner_w) // 2, (size - inner_h) // 2
     canvas = np.full((size, size, 3), PAD_VALUE, np.uint8)
-    resized = Image.fromarray(np.ascontiguousarray(image)).resize(
-        (inner_w, inner_h), Image.Resampling.BILINEAR, reducing_gap=3.0
-    )
-    canvas[top : top + inner_h, left : left + inner_w] = np.asarray(resized)
+    kernels.resize_into(image, canvas, (top, left), (inner_h, inner_w), engine)
     scale = np.array([inner_w / width, inner_h / height])
     return canvas, Placement(scale, np.array([left, top], np.float64))
 

@@ -13,23 +13,31 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgeface import kernels
 from edgeface.backends import Backend, open_backend
+from edgeface.engine import KernelChoice, KernelEngine
 from edgeface.errors import InferenceError, InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
-from edgeface.kernels.morphable import arrange_tensor
 from edgeface.metadata import Metadata
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn")
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
+MAX_FACES = 100
+"""Faces that `Model.run` reports at most, unless told otherwise."""
+
 Heads = dict[str, NDArray[np.float32]]
-_Source = tuple[Path, int, str | None]  # what `load` was given: file, num_threads, device
+# what `load` was given: file, num_threads, device, kernels
+_Source = tuple[Path, int, str | None, KernelChoice]
 
 
 def load(
-    path_or_name: str | os.PathLike[str], *, num_threads: int = 0, device: str | None = None
+    path_or_name: str | os.PathLike[str],
+    *,
+    num_threads: int = 0,
+    device: str | None = None,
+    kernels: KernelChoice = "auto",
 ) -> Model:
     """Load a network.
 
@@ -41,6 +49,7 @@ def load(
         ("CUDAExecutionProvider"), the shared library of a TFLite delegate
         ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE", by default "ALL"), or a device
         of torch ("cuda")
+    kernels : "numba", "numpy", or "auto"; see `edgeface.engine.KernelEngine`
 
     Returns
     -------
@@ -53,7 +62,8 @@ def load(
     ModelFormatError, MetadataError
         If the file is damaged, of an unknown kind or version, or does not describe itself.
     BackendUnavailableError
-        If the library that runs it, or the device, is not there; the message names the remedy.
+        If the library that runs it, numba, or the device is not there; the message names the
+        remedy.
 
     Examples
     --------
@@ -63,8 +73,8 @@ def load(
     """
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:
         path_or_name = ASSETS / f"{path_or_name}.onnx"
-    source = (Path(path_or_name).absolute(), num_threads, device)
-    return Model(open_backend(*source), source)
+    source = (Path(path_or_name).absolute(), num_threads, device, kernels)
+    return _open(source)
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"
@@ -79,13 +89,19 @@ class Model:
     itself.
     """
 
-    def __init__(self, backend: Backend, source: _Source | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        kernel_choice: KernelChoice = "auto",
+        source: _Source | None = None,
+    ) -> None:
         self._backend = backend
         self._source = source
         self.metadata: Metadata = backend.metadata
         self.face_model: FaceModel = backend.face_model
         self._anchors = np.array(self.metadata.anchors, np.float32)
-        self._basis = arrange_tensor(self.face_model.reduced)
+        self._basis = kernels.Basis.from_shapes(*self.face_model.landmark_shapes)
+        self.engine = KernelEngine(kernel_choice)
 
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
@@ -118,8 +134,7 @@ class Model:
 
     def clone(self) -> Model:
         """Another model of the same file and options, sharing nothing with this one."""
-        path, num_threads, device = self._file()
-        return load(path, num_threads=num_threads, device=device)
+        return _open(self._file())
 
     def close(self) -> None:
         """Give back the backend's memory; running afterwards is an error, closing again is not."""
@@ -132,7 +147,7 @@ class Model:
         self.close()
 
     def __reduce__(self) -> tuple[Any, tuple[_Source]]:
-        return _reload, (self._file(),)
+        return _open, (self._file(),)
 
     def _file(self) -> _Source:
         if self._source is None:
@@ -146,6 +161,8 @@ class Model:
         boxes_xyxy: ArrayLike | None = None,
         score_threshold: float | None = None,
         iou_threshold: float | None = None,
+        max_faces: int = MAX_FACES,
+        suppression: kernels.Suppression = "greedy",
     ) -> Faces:
         """Find the faces of an image.
 
@@ -155,7 +172,9 @@ class Model:
         boxes_xyxy : float, shape (N, 4), image_px; the faces an SFN shall look at, by default one
             that fills the image. An MFN finds its own.
         score_threshold : in [0, 1]; by default the one that the file names
-        iou_threshold : in [0, 1]; boxes that overlap a better one by more are dropped
+        iou_threshold : in [0, 1]; boxes that overlap a better one by more are suppressed
+        max_faces : an MFN reports the best so many
+        suppression : "greedy", "soft" or "weighted"; see `edgeface.kernels.suppress`
 
         Returns
         -------
@@ -178,9 +197,17 @@ class Model:
             raise InvalidInputError("an mfn finds its own boxes; boxes_xyxy is for an sfn")
         score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
         iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
-        input_tensor, placement = letterbox(pixels, self.metadata.input_size)
-        heads = self._backend.infer(input_tensor[None])
-        return self.decode({n: h[0] for n, h in heads.items()}, placement, score, iou)
+        engine = self.engine.next_run()
+        input_tensor, placement = letterbox(pixels, self.metadata.input_size, engine)
+        heads = self.infer(input_tensor[None])
+        return self.decode(
+            {n: h[0] for n, h in heads.items()},
+            placement,
+            score,
+            iou,
+            max_faces=max_faces,
+            suppression=suppression,
+        )
 
     def run_batch(
         self,
@@ -197,8 +224,8 @@ class Model:
             raise InvalidInputError("run_batch is for an mfn; an sfn's batch is run(boxes_xyxy=)")
         score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
         iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
-        size = self.metadata.input_size
-        placed = [letterbox(read_image(image), size) for image in images]
+        size, engine = self.metadata.input_size, self.engine.next_run()
+        placed = [letterbox(read_image(image), size, engine) for image in images]
         tensors = np.array([tensor for tensor, _ in placed], np.uint8).reshape(-1, size, size, 3)
         heads = self.infer(tensors)
         return [
@@ -207,20 +234,31 @@ class Model:
         ]
 
     def decode(
-        self, heads: Heads, placement: Placement, score_threshold: float, iou_threshold: float
+        self,
+        heads: Heads,
+        placement: Placement,
+        score_threshold: float,
+        iou_threshold: float,
+        *,
+        max_faces: int = MAX_FACES,
+        suppression: kernels.Suppression = "greedy",
     ) -> Faces:
         """An MFN's raw outputs for one image, without the batch axis, to faces."""
-        boxes, scores, index = kernels.decode_candidates(
-            heads["detection"], self._anchors, self.metadata.stride, score_threshold
-        )
-        kept = kernels.suppress(boxes, scores, iou_threshold)
-        row, column, anchor = index[kept].T
-        picked = {
-            name: head.reshape(*head.shape[:2], len(self._anchors), -1)[row, column, anchor]
-            for name, head in heads.items()
-            if name != "detection"
-        }
-        return self._assemble(picked, boxes[kept], scores[kept], [placement] * len(kept))
+        try:
+            found = kernels.find_faces(
+                heads,
+                self._anchors,
+                self.metadata.stride,
+                score_threshold,
+                iou_threshold,
+                max_faces=max_faces,
+                method=suppression,
+                engine=self.engine.current,
+            )
+        except ValueError as error:
+            raise InvalidInputError(str(error)) from error
+        place = np.concatenate([placement.scale, placement.offset])[None]
+        return self._assemble(found, place)
 
     def _run_crops(self, pixels: NDArray[np.uint8], boxes_xyxy: ArrayLike | None) -> Faces:
         size, scale = self.metadata.input_size, self.metadata.crop_scale
@@ -230,51 +268,71 @@ class Model:
         heads = self.infer(tensors)
         side = size / scale
         centred = np.array([size - side, size - side, size + side, size + side]) / 2
-        in_input = np.tile(centred.astype(np.float32), (len(boxes), 1))
-        scores = np.ones(len(boxes), np.float32)
-        faces = self._assemble(heads, in_input, scores, [c[1] for c in crops])
-        return replace(faces, boxes_xyxy=boxes)
+        found = kernels.FoundFaces(
+            np.tile(centred.astype(np.float32), (len(boxes), 1)),
+            np.ones(len(boxes), np.float32),
+            heads["identity"],
+            heads["expression"],
+            heads["pose"],
+        )
+        places = np.array([[*c[1].scale, *c[1].offset] for c in crops]).reshape(-1, 4)
+        return replace(self._assemble(found, places), boxes_xyxy=boxes)
 
-    def _assemble(
-        self,
-        heads: Heads,
-        boxes: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        placements: list[Placement],
-    ) -> Faces:
-        """Faces from the raw coefficients of N survivors and their boxes in ``input_px``."""
-        pose = heads["pose"]
-        expression = _sigmoid(heads["expression"])
-        rotation = kernels.rotation_from_quaternion(kernels.unit_quaternion(pose[:, :4]))
-        translation, focal = np.ascontiguousarray(pose[:, 4:7]), _sigmoid(pose[:, 7])
-        shape = kernels.contract_landmarks(self._basis, heads["identity"], expression)
-        points = kernels.project_landmarks(shape, rotation, translation, focal)
-        longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0)
-        points = points * longer[:, None, None]
-        points[..., :2] += ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]
-        boxes_image = boxes.reshape(-1, 2, 2).copy()
-        for i, placement in enumerate(placements):
-            points[i, :, :2] = placement.to_image(points[i, :, :2])
-            points[i, :, 2] /= placement.scale.mean()
-            boxes_image[i] = placement.to_image(boxes_image[i])
+    def _assemble(self, found: kernels.FoundFaces, placements: NDArray[np.float64]) -> Faces:
+        """Faces from raw coefficients and boxes in ``input_px``; one placement, or one a face."""
+        posed = kernels.pose_faces(
+            self._basis,
+            found.boxes_xyxy,
+            found.identity,
+            found.expression,
+            found.pose,
+            placements,
+            engine=self.engine.current,
+        )
         return Faces(
-            boxes_xyxy=boxes_image.reshape(-1, 4),
-            scores=scores,
-            landmarks_3d=points.astype(np.float32),
-            identity_coeffs=heads["identity"],
-            expression_coeffs=expression,
-            rotation=rotation,
-            euler_deg=kernels.euler_from_rotation(rotation),
-            translation=translation,
-            focal=focal,
+            boxes_xyxy=posed.boxes_xyxy,
+            scores=found.scores,
+            landmarks_3d=posed.landmarks,
+            identity_coeffs=found.identity,
+            expression_coeffs=posed.expression,
+            rotation=posed.rotation,
+            euler_deg=posed.euler_deg,
+            translation=posed.translation,
+            focal=posed.focal,
             expression_names=self.metadata.expression_names,
             unseen_expressions=self.metadata.unseen_expressions,
         )
 
+    def vertices(self, faces: Faces) -> NDArray[np.float32]:
+        """The dense surface of every face.
 
-def _reload(source: _Source) -> Model:
-    """What unpickling calls."""
-    return Model(open_backend(*source), source)
+        Parameters
+        ----------
+        faces : of this model's `run`
+
+        Returns
+        -------
+        float32, shape (N, V, 3), image_px, with depth as in `Faces.landmarks_3d`
+            In the order of ``face_model.triangles`` and ``uv``.
+
+        Notes
+        -----
+        One product for all faces. The unit is the longer side of the box in the image; the
+        landmarks', of the box in the input, differs from it by the rounding of the input's size
+        to whole pixels, less than 0.4 %.
+        """
+        shape = self.face_model.vertices(faces.identity_coeffs, faces.expression_coeffs)
+        points = kernels.project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
+        low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
+        points *= (high - low).max(axis=1, initial=0.0)[:, None, None]
+        points[..., :2] += ((low + high) / 2)[:, None]
+        return points
+
+
+def _open(source: _Source) -> Model:
+    """What `load` and unpickling call."""
+    path, num_threads, device, kernel_choice = source
+    return Model(open_backend(path, num_threads, device), kernel_choice, source)
 
 
 @dataclass(frozen=True)
@@ -286,10 +344,6 @@ class _Closed:
 
     def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
         raise InferenceError(f"the model {self.metadata.name!r} is closed")
-
-
-def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0)))).astype(np.float32)
 
 
 def _no_heads(metadata: Metadata) -> Heads:

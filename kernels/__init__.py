@@ -1,24 +1,41 @@
-"""Numerical kernels on numpy arrays: decoding, suppression, landmarks, projection.
+"""Numerical kernels on numpy arrays: resizing, decoding, suppression, landmarks, projection.
 
-Each kernel has a numpy implementation; the loops among them are compiled by numba where it is
-installed (the extra ``fast``), with the same results.
+Each kernel has a numpy implementation and, where loops pay, one that numba compiles (the extra
+``fast``), with the same results; ``engine`` says which one runs.
 """
 
 from edgeface.kernels.decode import decode_candidates
-from edgeface.kernels.morphable import contract_landmarks
-from edgeface.kernels.nms import suppress
+from edgeface.kernels.detect import FoundFaces, find_faces
+from edgeface.kernels.jit import Engine, cache_folder, numba_installed
+from edgeface.kernels.morphable import Basis, bind_identities, contract_people, contract_shapes
+from edgeface.kernels.nms import Suppression, suppress
+from edgeface.kernels.pose import PosedFaces, pose_faces
 from edgeface.kernels.project import (
     euler_from_rotation,
     project_landmarks,
     rotation_from_quaternion,
     unit_quaternion,
 )
+from edgeface.kernels.resize import MAX_SIDE, resize_into
 
 __all__ = [
-    "contract_landmarks",
+    "MAX_SIDE",
+    "Basis",
+    "Engine",
+    "FoundFaces",
+    "PosedFaces",
+    "Suppression",
+    "bind_identities",
+    "cache_folder",
+    "contract_people",
+    "contract_shapes",
     "decode_candidates",
     "euler_from_rotation",
+    "find_faces",
+    "numba_installed",
+    "pose_faces",
     "project_landmarks",
+    "resize_into",
     "rotation_from_quaternion",
     "suppress",
     "unit_quaternion",

@@ -1,25 +1,122 @@
-"""Compilation of loop kernels, in one place."""
+"""Where compiled kernels come from: numba, loaded on demand, with a cache of the user's own."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib
+import importlib.util
+import os
+import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+Engine = Literal["numba", "numpy"]
+"""Who runs a kernel: loops compiled by numba, or whole-array numpy with the same results."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @cache
-def compiled(loops: Callable[..., Any]) -> Callable[..., Any] | None:
-    """``loops`` compiled by numba on its first call and cached on disk; None without numba.
+def numba_installed() -> bool:
+    """Whether numba can be imported; does not import it, which costs 0.5 s and 100 MB."""
+    try:
+        return importlib.util.find_spec("numba") is not None
+    except ValueError:  # a test put None in its place
+        return False
 
-    Where nothing can be written (a read-only installation without a home), it is compiled anew
-    in every process; NUMBA_CACHE_DIR names a writable folder.
+
+def loops(module: str) -> ModuleType:
+    """The compiled kernels of one file of ``kernels/compiled``; imports numba.
+
+    Raises
+    ------
+    ImportError
+        If numba is not installed.
     """
+    name = f"edgeface.kernels.compiled.{module}"
+    return sys.modules.get(name) or importlib.import_module(name)
+
+
+def jit(function: Function) -> Function:
+    """Decorator: compiled by numba on its first call and kept in `cache_folder`.
+
+    Without such a folder it is compiled anew in every process. A cache folder that the user
+    named by NUMBA_CACHE_DIR is respected.
+    """
+    numba: Any = importlib.import_module("numba")
+    chosen = numba.config.CACHE_DIR
+    folder = chosen or cache_folder()
+    if not folder:
+        return numba.njit(function)
+    # numba reads the setting while it decorates; other people's functions must not see ours
+    numba.config.CACHE_DIR = str(folder)
     try:
-        numba: Any = importlib.import_module("numba")
-    except ImportError:
-        return None
-    try:
-        return numba.njit(cache=True)(loops)
-    except RuntimeError:
-        return numba.njit(loops)
+        return numba.njit(cache=True)(function)
+    except (RuntimeError, OSError):  # the folder went away or became read-only
+        return numba.njit(function)
+    finally:
+        numba.config.CACHE_DIR = chosen
+
+
+@cache
+def cache_folder() -> Path | None:
+    """A folder of this user's for compiled kernels; None where nothing can be written.
+
+    Its name holds a hash of the kernels' source: numba watches one file a kernel, but kernels
+    call each other. What changes with the machine (CPU, numba version) numba itself tells apart.
+    """
+    for base in _bases():
+        folder = base / "edgeface" / f"kernels-{_source_hash()}"
+        with contextlib.suppress(OSError, RuntimeError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # loading a cache runs it: never one that somebody else could have written
+            if _is_private(folder) and os.access(folder, os.W_OK | os.X_OK):
+                with tempfile.TemporaryFile(dir=folder):
+                    _drop_damaged(folder)
+                    return folder
+    return None
+
+
+def _drop_damaged(folder: Path) -> None:
+    """Remove files that a full disk or a power cut left incomplete; numba would raise on them.
+
+    All are pickles, which end with a full stop. numba compiles again what is missing.
+    """
+    for path in folder.rglob("*.nb[ic]"):
+        with contextlib.suppress(OSError):
+            if not path.read_bytes().endswith(b"."):
+                path.unlink()
+
+
+def _bases() -> list[Path]:
+    """Folders to try, the platform's customary one first."""
+    bases: list[Path] = []
+    variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+    if os.environ.get(variable):
+        bases.append(Path(os.environ[variable]))
+    with contextlib.suppress(RuntimeError):  # no home
+        home = Path.home()
+        bases.append(home / ("Library/Caches" if sys.platform == "darwin" else ".cache"))
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    bases.append(Path(tempfile.gettempdir()) / f"edgeface-{user}")
+    return bases
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether folder and parent belong to this user and nobody else may write there."""
+    if not hasattr(os, "getuid"):
+        return True
+    states = [folder.stat(), folder.parent.stat()]
+    return all(s.st_uid == os.getuid() and not s.st_mode & 0o022 for s in states)
+
+
+def _source_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "compiled").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,90 +1,135 @@
-"""Greedy non-maximum suppression."""
+"""Non-maximum suppression: greedy, soft, or with weighted boxes."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface.kernels.jit import compiled
+from edgeface.kernels.jit import Engine, loops
 
 Array = NDArray[Any]
 
+Suppression = Literal["greedy", "soft", "weighted"]
+METHODS: tuple[Suppression, ...] = ("greedy", "soft", "weighted")
+"""In the order of the numbers by which the loops know them."""
 
-def suppress(boxes_xyxy: Array, scores: Array, iou_threshold: float) -> Array:
-    """Indices of the boxes that no better box overlaps too much.
+
+def suppress(
+    boxes_xyxy: Array,
+    scores: Array,
+    iou_threshold: float,
+    *,
+    method: Suppression = "greedy",
+    score_threshold: float = 0.0,
+    max_faces: int | None = None,
+    engine: Engine = "numpy",
+) -> tuple[Array, Array, Array]:
+    """The boxes that no better box overlaps too much.
 
     Parameters
     ----------
     boxes_xyxy : float32, shape (N, 4), half-open edges in any one frame
-    scores : float32, shape (N,)
-    iou_threshold : a box is dropped when its IoU with a kept one exceeds this
+    scores : float32, shape (N,), >= 0
+    iou_threshold : a box is suppressed when its IoU with a kept one exceeds this
+    method : what suppression does
+        "greedy" drops the box; "soft" multiplies its score by 1 - IoU and drops it below
+        ``score_threshold``; "weighted" drops it and moves the kept box to the mean of itself and
+        all that it suppressed, weighed by their scores.
+    score_threshold : of "soft"
+    max_faces : the best so many are returned; None returns all
+    engine : "numba" or "numpy"
 
     Returns
     -------
-    int64, shape (M,), by falling score; equal scores in their order of arrival. Empty for N = 0.
+    kept : int64, shape (M,), by falling score; equal scores in their order of arrival
+    boxes_xyxy : float32, shape (M, 4)
+    scores : float32, shape (M,)
 
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        If the shapes do not fit or an option is none of those above.
+
+    References
+    ----------
+    "soft": Bodla et al. 2017, Eq. 2 (linear). "weighted": Zhou et al. 2017, Sec. 2, without its
+    second pass; as in Bazarevsky et al. 2019 (BlazeFace), Sec. 3.4.
 
     Examples
     --------
     >>> boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]], np.float32)
-    >>> suppress(boxes, np.array([0.6, 0.9, 0.5], np.float32), 0.5).tolist()
+    >>> suppress(boxes, np.array([0.6, 0.9, 0.5], np.float32), 0.5)[0].tolist()
     [1, 2]
     """
     if boxes_xyxy.shape != (len(scores), 4) or scores.ndim != 1:
         raise ValueError(f"expected (N, 4) and (N,), got {boxes_xyxy.shape} and {scores.shape}")
+    validate_suppression(method, max_faces)
     boxes = np.ascontiguousarray(boxes_xyxy, np.float32)
-    # a stable sort: int8 scores tie often, and numba's own argsort breaks ties otherwise
-    order = np.argsort(-scores, kind="stable")
-    kernel = compiled(suppress_loops)
-    if kernel is None:
-        return suppress_numpy(boxes, order, iou_threshold)
-    kept = np.empty(len(order), np.int64)
-    return kept[: kernel(boxes, order, float(iou_threshold), kept)]
+    left = np.array(scores, np.float32)
+    limit = len(left) if max_faces is None else min(max_faces, len(left))
+    if engine == "numpy":
+        return suppress_numpy(boxes, left, iou_threshold, score_threshold, method, limit)
+    kept, out_boxes = np.empty(limit, np.int64), np.empty((limit, 4), np.float32)
+    out_scores = np.empty(limit, np.float32)
+    found = loops("detect").suppress_loops(
+        boxes,
+        left,
+        len(left),
+        float(iou_threshold),
+        float(score_threshold),
+        METHODS.index(method),
+        kept,
+        out_boxes,
+        out_scores,
+    )
+    return kept[:found], out_boxes[:found], out_scores[:found]
 
 
-def suppress_numpy(boxes: Array, order: Array, iou_threshold: float) -> Array:
-    """`suppress` with one vector operation a kept box."""
-    boxes = boxes.astype(np.float64)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+def validate_suppression(method: str, max_faces: int | None) -> None:
+    """Raise ValueError for an unknown method or a negative number of faces."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if max_faces is not None and max_faces < 0:
+        raise ValueError(f"max_faces must not be negative, got {max_faces}")
+
+
+def suppress_numpy(
+    boxes: Array,
+    scores: Array,
+    iou_threshold: float,
+    score_threshold: float,
+    method: Suppression,
+    limit: int,
+) -> tuple[Array, Array, Array]:
+    """`suppress` with a few vector operations a kept box; ``scores`` is overwritten."""
+    exact = boxes.astype(np.float64)
+    low, high = exact[:, :2], exact[:, 2:]
+    area = (high - low).prod(axis=1)
     kept: list[int] = []
-    while len(order):
-        best, order = order[0], order[1:]
+    out_boxes, out_scores = np.empty((limit, 4), np.float32), np.empty(limit, np.float32)
+    while len(kept) < limit:
+        best = int(scores.argmax())  # the first of equals
+        score = scores[best]
+        if not score >= 0:
+            break
+        scores[best] = -1.0
+        extent = np.minimum(high, high[best]) - np.maximum(low, low[best])
+        shared = extent.clip(0.0).prod(axis=1)
+        union = area + area[best] - shared
+        hit = (shared > iou_threshold * union) & (scores >= 0)
+        box = boxes[best]
+        if method == "soft":
+            softened = (scores[hit] * (1.0 - shared[hit] / union[hit])).astype(np.float32)
+            scores[hit] = np.where(softened >= score_threshold, softened, -1.0)
+        else:
+            if method == "weighted" and hit.any():
+                members = np.append(np.flatnonzero(hit), best)
+                share = np.append(scores[hit], score).astype(np.float64)
+                if share.sum() > 0:
+                    box = share @ exact[members] / share.sum()
+            scores[hit] = -1.0
+        out_boxes[len(kept)], out_scores[len(kept)] = box, score
         kept.append(best)
-        low = np.maximum(boxes[best, :2], boxes[order, :2])
-        high = np.minimum(boxes[best, 2:], boxes[order, 2:])
-        shared = np.clip(high - low, 0.0, None).prod(axis=1)
-        order = order[shared <= iou_threshold * (area[best] + area[order] - shared)]
-    return np.array(kept, np.int64)
-
-
-def suppress_loops(boxes: Array, order: Array, iou_threshold: float, kept: Array) -> int:
-    """`suppress` into the caller's buffer; returns how many it filled."""
-    count = 0
-    for i in range(order.shape[0]):
-        candidate = order[i]
-        x0 = np.float64(boxes[candidate, 0])
-        y0 = np.float64(boxes[candidate, 1])
-        x1 = np.float64(boxes[candidate, 2])
-        y1 = np.float64(boxes[candidate, 3])
-        keep = True
-        for j in range(count):
-            other = kept[j]
-            w = min(x1, boxes[other, 2]) - max(x0, boxes[other, 0])
-            h = min(y1, boxes[other, 3]) - max(y0, boxes[other, 1])
-            shared = max(w, 0.0) * max(h, 0.0)
-            width = np.float64(boxes[other, 2]) - boxes[other, 0]
-            height = np.float64(boxes[other, 3]) - boxes[other, 1]
-            union = (x1 - x0) * (y1 - y0) + width * height - shared
-            if shared > iou_threshold * union:
-                keep = False
-                break
-        if keep:
-            kept[count] = candidate
-            count += 1
-    return count
+    return np.array(kept, np.int64), out_boxes[: len(kept)], out_scores[: len(kept)]

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from edgeface import __version__
-from edgeface.cli import convert, demo, info, run, track, verify
+from edgeface.cli import bench, convert, demo, info, run, track, verify, warmup
 from edgeface.errors import EdgeFaceError
 
 
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="edgeface", description="Every face by one network pass.")
     parser.add_argument("--version", action="version", version=f"edgeface {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, track, demo, info, verify, convert):
+    for command in (run, track, demo, info, verify, convert, bench, warmup):
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

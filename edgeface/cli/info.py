@@ -46,6 +46,7 @@ def execute(arguments: argparse.Namespace) -> int:
         f"{model.face_model.info.get('name', 'unnamed')}, {model.face_model.mean.shape[0]} "
         f"vertices, sha256 {metadata.face_model_sha256[:12]}"
     )
+    rows["kernels"] = model.engine.describe()
     rows["never taught"] = ", ".join(metadata.unseen_expressions) or "nothing"
     rows["licence"] = metadata.licence
     rows["precision"] = metadata.precision

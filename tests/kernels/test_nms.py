@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeface.kernels import suppress
-from edgeface.kernels.jit import compiled
-from edgeface.kernels.nms import suppress_loops, suppress_numpy
 from tests.oracles import detection as oracle
+
+METHODS = ["greedy", "soft", "weighted"]
+seeds, counts = st.integers(0, 10_000), st.integers(0, 25)
 
 
 def draw(seed, count):
@@ -17,51 +18,93 @@ def draw(seed, count):
     return boxes.astype(np.float32), scores.astype(np.float32)
 
 
-def implementations(boxes, scores, threshold):
-    order = np.argsort(-scores, kind="stable")
-    yield suppress_numpy(boxes, order, threshold)
-    for kernel in (suppress_loops, compiled(suppress_loops)):
-        if kernel is not None:
-            kept = np.empty(len(order), np.int64)
-            yield kept[: kernel(boxes, order, threshold, kept)]
-
-
-@given(seed=st.integers(0, 10_000), count=st.integers(0, 25), threshold=st.floats(0.05, 0.95))
-def test_suppress_agrees_with_oracle(seed, count, threshold):
+@given(seed=seeds, count=counts, threshold=st.floats(0.05, 0.95))
+def test_suppress_agrees_with_oracle(engine, seed, count, threshold):
     boxes, scores = draw(seed, count)
     expected = oracle.suppress(boxes.astype(float).tolist(), scores.tolist(), threshold)
-    for kept in implementations(boxes, scores, threshold):
-        assert kept.tolist() == expected
+    kept, kept_boxes, kept_scores = suppress(boxes, scores, threshold, engine=engine)
+    assert kept.tolist() == expected
+    np.testing.assert_array_equal(kept_boxes, boxes[kept])
+    np.testing.assert_array_equal(kept_scores, scores[kept])
 
 
-@given(seed=st.integers(0, 10_000), count=st.integers(0, 25))
-def test_suppress_is_idempotent(seed, count):
+@given(seed=seeds, count=counts, floor=st.floats(0.0, 0.4))
+def test_suppress_soft_agrees_with_oracle(engine, seed, count, floor):
+    boxes, _ = draw(seed, count)
+    scores = np.random.default_rng(seed).uniform(0.4, 1, count).astype(np.float32)
+    expected = oracle.suppress_soft(boxes.astype(float).tolist(), scores.tolist(), 0.3, floor)
+    kept, _, kept_scores = suppress(
+        boxes, scores, 0.3, method="soft", score_threshold=floor, engine=engine
+    )
+    assert kept.tolist() == [i for i, _ in expected]
+    np.testing.assert_allclose(kept_scores, [s for _, s in expected], rtol=1e-5)
+
+
+@given(seed=seeds, count=counts)
+def test_suppress_weighted_agrees_with_oracle(engine, seed, count):
     boxes, scores = draw(seed, count)
-    kept = suppress(boxes, scores, 0.4)
-    again = suppress(boxes[kept], scores[kept], 0.4)
+    expected = oracle.suppress_weighted(boxes.astype(float).tolist(), scores.tolist(), 0.3)
+    kept, kept_boxes, _ = suppress(boxes, scores, 0.3, method="weighted", engine=engine)
+    assert kept.tolist() == [i for i, _ in expected]
+    reference = np.array([b for _, b in expected]).reshape(-1, 4)
+    np.testing.assert_allclose(kept_boxes, reference, rtol=1e-5)
+
+
+@given(seed=seeds, count=counts)
+def test_suppress_is_idempotent(engine, seed, count):
+    boxes, scores = draw(seed, count)
+    kept = suppress(boxes, scores, 0.4, engine=engine)[0]
+    again = suppress(boxes[kept], scores[kept], 0.4, engine=engine)[0]
     assert again.tolist() == list(range(len(kept)))
 
 
-@given(seed=st.integers(0, 10_000), count=st.integers(1, 25))
-def test_suppress_ignores_order_of_distinct_scores(seed, count):
+@pytest.mark.parametrize("method", METHODS)
+@given(seed=seeds, count=st.integers(1, 25))
+def test_suppress_ignores_order_of_distinct_scores(engine, method, seed, count):
     boxes, _ = draw(seed, count)
     random = np.random.default_rng(seed + 1)
     scores = random.permutation(np.linspace(0.1, 0.9, count)).astype(np.float32)
     shuffle = random.permutation(count)
-    shuffled = suppress(boxes[shuffle], scores[shuffle], 0.4)
-    assert shuffle[shuffled].tolist() == suppress(boxes, scores, 0.4).tolist()
+    shuffled = suppress(boxes[shuffle], scores[shuffle], 0.4, method=method, engine=engine)
+    straight = suppress(boxes, scores, 0.4, method=method, engine=engine)
+    assert shuffle[shuffled[0]].tolist() == straight[0].tolist()
+    np.testing.assert_allclose(shuffled[1], straight[1], rtol=1e-5)
 
 
-def test_suppress_keeps_touching_boxes():
+@pytest.mark.parametrize("method", METHODS)
+@given(seed=seeds, count=counts, limit=st.integers(0, 6))
+def test_suppress_max_faces_keeps_the_best(engine, method, seed, count, limit):
+    boxes, scores = draw(seed, count)
+    every = suppress(boxes, scores, 0.4, method=method, engine=engine)
+    best = suppress(boxes, scores, 0.4, method=method, max_faces=limit, engine=engine)
+    for some, full in zip(best, every, strict=True):
+        np.testing.assert_array_equal(some, full[:limit])
+
+
+def test_suppress_leaves_its_arguments_alone(engine):
+    boxes, scores = draw(1, 20)
+    before = boxes.copy(), scores.copy()
+    suppress(boxes, scores, 0.2, method="soft", engine=engine)
+    np.testing.assert_array_equal(boxes, before[0])
+    np.testing.assert_array_equal(scores, before[1])
+
+
+def test_suppress_keeps_touching_boxes(engine):
     boxes = np.array([[0, 0, 10, 10], [10, 0, 20, 10]], np.float32)
-    assert suppress(boxes, np.array([0.5, 0.6], np.float32), 0.0).tolist() == [1, 0]
+    scores = np.array([0.5, 0.6], np.float32)
+    assert suppress(boxes, scores, 0.0, engine=engine)[0].tolist() == [1, 0]
 
 
-def test_suppress_keeps_boxes_exactly_at_the_threshold():
+def test_suppress_keeps_boxes_exactly_at_the_threshold(engine):
     boxes = np.array([[0, 0, 2, 1], [1, 0, 2, 1]], np.float32)  # IoU is one half
-    assert len(suppress(boxes, np.array([0.9, 0.8], np.float32), 0.5)) == 2
+    assert len(suppress(boxes, np.array([0.9, 0.8], np.float32), 0.5, engine=engine)[0]) == 2
 
 
-def test_suppress_rejects_other_shapes():
+def test_suppress_rejects():
+    boxes, scores = draw(0, 3)
     with pytest.raises(ValueError, match="expected"):
-        suppress(np.zeros((3, 5), np.float32), np.zeros(3, np.float32), 0.5)
+        suppress(np.zeros((3, 5), np.float32), scores, 0.5)
+    with pytest.raises(ValueError, match="method must be one of greedy, soft, weighted"):
+        suppress(boxes, scores, 0.5, method="hard")
+    with pytest.raises(ValueError, match="must not be negative"):
+        suppress(boxes, scores, 0.5, max_faces=-1)

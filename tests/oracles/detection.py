@@ -106,3 +106,33 @@ def average_precision(scored_hits, num_truth) -> float:
         reached = [p for h, p in points if h / num_truth >= step * 0.01]
         total += max(reached, default=0.0)
     return total / 101
+
+
+def suppress_soft(boxes, scores, threshold, floor):
+    """[(index, score)]: Bodla et al. 2017, linear; best first, the earlier of two equals."""
+    left = dict(enumerate(scores))
+    taken = []
+    while left:
+        best = min(left, key=lambda i: (-left[i], i))
+        taken.append((best, left.pop(best)))
+        for i in list(left):
+            overlap = iou(boxes[best], boxes[i])
+            if overlap > threshold:
+                left[i] *= 1.0 - overlap
+                if left[i] < floor:
+                    del left[i]
+    return taken
+
+
+def suppress_weighted(boxes, scores, threshold):
+    """[(index, box)]: every kept box is the score-weighted mean of its cluster."""
+    remaining = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    taken = []
+    while remaining:
+        best = remaining[0]
+        cluster = [i for i in remaining if i == best or iou(boxes[best], boxes[i]) > threshold]
+        total = sum(scores[i] for i in cluster)
+        mean = tuple(sum(scores[i] * boxes[i][k] for i in cluster) / total for k in range(4))
+        taken.append((best, mean))
+        remaining = [i for i in remaining if i not in cluster]
+    return taken

@@ -3,13 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeface.kernels import (
-    contract_landmarks,
     euler_from_rotation,
     project_landmarks,
     rotation_from_quaternion,
     unit_quaternion,
 )
-from edgeface.kernels.morphable import arrange_tensor
 from tests.oracles import morphable as oracle
 
 
@@ -20,21 +18,6 @@ def rotation(axis, degrees):
     matrix[i, i] = matrix[j, j] = c
     matrix[i, j], matrix[j, i] = -s, s
     return matrix
-
-
-def test_contract_landmarks_agrees_with_oracle(random):
-    reduced = random.normal(size=(204, 50, 47)).astype(np.float32)
-    identity = random.normal(size=(3, 50)).astype(np.float32)
-    expression = random.uniform(0, 1, (3, 46)).astype(np.float32)
-    shapes = contract_landmarks(arrange_tensor(reduced), identity, expression)
-    for shape, w, e in zip(shapes, identity, expression, strict=True):
-        np.testing.assert_allclose(shape, oracle.landmarks(reduced, w, e), rtol=1e-3, atol=2e-3)
-
-
-def test_contract_landmarks_of_nobody_is_empty(random):
-    basis = arrange_tensor(random.normal(size=(204, 50, 47)).astype(np.float32))
-    empty = contract_landmarks(basis, np.zeros((0, 50), np.float32), np.zeros((0, 46), np.float32))
-    assert empty.shape == (0, 68, 3)
 
 
 @given(seed=st.integers(0, 10_000))

@@ -1,0 +1,147 @@
+"""Cost against the number of faces, beside the peers: ``python -m benchmarks.peers``.
+
+All run on the same mosaics of real faces, in one process on one pinned core, in turn; what is
+counted is the CPU time of the whole process, so that threads hide nothing. Beside the times stand
+the faces that each found: a peer that finds fewer does less work.
+
+    pip install mediapipe opencv-python-headless matplotlib
+    python -m benchmarks.peers PACK.zip --mediapipe face_landmarker.task [--yunet FILE.onnx]
+        [--threshold SCORE] [--json FILE] [--plot FILE.png]
+"""
+
+import argparse
+import io
+import json
+import os
+import statistics
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.limits import PEER_LIMITS
+from benchmarks.peers.contestants import contestants
+from edgeface.bench.system import describe_system
+
+COUNTS = (0, 1, 2, 5, 10, 20)
+SIZE = (480, 640)
+ROUNDS = 12
+
+
+def mosaic(faces, count, size=SIZE):
+    """``count`` square face photos on a lattice over grey, uint8 (H, W, 3)."""
+    canvas = np.full((*size, 3), 127, np.uint8)
+    if count == 0:
+        return canvas
+    columns = 1
+    while columns * max(1, int(columns * size[0] / size[1])) < count:
+        columns += 1
+    rows = -(-count // columns)
+    side = min(size[1] // columns, size[0] // rows)
+    for i in range(count):
+        row, column = divmod(i, columns)
+        tile = Image.fromarray(faces[i % len(faces)]).resize((side, side), Image.Resampling.BICUBIC)
+        canvas[row * side :, column * side :][:side, :side] = np.asarray(tile)
+    return canvas
+
+
+def photos(pack, count):
+    """Face photos of a pack, evenly spread."""
+    with zipfile.ZipFile(pack) as archive:
+        names = sorted(n for n in archive.namelist() if n.endswith(".jpg"))
+        picked = np.linspace(0, len(names) - 1, count).astype(int)
+        return [np.asarray(Image.open(io.BytesIO(archive.read(names[i])))) for i in picked]
+
+
+def measure(runners, images):
+    """{name: {count: {cpu_ms, q25_ms, q75_ms, found}}}; runners take turns."""
+    record = {name: {} for name in runners}
+    for count, image in images.items():
+        times = {name: [] for name in runners}
+        found = {name: run(image) for name, run in runners.items()}
+        for _ in range(ROUNDS):
+            for name, run in runners.items():
+                start = time.process_time()
+                run(image)
+                times[name].append(1e3 * (time.process_time() - start))
+        for name, values in times.items():
+            low, median, high = statistics.quantiles(values, n=4)
+            record[name][count] = {
+                "cpu_ms": median,
+                "q25_ms": low,
+                "q75_ms": high,
+                "found": found[name],
+            }
+    return record
+
+
+def gate(record):
+    """Lines that say which limits hold; the second value is whether all do."""
+    lines, good = [], True
+    for (peer, count), limit in PEER_LIMITS.items():
+        if peer not in record:
+            continue
+        ratio = record["edgeface"][count]["cpu_ms"] / record[peer][count]["cpu_ms"]
+        good = good and ratio <= limit
+        lines.append(f"edgeface over {peer}, {count} faces: {ratio:.3f}, limit {limit}")
+    return lines, good
+
+
+def plot(record, path):
+    """Two panels: CPU time, and faces found, against the number of faces."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (cost, found) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for name, by_count in record.items():
+        counts = list(by_count)
+        cost.plot(counts, [by_count[c]["cpu_ms"] for c in counts], marker="o", label=name)
+        found.plot(counts, [by_count[c]["found"] for c in counts], marker="o", label=name)
+    found.plot(COUNTS, COUNTS, color="0.7", linestyle=":", label="in the picture")
+    cost.set(xlabel="faces in the picture", ylabel="CPU ms", title="cost on one core")
+    found.set(xlabel="faces in the picture", ylabel="faces", title="faces found")
+    for panel in (cost, found):
+        panel.set_xticks(COUNTS)
+    found.set_yticks(COUNTS)
+    cost.set_ylim(0)
+    cost.legend()
+    found.legend()
+    figure.savefig(path, dpi=110)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pack", type=Path, help="a zip of face photos, such as faces68-300w.zip")
+    parser.add_argument("--model", default="mfn")
+    parser.add_argument("--threshold", type=float, help="of edgeface; default: the model's own")
+    parser.add_argument("--mediapipe", type=Path, metavar="face_landmarker.task")
+    parser.add_argument("--yunet", type=Path, metavar="face_detection_yunet.onnx")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    arguments = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    faces = photos(arguments.pack, max(COUNTS))
+    images = {count: mosaic(faces, count) for count in COUNTS}
+    record = measure(contestants(arguments, SIZE), images)
+    print(f"{'':<12}" + "".join(f"{count:>16}" for count in COUNTS))
+    for name, by_count in record.items():
+        cells = (f"{v['cpu_ms']:.1f} ms, {v['found']}" for v in by_count.values())
+        print(f"{name:<12}" + "".join(f"{cell:>16}" for cell in cells))
+    lines, good = gate(record)
+    print("\n".join(lines))
+    if arguments.json:
+        whole = {"system": describe_system(), "results": record}
+        arguments.json.write_text(json.dumps(whole, indent=1))
+    if arguments.plot:
+        plot(record, arguments.plot)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

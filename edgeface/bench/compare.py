@@ -1,0 +1,77 @@
+"""Two records side by side: ``edgeface bench compare A.json B.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+SLACK = 0.05
+"""Differences below this share are noise on an ordinary machine."""
+
+Verdict = Literal["better", "worse", "same", "only in A", "only in B"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure of both records; lower is better for every figure compared."""
+
+    name: str
+    unit: str
+    a: float | None
+    b: float | None
+    verdict: Verdict
+
+    @property
+    def ratio(self) -> float | None:
+        """B over A."""
+        return None if not self.a or self.b is None else self.b / self.a
+
+
+def compare(a: dict[str, Any], b: dict[str, Any]) -> list[Line]:
+    """Every figure of two records with a verdict on B.
+
+    Times differ when they differ by more than `SLACK` and their middle halves do not overlap;
+    everything else when it differs by more than `SLACK`.
+    """
+    first, second = _figures(a), _figures(b)
+    lines: list[Line] = []
+    for name in [*first, *(n for n in second if n not in first)]:
+        x, y = first.get(name), second.get(name)
+        unit = (x or y or ("", 0.0, 0.0, 0.0))[0]
+        lines.append(Line(name, unit, x and x[1], y and y[1], _verdict(x, y)))
+    return lines
+
+
+Figure = tuple[str, float, float, float]  # unit, value, and the ends of its middle half
+
+
+def _verdict(a: Figure | None, b: Figure | None) -> Verdict:
+    if a is None or b is None:
+        return "only in B" if a is None else "only in A"
+    overlap = a[2] <= b[3] and b[2] <= a[3]
+    if overlap or abs(b[1] - a[1]) <= SLACK * a[1]:
+        return "same"
+    return "worse" if b[1] > a[1] else "better"
+
+
+def _figures(record: dict[str, Any]) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    for result in record["results"]:
+        key = f"{result['file']}, {result['threads']} threads, {result['kernels']}"
+        cold = result["cold_start"]
+        figures[f"{key}: cold start"] = ("s", cold["median_s"], cold["min_s"], cold["max_s"])
+        for name, unit in (("load_ms", "ms"), ("peak_memory_mb", "MB"), ("file_mb", "MB")):
+            if result[name] is not None:
+                # single values: half the slack to each side, so that only more is a difference
+                value = result[name]
+                figures[f"{key}: {name.rpartition('_')[0].replace('_', ' ')}"] = (
+                    unit,
+                    value,
+                    value * (1 - SLACK / 2),
+                    value * (1 + SLACK / 2),
+                )
+        for run in result["faces"]:
+            for stage, t in run["stages"].items():
+                name = f"{key}: {stage}, {run['count']} faces"
+                figures[name] = ("ms", t["median_ms"], t["q25_ms"], t["q75_ms"])
+    return figures

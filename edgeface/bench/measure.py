@@ -1,0 +1,181 @@
+"""One configuration, measured in a process of its own: ``python -m edgeface.bench.measure``.
+
+The parent sends the settings as JSON in the first argument and reads the record from stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface import kernels
+from edgeface.backends import Backend, open_backend
+from edgeface.bench.planted import PlantedBackend, plant_faces, spread_boxes
+from edgeface.bench.system import energy_joules, peak_memory_mb, resident_mb
+from edgeface.image import letterbox, read_image
+from edgeface.model import Model
+
+WARM_UP = 3
+BUDGET_S = 1.0
+"""Time for each stage and number of faces."""
+MAX_ROUNDS = 300
+MAX_BUCKETS = 60
+
+
+def measure(settings: dict[str, Any]) -> dict[str, Any]:
+    """The record of one model file, number of threads and choice of kernels."""
+    path = Path(settings["model"])
+    start = time.perf_counter()
+    backend = open_backend(path, settings["threads"])
+    planted = PlantedBackend(backend)
+    model = Model(cast(Backend, planted), settings["kernels"])
+    load_ms = 1e3 * (time.perf_counter() - start)
+    images = [read_image(name) for name in settings["images"]]
+    runs = [_run(model, planted, images, count, settings) for count in settings["faces"]]
+    record: dict[str, Any] = {
+        "model": model.metadata.name,
+        "kind": model.metadata.kind,
+        "file": path.name,
+        "file_mb": path.stat().st_size / 1e6,
+        "threads": settings["threads"],
+        "kernels": model.engine.current,
+        "load_ms": load_ms,
+        "resident_mb": resident_mb(),
+        "faces": runs,
+    }
+    if settings["minutes"] > 0:
+        record["sustained"] = sustained(model, images, settings["minutes"])
+    record["peak_memory_mb"] = peak_memory_mb()
+    return record
+
+
+def _run(
+    model: Model,
+    planted: PlantedBackend,
+    images: list[NDArray[np.uint8]],
+    count: int,
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """Whole runs and their stages with ``count`` faces."""
+    image = images[0]
+    budget = settings.get("budget_s", BUDGET_S)
+    energy = energy_joules()
+    if model.metadata.kind == "sfn":
+        boxes = spread_boxes(count, image.shape[1], image.shape[0])
+        # an sfn takes the size of its batch from the number of boxes
+        whole = timed(lambda i: model.run(images[i % len(images)], boxes_xyxy=boxes), budget)
+        spent = energy_joules()
+        found, stages = count, {"run": whole}
+    else:
+        planted.heads = plant_faces(model.metadata, count)
+        whole = timed(lambda i: model.run(images[i % len(images)]), budget)
+        spent = energy_joules()
+        found = len(model.run(image))
+        stages = {"run": whole, **_stages(model, planted.backend, planted.heads, image, budget)}
+    runs = WARM_UP + whole["rounds"]
+    return {
+        "count": count,
+        "found": found,
+        "per_second": 1e3 / whole["median_ms"],
+        "energy_per_run_j": None if energy is None or spent is None else (spent - energy) / runs,
+        "stages": stages,
+    }
+
+
+def _stages(
+    model: Model,
+    backend: Backend,
+    heads: dict[str, NDArray[np.float32]],
+    image: NDArray[np.uint8],
+    budget: float,
+) -> dict[str, Any]:
+    """Each stage of an mfn alone, and the stages after the network as one."""
+    engine, metadata = model.engine.current, model.metadata
+    anchors = np.array(metadata.anchors, np.float32)
+    tensor, placement = letterbox(image, metadata.input_size, engine)
+    score, iou = metadata.score_threshold, metadata.iou_threshold
+    basis = kernels.Basis.from_shapes(*model.face_model.landmark_shapes)
+    place = np.concatenate([placement.scale, placement.offset])[None]
+    single = {name: head[0] for name, head in heads.items()}
+
+    def decode(_: int) -> Any:
+        return kernels.decode_candidates(
+            single["detection"], anchors, metadata.stride, score, engine=engine
+        )
+
+    boxes, scores, _ = decode(0)
+    found = kernels.find_faces(single, anchors, metadata.stride, score, iou, engine=engine)
+
+    def landmarks(_: int) -> Any:
+        raw = found.identity, found.expression, found.pose
+        return kernels.pose_faces(basis, found.boxes_xyxy, *raw, place, engine=engine)
+
+    stages: dict[str, Callable[[int], Any]] = {
+        "resize": lambda _: letterbox(image, metadata.input_size, engine),
+        "network": lambda _: backend.infer(tensor[None]),
+        "decode": decode,
+        "nms": lambda _: kernels.suppress(boxes, scores, iou, engine=engine),
+        "landmarks": landmarks,
+        "post-processing": lambda _: model.decode(single, placement, score, iou),
+    }
+    return {name: timed(stage, budget) for name, stage in stages.items()}
+
+
+def timed(function: Callable[[int], Any], budget_s: float) -> dict[str, Any]:
+    """Median and quartiles of a function's time.
+
+    ``waited`` is the share of it in which the process had no processor, because others held
+    them: above a few per cent, the times are not to be trusted.
+    """
+    for i in range(WARM_UP):
+        function(i)
+    times: list[float] = []
+    begin, worked = time.perf_counter(), time.process_time()
+    end = begin + budget_s
+    while len(times) < MAX_ROUNDS and (len(times) < 5 or time.perf_counter() < end):
+        start = time.perf_counter()
+        function(len(times))
+        times.append(time.perf_counter() - start)
+    worked = time.process_time() - worked
+    low, median, high = 1e3 * np.percentile(times, [25, 50, 75])
+    return {
+        "median_ms": float(median),
+        "q25_ms": float(low),
+        "q75_ms": float(high),
+        "rounds": len(times),
+        "waited": max(0.0, 1.0 - worked / (time.perf_counter() - begin)),
+    }
+
+
+def sustained(model: Model, images: list[NDArray[np.uint8]], minutes: float) -> dict[str, Any]:
+    """Runs without a pause: medians over time, and the last tenth over the first."""
+    end = time.perf_counter() + 60 * minutes
+    times: list[float] = []
+    start = energy_joules()
+    while (now := time.perf_counter()) < end or not times:
+        model.run(images[len(times) % len(images)])
+        times.append(1e3 * (time.perf_counter() - now))
+    spent = energy_joules()
+    buckets = np.array_split(np.array(times), min(MAX_BUCKETS, len(times)))
+    medians = [float(np.median(bucket)) for bucket in buckets]
+    edge = max(1, len(medians) // 10)
+    return {
+        "minutes": minutes,
+        "runs": len(times),
+        "median_ms": medians,
+        "slow_down": float(np.median(medians[-edge:]) / np.median(medians[:edge])),
+        "energy_per_run_j": None
+        if start is None or spent is None
+        else (spent - start) / len(times),
+    }
+
+
+if __name__ == "__main__":
+    json.dump(measure(json.loads(sys.argv[1])), sys.stdout)

@@ -1,0 +1,69 @@
+"""Exactly N faces in any picture: what the network says of it is computed, then replaced.
+
+How many faces a network finds in a picture depends on its weights. A benchmark of cost against
+the number of faces must not, so the network runs at its full cost and known outputs follow it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.backends import Backend
+from edgeface.errors import InvalidInputError
+from edgeface.metadata import WIDTHS, Metadata
+
+RIVALS = 2
+"""Candidates beside each face's best that suppression has to drop."""
+
+
+class PlantedBackend:
+    """A backend whose ``heads``, once set, replace its outputs after it has computed them."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.metadata = backend.metadata
+        self.face_model = backend.face_model
+        self.heads: dict[str, NDArray[np.float32]] = {}
+
+    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The wrapped backend's outputs, or the planted ones."""
+        outputs = self.backend.infer(input_tensor)
+        return self.heads or outputs
+
+
+def plant_faces(metadata: Metadata, count: int) -> dict[str, NDArray[np.float32]]:
+    """Raw outputs (1, S, S, ..) of an MFN that hold exactly ``count`` faces.
+
+    Each is found by its cell's best anchor and, less surely, by others of the same box.
+    """
+    num_anchors = len(metadata.anchors)
+    random = np.random.default_rng(count)
+    heads: dict[str, NDArray[np.float32]] = {}
+    for name in metadata.output_names:
+        shape = (1, *metadata.output_shape(name)[:2], num_anchors, WIDTHS[name])
+        heads[name] = random.normal(0, 0.3, shape).astype(np.float32)
+    grid = heads["detection"][0]
+    side = grid.shape[0]
+    if count > side * side:
+        raise InvalidInputError(f"at most {side * side} faces fit a {side} x {side} grid")
+    grid[..., :4], grid[..., 4] = 0.0, -9.0
+    heads["identity"][..., 0] = 1.0
+    heads["pose"][..., 0] = 1.0
+    anchors = np.array(metadata.anchors, np.float32)
+    size = 0.7 * metadata.stride  # neighbours do not touch
+    for rank, cell in enumerate(random.permutation(side * side)[:count]):
+        row, column = divmod(int(cell), side)
+        for anchor in range(min(1 + RIVALS, num_anchors)):
+            grid[row, column, anchor, 2:4] = np.log(size / anchors[anchor])
+            grid[row, column, anchor, 4] = 4.0 - anchor - rank / (side * side)
+    return {n: h.reshape(*h.shape[:3], -1) for n, h in heads.items()}
+
+
+def spread_boxes(count: int, width: int, height: int) -> NDArray[np.float32]:
+    """``count`` boxes (N, 4) on a lattice over an image, image_px."""
+    columns = max(1, int(np.ceil(np.sqrt(count))))
+    cell = np.array([width / columns, height / columns])
+    row, column = np.divmod(np.arange(count), columns)
+    low = np.stack([column, row], axis=1) * cell
+    return np.concatenate([low, low + 0.8 * cell], axis=1).astype(np.float32)

@@ -1,0 +1,121 @@
+"""All configurations of ``edgeface bench``, one process each, and cold starts."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgeface.bench.system import describe_system
+from edgeface.errors import InvalidInputError
+from edgeface.kernels import numba_installed
+from edgeface.model import ASSETS, BUNDLED, DEMO_PHOTO
+
+SCHEMA_VERSION = 1
+COLD_STARTS = 3
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+# process start to first faces, and what it took: run by `python -c`
+FIRST_FACES = """
+import sys
+import edgeface
+faces = edgeface.load(sys.argv[1], num_threads=int(sys.argv[2]), kernels=sys.argv[3])
+faces.run(sys.argv[4])
+from edgeface.bench.system import peak_memory_mb
+print(peak_memory_mb())
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``edgeface bench`` was asked for."""
+
+    models: list[str]
+    backends: list[str] = field(default_factory=lambda: [])
+    threads: list[int] = field(default_factory=lambda: [1])
+    faces: list[int] = field(default_factory=lambda: [0, 1, 5, 10, 20])
+    kernels: list[str] = field(default_factory=lambda: [])
+    images: Path | None = None
+    minutes: float = 0.0
+    budget_s: float = 1.0
+
+
+def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Measure everything; ``progress`` is told what is being measured.
+
+    Returns the record that ``schema.json`` describes.
+    """
+    images = _images(settings.images)
+    chosen = settings.kernels or (["numpy", "numba"] if numba_installed() else ["numpy"])
+    results: list[dict[str, Any]] = []
+    files = [path for model in settings.models for path in _files(model, settings.backends)]
+    for path, threads, kernels in itertools.product(files, settings.threads, chosen):
+        progress(f"{path.name}, {threads} threads, {kernels} kernels")
+        request = {
+            "model": str(path),
+            "threads": threads,
+            "kernels": kernels,
+            "faces": settings.faces,
+            "images": [str(image) for image in images],
+            "minutes": settings.minutes,
+            "budget_s": settings.budget_s,
+        }
+        record = json.loads(_python("-m", "edgeface.bench.measure", json.dumps(request)))
+        record["cold_start"] = cold_start(path, threads, kernels, images[0])
+        results.append(record)
+    return {"schema_version": SCHEMA_VERSION, "system": describe_system(), "results": results}
+
+
+def cold_start(path: Path, threads: int, kernels: str, image: Path) -> dict[str, Any]:
+    """Process start to first faces, file cache and kernel cache warm; and its peak memory."""
+    times: list[float] = []
+    peak = "null"
+    for i in range(1 + COLD_STARTS):
+        start = time.perf_counter()
+        peak = _python("-c", FIRST_FACES, str(path), str(threads), kernels, str(image))
+        if i > 0:
+            times.append(time.perf_counter() - start)
+    memory = None if peak.strip() == "None" else float(peak)
+    return {
+        "median_s": statistics.median(times),
+        "min_s": min(times),
+        "max_s": max(times),
+        "peak_memory_mb": memory,
+    }
+
+
+def _python(*arguments: str) -> str:
+    result = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    if result.returncode:
+        last = (result.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InvalidInputError(f"the measuring process failed: {last}")
+    return result.stdout
+
+
+def _files(model: str, backends: list[str]) -> list[Path]:
+    """Model files for a name and the wanted backends."""
+    if model in BUNDLED:
+        suffixes = [f".{b}" for b in backends] or [".onnx"]
+        files = [ASSETS / f"{model}{suffix}" for suffix in suffixes]
+    else:
+        files = [Path(model)]
+    for path in files:
+        if not path.exists():
+            raise InvalidInputError(f"no such model: {path}")
+    return files
+
+
+def _images(folder: Path | None) -> list[Path]:
+    if folder is None:
+        return [DEMO_PHOTO]
+    found = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise InvalidInputError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)})")
+    return found

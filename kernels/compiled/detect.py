@@ -1,0 +1,176 @@
+"""Loops of `edgeface.kernels.decode`, `nms` and `detect`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.kernels.jit import jit
+
+Array = NDArray[Any]
+
+MAX_LOG_SIZE = 6.0  # that of kernels/decode.py; numba freezes globals of this file only
+SOFT, WEIGHTED = 1, 2
+
+
+@jit
+def sigmoid(x: float) -> float:
+    """The logistic function, float64."""
+    return 1.0 / (1.0 + math.exp(-x))
+
+
+@jit
+def decode_loops(
+    grid: Array,
+    scale: float,
+    zero: float,
+    anchors: Array,
+    stride: float,
+    limit: float,
+    boxes: Array,
+    scores: Array,
+    index: Array,
+) -> int:
+    """Candidates of ``grid`` (S, S, A, 5) whose objectness, as stored, reaches ``limit``.
+
+    A stored value q stands for ``(q - zero) * scale``. Returns how many were written.
+    """
+    found = 0
+    for row in range(grid.shape[0]):
+        for column in range(grid.shape[1]):
+            for anchor in range(grid.shape[2]):
+                t = grid[row, column, anchor]
+                if not np.float64(t[4]) >= limit:
+                    continue
+                x = (sigmoid((np.float64(t[0]) - zero) * scale) + column) * stride
+                y = (sigmoid((np.float64(t[1]) - zero) * scale) + row) * stride
+                w = (np.float64(t[2]) - zero) * scale
+                h = (np.float64(t[3]) - zero) * scale
+                w = anchors[anchor, 0] * math.exp(min(max(w, -MAX_LOG_SIZE), MAX_LOG_SIZE)) / 2
+                h = anchors[anchor, 1] * math.exp(min(max(h, -MAX_LOG_SIZE), MAX_LOG_SIZE)) / 2
+                boxes[found, 0] = x - w
+                boxes[found, 1] = y - h
+                boxes[found, 2] = x + w
+                boxes[found, 3] = y + h
+                scores[found] = sigmoid((np.float64(t[4]) - zero) * scale)
+                index[found, 0] = row
+                index[found, 1] = column
+                index[found, 2] = anchor
+                found += 1
+    return found
+
+
+@jit
+def suppress_loops(
+    boxes: Array,
+    scores: Array,
+    count: int,
+    iou_threshold: float,
+    score_threshold: float,
+    method: int,
+    kept: Array,
+    out_boxes: Array,
+    out_scores: Array,
+) -> int:
+    """Take the best candidate left, until none is or ``kept`` is full; returns how many.
+
+    ``scores`` is overwritten: a candidate that is taken or dropped gets -1.
+    """
+    found = 0
+    while found < kept.shape[0]:
+        best, best_score = -1, np.float32(-1.0)
+        for i in range(count):
+            if scores[i] > best_score:  # the first of equals
+                best, best_score = i, scores[i]
+        if best < 0:
+            break
+        scores[best] = -1.0
+        x0, y0 = np.float64(boxes[best, 0]), np.float64(boxes[best, 1])
+        x1, y1 = np.float64(boxes[best, 2]), np.float64(boxes[best, 3])
+        area = (x1 - x0) * (y1 - y0)
+        weight = np.float64(best_score)
+        sum0, sum1, sum2, sum3 = weight * x0, weight * y0, weight * x1, weight * y1
+        for i in range(count):
+            if scores[i] < 0:
+                continue
+            u0, v0 = np.float64(boxes[i, 0]), np.float64(boxes[i, 1])
+            u1, v1 = np.float64(boxes[i, 2]), np.float64(boxes[i, 3])
+            w, h = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
+            shared = max(w, 0.0) * max(h, 0.0)
+            union = area + (u1 - u0) * (v1 - v0) - shared
+            if not shared > iou_threshold * union:
+                continue
+            if method == SOFT:
+                softened = np.float32(np.float64(scores[i]) * (1.0 - shared / union))
+                scores[i] = softened if softened >= score_threshold else np.float32(-1.0)
+                continue
+            if method == WEIGHTED:
+                share = np.float64(scores[i])
+                weight += share
+                sum0 += share * u0
+                sum1 += share * v0
+                sum2 += share * u1
+                sum3 += share * v1
+            scores[i] = -1.0
+        kept[found] = best
+        out_scores[found] = best_score
+        if method == WEIGHTED and weight > 0:
+            x0, y0, x1, y1 = sum0 / weight, sum1 / weight, sum2 / weight, sum3 / weight
+        out_boxes[found, 0] = x0
+        out_boxes[found, 1] = y0
+        out_boxes[found, 2] = x1
+        out_boxes[found, 3] = y1
+        found += 1
+    return found
+
+
+@jit
+def gather_loops(
+    head: Array, scale: float, zero: float, index: Array, kept: Array, out: Array
+) -> None:
+    """Values of the kept candidates from ``head`` (S, S, A, width) into ``out`` (N, width)."""
+    for n in range(out.shape[0]):
+        i = kept[n]
+        values = head[index[i, 0], index[i, 1], index[i, 2]]
+        for k in range(out.shape[1]):
+            out[n, k] = (np.float64(values[k]) - zero) * scale
+
+
+@jit
+def find_loops(
+    detection: Array,
+    identity: Array,
+    expression: Array,
+    pose: Array,
+    scales: Array,
+    zeros: Array,
+    anchors: Array,
+    stride: float,
+    limit: float,
+    iou_threshold: float,
+    score_threshold: float,
+    method: int,
+    boxes: Array,
+    scores: Array,
+    index: Array,
+    kept: Array,
+    out_boxes: Array,
+    out_scores: Array,
+    out_identity: Array,
+    out_expression: Array,
+    out_pose: Array,
+) -> int:
+    """Decode, suppress and gather: the raw coefficients of at most ``len(kept)`` faces."""
+    count = decode_loops(
+        detection, scales[0], zeros[0], anchors, stride, limit, boxes, scores, index
+    )
+    found = suppress_loops(
+        boxes, scores, count, iou_threshold, score_threshold, method, kept, out_boxes, out_scores
+    )
+    gather_loops(identity, scales[1], zeros[1], index, kept, out_identity[:found])
+    gather_loops(expression, scales[2], zeros[2], index, kept, out_expression[:found])
+    gather_loops(pose, scales[3], zeros[3], index, kept, out_pose[:found])
+    return found

@@ -1,0 +1,55 @@
+"""Loops of `edgeface.kernels.resize`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.kernels.jit import jit
+
+Array = NDArray[Any]
+
+
+@jit
+def resize_loops(
+    image: Array,
+    row_first: Array,
+    row_count: Array,
+    row_weight: Array,
+    column_first: Array,
+    column_count: Array,
+    column_weight: Array,
+    unit: float,
+    line: Array,
+    canvas: Array,
+    top: int,
+    left: int,
+) -> None:
+    """Rows first, into ``line``, one line of the source's width; then that line's columns.
+
+    ``image`` is (H, W * 3), ``line`` uint32 (W * 3,), ``unit`` one over the product of both
+    axes' total weights. Every sum is an integer and exact.
+    """
+    for y in range(row_first.shape[0]):
+        for x in range(line.shape[0]):
+            line[x] = 0
+        for tap in range(row_count[y]):
+            weight = row_weight[y, tap]
+            row = image[row_first[y] + tap]
+            for x in range(line.shape[0]):
+                line[x] += weight * np.uint32(row[x])
+        out = canvas[top + y]
+        for j in range(column_first.shape[0]):
+            start = 3 * column_first[j]
+            red = green = blue = np.uint64(0)
+            for tap in range(column_count[j]):
+                weight = np.uint64(column_weight[j, tap])
+                red += weight * line[start]
+                green += weight * line[start + 1]
+                blue += weight * line[start + 2]
+                start += 3
+            out[left + j, 0] = np.uint8(np.float64(red) * unit + 0.5)
+            out[left + j, 1] = np.uint8(np.float64(green) * unit + 0.5)
+            out[left + j, 2] = np.uint8(np.float64(blue) * unit + 0.5)

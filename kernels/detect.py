@@ -1,0 +1,118 @@
+"""From the raw outputs of a multi-face network to the coefficients of its faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.kernels.decode import (
+    FLOAT,
+    Quantisation,
+    candidate_buffers,
+    decode_numpy,
+    dequantised,
+    per_anchor,
+    stored_limit,
+)
+from edgeface.kernels.jit import Engine, loops
+from edgeface.kernels.nms import METHODS, Suppression, suppress_numpy, validate_suppression
+
+Array = NDArray[Any]
+
+HEADS = ("detection", "identity", "expression", "pose")
+
+
+_ALL_FLOAT = np.array([FLOAT] * len(HEADS)).T.copy()
+"""Scales and zero points of heads that hold floats."""
+
+
+class FoundFaces(NamedTuple):
+    """Raw values of N faces, best score first, all float32.
+
+    Attributes
+    ----------
+    boxes_xyxy : shape (N, 4), input_px; scores : shape (N,)
+    identity : shape (N, 50); expression : shape (N, 46), logits; pose : shape (N, 8)
+    """
+
+    boxes_xyxy: Array
+    scores: Array
+    identity: Array
+    expression: Array
+    pose: Array
+
+
+def find_faces(
+    heads: Mapping[str, Array],
+    anchors: Array,
+    stride: int,
+    score_threshold: float,
+    iou_threshold: float,
+    *,
+    max_faces: int = 100,
+    method: Suppression = "greedy",
+    quantisation: Mapping[str, Quantisation] | None = None,
+    engine: Engine = "numpy",
+) -> FoundFaces:
+    """Decode, suppress, and gather the survivors' coefficients; the rest is never looked at.
+
+    Parameters
+    ----------
+    heads : the four outputs by name, float32, int8 or uint8, shape (S, S, A * width) each
+    anchors : float32, shape (A, 2), input_px
+    stride : side of a grid cell, input_px
+    score_threshold, iou_threshold : in [0, 1]
+    max_faces : the best so many are returned
+    method : see `edgeface.kernels.suppress`
+    quantisation : scale and zero point of the heads that hold integers
+    engine : "numba" or "numpy"
+
+    Raises
+    ------
+    ValueError
+        If a head is absent, has another shape, or an option is none of those above.
+    """
+    validate_suppression(method, max_faces)
+    grids = [per_anchor(heads[name], len(anchors)) for name in HEADS]
+    for name, grid in zip(HEADS, grids, strict=True):
+        if grid.shape[:3] != grids[0].shape[:3] or (name == "detection" and grid.shape[3] != 5):
+            raise ValueError(f"{name}: the shape {heads[name].shape} does not fit the others")
+    known = quantisation or {}
+    stored = [known.get(name, FLOAT) for name in HEADS]
+    limit = stored_limit(score_threshold, stored[0])
+    sizes = np.ascontiguousarray(anchors, np.float32)
+    count = min(max_faces, grids[0].size // 5)
+    if engine == "numpy":
+        boxes, scores, index = decode_numpy(grids[0], stored[0], sizes, float(stride), limit)
+        kept, boxes, scores = suppress_numpy(
+            boxes, scores, iou_threshold, score_threshold, method, min(count, len(scores))
+        )
+        row, column, anchor = index[kept].T
+        picked = [
+            dequantised(grid[row, column, anchor], q).astype(np.float32)
+            for grid, q in zip(grids[1:], stored[1:], strict=True)
+        ]
+        return FoundFaces(boxes.copy(), scores.copy(), *picked)
+    out = FoundFaces(
+        np.empty((count, 4), np.float32),
+        np.empty(count, np.float32),
+        *(np.empty((count, grid.shape[3]), np.float32) for grid in grids[1:]),
+    )
+    found = loops("detect").find_loops(
+        *grids,
+        *(_ALL_FLOAT if quantisation is None else np.array(stored, np.float64).T.copy()),
+        sizes,
+        float(stride),
+        limit,
+        float(iou_threshold),
+        float(score_threshold),
+        METHODS.index(method),
+        *candidate_buffers(grids[0]),
+        np.empty(count, np.int64),
+        *out,
+    )
+    # what a caller may keep is as small as its faces
+    return FoundFaces(*(array[:found].copy() for array in out))

@@ -1,0 +1,144 @@
+"""From raw coefficients to landmarks in the image, for all faces at once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.kernels.jit import Engine, loops
+from edgeface.kernels.morphable import Basis, contract_numpy, weights_numpy
+from edgeface.kernels.project import (
+    euler_from_rotation,
+    project_landmarks,
+    rotation_from_quaternion,
+    unit_quaternion,
+)
+
+Array = NDArray[Any]
+
+
+class PosedFaces(NamedTuple):
+    """N faces in the image, all float32.
+
+    Attributes
+    ----------
+    landmarks : shape (N, L, 3), image_px with depth; boxes_xyxy : shape (N, 4), image_px
+    expression : shape (N, 46), in [0, 1]
+    rotation : shape (N, 3, 3); euler_deg : shape (N, 3)
+    translation : shape (N, 3), model units; focal : shape (N,)
+    """
+
+    landmarks: Array
+    boxes_xyxy: Array
+    expression: Array
+    rotation: Array
+    euler_deg: Array
+    translation: Array
+    focal: Array
+
+
+def pose_faces(
+    basis: Basis,
+    boxes_xyxy: Array,
+    identity: Array,
+    expression: Array,
+    pose: Array,
+    placements: Array,
+    *,
+    engine: Engine = "numpy",
+) -> PosedFaces:
+    """Landmarks, boxes and head poses of N faces.
+
+    Parameters
+    ----------
+    basis : Basis of L points
+    boxes_xyxy : float32, shape (N, 4), input_px
+    identity : float32, shape (N, 50)
+    expression : float32, shape (N, 46), logits
+    pose : float32, shape (N, 8): quaternion wxyz, translation, logit of the scale
+    placements : float64, shape (1, 4) or (N, 4): scale x and y, offset x and y, such that
+        ``input = image * scale + offset``
+    engine : "numba" or "numpy"
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together.
+
+    Notes
+    -----
+    Chaudhuri et al. 2019, Eqs. 1 and 2; each step is a function of ``morphable.py`` and
+    ``project.py``.
+    """
+    count = len(boxes_xyxy)
+    expected = {
+        "boxes_xyxy": (boxes_xyxy, (count, 4)),
+        "identity": (identity, (count, basis.num_identity)),
+        "expression": (expression, (count, basis.num_expressions)),
+        "pose": (pose, (count, 8)),
+    }
+    for name, (array, shape) in expected.items():
+        if array.shape != shape:
+            raise ValueError(f"{name}: expected the shape {shape}, got {array.shape}")
+    if placements.shape not in ((1, 4), (count, 4)):
+        raise ValueError(f"placements: expected (1, 4) or ({count}, 4), got {placements.shape}")
+    if engine == "numpy":
+        return _pose_numpy(basis, boxes_xyxy, identity, expression, pose, placements)
+    num_blocks, rows, size = basis.blocks.shape
+    out = PosedFaces(
+        np.empty((count, size // 3, 3), np.float32),
+        np.empty((count, 4), np.float32),
+        np.empty((count, basis.num_expressions), np.float32),
+        np.empty((count, 3, 3), np.float32),
+        np.empty((count, 3), np.float32),
+        np.empty((count, 3), np.float32),
+        np.empty(count, np.float32),
+    )
+    outer, inner = np.empty((count, num_blocks), np.float32), np.empty((count, rows), np.float32)
+    line, shape = np.empty(size, np.float32), np.empty((count, size), np.float32)
+    arrays = [np.ascontiguousarray(a, np.float32) for a in (boxes_xyxy, identity, expression, pose)]
+    loops("pose").pose_loops(
+        *arrays, basis.blocks, basis.shared, placements, outer, inner, line, shape, *out
+    )
+    return out
+
+
+def _pose_numpy(
+    basis: Basis,
+    boxes: Array,
+    identity: Array,
+    expression: Array,
+    pose: Array,
+    placements: Array,
+) -> PosedFaces:
+    seen = sigmoid(expression)
+    rotation = rotation_from_quaternion(unit_quaternion(pose[:, :4]))
+    translation, focal = pose[:, 4:7].astype(np.float32), sigmoid(pose[:, 7])
+    shape = contract_numpy(basis.blocks, *weights_numpy(basis, identity, seen))
+    shape = shape.reshape(len(pose), basis.blocks.shape[2] // 3, 3)
+    points = project_landmarks(shape, rotation, translation, focal)
+    low, high = boxes[:, :2].astype(np.float64), boxes[:, 2:].astype(np.float64)
+    scale, offset = placements[:, :2], placements[:, 2:]
+    longer = (high - low).max(axis=1, initial=0.0)[:, None]
+    unit = np.concatenate([longer / scale, longer / scale.mean(axis=1, keepdims=True)], axis=1)
+    centre = ((low + high) / 2 - offset) / scale
+    points = points * unit[:, None]
+    points[..., :2] += centre[:, None]
+    corners = np.concatenate([(low - offset) / scale, (high - offset) / scale], axis=1)
+    return PosedFaces(
+        points.astype(np.float32),
+        corners.astype(np.float32),
+        seen,
+        rotation,
+        euler_from_rotation(rotation),
+        translation,
+        focal,
+    )
+
+
+def sigmoid(logits: Array) -> Array:
+    """The logistic function, float32."""
+    exact = logits.astype(np.float64).clip(-700.0, 700.0)
+    return (1.0 / (1.0 + np.exp(-exact))).astype(np.float32)

@@ -1,0 +1,184 @@
+"""Resizing a uint8 image: the average over an area when it shrinks, bilinear when it grows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.kernels.jit import Engine, loops
+
+Array = NDArray[Any]
+
+MAX_SIDE = 65_535
+"""Longest side of an image: the numpy implementation sums in float32, exactly up to 2^24."""
+BAND = 12
+"""Target values a matrix product of the numpy implementation makes at a time."""
+BANDS_AT_ONCE = 4
+MAX_PRODUCT = 262_144
+"""Multiply-adds up to which OpenBLAS stays on the calling thread. Its other threads gain nothing on
+matrices this small, and where others hold the cores they turn 2 ms into a second."""
+
+
+class Taps(NamedTuple):
+    """How one axis of the target is made from the source: integer weights, so sums are exact.
+
+    Attributes
+    ----------
+    first, length : int64, shape (T,), the run of source cells that a target cell sees
+    weight : uint32, shape (T, K), their weights
+    total : the sum of weights, the same for every target cell
+    key : source and target size
+    """
+
+    first: Array
+    length: Array
+    weight: Array
+    total: int
+    key: tuple[int, int]
+
+
+@lru_cache(maxsize=32)
+def axis_taps(source: int, target: int) -> Taps:
+    """Weights of one axis, from ``source`` to ``target`` cells.
+
+    Notes
+    -----
+    Shrinking: target cell j covers [j s, (j + 1) s) in units of 1/t of a source cell, for s
+    source and t target cells; the weights are the overlaps, total s. Growing: the two source
+    centres around the target's, at ((2 j + 1) s - t) / 2 t, ends clamped; total 2 t.
+    """
+    key = (source, target)
+    j: Array = np.arange(target)
+    if source > target:
+        low, high = j * source, (j + 1) * source
+        first = low // target
+        count = -(-high // target) - first
+        cells: Array = first[:, None] + np.arange(int(count.max()))
+        end: Array = np.minimum((cells + 1) * target, high[:, None])
+        overlap: Array = end - np.maximum(cells * target, low[:, None])
+        return Taps(first, count, np.maximum(overlap, 0).astype(np.uint32), source, key)
+    position = (2 * j + 1) * source - target
+    first = np.clip(position // (2 * target), 0, max(source - 2, 0))
+    second = np.clip(position - first * 2 * target, 0, 2 * target)
+    weight = np.stack([2 * target - second, second], axis=1)
+    if source == 1:
+        weight = np.full((target, 1), 2 * target)
+    count = np.full(target, weight.shape[1])
+    return Taps(first, count, weight.astype(np.uint32), 2 * target, key)
+
+
+def resize_into(
+    image: Array,
+    canvas: Array,
+    corner: tuple[int, int],
+    size: tuple[int, int],
+    engine: Engine = "numpy",
+) -> None:
+    """Resize an image into a rectangle of a canvas.
+
+    Parameters
+    ----------
+    image : uint8, shape (H, W, 3)
+    canvas : uint8, shape (.., .., 3), C-contiguous; the rectangle is overwritten
+    corner : top and left of the rectangle
+    size : its height and width
+    engine : "numba" or "numpy"; both give the same pixels
+
+    Raises
+    ------
+    ValueError
+        If dtype, shape or size are others, or the rectangle leaves the canvas.
+
+    Notes
+    -----
+    No float copy of the image is made. Values are rounded half up.
+
+    Examples
+    --------
+    >>> image = np.array([[[0], [10]], [[20], [50]]], np.uint8).repeat(3, axis=2)
+    >>> canvas = np.zeros((1, 1, 3), np.uint8)
+    >>> resize_into(image, canvas, (0, 0), (1, 1))
+    >>> canvas.tolist()
+    [[[20, 20, 20]]]
+    """
+    _validate(image, canvas, corner, size)
+    height, width = image.shape[:2]
+    rows, columns = axis_taps(height, size[0]), axis_taps(width, size[1])
+    unit = 1.0 / (rows.total * columns.total)
+    flat = np.ascontiguousarray(image).reshape(height, width * 3)
+    if engine == "numpy":
+        top, left = corner
+        target = canvas[top : top + size[0], left : left + size[1]]
+        resize_numpy(flat, rows, columns, unit, target)
+        return
+    line = np.empty(width * 3, np.uint32)
+    loops("resize").resize_loops(flat, *rows[:3], *columns[:3], unit, line, canvas, *corner)
+
+
+def _validate(image: Array, canvas: Array, corner: tuple[int, int], size: tuple[int, int]) -> None:
+    for name, array in (("image", image), ("canvas", canvas)):
+        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+            raise ValueError(
+                f"{name}: expected uint8 (H, W, 3), got {array.dtype} of shape {array.shape}"
+            )
+    if max(image.shape) > MAX_SIDE:
+        raise ValueError(f"expected an image of at most {MAX_SIDE} a side, got {image.shape}")
+    if not canvas.flags.c_contiguous:
+        raise ValueError("canvas must be C-contiguous")
+    for low, extent, side in zip(corner, size, canvas.shape, strict=False):
+        if low < 0 or extent < 1 or low + extent > side:
+            raise ValueError(
+                f"the rectangle at {corner} of size {size} leaves the canvas {canvas.shape}"
+            )
+
+
+def resize_numpy(image: Array, rows: Taps, columns: Taps, unit: float, target: Array) -> None:
+    """``image`` (H, W * 3) into uint8 (h, w, 3): matrix products over bands of few target cells.
+
+    A target cell sees few neighbours, so a whole weight matrix would be nearly empty. Some rows
+    at a time, in the same small buffers: fresh memory costs more than the arithmetic.
+    """
+    lines = np.zeros((BAND * BANDS_AT_ONCE, image.shape[1]))
+    out = np.empty((len(lines), len(columns.first) * 3))
+    row_bands, column_bands = _bands(rows.key, 1), _bands(columns.key, 3)
+    for i in range(0, len(row_bands), BANDS_AT_ONCE):
+        top = row_bands[i][0].start
+        for cells, sources, weight in row_bands[i : i + BANDS_AT_ONCE]:
+            # integers below 2^24 are exact in float32, whatever the order of summation
+            exact, part = weight.astype(np.float32), image[sources].astype(np.float32)
+            into = lines[cells.start - top : cells.stop - top]
+            step: int = max(1, MAX_PRODUCT // exact.size)
+            for start in range(0, image.shape[1], step):
+                run = slice(start, start + step)
+                into[:, run] = exact @ part[:, run]
+        for cells, sources, weight in column_bands:
+            np.matmul(lines[:, sources], weight.T, out=out[:, cells])
+        out *= unit
+        out += 0.5
+        part = target[top : top + len(out)]
+        part[...] = out[: len(part)].reshape(len(part), -1, 3)
+
+
+@lru_cache(maxsize=16)
+def _bands(axis: tuple[int, int], channels: int) -> list[tuple[slice, slice, Array]]:
+    """Target cells, the source cells they see, and the weights between them, float64.
+
+    With interleaved channels, slices count values and the weights keep channels apart.
+    """
+    taps = axis_taps(*axis)
+    band = BAND // channels
+    bands: list[tuple[slice, slice, Array]] = []
+    for start in range(0, len(taps.first), band):
+        first, count = taps.first[start : start + band], taps.length[start : start + band]
+        low, high = int(first[0]), int((first + count).max())
+        weight = np.zeros((len(first), high - low))
+        for j in range(len(first)):
+            run = slice(int(first[j]) - low, int(first[j]) - low + int(count[j]))
+            weight[j, run] = taps.weight[start + j, : count[j]]
+        cells = slice(start * channels, (start + len(first)) * channels)
+        sources = slice(low * channels, high * channels)
+        bands.append((cells, sources, np.kron(weight, np.eye(channels))))
+    return bands

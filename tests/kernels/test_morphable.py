@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from edgeface.kernels import Basis, bind_identities, contract_people, contract_shapes
+from tests.oracles import morphable as oracle
+
+
+@pytest.fixture(scope="module", params=["shared", "full"])
+def shapes(request):
+    """Identity modes and expression offsets at 68 points, and the reduced tensor they mean."""
+    random = np.random.default_rng(3)
+    identity = random.normal(size=(50, 68, 3)).astype(np.float32)
+    tail = (46, 68, 3) if request.param == "shared" else (50, 46, 68, 3)
+    offsets = random.normal(size=tail).astype(np.float32)
+    tensor = np.zeros((50, 47, 204))
+    tensor[:] = identity.reshape(50, 1, 204)
+    if request.param == "shared":
+        tensor[0, 1:] += offsets.reshape(46, 204)
+    else:
+        tensor[:, 1:] += offsets.reshape(50, 46, 204)
+    return identity, offsets, tensor.transpose(2, 0, 1)
+
+
+def coefficients(count, seed=0):
+    random = np.random.default_rng(seed)
+    identity = random.normal(size=(count, 50)).astype(np.float32)
+    return identity, random.uniform(0, 1, (count, 46)).astype(np.float32)
+
+
+def test_contract_shapes_agrees_with_oracle(engine, shapes):
+    identity, expression = coefficients(3)
+    found = contract_shapes(Basis.from_shapes(*shapes[:2]), identity, expression, engine=engine)
+    for shape, w, e in zip(found, identity, expression, strict=True):
+        np.testing.assert_allclose(shape, oracle.landmarks(shapes[2], w, e), rtol=1e-3, atol=2e-3)
+
+
+def test_contract_shapes_of_many_is_that_of_each(engine, shapes):
+    basis = Basis.from_shapes(*shapes[:2])
+    identity, expression = coefficients(5)
+    together = contract_shapes(basis, identity, expression, engine=engine)
+    for i in range(5):
+        one = contract_shapes(basis, identity[i : i + 1], expression[i : i + 1], engine=engine)
+        np.testing.assert_allclose(one[0], together[i], rtol=1e-4, atol=1e-3)
+
+
+def test_contract_shapes_of_nobody_is_empty(engine, shapes):
+    basis = Basis.from_shapes(*shapes[:2])
+    assert contract_shapes(basis, *coefficients(0), engine=engine).shape == (0, 68, 3)
+
+
+def test_contract_people_agrees_with_oracle(shapes):
+    identity, expression = coefficients(4)
+    people = bind_identities(Basis.from_shapes(*shapes[:2]), identity[:2])
+    person = np.array([1, 0, 1, 0])
+    found = contract_people(people, person, expression)
+    for shape, p, e in zip(found, person, expression, strict=True):
+        expected = oracle.landmarks(shapes[2], identity[p], e)
+        np.testing.assert_allclose(shape, expected, rtol=1e-3, atol=2e-3)
+
+
+def test_contract_shapes_rejects_other_shapes(shapes):
+    basis = Basis.from_shapes(*shapes[:2])
+    identity, expression = coefficients(2)
+    for bad in ((identity[:1], expression), (identity[:, :49], expression), (identity[0],) * 2):
+        with pytest.raises(ValueError, match="expected identity"):
+            contract_shapes(basis, *bad)
