@@ -108,7 +108,9 @@ def resize_into(
     height, width = image.shape[:2]
     rows, columns = axis_taps(height, size[0]), axis_taps(width, size[1])
     unit = 1.0 / (rows.total * columns.total)
-    flat = np.ascontiguousarray(image).reshape(height, width * 3)
+    # numba compiles a read-only array (as PIL's are) apart from others: a copy is cheaper
+    needs = ("C", "W") if engine == "numba" else ("C",)
+    flat = np.require(image, requirements=needs).reshape(height, width * 3)
     if engine == "numpy":
         top, left = corner
         target = canvas[top : top + size[0], left : left + size[1]]

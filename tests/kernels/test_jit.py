@@ -24,7 +24,9 @@ def test_resize_compiles_once():
     from edgeface.kernels.compiled.resize import resize_loops
 
     image = np.zeros((9, 8, 3), np.uint8)
-    for view in (image, image[::2, ::-1], np.asfortranarray(image), image[:1]):
+    fixed = image.copy()
+    fixed.flags.writeable = False
+    for view in (image, image[::2, ::-1], np.asfortranarray(image), image[:1], fixed):
         for size in ((4, 4), (12, 12)):
             kernels.resize_into(view, np.zeros((16, 16, 3), np.uint8), (1, 1), size, "numba")
     assert len(resize_loops.signatures) == 1

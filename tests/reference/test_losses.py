@@ -173,7 +173,7 @@ def test_grid_loss_falls_to_the_truth(face_model):
     assert float(log["landmarks"]) < 0.01
     detection = outputs[0].detach()[0].numpy()
     boxes, scores, _ = kernels.decode_candidates(detection, np.array(ANCHORS, np.float32), 32, 0.5)
-    kept = kernels.suppress(boxes, scores, 0.5)
+    kept, _, _ = kernels.suppress(boxes, scores, 0.5)
     assert len(kept) == 1
     np.testing.assert_allclose(boxes[kept[0]], [60, 50, 130, 140], atol=2)
 
