@@ -29,7 +29,7 @@ def test_kernels_fall_back_without_numba():
         "from edgeface.kernels import decode_candidates, suppress\n"
         "boxes, scores, _ = decode_candidates(np.zeros((2, 2, 5), np.float32),"
         " np.array([[9, 9]], np.float32), 32, 0.5)\n"
-        "print(suppress(boxes, scores, 0.5).tolist())"
+        "print(suppress(boxes, scores, 0.5)[0].tolist())"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
