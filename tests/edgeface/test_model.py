@@ -189,3 +189,28 @@ def test_load_names_the_missing_backend(monkeypatch):
     monkeypatch.setattr(onnx_backend.importlib, "import_module", absent)
     with pytest.raises(BackendUnavailableError, match="pip install onnxruntime"):
         onnx_backend.OnnxBackend(Path("any.onnx"), 1)
+
+
+@pytest.mark.parametrize("shape", [(200, 400), (333, 471)])
+def test_vertices_lie_where_the_landmarks_do(face_model, shape):
+    model = Model(FakeBackend(face_model, CHOSEN))
+    faces = model.run(np.zeros((*shape, 3), np.uint8))
+    dense = model.vertices(faces)
+    assert dense.shape == (3, *face_model.mean.shape)
+    weights = face_model.landmark_weights
+    points = np.einsum("nlkc,lk->nlc", dense[:, face_model.landmark_vertices], weights)
+    side = (faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]).max(axis=1)
+    assert (np.abs(points - faces.landmarks_3d).max(axis=(1, 2)) < 0.004 * side).all()
+    assert model.vertices(faces.select(np.arange(0))).shape == (0, *face_model.mean.shape)
+
+
+def test_run_takes_max_faces_and_suppression(face_model):
+    model = Model(FakeBackend(face_model, CHOSEN))
+    image = np.zeros((50, 50, 3), np.uint8)
+    every, best = model.run(image), model.run(image, max_faces=2)
+    np.testing.assert_array_equal(best.landmarks_3d, every.landmarks_3d[:2])
+    assert len(model.run(image, suppression="soft")) == 3
+    with pytest.raises(InvalidInputError, match="method must be one of"):
+        model.run(image, suppression="hard")
+    with pytest.raises(InvalidInputError, match="must not be negative"):
+        model.run(image, max_faces=-1)
