@@ -46,8 +46,10 @@ def photos(tmp_path_factory):
 
 def test_convert_writes_verified_files(checkpoint, tmp_path):
     steps = []
-    written = convert(checkpoint, tmp_path, ["onnx", "pt2"], ["fp32", "w8"], progress=steps.append)
-    names = ["sfn.onnx", "sfn-w8.onnx", "sfn.pt2"]
+    written = convert(
+        checkpoint, tmp_path, ["onnx", "pt2"], ["fp32", "fp16"], progress=steps.append
+    )
+    names = ["sfn.onnx", "sfn-fp16.onnx", "sfn.pt2"]
     assert [w.path.name for w in written] == names
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
     assert steps[0] == "[1/3] onnx fp32: exporting"
@@ -55,7 +57,7 @@ def test_convert_writes_verified_files(checkpoint, tmp_path):
         model = edgeface.load(entry.path)
         assert model.metadata == entry.metadata
         assert model.metadata.precision == entry.precision
-        assert model.metadata.training == {"epochs": 7}
+        assert model.metadata.training == {"epochs": 7, "recipe": {}}
         assert model.metadata.parity["images"] == 1
         assert entry.num_bytes == entry.path.stat().st_size
         assert entry.latency_ms > 0
@@ -151,7 +153,7 @@ def test_convert_wraps_an_exporters_errors(sfn, tmp_path):
         def forward(self, x):
             return tuple(torch.tensor(len(str(float(x.sum())))) for _ in range(3))
 
-    trained = type(sfn)(sfn.config, Unexportable(), sfn.face_model, 0)
+    trained = type(sfn)(sfn.config, Unexportable(), sfn.face_model, 0, {})
     module = exporter("onnx")
     with pytest.raises(ConversionError, match="the ONNX exporter failed"):
         module.export(trained, describe(trained))
