@@ -1,4 +1,4 @@
-"""Reading trained networks back from training checkpoints."""
+"""Trained networks in checkpoints: reading them back, and shipping them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import pickle
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from edgeface.reference.networks import build_network
 
 KEY = "edgeface"
 PREFIX = "network."
+SHIPPED = {p.stem: p for p in (Path(__file__).parent / "checkpoints").glob("*.ckpt")}
+"""Checkpoints of the weights that ship, by name."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ def describe(config: NetworkConfig, recipe: dict[str, Any], model: FaceModel) ->
 def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
     """Read a checkpoint of ``edgeface-train``; weights are the averaged ones.
 
+    Parameters
+    ----------
+    path : a file, or "mfn" or "sfn" for the weights that ship
+
     Raises
     ------
     InvalidInputError
@@ -51,6 +58,7 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
     ModelFormatError
         If it is damaged or not such a checkpoint. Nothing in it is ever executed.
     """
+    path = SHIPPED.get(str(path), path)
     if not os.path.isfile(path):
         raise InvalidInputError(f"no such checkpoint: {path}")
     try:
@@ -70,3 +78,10 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
             f"{path} is no edgeface checkpoint, or is damaged: {error}"
         ) from error
     return TrainedNetwork(config, network.eval(), model, epoch, recipe)
+
+
+def save_network(trained: TrainedNetwork, path: Path) -> None:
+    """Write a network as a checkpoint, without what only resuming its training needs."""
+    weights = {PREFIX + name: weight for name, weight in trained.network.state_dict().items()}
+    entry = describe(trained.config, trained.recipe, trained.face_model)
+    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, path)

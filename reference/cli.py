@@ -44,6 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, help="the .png to write")
     command.set_defaults(run=_plot)
 
+    command = commands.add_parser("strip", help="a checkpoint's weights alone, a quarter the size")
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument("--out", type=Path, required=True, help="the .ckpt to write")
+    command.set_defaults(run=_strip)
+
     command = commands.add_parser("evaluate", help="measure a model on labelled faces")
     command.add_argument("model", help="mfn, sfn, a model file, or a checkpoint (.ckpt)")
     command.add_argument(
@@ -86,6 +91,12 @@ def _plot(arguments: argparse.Namespace) -> None:
     from edgeface.reference.plot import plot_run
 
     plot_run(arguments.folder, arguments.out)
+
+
+def _strip(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.checkpoint import load_network, save_network
+
+    save_network(load_network(arguments.checkpoint), arguments.out)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -9,8 +9,7 @@ import torch
 
 import edgeface
 from edgeface.converters.pipeline import _module, describe
-from edgeface.reference.checkpoint import KEY, TrainedNetwork
-from edgeface.reference.checkpoint import describe as checkpoint_entry
+from edgeface.reference.checkpoint import TrainedNetwork
 from edgeface.reference.config import CONFIGS
 from edgeface.reference.networks import build_network
 
@@ -57,11 +56,4 @@ def write(format_name, trained, path, exported=None):
     metadata = describe(trained)
     model = module.lower(exported or module.export(trained, metadata), "fp32", None)
     module.save(model, replace(metadata, graph=module.describe(model)), trained.face_model, path)
-    return path
-
-
-def save_checkpoint(trained, path):
-    weights = {f"network.{k}": v for k, v in trained.network.state_dict().items()}
-    entry = checkpoint_entry(trained.config, trained.recipe, trained.face_model)
-    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, path)
     return path

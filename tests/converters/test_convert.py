@@ -19,7 +19,8 @@ from edgeface import (
 )
 from edgeface.cli import main
 from edgeface.converters import convert, describe
-from tests.export import exporter, save_checkpoint, untrained
+from edgeface.reference.checkpoint import save_network
+from tests.export import exporter, untrained
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -30,7 +31,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def checkpoint(sfn, tmp_path_factory):
-    return save_checkpoint(sfn, tmp_path_factory.mktemp("run") / "last.ckpt")
+    path = tmp_path_factory.mktemp("run") / "last.ckpt"
+    save_network(sfn, path)
+    return path
 
 
 @pytest.fixture(scope="module")

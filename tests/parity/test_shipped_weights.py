@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import edgeface
+from edgeface.reference.checkpoint import load_network
 from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.packs import is_validation, open_pack
 from edgeface.reference.data.validation import read_packs
@@ -38,6 +39,20 @@ def test_shipped_networks_keep_the_figures_of_the_readme(figures):
         assert found["negatives"]["false faces"]["all"]["false faces per 100"] <= 5
     else:
         assert found["faces68-300w"]["landmarks"]["all faces"]["eyes 51"] <= 5.0
+
+
+@pytest.mark.parametrize("name", ["mfn", "sfn"])
+def test_shipped_files_are_of_the_shipped_checkpoints(name):
+    torch = pytest.importorskip("torch")
+    trained, model = load_network(name), edgeface.load(name)
+    assert model.metadata.training == {"epochs": trained.epoch + 1, "recipe": trained.recipe}
+    size = trained.config.input_size
+    image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
+    heads = model.infer(image)
+    with torch.inference_mode():
+        expected = trained.network(torch.from_numpy(image))
+    for output, truth in zip(model.metadata.output_names, expected, strict=True):
+        np.testing.assert_allclose(heads[output], truth.numpy(), atol=1e-3)
 
 
 def test_bundled_files_state_their_parity(mfn, sfn):

@@ -113,6 +113,17 @@ def test_a_run_can_begin_with_another_networks_weights(tiny_packs, tmp_path):
     torch.testing.assert_close(weight, source.state_dict()[stem])
 
 
+def test_strip_keeps_what_the_network_is(tiny_packs, tmp_path):
+    last = train(recipe("sfn"), tiny_packs, tmp_path / "run")
+    small = tmp_path / "small.ckpt"
+    assert main(["strip", str(last), "--out", str(small)]) == 0
+    assert small.stat().st_size < 0.5 * last.stat().st_size
+    whole, alone = load_network(last), load_network(small)
+    assert (alone.config, alone.recipe, alone.epoch) == (whole.config, whole.recipe, whole.epoch)
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(alone.network.state_dict()[name], weight)
+
+
 def test_learning_rate_warms_up_and_falls():
     factor = learning_rate_factor(1000)
     values = [factor(s) for s in (0, 199, 200, 600, 1000, 2000)]
