@@ -12,7 +12,7 @@ from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.faces import Faces
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO
-from edgeface.reference.checkpoint import KEY, PREFIX, describe
+from edgeface.reference.checkpoint import TrainedNetwork, save_network
 from edgeface.reference.cli import main
 from edgeface.reference.config import CONFIGS
 from edgeface.reference.data.expression_sets import extreme
@@ -261,13 +261,9 @@ def checkpoint(request, face_model, tmp_path):
     """A predictor of an untrained network's checkpoint."""
     torch.manual_seed(3)
     config = CONFIGS[request.param]
-    weights = build_network(config).state_dict()
-    content = {
-        KEY: describe(config, face_model),
-        "state_dict": {PREFIX + name: value for name, value in weights.items()},
-        "epoch": 4,
-    }
-    torch.save(content, tmp_path / "net.ckpt")
+    network = build_network(config)
+    trained = TrainedNetwork(config, network, face_model, epoch=4, recipe={})
+    save_network(trained, tmp_path / "net.ckpt")
     return open_predictor(tmp_path / "net.ckpt")
 
 

@@ -136,6 +136,8 @@ def test_a_stopped_run_keeps_what_was_written(tmp_path, sign):
     process = subprocess.Popen(
         [*command, "--out", str(out), "--record", str(take)], env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # a shell's background jobs, and what they start, ignore SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and _num_lines(take) < 5:
