@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from edgeface import __version__
@@ -22,6 +23,9 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.execute(arguments)
     except EdgeFaceError as error:
         print(f"edgeface: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever reads the output, head for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 

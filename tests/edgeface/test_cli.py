@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -24,6 +26,16 @@ def test_run_json_is_one_object_an_image(capsys):
     faces = json.loads(lines[0])["faces"]
     assert len(faces) == 5
     assert {"box_xyxy", "score", "landmarks_2d", "euler_deg", "blendshapes"} <= set(faces[0])
+
+
+def test_run_ends_quietly_when_nobody_reads_on():
+    command = [sys.executable, "-u", "-m", "edgeface.cli", "run", *["demo"] * 3]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("demo")
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == ""
+    assert process.wait(60) == 1
 
 
 def test_run_reports_bad_images_and_goes_on(tmp_path, capsys):
