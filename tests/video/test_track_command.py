@@ -131,13 +131,16 @@ def test_a_face_that_fills_the_frame_is_tracked(networks, clip, tmp_path):
 def test_a_stopped_run_keeps_what_was_written(tmp_path, sign):
     """The real command, in a process of its own, on the clip that ships."""
     out, take = tmp_path / "overlay.mp4", tmp_path / "take.jsonl"
-    command = [sys.executable, "-m", "edgeface.cli", "track", "demo", "--mode", "mfn"]
+    # a shell's background jobs, and what they start, ignore SIGINT
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from edgeface.cli import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", start, "track", "demo", "--mode", "mfn"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [*command, "--out", str(out), "--record", str(take)], env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        # a shell's background jobs, and what they start, ignore SIGINT
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and _num_lines(take) < 5:
