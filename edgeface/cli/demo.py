@@ -7,12 +7,11 @@ import contextlib
 import webbrowser
 from typing import Any
 
-from edgeface.cli.track import MODES, interruptible, make_tracker, open_source
+from edgeface.cli.track import add_tracking_options, interruptible, make_tracker, open_source
 from edgeface.errors import InvalidInputError
 from edgeface.model import load
 from edgeface.video.live import LiveView, paced
 from edgeface.video.pipeline import run_pipeline
-from edgeface.video.smoothing import STRENGTHS
 
 DEFAULT_PORT = 8765
 
@@ -31,12 +30,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the page; 0: any free")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    parser.add_argument("--smooth", choices=("off", *STRENGTHS), default="light")
-    parser.add_argument("--mode", choices=MODES, default="auto")
-    parser.add_argument("--model", default="mfn", help="model file that detects (default: mfn)")
-    parser.add_argument("--crop-model", default="sfn", help="model file for crops (default: sfn)")
-    parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
-    parser.add_argument("--threads", type=int, default=0, help="of the networks; 0: all")
+    add_tracking_options(parser)
     parser.set_defaults(execute=execute)
 
 

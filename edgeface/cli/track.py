@@ -56,6 +56,13 @@ def add_parser(commands: Any) -> None:
         help="take the first seconds of a performance as the neutral face",
     )
     parser.add_argument("--person", type=int, metavar="ID", help="whose performance to export")
+    parser.add_argument("--mesh", action="store_true", help="draw the mesh into the overlay")
+    add_tracking_options(parser)
+    parser.set_defaults(execute=execute)
+
+
+def add_tracking_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how faces are followed: smoothing, mode, networks."""
     parser.add_argument("--smooth", choices=("off", *STRENGTHS), default="light")
     parser.add_argument(
         "--mode",
@@ -67,9 +74,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--model", default="mfn", help="model file that detects (default: mfn)")
     parser.add_argument("--crop-model", default="sfn", help="model file for crops (default: sfn)")
     parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
-    parser.add_argument("--mesh", action="store_true", help="draw the mesh into the overlay")
     parser.add_argument("--threads", type=int, default=0, help="of networks and encoder; 0: all")
-    parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from edgeface.reference.data.targets import (
     Targets,
     concatenate,
     rotation_to_quaternion,
+    similarity_matrix,
     warp,
 )
 
@@ -113,10 +114,8 @@ def crop_matrix(
         centre = centre + random.uniform(-MAX_SHIFT, MAX_SHIFT, 2) * longer
         angle = random.normal(0, 0.4) * MAX_ANGLE_RAD
         angle = float(np.clip(angle, -MAX_ANGLE_RAD, MAX_ANGLE_RAD))
-    c, s = np.cos(angle) * size / side, np.sin(angle) * size / side
-    linear = np.array([[c, -s], [s, c]])
-    shift = size / 2 - linear @ centre
-    return np.concatenate([linear, shift[:, None]], axis=1), angle
+    middle = np.array([size / 2, size / 2])
+    return similarity_matrix(size / side, angle, centre, middle), angle
 
 
 def sample(pictures: NDArray[np.uint8], matrices: Array, size: int) -> Tensor:

@@ -47,7 +47,7 @@ def _afw_rows(path: Path) -> list[tuple[str, list[Array], list[Array]]]:
 
     try:
         anno = loadmat(path)["anno"]
-    except NotImplementedError:
+    except NotImplementedError:  # how scipy says: Matlab's format 7.3, which is HDF5
         return _afw_rows_of_hdf5(path)
     except (KeyError, ValueError) as error:
         raise InvalidInputError(f"{path} holds no cell array 'anno': {error}") from error

@@ -21,6 +21,7 @@ from edgeface.reference.data.targets import (
     Targets,
     concatenate,
     rotation_to_quaternion,
+    similarity_matrix,
     warp,
 )
 
@@ -115,12 +116,12 @@ class SceneBatches(Dataset[Batch]):
     def _mosaic(self, random: np.random.Generator) -> View:
         """Four photos in one view, each a quarter of it."""
         half = self.size // 2
+        sizes = (FACE_SIZES["photo"][0], FACE_SIZES["photo"][1] / 2)
         view = np.empty((self.size, self.size, 3), np.uint8)
         parts: list[Targets] = []
         for y in (0, half):
             for x in (0, half):
                 photo = self._draw("photo", random)
-                sizes = (FACE_SIZES["photo"][0], FACE_SIZES["photo"][1] / 2)
                 view[y : y + half, x : x + half], targets = self._zoomed(
                     *photo, sizes, half, random
                 )
@@ -189,9 +190,7 @@ def similarity(
 ) -> tuple[Array, float]:
     """A matrix (2, 3) that takes ``centre`` to ``place``, and its random angle."""
     angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * max_angle_rad
-    c, s = np.cos(angle) * scale, np.sin(angle) * scale
-    linear = np.array([[c, -s], [s, c]])
-    return np.concatenate([linear, (place - linear @ centre)[:, None]], axis=1), angle
+    return similarity_matrix(scale, angle, centre, place), angle
 
 
 def covers(box: Array, others: Array) -> bool:

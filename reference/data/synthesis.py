@@ -19,6 +19,7 @@ from edgeface.face_model import FaceModel
 from edgeface.reference.data.faces import FaceSet
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
 from edgeface.reference.fit import Fit
+from edgeface.reference.metrics import rotation_from_euler, yaw_from_rotation
 
 Array = NDArray[Any]
 
@@ -36,7 +37,7 @@ def add_turned(faces: FaceSet, model: FaceModel, share: float, seed: int) -> Fac
     random = np.random.default_rng(seed)
     frontal = np.flatnonzero(
         (faces.fit.residual < MAX_RESIDUAL)
-        & (np.abs(_yaw_deg(faces.fit.rotation)) < TURNED_YAW_DEG[0])
+        & (np.abs(yaw_from_rotation(faces.fit.rotation)) < TURNED_YAW_DEG[0])
     )
     count = min(len(frontal), round(share * len(faces.crops)))
     rows = np.sort(random.choice(frontal, count, replace=False))
@@ -73,22 +74,15 @@ def reexpressed(
     return warp_face(pixels, fit, new, model), moved_targets(targets, fit, new, model)
 
 
-def _yaw_deg(rotation: Array) -> Array:
-    return np.rad2deg(np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2]))
-
-
 def _turned(rotation: Array, random: np.random.Generator) -> Array:
     """Rotations (N, 3, 3) with a larger yaw to the side where it lies already, and some pitch."""
     count = len(rotation)
-    yaw = _yaw_deg(rotation)
+    yaw = yaw_from_rotation(rotation)
     wanted = random.uniform(*TURNED_YAW_DEG, count) * np.where(yaw < 0, -1, 1)
-    yaw_rad = np.deg2rad(np.clip(wanted - yaw, -MAX_TURN_DEG, MAX_TURN_DEG))
-    pitch_rad = np.deg2rad(random.normal(0, PITCH_SIGMA_DEG, count))
-    c, s, zero, one = np.cos(yaw_rad), np.sin(yaw_rad), np.zeros(count), np.ones(count)
-    about_y = np.array([[c, zero, s], [zero, one, zero], [-s, zero, c]]).transpose(2, 0, 1)
-    c, s = np.cos(pitch_rad), np.sin(pitch_rad)
-    about_x = np.array([[one, zero, zero], [zero, c, -s], [zero, s, c]]).transpose(2, 0, 1)
-    return (about_x @ about_y @ rotation).astype(np.float32)
+    turn = np.clip(wanted - yaw, -MAX_TURN_DEG, MAX_TURN_DEG)
+    nod = random.normal(0, PITCH_SIGMA_DEG, count)
+    change = rotation_from_euler(np.stack([nod, turn, np.zeros(count)], axis=1))
+    return (change @ rotation).astype(np.float32)
 
 
 def moved_targets(targets: Targets, old: Fit, new: Fit, model: FaceModel) -> Targets:

@@ -13,6 +13,7 @@ from edgeface.face_model import FaceModel
 from edgeface.reference.facemodel.alignment import LANDMARK_MIRROR
 from edgeface.reference.facemodel.learn import EXPRESSION_MIRROR
 from edgeface.reference.fit import Fit
+from edgeface.reference.metrics import yaw_from_rotation
 
 Array = NDArray[Any]
 
@@ -59,8 +60,7 @@ def from_fit(fit: Fit, model: FaceModel, landmarks: Array | None = None) -> Targ
     """
     fitted = fit.landmarks(model)
     if landmarks is not None:
-        yaw = np.arctan2(fit.rotation[:, 0, 2], fit.rotation[:, 2, 2])
-        turned = np.abs(yaw) > np.deg2rad(20.0)
+        turned = np.abs(yaw_from_rotation(fit.rotation)) > 20.0
         labelled = landmarks.copy()
         labelled[turned, :17] = fitted[turned, :17]
         fitted = labelled
@@ -88,6 +88,13 @@ def boxes_only(boxes: Array, ignore: Array) -> Targets:
         has_fit=np.zeros(count, bool),
         ignore=ignore,
     )
+
+
+def similarity_matrix(scale: float, angle_rad: float, centre: Array, place: Array) -> Array:
+    """The similarity (2, 3) that takes ``centre`` to ``place``; clockwise as seen."""
+    c, s = np.cos(angle_rad) * scale, np.sin(angle_rad) * scale
+    linear = np.array([[c, -s], [s, c]])
+    return np.concatenate([linear, (place - linear @ centre)[:, None]], axis=1)
 
 
 class Mirror:

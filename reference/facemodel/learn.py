@@ -36,6 +36,7 @@ from edgeface.reference.facemodel.alignment import (
 )
 from edgeface.reference.facemodel.landmark_map import learn_landmark_map
 from edgeface.reference.facemodel.transfer import transferred_expressions
+from edgeface.reference.metrics import yaw_from_rotation
 
 Array = NDArray[Any]
 
@@ -126,9 +127,8 @@ def learn(folder: Path) -> FaceModel:
     # up is y: the mean came out in the frame of the first mesh
     mean = _upright(mean, corpus.meshes, weights)
     _, rotation, _ = similarity(corpus.labelled_meshes * [1, -1, -1], mean, weights)
-    yaw_deg = np.rad2deg(np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2]))
     vertices, shares = learn_landmark_map(
-        corpus.labelled_meshes, corpus.landmarks, yaw_deg, permutation
+        corpus.labelled_meshes, corpus.landmarks, yaw_from_rotation(rotation), permutation
     )
 
     def landmarks_of(shapes: Array) -> Array:
