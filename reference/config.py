@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 
@@ -11,6 +11,11 @@ NUM_IDENTITY = 50
 NUM_EXPRESSIONS = 46
 NUM_POSE = 8  # quaternion 4, translation 3, scale 1
 NUM_BOX = 5  # box 4, objectness 1
+NUM_HARMONICS = 20
+NUM_CORRECTION = 3 * NUM_HARMONICS
+NUM_VECTOR_POSE = 6  # scale 1, rotation vector 3, translation in the image 2
+
+Kind = Literal["sfn", "mfn", "fusion"]
 
 
 @dataclass(frozen=True)
@@ -19,18 +24,19 @@ class NetworkConfig:
 
     Attributes
     ----------
-    kind : "sfn" (one face crop) or "mfn" (a whole image)
+    kind : "sfn", "fusion" (one face crop each) or "mfn" (a whole image)
     multi_scale : separate branches over several resolutions, or one head on the last
     input_size : side of the square input, px
-    stem_filters : of the first 7x7 convolution
+    stem_filters : of the first convolution
     squeeze, expand : filters of the Fire modules, one entry a block; a Fire's output has twice
         its expand filters
     head_units : of the hidden layer of each head
     stride : input pixels a grid cell, 16 or 32; MFN only
     anchors : (width, height) of the box priors, input px; MFN only
+    width : of MobileNet's blocks, as a share of its channels; fusion only
     """
 
-    kind: Literal["sfn", "mfn"]
+    kind: Kind
     multi_scale: bool
     input_size: int
     stem_filters: int
@@ -39,10 +45,13 @@ class NetworkConfig:
     head_units: int
     stride: int = 0
     anchors: tuple[tuple[float, float], ...] = ()
+    width: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("sfn", "mfn"):
-            raise InvalidInputError(f"network kind must be 'sfn' or 'mfn', got {self.kind!r}")
+        if self.kind not in get_args(Kind):
+            raise InvalidInputError(
+                f"network kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}"
+            )
         if len(self.squeeze) != len(self.expand):
             raise InvalidInputError("squeeze and expand need one entry a block each")
         if self.kind == "mfn" and (self.input_size % 32 or not self.anchors):
@@ -84,5 +93,6 @@ CONFIGS: dict[str, NetworkConfig] = {
         "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 32, ANCHORS
     ),
     "mfn-single": NetworkConfig("mfn", False, 288, 4, (), (), 0, 32, ANCHORS),
+    "fusion": NetworkConfig("fusion", False, 128, 32, (), (), 64, width=0.75),
 }
-"""The networks of the paper, each single- and multi-scale, and the MFN on a finer grid."""
+"""The networks of the papers: SFN and MFN single- and multi-scale, the MFN on a finer grid too."""

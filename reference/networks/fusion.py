@@ -1,0 +1,78 @@
+"""The fusion network: a face crop in, pose, 3DMM and shape correction out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from edgeface.reference.blocks import LearnedPool, conv_bn, normalise
+from edgeface.reference.config import (
+    NUM_CORRECTION,
+    NUM_EXPRESSIONS,
+    NUM_IDENTITY,
+    NUM_VECTOR_POSE,
+    NetworkConfig,
+)
+from edgeface.reference.networks.sfn import output_biases, start_at
+
+# output channels and stride of MobileNet-V1's thirteen blocks (Howard et al. 2017, Table 1)
+BLOCKS = (
+    (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1),
+    (512, 1), (512, 1), (1024, 2), (1024, 1),
+)  # fmt: skip
+
+
+class Separable(nn.Module):
+    """A 3x3 convolution of each channel by itself, then a 1x1 convolution across them."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Sequential(
+            nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
+            nn.BatchNorm2d(inputs),
+        )
+        self.pointwise = conv_bn(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.pointwise(torch.relu(self.depthwise(x))))
+
+
+class FusionNetwork(nn.Module):
+    """Wang et al. 2019, Sec. 3.3: MobileNet-V1, one fully connected layer, and pose behind it.
+
+    Notes
+    -----
+    The layer's first ``head_units`` outputs go through a ReLU, without which the two layers would
+    be one, to the six of pose. The average over the last 4 x 4 places is a learned one.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = conv_bn(3, config.stem_filters, 3, 2)
+        channels = config.stem_filters
+        blocks: list[nn.Module] = []
+        for outputs, stride in BLOCKS:
+            blocks.append(Separable(channels, round(outputs * config.width), stride))
+            channels = round(outputs * config.width)
+        self.blocks = nn.Sequential(*blocks)
+        self.pool = LearnedPool(channels, config.input_size // 32)
+        self.sizes = [config.head_units, NUM_IDENTITY, NUM_EXPRESSIONS, NUM_CORRECTION]
+        self.fc = nn.Linear(channels, sum(self.sizes))
+        self.pose = nn.Linear(config.head_units, NUM_VECTOR_POSE)
+        identity, expression, _ = output_biases()
+        with torch.no_grad():
+            start_at(self.fc, torch.cat([torch.zeros(config.head_units), identity, expression,
+                                         torch.zeros(NUM_CORRECTION)]))  # fmt: skip
+            self.fc.weight[: config.head_units] /= 0.3  # hidden units, not outputs
+            start_at(self.pose, torch.zeros(NUM_VECTOR_POSE))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """uint8 (B, 128, 128, 3) RGB to the raw branches.
+
+        Returns ``identity`` (B, 50), ``expression`` (B, 46) logits, ``correction`` (B, 60) and
+        ``pose`` (B, 6): the scale's logit, rotation vector, translation.
+        """
+        features = self.pool(self.blocks(torch.relu(self.stem(normalise(image)))))
+        hidden, identity, expression, correction = self.fc(features).split(self.sizes, dim=1)
+        return identity, expression, correction, self.pose(torch.relu(hidden))
