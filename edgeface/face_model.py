@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgeface.errors import InvalidInputError, ModelFormatError
 
 FORMAT = "edgeface-face-model"
-VERSION = (1, 0)
+VERSION = (1, 1)
 NUM_LANDMARKS = 68
 NUM_IDENTITY = 50
 """Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
@@ -61,6 +61,9 @@ class FaceModel:
         Each landmark is a weighted sum of K vertices.
     triangles : int32, shape (T, 3); uv : float32, shape (V, 2)
         The dense mesh's surface; either may be empty.
+    harmonics : float32, shape (V, K), or None
+        ``H``: smooth functions on the mesh, which carry a corrective shape ``H x`` beyond what
+        identities and expressions reach, ``x`` (K, 3) (Wang et al. 2019, Sec. 3.2).
     expression_names : tuple of 46 str
     info : dict
         Free text for people: name, licence, data, residuals.
@@ -74,6 +77,7 @@ class FaceModel:
     uv: NDArray[np.float32]
     expression_names: tuple[str, ...] = EXPRESSION_NAMES
     info: dict[str, Any] = field(default_factory=lambda: {})
+    harmonics: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -103,19 +107,32 @@ class FaceModel:
     def sha256(self) -> str:
         """Hash of everything that changes a shape: arrays and expression names, hex."""
         digest = hashlib.sha256("\n".join(self.expression_names).encode())
-        for name in _ARRAYS:
-            array = np.ascontiguousarray(getattr(self, name))
+        for name, array in self._arrays().items():
+            array = np.ascontiguousarray(array)
             digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
             digest.update(array.tobytes())
         return digest.hexdigest()
 
-    def vertices(self, identity: ArrayLike, expression: ArrayLike) -> NDArray[np.float32]:
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """What a file holds and the hash covers; harmonics only where there are any."""
+        names = (*_ARRAYS, *(() if self.harmonics is None else ("harmonics",)))
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def num_corrections(self) -> int:
+        """Coefficients of a corrective shape: three a harmonic."""
+        return 0 if self.harmonics is None else 3 * self.harmonics.shape[1]
+
+    def vertices(
+        self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
+    ) -> NDArray[np.float32]:
         """Dense shape for coefficients.
 
         Parameters
         ----------
         identity : float, shape (..., 50)
         expression : float, shape (..., 46)
+        correction : float, shape (..., 3 * K), of ``harmonics``: x, y, z of the first, and so on
 
         Returns
         -------
@@ -124,7 +141,7 @@ class FaceModel:
         Raises
         ------
         InvalidInputError
-            If the coefficients' last axes are not 50 and 46, or are not numbers.
+            If the coefficients' last axes are not 50, 46 and 3 * K, or are not numbers.
 
         Examples
         --------
@@ -133,9 +150,12 @@ class FaceModel:
         >>> model.vertices(np.eye(50)[0], smile).shape
         (468, 3)
         """
-        return _blend(self.identity, self.expression, identity, expression)
+        shape = _blend(self.identity, self.expression, identity, expression)
+        return shape if correction is None else shape + self._corrected(self.harmonics, correction)
 
-    def landmarks(self, identity: ArrayLike, expression: ArrayLike) -> NDArray[np.float32]:
+    def landmarks(
+        self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
+    ) -> NDArray[np.float32]:
         """The 68 landmarks for coefficients.
 
         Parameters, frame and errors are those of `vertices`.
@@ -145,7 +165,29 @@ class FaceModel:
         float32, shape (..., 68, 3), ``model`` frame
             In the order of Multi-PIE and 300-W.
         """
-        return _blend(*self.landmark_shapes, identity, expression)
+        shape = _blend(*self.landmark_shapes, identity, expression)
+        if correction is None:
+            return shape
+        return shape + self._corrected(self.landmark_harmonics, correction)
+
+    def _corrected(
+        self, harmonics: NDArray[np.float32] | None, correction: ArrayLike
+    ) -> NDArray[np.float32]:
+        """The corrective shape (..., L, 3) of coefficients (..., 3 * K)."""
+        x = np.asarray(correction, dtype=np.float32)
+        if harmonics is None or x.shape[-1:] != (self.num_corrections,):
+            raise InvalidInputError(
+                f"this face model takes corrections (..., {self.num_corrections}), got {x.shape}"
+            )
+        return harmonics @ x.reshape(*x.shape[:-1], harmonics.shape[1], 3)
+
+    @cached_property
+    def landmark_harmonics(self) -> NDArray[np.float32] | None:
+        """``harmonics`` at the 68 landmarks instead of the vertices."""
+        if self.harmonics is None:
+            return None
+        corners = self.harmonics[self.landmark_vertices]
+        return np.einsum("lkh,lk->lh", corners, self.landmark_weights).astype(np.float32)
 
     @cached_property
     def landmark_shapes(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -164,7 +206,7 @@ class FaceModel:
     def to_bytes(self) -> bytes:
         """The ``.npz`` file as bytes; exported networks carry it inside them."""
         buffer = io.BytesIO()
-        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = self._arrays()
         header = {
             "format": FORMAT,
             "version": list(VERSION),
@@ -204,7 +246,8 @@ class FaceModel:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 header = json.loads(archive["header"].tobytes())
-                arrays = {name: archive[name] for name in _ARRAYS}
+                names = (*_ARRAYS, *(n for n in ("harmonics",) if n in archive.files))
+                arrays = {name: archive[name] for name in names}
         except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ModelFormatError(
                 f"{source} is no edgeface face model, or is damaged: {error}"
@@ -245,16 +288,19 @@ def _validate(model: FaceModel) -> None:
         "landmark_weights": model.landmark_weights.shape == model.landmark_vertices.shape,
         "triangles": model.triangles.ndim == 2 and model.triangles.shape[1] == 3,
         "uv": model.uv.shape in ((0, 2), (num_vertices, 2)),
+        "harmonics": model.harmonics is None
+        or (model.harmonics.ndim == 2 and len(model.harmonics) == num_vertices),
     }
     for name, good in checks.items():
         if not good:
-            raise InvalidInputError(f"{name} has the shape {getattr(model, name).shape}")
+            raise InvalidInputError(f"{name} has the shape {np.shape(getattr(model, name))}")
     for name in ("landmark_vertices", "triangles"):
         indices = getattr(model, name)
         if indices.size and (indices.min() < 0 or indices.max() >= num_vertices):
             raise InvalidInputError(f"{name} points outside the {num_vertices} vertices")
-    for name in ("identity", "expression", "landmark_weights", "uv"):
-        if not np.isfinite(getattr(model, name)).all():
+    for name in ("identity", "expression", "landmark_weights", "uv", "harmonics"):
+        array = getattr(model, name)
+        if array is not None and not np.isfinite(array).all():
             raise InvalidInputError(f"{name} contains values that are not finite")
     if len(model.expression_names) != NUM_EXPRESSIONS:
         raise InvalidInputError(f"expected 46 expression names, got {len(model.expression_names)}")

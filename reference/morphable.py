@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_LANDMARKS, FaceModel
+
+Array = NDArray[Any]
 
 
 class MorphableModel(nn.Module):
@@ -42,6 +47,65 @@ class MorphableModel(nn.Module):
         turned = torch.einsum("fij,flj->fli", rotation, shape) + pose[:, None, 4:7]
         focal = torch.sigmoid(pose[:, 7])[:, None, None]
         return focal * turned[..., :2] * turned.new_tensor([1.0, -1.0])
+
+
+class Decoder(nn.Module):
+    """Any points of the face from a fusion network's outputs (Wang et al. 2019, Secs. 3.1, 3.2).
+
+    Parameters
+    ----------
+    model : FaceModel with harmonics
+    vertices : int, shape (L, K); weights : float, shape (L, K)
+        Each point as a weighted sum of the face model's vertices.
+    """
+
+    identity: Tensor
+    expression: Tensor
+    harmonics: Tensor
+
+    def __init__(self, model: FaceModel, vertices: Array, weights: Array) -> None:
+        super().__init__()
+        assert model.harmonics is not None
+        at = torch.from_numpy(vertices).long()
+        weight = torch.from_numpy(weights)
+
+        def points(basis: Array) -> Tensor:  # (..., V, C) to (..., L, C)
+            return torch.einsum("...lkc,lk->...lc", torch.from_numpy(basis)[..., at, :], weight)
+
+        self.register_buffer("identity", points(model.identity), persistent=False)
+        self.register_buffer("expression", points(model.expression), persistent=False)
+        self.register_buffer("harmonics", points(model.harmonics), persistent=False)
+
+    def shape(self, identity: Tensor, expression: Tensor, correction: Tensor) -> Tensor:
+        """Coefficients (F, 50), (F, 46) in [0, 1] and (F, 60) to (F, L, 3), ``model`` frame."""
+        faces = torch.tensordot(identity, self.identity, dims=1)
+        if self.expression.ndim == 3:
+            faces = faces + identity[:, :1, None] * torch.tensordot(
+                expression, self.expression, dims=1
+            )
+        else:
+            faces = faces + torch.einsum("fi,fk,iklc->flc", identity, expression, self.expression)
+        return faces + self.harmonics @ correction.unflatten(1, (-1, 3))
+
+    def project(
+        self, identity: Tensor, expression_logits: Tensor, correction: Tensor, pose: Tensor
+    ) -> Tensor:
+        """Raw outputs of F faces to points (F, L, 2) in ``face_norm``.
+
+        ``pose`` (F, 6) holds the logit of the scale, the rotation vector, and the translation in
+        ``face_norm``: ``S_T = s S R^T + [t, 0]`` with y turned down.
+        """
+        shape = self.shape(identity, torch.sigmoid(expression_logits), correction)
+        rotation = quaternion_to_rotation(quaternion_from_vector(pose[:, 1:4]))
+        turned = shape @ rotation.transpose(1, 2)
+        scale = torch.sigmoid(pose[:, :1])[:, None]
+        return scale * turned[..., :2] * turned.new_tensor([1.0, -1.0]) + pose[:, None, 4:]
+
+
+def quaternion_from_vector(vector: Tensor) -> Tensor:
+    """Rotation vectors (F, 3), rad, to unit quaternions (F, 4): the exponential map of SO(3)."""
+    angle = (vector.square().sum(dim=1, keepdim=True) + 1e-12).sqrt()
+    return torch.cat([torch.cos(angle / 2), torch.sin(angle / 2) / angle * vector], dim=1)
 
 
 def unit_quaternion(raw: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError
 from edgeface.reference.config import CONFIGS, NetworkConfig
+from edgeface.reference.data.databases import DATABASES
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Labels = Literal["teacher", "sfn", "boxes"]
@@ -32,6 +33,8 @@ class Recipe:
     disentangle : weight of the regularisers that hold copies of a face together; SFN only
     labels : whose coefficients the multi-face photos carry; with "boxes" none at all, and the MFN
         learns to detect only
+    databases : what the fusion network learns from, keys of ``DATABASES``
+    correction : whether the fusion network corrects the face model's shapes
     """
 
     network: str
@@ -45,8 +48,11 @@ class Recipe:
     turned: float = 0.0
     disentangle: float = 0.0
     labels: Labels = "teacher"
+    databases: tuple[str, ...] = ()
+    correction: bool = True
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "databases", tuple(self.databases))
         for name in ("epochs", "batch_size", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InvalidInputError(
@@ -66,6 +72,15 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0.0 <= value <= high:
                 raise InvalidInputError(f"{name} must lie in [0, {high:g}], got {value!r}")
+        unknown = [name for name in self.databases if name not in DATABASES]
+        if unknown or (self.config.kind == "fusion") != bool(self.databases):
+            raise InvalidInputError(
+                "databases must be some of "
+                f"{', '.join(DATABASES)} for a fusion network and absent for others, got "
+                f"{list(self.databases)}"
+            )
+        if not isinstance(self.correction, bool):
+            raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
 
     @property
     def config(self) -> NetworkConfig:

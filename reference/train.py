@@ -24,10 +24,13 @@ from edgeface.model import load
 from edgeface.reference.checkpoint import KEY, describe, load_network
 from edgeface.reference.data.crops import CropBatches
 from edgeface.reference.data.faces import read_faces
+from edgeface.reference.data.fusion import Balanced, FusionBatches, read_fused, unified_landmarks
 from edgeface.reference.data.photos import Photo, read_photos
 from edgeface.reference.data.scenes import SceneBatches
 from edgeface.reference.data.synthesis import add_turned
 from edgeface.reference.data.weak import weakly_labelled
+from edgeface.reference.fusion_loss import FusionLoss
+from edgeface.reference.harmonics import with_harmonics
 from edgeface.reference.losses import FaceLoss, GridLoss, disagreement
 from edgeface.reference.networks import build_network
 from edgeface.reference.recipe import Labels, Recipe
@@ -52,12 +55,17 @@ class Training(lightning.LightningModule):
         config = recipe.config
         network: Any = build_network(config)
         self.network = network.to(memory_format=torch.channels_last)
-        is_sfn = config.kind == "sfn"
-        self.loss = FaceLoss(model) if is_sfn else GridLoss(model, config)
+        if config.kind == "fusion":
+            landmarks = unified_landmarks(recipe.databases)
+            self.loss = FusionLoss(model, landmarks, recipe.correction)
+        else:
+            self.loss = FaceLoss(model) if config.kind == "sfn" else GridLoss(model, config)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
         outputs = self.network(batch["image"])
-        if self.config.kind == "sfn":
+        if self.config.kind == "fusion":
+            total, parts = self.loss(*outputs, batch)
+        elif self.config.kind == "sfn":
             total, parts = self.loss(*outputs, batch, self.current_epoch)
             if "copy_of" in batch:
                 apart = disagreement(cast(FaceLoss, self.loss), outputs, batch)
@@ -146,6 +154,8 @@ def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = Non
     if resumed and load_network(last).config != recipe.config:
         raise InvalidInputError(f"{last} holds another network; choose another --out")
     model = default_face_model()
+    if recipe.config.kind == "fusion":
+        model = with_harmonics(model)
     learning, validating = (_loader(recipe, model, folder, v) for v in (False, True))
     checkpoints = ModelCheckpoint(dirpath=out, filename="best", monitor="validation_loss",
                                   save_last=True, enable_version_counter=False)  # fmt: skip
@@ -181,6 +191,8 @@ def _loader(
     recipe: Recipe, model: FaceModel, folder: Path, validation: bool
 ) -> DataLoader[dict[str, Tensor]]:
     config, batch_size = recipe.config, recipe.batch_size
+    if config.kind == "fusion":
+        return _fusion_loader(recipe, model, folder, validation)
     faces = read_faces(folder, model, validation)
     skipped = faces.skipped
     if not validation:
@@ -194,8 +206,7 @@ def _loader(
         skipped = unreadable + skipped
         photos = _relabelled(photos, recipe.labels)
         dataset = SceneBatches(photos, empty, faces, model, config.input_size, fixed=validation)
-    if skipped:
-        print(f"skipped {len(skipped)} corrupt images: {', '.join(skipped)}")
+    _report(skipped)
     return DataLoader(
         dataset,
         batch_size=batch_size,
@@ -203,6 +214,27 @@ def _loader(
         drop_last=not validation,
         collate_fn=_as_is,
     )
+
+
+def _fusion_loader(
+    recipe: Recipe, model: FaceModel, folder: Path, validation: bool
+) -> DataLoader[dict[str, Tensor]]:
+    turned = 0.0 if validation else recipe.turned
+    faces = read_fused(folder, model, recipe.databases, validation, turned, recipe.seed)
+    _report(faces.skipped)
+    dataset: Any = FusionBatches(faces, recipe.config.input_size, not validation)
+    return DataLoader(
+        dataset,
+        batch_size=recipe.batch_size,
+        sampler=None if validation else Balanced(faces.database),
+        drop_last=not validation,
+        collate_fn=_as_is,
+    )
+
+
+def _report(skipped: list[str]) -> None:
+    if skipped:
+        print(f"skipped {len(skipped)} corrupt images: {', '.join(skipped)}")
 
 
 def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:

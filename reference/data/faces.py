@@ -23,13 +23,15 @@ Array = NDArray[Any]
 class FaceSet:
     """Crops (N, 256, 256, 3) uint8 with their targets; ``skipped`` names corrupt images.
 
-    ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none; ``scores``
-    (N, 46) the teacher's own expressions, NaN where it saw no face.
+    ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none; ``meshes``
+    (N, 468, 2) and ``scores`` (N, 46) the teacher's own vertices and expressions, NaN where it saw
+    no face.
     """
 
     crops: NDArray[np.uint8]
     targets: Targets
     labelled: Array
+    meshes: Array
     scores: Array
     pack: NDArray[np.str_]
     fit: Fit
@@ -38,11 +40,12 @@ class FaceSet:
 
 def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
     """All faces of one split of the single-face packs, fitted to ``model``."""
-    parts = [_read_pack(open_pack(folder, n), model, validation) for n in SINGLE_FACE_PACKS]
+    parts = [read_face_pack(open_pack(folder, n), model, validation) for n in SINGLE_FACE_PACKS]
     return FaceSet(
         crops=np.concatenate([p.crops for p in parts]),
         targets=concatenate([p.targets for p in parts]),
         labelled=np.concatenate([p.labelled for p in parts]),
+        meshes=np.concatenate([p.meshes for p in parts]),
         scores=np.concatenate([p.scores for p in parts]),
         pack=np.concatenate([p.pack for p in parts]),
         fit=Fit.concatenate([p.fit for p in parts]),
@@ -50,7 +53,8 @@ def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
     )
 
 
-def _read_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
+def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
+    """The faces of one split of one single-face pack, fitted to ``model``."""
     has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
     usable = has_mesh | ("landmarks68" in pack.labels)
     wanted = np.flatnonzero(usable & (is_validation(pack) == validation))
@@ -69,6 +73,7 @@ def _read_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
         crops=crops,
         targets=targets,
         labelled=labelled,
+        meshes=pack.labels["mesh"][index, :, :2],
         scores=scores[index],
         pack=np.full(len(index), pack.name),
         fit=fit,

@@ -51,6 +51,7 @@ def add_turned(faces: FaceSet, model: FaceModel, share: float, seed: int) -> Fac
         crops=np.concatenate([faces.crops, np.stack(crops)]),
         targets=concatenate([faces.targets, moved_targets(faces.targets[rows], old, new, model)]),
         labelled=np.concatenate([faces.labelled, np.full((count, 68, 2), np.nan, np.float32)]),
+        meshes=np.concatenate([faces.meshes, _moved_meshes(faces.meshes[rows], old, new, model)]),
         scores=np.concatenate([faces.scores, faces.scores[rows]]),
         pack=np.concatenate([faces.pack, np.full(count, "turned")]),
         fit=Fit.concatenate([faces.fit, new]),
@@ -96,6 +97,13 @@ def moved_targets(targets: Targets, old: Fit, new: Fit, model: FaceModel) -> Tar
     beyond[turned, :17] = 0.0
     moved = from_fit(new, model)
     return replace(moved, landmarks=(moved.landmarks + beyond).astype(np.float32))
+
+
+def _moved_meshes(meshes: Array, old: Fit, new: Fit, model: FaceModel) -> Array:
+    """The teacher's vertices (N, V, 2) after the move; what they say beyond the old fit stays."""
+    shapes = [model.vertices(f.identity, f.expression) for f in (old, new)]
+    moved = meshes + new.project(shapes[1]) - old.project(shapes[0])
+    return moved.astype(np.float32)
 
 
 def warp_face(pixels: NDArray[np.uint8], old: Fit, new: Fit, model: FaceModel) -> NDArray[np.uint8]:

@@ -1,0 +1,181 @@
+"""Database fusion: faces of several databases under one set of landmarks (Wang et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from edgeface.face_model import FaceModel
+from edgeface.reference.augment import jitter
+from edgeface.reference.conventions import UnifiedLandmarks, read_convention, unify
+from edgeface.reference.data.crops import CROP_SCALE, crop_matrix, sample
+from edgeface.reference.data.databases import DATABASES, read_database
+from edgeface.reference.data.faces import FaceSet
+from edgeface.reference.data.synthesis import add_turned
+from edgeface.reference.facemodel.learn import EXPRESSION_MIRROR
+
+Array = NDArray[Any]
+Batch = dict[str, Tensor]
+
+OUTLINE = 17  # the first of the 68 points, which slide on turned heads
+
+
+@dataclass(frozen=True)
+class FusedFaces:
+    """N faces of several databases under L unified landmarks.
+
+    Attributes
+    ----------
+    landmarks : UnifiedLandmarks
+    crops : uint8, shape (N, 256, 256, 3); boxes : shape (N, 4), xyxy in them
+    points : float32, shape (N, L, 2), in them; 0 where ``weights`` is
+    weights : float32, shape (N, L), summing to 1: Eq. 1's mask over its sum. A face labelled in
+        several conventions gives each an equal share.
+    expression : float32, shape (N, 46); NaN where no teacher saw the face
+    database : int, shape (N,), which of ``names``; names : of the databases
+    skipped : names of corrupt images
+    """
+
+    landmarks: UnifiedLandmarks
+    crops: NDArray[np.uint8]
+    boxes: Array
+    points: Array
+    weights: Array
+    expression: Array
+    database: Array
+    names: tuple[str, ...]
+    skipped: list[str]
+
+
+def unified_landmarks(databases: Sequence[str]) -> UnifiedLandmarks:
+    """The determined landmarks of the databases' conventions."""
+    conventions = dict.fromkeys(c for name in databases for c in DATABASES[name][1])
+    return unify([read_convention(name) for name in conventions])
+
+
+def read_fused(
+    folder: Path,
+    model: FaceModel,
+    databases: Sequence[str],
+    validation: bool,
+    turned: float = 0.0,
+    seed: int = 0,
+) -> FusedFaces:
+    """One split of the databases, with turned copies of a share of each one's faces."""
+    landmarks = unified_landmarks(databases)
+    sets = [
+        add_turned(read_database(name, folder, model, validation), model, turned, seed + i)
+        for i, name in enumerate(databases)
+    ]
+    parts = [
+        _targets(faces, landmarks, DATABASES[name][1])
+        for name, faces in zip(databases, sets, strict=True)
+    ]
+    return FusedFaces(
+        landmarks=landmarks,
+        crops=np.concatenate([faces.crops for faces in sets]),
+        boxes=np.concatenate([faces.targets.boxes for faces in sets]),
+        points=np.concatenate([points for points, _, _ in parts]),
+        weights=np.concatenate([weights for _, weights, _ in parts]),
+        expression=np.concatenate([expression for _, _, expression in parts]),
+        database=np.repeat(np.arange(len(sets)), [len(faces.crops) for faces in sets]),
+        names=tuple(databases),
+        skipped=[name for faces in sets for name in faces.skipped],
+    )
+
+
+def _targets(
+    faces: FaceSet, landmarks: UnifiedLandmarks, conventions: tuple[str, ...]
+) -> tuple[Array, Array, Array]:
+    """Unified points, weights and expressions of one database's faces."""
+    count, num_points = len(faces.crops), len(landmarks.names)
+    points = np.zeros((count, num_points, 2), np.float32)
+    weights = np.zeros((count, num_points), np.float32)
+    for name in conventions:
+        labels = _labels(faces, name)
+        rows = np.flatnonzero(np.isfinite(labels).all(axis=2).any(axis=1))
+        target, mask = landmarks.targets(name, labels[rows])
+        weight = mask / mask.sum(axis=1, keepdims=True)
+        points[rows] += weight[..., None] * target
+        weights[rows] += weight
+    points /= np.where(weights > 0, weights, 1)[..., None]
+    weights /= weights.sum(axis=1, keepdims=True)
+    expression = np.full(faces.scores.shape, np.nan, np.float32)
+    if "mesh" in conventions:
+        seen = np.isfinite(faces.scores).all(axis=1)
+        expression[seen] = faces.targets.expression[seen]
+    return points, weights, expression
+
+
+def _labels(faces: FaceSet, convention: str) -> Array:
+    """The points (N, P, 2) that a pack's faces have in one convention, NaN where none."""
+    if convention == "mesh":
+        irises = np.full((len(faces.meshes), 10, 2), np.nan, np.float32)
+        return np.concatenate([faces.meshes, irises], axis=1)
+    labelled = faces.labelled.copy()
+    turned = faces.pack == "turned"
+    labelled[turned, OUTLINE:] = faces.targets.landmarks[turned, OUTLINE:]
+    return labelled
+
+
+class FusionBatches(Dataset[Batch]):
+    """Warps of faces; ``__getitems__`` makes a whole batch at once.
+
+    With ``augment``, boxes perturbed in scale and place, rotations, flips and colour jitter; else
+    the plain crops.
+    """
+
+    def __init__(self, faces: FusedFaces, size: int, augment: bool) -> None:
+        self.faces, self.size, self.augment = faces, size, augment
+
+    def __len__(self) -> int:
+        return len(self.faces.crops)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        random = np.random.default_rng(int(torch.randint(2**62, ()))) if self.augment else None
+        faces, index = self.faces, np.array(indices)
+        flipped = np.zeros(len(index), bool) if random is None else random.random(len(index)) < 0.5
+        width = faces.crops.shape[2]
+        boxes, points = faces.boxes[index], faces.points[index]
+        weights, expression = faces.weights[index], faces.expression[index]
+        mirror = faces.landmarks.mirror
+        boxes[flipped] = boxes[flipped][:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0]
+        points[flipped] = points[flipped][:, mirror] * [-1, 1] + [width, 0]
+        weights[flipped] = weights[flipped][:, mirror]
+        expression[flipped] = expression[flipped][:, EXPRESSION_MIRROR]
+        matrices = np.stack([crop_matrix(box, self.size, random)[0] for box in boxes])
+        placed = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
+        flip = np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
+        matrices[flipped] = matrices[flipped] @ flip  # the pixels are still the unflipped ones
+        pixels = sample(faces.crops[index], matrices, self.size)
+        norm = (placed - self.size / 2) / (self.size / CROP_SCALE)
+        return {
+            "image": jitter(pixels) if self.augment else pixels,
+            "points": torch.from_numpy(norm.astype(np.float32)),
+            "weights": torch.from_numpy(weights),
+            "expression": torch.from_numpy(expression),
+        }
+
+
+class Balanced(Sampler[int]):
+    """An epoch of as many faces of every database as the smallest has, drawn anew each time."""
+
+    def __init__(self, database: Array) -> None:
+        self.rows = [np.flatnonzero(database == i) for i in np.unique(database)]
+        self.share = min(len(rows) for rows in self.rows)
+
+    def __len__(self) -> int:
+        return self.share * len(self.rows)
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        drawn = [random.choice(rows, self.share, replace=False) for rows in self.rows]
+        return iter(random.permutation(np.concatenate(drawn)).tolist())
