@@ -105,18 +105,13 @@ class FaceModel:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of everything that changes a shape: arrays and expression names, hex."""
+        """Hash of shapes, landmarks and expression names, hex: the same coefficients of two models
+        of one hash are the same face. The harmonics follow from the mean and are not in it.
+        """
         digest = hashlib.sha256("\n".join(self.expression_names).encode())
-        for name, array in self._arrays().items():
-            array = np.ascontiguousarray(array)
-            digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
-            digest.update(array.tobytes())
+        for name in _ARRAYS:
+            _add(digest, name, getattr(self, name))
         return digest.hexdigest()
-
-    def _arrays(self) -> dict[str, NDArray[Any]]:
-        """What a file holds and the hash covers; harmonics only where there are any."""
-        names = (*_ARRAYS, *(() if self.harmonics is None else ("harmonics",)))
-        return {name: getattr(self, name) for name in names}
 
     @property
     def num_corrections(self) -> int:
@@ -206,14 +201,17 @@ class FaceModel:
     def to_bytes(self) -> bytes:
         """The ``.npz`` file as bytes; exported networks carry it inside them."""
         buffer = io.BytesIO()
-        arrays = self._arrays()
-        header = {
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
+        header: dict[str, Any] = {
             "format": FORMAT,
             "version": list(VERSION),
             "sha256": self.sha256,
             "expression_names": list(self.expression_names),
             "info": self.info,
         }
+        if self.harmonics is not None:
+            arrays["harmonics"] = self.harmonics
+            header["harmonics_sha256"] = _harmonics_hash(self.harmonics)
         arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
         # Modes and offsets are stored in half precision where that loses nothing.
         for name in ("identity", "expression", "uv"):
@@ -272,9 +270,22 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, Any], source: str) -> 
         )
     except (InvalidInputError, KeyError, TypeError) as error:
         raise ModelFormatError(f"{source} is damaged: {error}") from error
-    if header.get("sha256") != model.sha256:
+    harmonics = None if model.harmonics is None else _harmonics_hash(model.harmonics)
+    if header.get("sha256") != model.sha256 or header.get("harmonics_sha256") != harmonics:
         raise ModelFormatError(f"{source} is damaged: its arrays do not match its hash")
     return model
+
+
+def _add(digest: Any, name: str, array: NDArray[Any]) -> None:
+    array = np.ascontiguousarray(array)
+    digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
+    digest.update(array.tobytes())
+
+
+def _harmonics_hash(harmonics: NDArray[np.float32]) -> str:
+    digest = hashlib.sha256()
+    _add(digest, "harmonics", harmonics)
+    return digest.hexdigest()
 
 
 def _validate(model: FaceModel) -> None:

@@ -14,15 +14,20 @@ from edgeface.errors import MetadataError
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
 """The face model's ``.npz`` beside the JSON; base64 where the format holds text only."""
-SCHEMA_VERSION = (1, 1)
+SCHEMA_VERSION = (1, 2)
 PAD_VALUE = 127
 
 OUTPUTS = {
     "sfn": ("identity", "expression", "pose"),
     "mfn": ("detection", "identity", "expression", "pose"),
+    "fusion": ("identity", "expression", "correction", "pose"),
 }
 WIDTHS = {"detection": 5, "identity": 50, "expression": 46, "pose": 8}
+FUSION_WIDTHS = {"identity": 50, "expression": 46, "correction": 60, "pose": 6}
 POSE_SLICES = {"quaternion_wxyz": (0, 4), "translation": (4, 7), "scale_logit": (7, 8)}
+FUSION_POSE_SLICES = {"scale_logit": (0, 1), "rotation_vector": (1, 4), "translation_2d": (4, 6)}
+
+Kind = Literal["sfn", "mfn", "fusion"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,12 @@ class Metadata:
 
     Attributes
     ----------
-    kind : "sfn" (one face crop) or "mfn" (a whole image)
+    kind : "sfn", "fusion" (one face crop each) or "mfn" (a whole image)
     name : for people
     input_size : side of the square input, px
     stride, anchors : the MFN's grid; anchors are (width, height) in input px
     score_threshold, iou_threshold : the MFN's defaults
-    crop_scale : side of the SFN's crop in longer sides of the face box
+    crop_scale : side of the crop in longer sides of the face box; not for an MFN
     expression_names : of the 46 coefficients
     unseen_expressions : those that no training label ever moved
     face_model_sha256 : of the face model in the file
@@ -45,7 +50,7 @@ class Metadata:
     graph : the operators of the file by kind, and the bytes of its weights by layer
     """
 
-    kind: Literal["sfn", "mfn"]
+    kind: Kind
     name: str
     input_size: int
     expression_names: tuple[str, ...]
@@ -63,12 +68,19 @@ class Metadata:
     graph: dict[str, Any] = field(default_factory=lambda: {})
 
     @property
+    def detects(self) -> bool:
+        """Whether the network finds faces itself; others look at crops of boxes they are given."""
+        return self.kind == "mfn"
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """The network's outputs in order."""
         return OUTPUTS[self.kind]
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """Shape of one output for one image, without the batch axis."""
+        if self.kind == "fusion":
+            return (FUSION_WIDTHS[name],)
         if self.kind == "sfn":
             return (WIDTHS[name],)
         cells = self.input_size // self.stride
@@ -89,7 +101,7 @@ class Metadata:
             name: {"shape": ["batch", *self.output_shape(name)], "values": "raw logits"}
             for name in self.output_names
         }
-        values["pose_slices"] = POSE_SLICES
+        values["pose_slices"] = FUSION_POSE_SLICES if self.kind == "fusion" else POSE_SLICES
         return json.dumps(values, indent=1)
 
     @staticmethod
@@ -124,7 +136,7 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
         )
     kind = values.get("kind")
     if not (isinstance(kind, str) and kind in OUTPUTS):
-        raise MetadataError(f"{source}: 'kind' must be 'sfn' or 'mfn', got {kind!r}")
+        raise MetadataError(f"{source}: 'kind' must be one of {', '.join(OUTPUTS)}, got {kind!r}")
     needed: dict[str, Any] = {
         "name": str,
         "input_size": int,
@@ -150,7 +162,7 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
     if kind == "mfn" and (not anchors or values["stride"] <= 0):
         raise MetadataError(f"{source}: an mfn needs anchors and a positive stride")
     return Metadata(
-        kind=cast(Literal["sfn", "mfn"], kind),
+        kind=cast(Kind, kind),
         name=values["name"],
         input_size=values["input_size"],
         expression_names=tuple(values["expression_names"]),
