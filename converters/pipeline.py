@@ -30,6 +30,7 @@ from edgeface.image import read_image
 from edgeface.metadata import Metadata
 from edgeface.model import DEMO_PHOTO, Model, load
 from edgeface.reference.checkpoint import TrainedNetwork, load_network
+from edgeface.reference.config import NetworkConfig
 from edgeface.reference.data.crops import CROP_SCALE
 from edgeface.reference.predict import IOU_THRESHOLD, SCORE_THRESHOLD
 
@@ -187,10 +188,9 @@ def describe(trained: TrainedNetwork) -> Metadata:
     """What a file made from this network shall say of itself."""
     config = trained.config
     is_mfn = config.kind == "mfn"
-    scales = "multi-scale" if config.multi_scale else "single-scale"
     return Metadata(
         kind=config.kind,
-        name=f"{config.kind} {scales}",
+        name=_name(config),
         input_size=config.input_size,
         expression_names=trained.face_model.expression_names,
         face_model_sha256=trained.face_model.sha256,
@@ -205,9 +205,16 @@ def describe(trained: TrainedNetwork) -> Metadata:
     )
 
 
+def _name(config: NetworkConfig) -> str:
+    if config.kind == "fusion":
+        return "fusion"
+    return f"{config.kind} {'multi-scale' if config.multi_scale else 'single-scale'}"
+
+
 def _stem(trained: TrainedNetwork, precision: str) -> str:
-    single = "" if trained.config.multi_scale else "-single"
-    return trained.config.kind + single + ("" if precision == "fp32" else f"-{precision}")
+    config = trained.config
+    single = "" if config.multi_scale or config.kind == "fusion" else "-single"
+    return config.kind + single + ("" if precision == "fp32" else f"-{precision}")
 
 
 def _split(images: list[Image]) -> tuple[list[Image], list[Image]]:

@@ -117,7 +117,7 @@ def _accuracy(path: Path, data: Path, images: list[LabelledImage], store: Path) 
 
 
 def _evaluate(model: Model, images: list[LabelledImage]) -> dict[str, float]:
-    detects = model.metadata.kind == "mfn"
+    detects = model.metadata.detects
     groups = figures_of([r for r, _ in run(model_predictor(model), images)], detects)
     faces = groups[FACES]
     figures = {

@@ -128,7 +128,7 @@ class FaceFinder:
     """Where an SFN shall look; nowhere in particular for an MFN."""
 
     def __init__(self, kind: str) -> None:
-        self._mfn = load("mfn") if kind == "sfn" else None
+        self._mfn = None if kind == "mfn" else load("mfn")
 
     def boxes(self, pixels: NDArray[np.uint8]) -> Array | None:
         """Faces (N, 4), N > 0; the whole image where there is none; None for an MFN."""

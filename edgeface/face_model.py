@@ -113,11 +113,6 @@ class FaceModel:
             _add(digest, name, getattr(self, name))
         return digest.hexdigest()
 
-    @property
-    def num_corrections(self) -> int:
-        """Coefficients of a corrective shape: three a harmonic."""
-        return 0 if self.harmonics is None else 3 * self.harmonics.shape[1]
-
     def vertices(
         self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
     ) -> NDArray[np.float32]:
@@ -146,7 +141,7 @@ class FaceModel:
         (468, 3)
         """
         shape = _blend(self.identity, self.expression, identity, expression)
-        return shape if correction is None else shape + self._corrected(self.harmonics, correction)
+        return shape if correction is None else shape + _field(self.harmonics, correction)
 
     def landmarks(
         self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
@@ -161,20 +156,11 @@ class FaceModel:
             In the order of Multi-PIE and 300-W.
         """
         shape = _blend(*self.landmark_shapes, identity, expression)
-        if correction is None:
-            return shape
-        return shape + self._corrected(self.landmark_harmonics, correction)
+        return shape if correction is None else shape + self.corrected_landmarks(correction)
 
-    def _corrected(
-        self, harmonics: NDArray[np.float32] | None, correction: ArrayLike
-    ) -> NDArray[np.float32]:
-        """The corrective shape (..., L, 3) of coefficients (..., 3 * K)."""
-        x = np.asarray(correction, dtype=np.float32)
-        if harmonics is None or x.shape[-1:] != (self.num_corrections,):
-            raise InvalidInputError(
-                f"this face model takes corrections (..., {self.num_corrections}), got {x.shape}"
-            )
-        return harmonics @ x.reshape(*x.shape[:-1], harmonics.shape[1], 3)
+    def corrected_landmarks(self, correction: ArrayLike) -> NDArray[np.float32]:
+        """How far a correction (..., 3 * K) moves the 68 landmarks, (..., 68, 3)."""
+        return _field(self.landmark_harmonics, correction)
 
     @cached_property
     def landmark_harmonics(self) -> NDArray[np.float32] | None:
@@ -335,6 +321,17 @@ def _blend(
     else:
         shape = shape + np.einsum("...i,...k,ikvc->...vc", w, e, offsets, optimize=True)
     return shape.astype(np.float32)
+
+
+def _field(harmonics: NDArray[np.float32] | None, correction: ArrayLike) -> NDArray[np.float32]:
+    """``H x`` of functions (L, K) and coefficients (..., 3 * K)."""
+    x = np.asarray(correction, dtype=np.float32)
+    size = 0 if harmonics is None else 3 * harmonics.shape[1]
+    if harmonics is None or x.shape[-1:] != (size,):
+        raise InvalidInputError(
+            f"this face model takes corrections (..., {size}), got the shape {x.shape}"
+        )
+    return harmonics @ x.reshape(*x.shape[:-1], harmonics.shape[1], 3)
 
 
 def default_face_model() -> FaceModel:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.kernels import project_landmarks
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     "boxes_xyxy": (4,),
@@ -22,7 +24,11 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "translation": (3,),
     "focal": (),
 }
-_TRACKED_SHAPES: dict[str, tuple[int, ...]] = {"track_ids": (), "velocities": (2,)}
+_OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
+    "correction_coeffs": (60,),
+    "track_ids": (),
+    "velocities": (2,),
+}
 
 # Coefficients that ARKit names otherwise. Both of a pair come from one coefficient, or one name
 # from the mean of two.
@@ -52,6 +58,9 @@ class Faces:
         model unit: the weak-perspective camera
     expression_names : of the columns of ``expression_coeffs``
     unseen_expressions : those of them that the network was never taught
+    face_model : of which the coefficients speak
+    correction_coeffs : float32, shape (N, 60), of the face model's harmonics; None from networks
+        that do not correct its shapes
     track_ids : int64, shape (N,), and velocities : float32, shape (N, 2), image_px a second, of
         the landmarks' centre; None outside video (`edgeface.Tracker`)
 
@@ -72,14 +81,16 @@ class Faces:
     focal: NDArray[np.float32]
     expression_names: tuple[str, ...]
     unseen_expressions: tuple[str, ...] = ()
+    face_model: FaceModel | None = None
+    correction_coeffs: NDArray[np.float32] | None = None
     track_ids: NDArray[np.int64] | None = None
     velocities: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
-        for name, tail in (_SHAPES | _TRACKED_SHAPES).items():
+        for name, tail in (_SHAPES | _OPTIONAL_SHAPES).items():
             array: NDArray[Any] | None = getattr(self, name)
-            if array is None and name in _TRACKED_SHAPES:
+            if array is None and name in _OPTIONAL_SHAPES:
                 continue
             shape = None if array is None else array.shape
             if shape != (count, *tail):
@@ -108,8 +119,34 @@ class Faces:
     def select(self, index: NDArray[Any]) -> Faces:
         """The faces that an index array or a boolean mask picks."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
-        rows = [n for n in (*_SHAPES, *_TRACKED_SHAPES) if parts[n] is not None]
+        rows = [n for n in (*_SHAPES, *_OPTIONAL_SHAPES) if parts[n] is not None]
         return Faces(**(parts | {n: parts[n][index] for n in rows}))
+
+    def vertices(self) -> NDArray[np.float32]:
+        """The dense surface of every face, with its correction if it has one.
+
+        Returns
+        -------
+        float32, shape (N, V, 3), image_px, with depth as in ``landmarks_3d``
+            In the order of the face model's ``triangles`` and ``uv``.
+
+        Raises
+        ------
+        InvalidInputError
+            If these faces came without their face model.
+
+        Notes
+        -----
+        One product for all faces. The unit is the longer side of the box in the image; the
+        landmarks', of the box in the input, differs from it by the rounding of the input's size
+        to whole pixels, less than 0.4 %.
+        """
+        if self.face_model is None:
+            raise InvalidInputError("these faces came without their face model")
+        shape = self.face_model.vertices(
+            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
+        )
+        return place(shape, self)
 
     def to_dict(self) -> list[dict[str, Any]]:
         """`Face.to_dict` of every face."""
@@ -125,13 +162,32 @@ class Faces:
         return draw_faces(image, self)
 
 
+def place(shape: NDArray[np.float32], faces: Faces) -> NDArray[np.float32]:
+    """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
+    points = project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
+    low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
+    points = points * (high - low).max(axis=1, initial=0.0)[:, None, None]
+    points[..., :2] += ((low + high) / 2)[:, None]
+    return points.astype(np.float32)
+
+
 def concatenate(parts: Sequence[Faces], empty: Faces) -> Faces:
-    """The faces of several results of one network in turn; ``empty`` if there are none."""
+    """The faces of several results of one face model in turn; ``empty`` if there are none."""
     if not parts:
         return empty
-    first = parts[0]
-    rows = [n for n in (*_SHAPES, *_TRACKED_SHAPES) if getattr(first, n) is not None]
-    return replace(first, **{n: np.concatenate([getattr(p, n) for p in parts]) for n in rows})
+    rows = [n for n in (*_SHAPES, *_OPTIONAL_SHAPES) if any(_has(p, n) for p in parts)]
+    return replace(parts[0], **{n: np.concatenate([_column(p, n) for p in parts]) for n in rows})
+
+
+def _has(faces: Faces, name: str) -> bool:
+    return getattr(faces, name) is not None
+
+
+def _column(faces: Faces, name: str) -> NDArray[Any]:
+    """One array; zeros where a network did not correct its shapes and another did."""
+    if not _has(faces, name):
+        return np.zeros((len(faces), *_OPTIONAL_SHAPES[name]), np.float32)
+    return getattr(faces, name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +248,22 @@ class Face:
     def euler_deg(self) -> NDArray[np.float32]:
         """shape (3,): pitch, yaw, roll."""
         return self.faces.euler_deg[self.index]
+
+    def vertices(self) -> NDArray[np.float32]:
+        """`Faces.vertices` of this face, shape (V, 3)."""
+        return self.faces.select(np.array([self.index])).vertices()[0]
+
+    def to_obj(self) -> str:
+        """The surface as a Wavefront OBJ file: x right, y up, z towards the viewer, pixels."""
+        vertices = self.vertices() * [1, -1, -1]
+        model = self.faces.face_model
+        assert model is not None
+        lines = ["v {:.3f} {:.3f} {:.3f}".format(*v) for v in vertices.tolist()]
+        lines += ["vt {:.5f} {:.5f}".format(*place) for place in model.uv.tolist()]
+        corner = "{0}/{0}" if len(model.uv) else "{0}"
+        for triangle in (model.triangles + 1).tolist():
+            lines.append("f " + " ".join(corner.format(v) for v in triangle))
+        return "\n".join(lines) + "\n"
 
     @property
     def blendshapes(self) -> dict[str, float]:

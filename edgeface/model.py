@@ -15,13 +15,13 @@ from edgeface import kernels
 from edgeface.backends import Backend, open_backend
 from edgeface.engine import KernelChoice, KernelEngine
 from edgeface.errors import InferenceError, InvalidInputError
-from edgeface.face_model import FaceModel
+from edgeface.face_model import NUM_IDENTITY, FaceModel
 from edgeface.faces import Faces
 from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
 from edgeface.metadata import Metadata
 
 ASSETS = Path(__file__).parent / "assets"
-BUNDLED = ("mfn", "sfn")
+BUNDLED = tuple(name for name in ("mfn", "sfn", "fusion") if (ASSETS / f"{name}.onnx").is_file())
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
 MAX_FACES = 100
@@ -43,7 +43,7 @@ def load(
 
     Parameters
     ----------
-    path_or_name : a model file, or "mfn" or "sfn" for those that ship with edgeface
+    path_or_name : a model file, or "mfn", "sfn" or "fusion" for those that ship with edgeface
     num_threads : of the backend; 0 leaves the choice to it
     device : what shall run it, by default the CPU: an execution provider of ONNX Runtime
         ("CUDAExecutionProvider"), the shared library of a TFLite delegate
@@ -100,7 +100,10 @@ class Model:
         self.metadata: Metadata = backend.metadata
         self.face_model: FaceModel = backend.face_model
         self._anchors = np.array(self.metadata.anchors, np.float32)
-        self._basis = kernels.Basis.from_shapes(*self.face_model.landmark_shapes)
+        self._basis = kernels.Basis.from_shapes(
+            *self.face_model.landmark_shapes,
+            self.face_model.landmark_harmonics if self.metadata.kind == "fusion" else None,
+        )
         self.engine = KernelEngine(kernel_choice)
 
     def __repr__(self) -> str:
@@ -169,8 +172,8 @@ class Model:
         Parameters
         ----------
         image : uint8 array (H, W, 3) RGB, PIL image or path; see `read_image`
-        boxes_xyxy : float, shape (N, 4), image_px; the faces an SFN shall look at, by default one
-            that fills the image. An MFN finds its own.
+        boxes_xyxy : float, shape (N, 4), image_px; the faces an SFN or a fusion network shall
+            look at, by default one that fills the image. An MFN finds its own.
         score_threshold : in [0, 1]; by default the one that the file names
         iou_threshold : in [0, 1]; boxes that overlap a better one by more are suppressed
         max_faces : an MFN reports the best so many
@@ -189,12 +192,17 @@ class Model:
             If the backend fails.
         """
         pixels = read_image(image)
-        if self.metadata.kind == "sfn":
+        if not self.metadata.detects:
             if score_threshold is not None or iou_threshold is not None:
-                raise InvalidInputError("an sfn does not detect: it has no thresholds")
+                raise InvalidInputError(
+                    f"a network of the kind {self.metadata.kind} does not detect: it has no "
+                    "thresholds"
+                )
             return self._run_crops(pixels, boxes_xyxy)
         if boxes_xyxy is not None:
-            raise InvalidInputError("an mfn finds its own boxes; boxes_xyxy is for an sfn")
+            raise InvalidInputError(
+                "an mfn finds its own boxes; boxes_xyxy is for an sfn or a fusion network"
+            )
         score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
         iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
         engine = self.engine.next_run()
@@ -220,8 +228,10 @@ class Model:
 
         All inputs are in memory at once: pass as many images as the device has room for.
         """
-        if self.metadata.kind == "sfn":
-            raise InvalidInputError("run_batch is for an mfn; an sfn's batch is run(boxes_xyxy=)")
+        if not self.metadata.detects:
+            raise InvalidInputError(
+                f"run_batch is for an mfn; an {self.metadata.kind}'s batch is run(boxes_xyxy=)"
+            )
         score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
         iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
         size, engine = self.metadata.input_size, self.engine.next_run()
@@ -268,12 +278,16 @@ class Model:
         heads = self.infer(tensors)
         side = size / scale
         centred = np.array([size - side, size - side, size + side, size + side]) / 2
+        identity, pose = heads["identity"], heads["pose"]
+        if self.metadata.kind == "fusion":  # a correction is so many modes more
+            identity = np.concatenate([identity, heads["correction"]], axis=1)
+            pose = kernels.pose_from_vector(pose)
         found = kernels.FoundFaces(
             np.tile(centred.astype(np.float32), (len(boxes), 1)),
             np.ones(len(boxes), np.float32),
-            heads["identity"],
+            identity,
             heads["expression"],
-            heads["pose"],
+            pose,
         )
         places = np.array([[*c[1].scale, *c[1].offset] for c in crops]).reshape(-1, 4)
         return replace(self._assemble(found, places), boxes_xyxy=boxes)
@@ -289,11 +303,12 @@ class Model:
             placements,
             engine=self.engine.current,
         )
+        corrected = self.metadata.kind == "fusion"
         return Faces(
             boxes_xyxy=posed.boxes_xyxy,
             scores=found.scores,
             landmarks_3d=posed.landmarks,
-            identity_coeffs=found.identity,
+            identity_coeffs=found.identity[:, :NUM_IDENTITY],
             expression_coeffs=posed.expression,
             rotation=posed.rotation,
             euler_deg=posed.euler_deg,
@@ -301,32 +316,13 @@ class Model:
             focal=posed.focal,
             expression_names=self.metadata.expression_names,
             unseen_expressions=self.metadata.unseen_expressions,
+            face_model=self.face_model,
+            correction_coeffs=found.identity[:, NUM_IDENTITY:] if corrected else None,
         )
 
     def vertices(self, faces: Faces) -> NDArray[np.float32]:
-        """The dense surface of every face.
-
-        Parameters
-        ----------
-        faces : of this model's `run`
-
-        Returns
-        -------
-        float32, shape (N, V, 3), image_px, with depth as in `Faces.landmarks_3d`
-            In the order of ``face_model.triangles`` and ``uv``.
-
-        Notes
-        -----
-        One product for all faces. The unit is the longer side of the box in the image; the
-        landmarks', of the box in the input, differs from it by the rounding of the input's size
-        to whole pixels, less than 0.4 %.
-        """
-        shape = self.face_model.vertices(faces.identity_coeffs, faces.expression_coeffs)
-        points = kernels.project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
-        low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
-        points *= (high - low).max(axis=1, initial=0.0)[:, None, None]
-        points[..., :2] += ((low + high) / 2)[:, None]
-        return points
+        """`Faces.vertices` of this model's `run`."""
+        return replace(faces, face_model=self.face_model).vertices()
 
 
 def _open(source: _Source) -> Model:

@@ -12,6 +12,7 @@ from edgeface.kernels.nms import Suppression, suppress
 from edgeface.kernels.pose import PosedFaces, pose_faces
 from edgeface.kernels.project import (
     euler_from_rotation,
+    pose_from_vector,
     project_landmarks,
     rotation_from_quaternion,
     unit_quaternion,
@@ -34,6 +35,7 @@ __all__ = [
     "find_faces",
     "numba_installed",
     "pose_faces",
+    "pose_from_vector",
     "project_landmarks",
     "resize_into",
     "rotation_from_quaternion",

@@ -27,7 +27,7 @@ class Basis:
         expression, the neutral first (47, padded to 48). Where all identities share the
         expression offsets, one block holds everything: 50 identity modes, then 46 offsets.
     shared : which of the two it is
-    num_identity, num_expressions : 50 and 46
+    num_identity, num_expressions : 50, or 50 and the corrections; 46
     """
 
     blocks: Array
@@ -36,8 +36,18 @@ class Basis:
     num_expressions: int
 
     @staticmethod
-    def from_shapes(identity: Array, expression: Array) -> Basis:
-        """From identity (50, L, 3) and offsets (46, L, 3) or (50, 46, L, 3), ``model`` frame."""
+    def from_shapes(identity: Array, expression: Array, harmonics: Array | None = None) -> Basis:
+        """From identity (50, L, 3) and offsets (46, L, 3) or (50, 46, L, 3), ``model`` frame.
+
+        With ``harmonics`` (L, K), their 3 K corrections follow the identity modes, and the
+        coefficients of both are given as one array of 50 + 3 K (Wang et al. 2019, Sec. 3.2).
+        """
+        if harmonics is not None:
+            modes = _correction_modes(harmonics)
+            identity = np.concatenate([identity, modes])
+            if expression.ndim == 4:  # which no correction changes
+                none = np.zeros((len(modes), *expression.shape[1:]), expression.dtype)
+                expression = np.concatenate([expression, none])
         neutral = identity.reshape(len(identity), 1, -1)
         if expression.ndim == 3:
             rows = np.concatenate([neutral[:, 0], expression.reshape(len(expression), -1)])
@@ -45,6 +55,12 @@ class Basis:
         offsets = expression.reshape(*expression.shape[:2], -1)
         rows = np.concatenate([neutral, neutral + offsets], axis=1)
         return Basis(_padded(rows), False, len(identity), expression.shape[1])
+
+
+def _correction_modes(harmonics: Array) -> Array:
+    """Shapes (3 K, L, 3): each of K functions (L, K) along x, y and z."""
+    modes = harmonics.T[:, None, :, None] * np.eye(3)[:, None, :]
+    return modes.reshape(-1, len(harmonics), 3).astype(np.float32)
 
 
 def _padded(blocks: Array) -> Array:

@@ -21,6 +21,35 @@ def unit_quaternion(raw: Array) -> Array:
     return np.where(safe[:, :1] < 0, -safe, safe).astype(np.float32)
 
 
+def pose_from_vector(vector: Array) -> Array:
+    """Poses as a fusion network tells them, as the other networks do.
+
+    Parameters
+    ----------
+    vector : float32, shape (N, 6): logit of the scale, rotation vector (rad), translation in
+        ``face_norm``
+
+    Returns
+    -------
+    float32, shape (N, 8): quaternion wxyz, translation in model units, logit of the scale
+
+    Notes
+    -----
+    Wang et al. 2019, Sec. 3.1, ``S_T = s S R^T + [t, 0]``, is ``f [R shape + t / f]`` of
+    `project_landmarks`; R is the exponential of the vector. A face must be smaller than its box
+    is long, so s lies below 1.
+    """
+    raw = vector.astype(np.float64)
+    turn, shift = raw[:, 1:4], raw[:, 4:6]
+    half = np.linalg.norm(turn, axis=1, keepdims=True) / 2
+    # sin(a/2)/a is smooth at 0, where np.sinc(x) = sin(pi x) / (pi x) is 1
+    axis = np.sinc(half / np.pi) / 2 * turn
+    scale = 1.0 / (1.0 + np.exp(-raw[:, :1].clip(-700.0, 700.0)))
+    across = shift * [1.0, -1.0] / np.maximum(scale, 1e-12)
+    parts = [np.cos(half), axis, across, np.zeros_like(half), raw[:, :1]]
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
 def rotation_from_quaternion(quaternion_wxyz: Array) -> Array:
     """Unit quaternions (N, 4) to rotation matrices, float32 (N, 3, 3).
 

@@ -102,7 +102,7 @@ def open_predictor(path: str | os.PathLike[str]) -> Predictor:
 
 def model_predictor(model: Model) -> Predictor:
     """The predictor of a loaded model file."""
-    if model.metadata.kind == "sfn":
+    if not model.metadata.detects:
         return Predictor(
             model.metadata.name,
             model.face_model,
@@ -143,7 +143,7 @@ def _open_checkpoint(path: Path) -> Predictor:
     def look(image: Pixels, boxes: Array) -> Faces:
         return concatenate_faces([look_at(image, box) for box in boxes])
 
-    if trained.config.kind == "sfn":
+    if trained.config.kind != "mfn":
         return Predictor(name, trained.face_model, look=look)
     return Predictor(name, trained.face_model, find=find, score_threshold=SCORE_THRESHOLD)
 

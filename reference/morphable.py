@@ -95,11 +95,26 @@ class Decoder(nn.Module):
         ``pose`` (F, 6) holds the logit of the scale, the rotation vector, and the translation in
         ``face_norm``: ``S_T = s S R^T + [t, 0]`` with y turned down.
         """
+        return self.posed(identity, expression_logits, correction, pose)[..., :2]
+
+    def posed(
+        self, identity: Tensor, expression_logits: Tensor, correction: Tensor, pose: Tensor
+    ) -> Tensor:
+        """`project` with depth, (F, L, 3)."""
         shape = self.shape(identity, torch.sigmoid(expression_logits), correction)
-        rotation = quaternion_to_rotation(quaternion_from_vector(pose[:, 1:4]))
-        turned = shape @ rotation.transpose(1, 2)
-        scale = torch.sigmoid(pose[:, :1])[:, None]
-        return scale * turned[..., :2] * turned.new_tensor([1.0, -1.0]) + pose[:, None, 4:]
+        turned = shape @ self.rotation(pose).transpose(1, 2)
+        placed = self.scale(pose)[:, None] * turned * turned.new_tensor([1.0, -1.0, -1.0])
+        return placed + nn.functional.pad(pose[:, None, 4:], (0, 1))
+
+    @staticmethod
+    def rotation(pose: Tensor) -> Tensor:
+        """The heads' rotations, (F, 3, 3)."""
+        return quaternion_to_rotation(quaternion_from_vector(pose[:, 1:4]))
+
+    @staticmethod
+    def scale(pose: Tensor) -> Tensor:
+        """``face_norm`` a model unit, (F, 1)."""
+        return torch.sigmoid(pose[:, :1])
 
 
 def quaternion_from_vector(vector: Tensor) -> Tensor:

@@ -18,7 +18,12 @@ from edgeface.reference.checkpoint import TrainedNetwork
 from edgeface.reference.data.crops import CROP_SCALE
 from edgeface.reference.losses import corners, decode_boxes, pairwise_iou
 from edgeface.reference.metrics import euler_deg
-from edgeface.reference.morphable import MorphableModel, quaternion_to_rotation, unit_quaternion
+from edgeface.reference.morphable import (
+    Decoder,
+    MorphableModel,
+    quaternion_to_rotation,
+    unit_quaternion,
+)
 
 Array = NDArray[Any]
 GREY = 127
@@ -72,14 +77,47 @@ def predict_faces(
 
 @torch.inference_mode()
 def predict_crop(trained: TrainedNetwork, crop: NDArray[np.uint8]) -> Faces:
-    """The face that an SFN sees in its input uint8 (S, S, 3); ``image_px`` is the crop's."""
-    identity, expression, pose = trained.network(torch.from_numpy(crop[None].copy()))
+    """The face that an SFN or a fusion network sees in its input uint8 (S, S, 3).
+
+    ``image_px`` is the crop's.
+    """
     size = trained.config.input_size
     side = size / CROP_SCALE
+    outputs = trained.network(torch.from_numpy(crop[None].copy()))
+    if trained.config.kind == "fusion":
+        return _corrected_face(trained, outputs, size, side)
+    identity, expression, pose = outputs
     landmarks = _points(trained, identity, expression, pose).numpy() * side
     landmarks[..., :2] += size / 2
     box = np.array([[size - side, size - side, size + side, size + side]]) / 2
     return _faces(trained, box, torch.ones(1), landmarks, identity, expression, pose)
+
+
+def _corrected_face(
+    trained: TrainedNetwork, outputs: tuple[Tensor, ...], size: int, side: float
+) -> Faces:
+    identity, expression, correction, pose = outputs
+    model = trained.face_model
+    decoder = Decoder(model, model.landmark_vertices, model.landmark_weights)
+    rotation, scale = decoder.rotation(pose), decoder.scale(pose)
+    landmarks = (decoder.posed(*outputs) * side).numpy()
+    landmarks[..., :2] += size / 2
+    box = np.array([[size - side, size - side, size + side, size + side]]) / 2
+    translation = torch.cat([pose[:, 4:] / scale * torch.tensor([1.0, -1.0]), 0 * scale], dim=1)
+    return Faces(
+        boxes_xyxy=box.astype(np.float32),
+        scores=np.ones(1, np.float32),
+        landmarks_3d=landmarks.astype(np.float32),
+        identity_coeffs=identity.numpy(),
+        expression_coeffs=torch.sigmoid(expression).numpy(),
+        rotation=rotation.numpy(),
+        euler_deg=euler_deg(rotation.numpy()),
+        translation=translation.numpy(),
+        focal=scale[:, 0].numpy(),
+        expression_names=model.expression_names,
+        face_model=model,
+        correction_coeffs=correction.numpy(),
+    )
 
 
 def _survivors(boxes: Tensor, scores: Tensor, score_threshold: float, iou: float) -> Tensor:

@@ -67,9 +67,9 @@ def _run(
     image = images[0]
     budget = settings.get("budget_s", BUDGET_S)
     energy = energy_joules()
-    if model.metadata.kind == "sfn":
+    if not model.metadata.detects:
         boxes = spread_boxes(count, image.shape[1], image.shape[0])
-        # an sfn takes the size of its batch from the number of boxes
+        # such a network takes the size of its batch from the number of boxes
         whole = timed(lambda i: model.run(images[i % len(images)], boxes_xyxy=boxes), budget)
         spent = energy_joules()
         found, stages = count, {"run": whole}

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from edgeface.backends import backends
+from edgeface.metadata import Metadata
 from edgeface.model import load
 
 
@@ -31,13 +32,13 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     rows: dict[str, Any] = {
         "name": metadata.name,
-        "kind": f"{metadata.kind} ({_meaning(metadata.kind)})",
+        "kind": f"{metadata.kind} ({_meaning(metadata)})",
         "input": f"uint8 RGB (batch, {metadata.input_size}, {metadata.input_size}, 3)",
     }
     for name in metadata.output_names:
         shape = ", ".join(str(n) for n in metadata.output_shape(name))
         rows[f"output {name}"] = f"raw logits (batch, {shape})"
-    if metadata.kind == "mfn":
+    if metadata.detects:
         rows["anchors"] = ", ".join(f"{w:g}x{h:g}" for w, h in metadata.anchors)
         rows["thresholds"] = f"score {metadata.score_threshold:g}, IoU {metadata.iou_threshold:g}"
     else:
@@ -70,5 +71,5 @@ def _print_backends() -> None:
         print(f"{backend.suffix:<12}{backend.engine:<14}{state}")
 
 
-def _meaning(kind: str) -> str:
-    return "finds all faces of an image" if kind == "mfn" else "looks at one face crop"
+def _meaning(metadata: Metadata) -> str:
+    return "finds all faces of an image" if metadata.detects else "looks at one face crop"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface import kernels
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 
@@ -22,18 +21,9 @@ DOUBLE = 0.6
 """Two boxes that share so much of the smaller one are one face."""
 
 
-def place(shape: Array, faces: Faces) -> Array:
-    """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
-    points = kernels.project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
-    low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
-    points = points * (high - low).max(axis=1, initial=0.0)[:, None, None]
-    points[..., :2] += ((low + high) / 2)[:, None]
-    return points.astype(np.float32)
-
-
 def dense_points(face_model: FaceModel, faces: Faces) -> Array:
     """The whole mesh of every face, float32, shape (N, V, 3), ``image_px`` with depth."""
-    return place(face_model.vertices(faces.identity_coeffs, faces.expression_coeffs), faces)
+    return replace(faces, face_model=face_model).vertices()
 
 
 def boxes_around(points: Array) -> Array:

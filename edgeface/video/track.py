@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface.faces import Faces
-from edgeface.video.geometry import place
+from edgeface.faces import Faces, place
 from edgeface.video.smoothing import FaceSmoother, Strength
 
 Array = NDArray[Any]
@@ -124,6 +123,8 @@ class Track:
         self.identity.add(face.identity_coeffs[0])
         assert self.identity.mean is not None
         shape = self.identity.landmarks(face.expression_coeffs[0])
+        if face.correction_coeffs is not None and face.face_model is not None:
+            shape = shape + face.face_model.corrected_landmarks(face.correction_coeffs[0])
         self.face = replace(
             face,
             identity_coeffs=self.identity.mean[None].astype(np.float32),

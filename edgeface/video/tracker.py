@@ -48,8 +48,9 @@ class Tracker:
     Parameters
     ----------
     model : an MFN, `edgeface.load("mfn")`
-    sfn : an SFN of the same face model; with it the faces' own boxes of the last frame are looked
-        at, and the MFN runs only on the first frame, after a loss, and every ``detect_every``
+    sfn : an SFN or a fusion network of the same face model; with it the faces' own boxes of the
+        last frame are looked at, and the MFN runs only on the first frame, after a loss, and every
+        ``detect_every``
     smoothing : "off", "light" or "strong"
     detect_every : frames between detections in the SFN mode
     max_crops : with more faces than this the MFN, which costs the same for any number, takes over
@@ -262,7 +263,7 @@ class Tracker:
 
 def _check_networks(model: Model, sfn: Model | None) -> None:
     for network, kind in ((model, "mfn"), (sfn, "sfn")):
-        if network is not None and network.metadata.kind != kind:
+        if network is not None and network.metadata.detects != (kind == "mfn"):
             raise InvalidInputError(f"expected an {kind}, got an {network.metadata.kind}")
     if sfn is not None and sfn.face_model.sha256 != model.face_model.sha256:
         raise InvalidInputError("the mfn and the sfn speak of different face models")

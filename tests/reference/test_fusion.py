@@ -2,15 +2,10 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-import torch
 
-from edgeface.errors import InvalidInputError
-from edgeface.reference import train as training
 from edgeface.reference.checkpoint import load_network
 from edgeface.reference.config import CONFIGS
-from edgeface.reference.data.databases import DATABASES
 from edgeface.reference.plot import read_log
 from edgeface.reference.recipe import Recipe
 from edgeface.reference.train import train

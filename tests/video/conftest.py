@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from edgeface.face_model import EXPRESSION_NAMES
-from edgeface.faces import Faces
+from edgeface.faces import Faces, place
 from edgeface.metadata import Metadata
-from edgeface.video.geometry import iou_matrix, place
+from edgeface.video.geometry import iou_matrix
 from tests.oracles import morphable
 
 SIZE = (240, 320)
