@@ -80,7 +80,7 @@ def manifold_harmonics(vertices: Array, triangles: Array, count: int) -> tuple[A
 
     Notes
     -----
-    Vallet and Levy 2008: ``L h = lambda M h`` with the cotangent Laplacian of `cotangent_laplacian`,
+    Vallet and Levy 2008: ``L h = lambda M h`` with the matrices of `cotangent_laplacian`,
     solved by shift and invert around 0.
     """
     stiffness, masses = cotangent_laplacian(vertices, triangles)
