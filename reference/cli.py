@@ -37,6 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, help="run folder; resumed if it exists")
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     command.add_argument("--from", dest="start", type=Path, help="checkpoint to begin with")
+    command.add_argument(
+        "--workers", type=int, default=0, help="processes that draw batches (default: none)"
+    )
+    command.add_argument("--compile", action="store_true", help="fuse operators by torch.compile")
     command.set_defaults(run=_train)
 
     command = commands.add_parser("plot", help="draw a run's losses")
@@ -84,7 +88,14 @@ def _train(arguments: argparse.Namespace) -> None:
     recipe = read_recipe(arguments.recipe)
     if arguments.epochs is not None:
         recipe = replace(recipe, epochs=arguments.epochs)
-    train(recipe, data_dir(arguments.data), arguments.out, arguments.start)
+    train(
+        recipe,
+        data_dir(arguments.data),
+        arguments.out,
+        arguments.start,
+        workers=arguments.workers,
+        compiled=arguments.compile,
+    )
 
 
 def _plot(arguments: argparse.Namespace) -> None:
