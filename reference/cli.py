@@ -12,6 +12,8 @@ from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.reference.config import CONFIGS
 from edgeface.reference.recipe import NAMES, read_recipe
 
+WORKERS = "processes that draw batches (default: none)"
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 1 after an error of the project's own."""
@@ -37,7 +39,23 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, help="run folder; resumed if it exists")
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     command.add_argument("--from", dest="start", type=Path, help="checkpoint to begin with")
+    command.add_argument("--workers", type=int, default=0, help=WORKERS)
+    command.add_argument("--compile", action="store_true", help="fuse operators by torch.compile")
     command.set_defaults(run=_train)
+
+    command = commands.add_parser("anchors", help="cluster the faces of the packs, for a recipe")
+    command.add_argument("--data", help="folder of the packs (default: $EDGEFACE_DATA)")
+    command.add_argument("--size", type=int, default=288, help="of the network's input, px")
+    command.add_argument("--count", type=int, default=5)
+    command.set_defaults(run=_anchors)
+
+    command = commands.add_parser("ablate", help="equal, short trainings of variants, as a table")
+    command.add_argument("variants", nargs="*", help="default: all; see reference/ablation.py")
+    command.add_argument("--data", help="folder of the packs (default: $EDGEFACE_DATA)")
+    command.add_argument("--out", type=Path, required=True, help="folder of the runs; resumed")
+    command.add_argument("--epochs", type=int, default=6, help="of each variant")
+    command.add_argument("--workers", type=int, default=0, help=WORKERS)
+    command.set_defaults(run=_ablate)
 
     command = commands.add_parser("plot", help="draw a run's losses")
     command.add_argument("folder", type=Path, help="run folder")
@@ -84,7 +102,32 @@ def _train(arguments: argparse.Namespace) -> None:
     recipe = read_recipe(arguments.recipe)
     if arguments.epochs is not None:
         recipe = replace(recipe, epochs=arguments.epochs)
-    train(recipe, data_dir(arguments.data), arguments.out, arguments.start)
+    train(
+        recipe,
+        data_dir(arguments.data),
+        arguments.out,
+        arguments.start,
+        workers=arguments.workers,
+        compiled=arguments.compile,
+    )
+
+
+def _anchors(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.anchors import find_anchors
+    from edgeface.reference.data.packs import data_dir
+
+    found = find_anchors(data_dir(arguments.data), arguments.size, arguments.count)
+    for width, height in found:
+        print(f"{width:6.1f} x {height:5.1f} px")
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.ablation import VARIANTS, ablate
+    from edgeface.reference.data.packs import data_dir
+
+    names = arguments.variants or list(VARIANTS)
+    folder = data_dir(arguments.data)
+    print(ablate(names, arguments.epochs, folder, arguments.out, workers=arguments.workers))
 
 
 def _plot(arguments: argparse.Namespace) -> None:

@@ -51,22 +51,7 @@ class FusionLoss(nn.Module):
         pose: Tensor,
         target: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Raw (F, 50), (F, 46), (F, 60), (F, 6) against points in ``face_norm``.
-
-        In float32 always: half a precision moves a point by a pixel.
-        """
-        with torch.autocast(identity.device.type, enabled=False):
-            raw = (identity.float(), expression.float(), correction.float(), pose.float())
-            return self._forward(*raw, target)
-
-    def _forward(
-        self,
-        identity: Tensor,
-        expression: Tensor,
-        correction: Tensor,
-        pose: Tensor,
-        target: dict[str, Tensor],
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Raw (F, 50), (F, 46), (F, 60), (F, 6) against points in ``face_norm``."""
         corrected = correction if self.correction else torch.zeros_like(correction)
         points = self.decoder.project(identity, expression, corrected, pose)
         distance = ((points - target["points"]).square().sum(dim=2) + 1e-8).sqrt()

@@ -16,6 +16,8 @@ MIN_TAU = 0.5
 MATCH_IOU = 0.5  # an anchor this similar in shape to a face answers for it too
 IGNORE_IOU = 0.5  # a candidate this near to a face is not told that it is wrong
 BOX_WEIGHT = 2.0
+BLUR = 16.0
+"""Input px at which a face's shape counts half: labels of small faces are some px off anyway."""
 
 
 def decay(epoch: int) -> float:
@@ -148,7 +150,8 @@ class GridLoss(nn.Module):
     -----
     Objectness aims at the IoU of the predicted box, as the appendix's ``b_o``. The boxes' squared
     errors of YOLO are replaced by GIoU, which does not depend on the face's size. Landmarks are
-    measured where they fall in the image, so that they pull on the boxes too (appendix 7.2).
+    measured where they fall in the image, so that they pull on the boxes too (appendix 7.2). A
+    face weighs ``side / (side + BLUR)`` in the mean of Eq. 3's terms.
     """
 
     anchors: Tensor
@@ -190,7 +193,9 @@ class GridLoss(nn.Module):
             points = points + own[:, None, :2]
             rmse = root_mean_square(points - batch["landmarks"][face]) / longer
             terms = self.face.coefficients(*raw, target)
-            total = total + (decay(epoch) * terms + LANDMARK_WEIGHT * rmse).mean()
+            clarity = longer / (longer + BLUR)
+            shape_terms = decay(epoch) * terms + LANDMARK_WEIGHT * rmse
+            total = total + (clarity * shape_terms).sum() / clarity.sum()
             log |= {"landmarks": rmse.mean().detach(), "coefficients": terms.mean().detach()}
         return total, log
 

@@ -5,35 +5,26 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
-from edgeface.model import load
 from edgeface.reference.checkpoint import KEY, describe, load_network
-from edgeface.reference.data.crops import CropBatches
-from edgeface.reference.data.faces import read_faces
-from edgeface.reference.data.fusion import Balanced, FusionBatches, read_fused, unified_landmarks
-from edgeface.reference.data.photos import Photo, read_photos
-from edgeface.reference.data.scenes import SceneBatches
-from edgeface.reference.data.synthesis import add_turned
-from edgeface.reference.data.weak import weakly_labelled
+from edgeface.reference.data.fusion import unified_landmarks
+from edgeface.reference.data.loading import batches
 from edgeface.reference.fusion_loss import FusionLoss
 from edgeface.reference.harmonics import with_harmonics
 from edgeface.reference.losses import FaceLoss, GridLoss, disagreement
 from edgeface.reference.networks import build_network
-from edgeface.reference.recipe import Labels, Recipe
+from edgeface.reference.recipe import Recipe
 
 LAST = "last.ckpt"
 WARMUP_STEPS = 200
@@ -62,17 +53,10 @@ class Training(lightning.LightningModule):
             self.loss = FaceLoss(model) if config.kind == "sfn" else GridLoss(model, config)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
-        outputs = self.network(batch["image"])
-        if self.config.kind == "fusion":
-            total, parts = self.loss(*outputs, batch)
-        elif self.config.kind == "sfn":
-            total, parts = self.loss(*outputs, batch, self.current_epoch)
-            if "copy_of" in batch:
-                apart = disagreement(cast(FaceLoss, self.loss), outputs, batch)
-                total = total + self.recipe.disentangle * apart
-                parts["disagreement"] = apart.detach()
-        else:
-            total, parts = self.loss(outputs, batch, self.current_epoch)
+        outputs = tuple(branch.float() for branch in self.network(batch["image"]))
+        # a landmark in bfloat16 would be half a per cent of a face off: losses stay in float32
+        with torch.autocast(self.device.type, enabled=False):
+            total, parts = self._loss(outputs, batch)
         size = len(batch["image"])
         self.log(f"{stage}_loss", total, prog_bar=True, on_step=False, on_epoch=True,
                  batch_size=size)  # fmt: skip
@@ -80,6 +64,21 @@ class Training(lightning.LightningModule):
             self.log(f"{stage}_{name}", value, prog_bar=name == "landmarks", on_step=False,
                      on_epoch=True, batch_size=size)  # fmt: skip
         return total
+
+    def _loss(
+        self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if self.config.kind == "mfn":
+            return self.loss(outputs, batch, self.current_epoch)
+        if self.config.kind == "fusion":
+            return self.loss(*outputs, batch)
+        total, parts = self.loss(*outputs, batch, self.current_epoch)
+        if "copy_of" in batch:
+            identity, expression, pose = outputs
+            apart = disagreement(cast(FaceLoss, self.loss), (identity, expression, pose), batch)
+            total = total + self.recipe.disentangle * apart
+            parts["disagreement"] = apart.detach()
+        return total, parts
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         return self._step(batch, "train")
@@ -95,6 +94,12 @@ class Training(lightning.LightningModule):
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def on_validation_start(self) -> None:
+        torch.compiler.set_stance("force_eager")  # its last batch is smaller: not worth compiling
+
+    def on_validation_end(self) -> None:
+        torch.compiler.set_stance("default")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = describe(self.config, self.recipe.to_dict(), self.face_model)
@@ -128,7 +133,15 @@ def averaging(decay: float) -> WeightAveraging:
     return WeightAveraging(avg_fn=average)
 
 
-def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = None) -> Path:
+def train(
+    recipe: Recipe,
+    folder: Path,
+    out: Path,
+    start_from: Path | None = None,
+    *,
+    workers: int = 0,
+    compiled: bool = False,
+) -> Path:
     """Train a network, going on from ``out/last.ckpt`` if there is one.
 
     Parameters
@@ -137,6 +150,8 @@ def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = Non
     out : where the checkpoint (every epoch) and ``log/version_*/metrics.csv`` go
     start_from : a checkpoint, of another network even, whose weights a new run begins with
         wherever name and shape agree
+    workers : processes that draw batches beside the one that learns; 0: it draws its own
+    compiled : let ``torch.compile`` fuse the network first; takes two minutes on a CPU
 
     Returns
     -------
@@ -156,7 +171,7 @@ def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = Non
     model = default_face_model()
     if recipe.config.kind == "fusion":
         model = with_harmonics(model)
-    learning, validating = (_loader(recipe, model, folder, v) for v in (False, True))
+    learning, validating = (batches(recipe, model, folder, v, workers) for v in (False, True))
     checkpoints = ModelCheckpoint(dirpath=out, filename="best", monitor="validation_loss",
                                   save_last=True, enable_version_counter=False)  # fmt: skip
     trainer = lightning.Trainer(
@@ -174,6 +189,8 @@ def train(recipe: Recipe, folder: Path, out: Path, start_from: Path | None = Non
     training = Training(recipe, model)
     if start_from is not None and not resumed:
         copy_weights(load_network(start_from).network, training.network)
+    if compiled:
+        training.network.compile(dynamic=False)
     trainer.fit(training, learning, validating, ckpt_path=last if resumed else None)
     return last
 
@@ -185,68 +202,3 @@ def copy_weights(source: nn.Module, target: nn.Module) -> int:
     same = {k: v for k, v in source.state_dict().items() if shapes.get(k) == v.shape}
     target.load_state_dict(there | same)
     return len(same)
-
-
-def _loader(
-    recipe: Recipe, model: FaceModel, folder: Path, validation: bool
-) -> DataLoader[dict[str, Tensor]]:
-    config, batch_size = recipe.config, recipe.batch_size
-    if config.kind == "fusion":
-        return _fusion_loader(recipe, model, folder, validation)
-    faces = read_faces(folder, model, validation)
-    skipped = faces.skipped
-    if not validation:
-        faces = add_turned(faces, model, recipe.turned, recipe.seed)
-    if config.kind == "sfn":
-        pairs = recipe.disentangle > 0 and not validation
-        batch_size = max(1, batch_size // 2) if pairs else batch_size
-        dataset: Any = CropBatches(faces, model, config.input_size, not validation, pairs)
-    else:
-        photos, empty, unreadable = read_photos(folder, model, validation)
-        skipped = unreadable + skipped
-        photos = _relabelled(photos, recipe.labels)
-        dataset = SceneBatches(photos, empty, faces, model, config.input_size, fixed=validation)
-    _report(skipped)
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        shuffle=not validation,
-        drop_last=not validation,
-        collate_fn=_as_is,
-    )
-
-
-def _fusion_loader(
-    recipe: Recipe, model: FaceModel, folder: Path, validation: bool
-) -> DataLoader[dict[str, Tensor]]:
-    turned = 0.0 if validation else recipe.turned
-    faces = read_fused(folder, model, recipe.databases, validation, turned, recipe.seed)
-    _report(faces.skipped)
-    dataset: Any = FusionBatches(faces, recipe.config.input_size, not validation)
-    return DataLoader(
-        dataset,
-        batch_size=recipe.batch_size,
-        sampler=None if validation else Balanced(faces.database),
-        drop_last=not validation,
-        collate_fn=_as_is,
-    )
-
-
-def _report(skipped: list[str]) -> None:
-    if skipped:
-        print(f"skipped {len(skipped)} corrupt images: {', '.join(skipped)}")
-
-
-def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:
-    """The photos with the coefficients that a recipe asks for."""
-    if labels == "sfn":
-        sfn = load("sfn")
-        return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
-    if labels == "boxes":
-        bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]
-        return [replace(p, targets=t) for p, t in zip(photos, bare, strict=True)]
-    return photos
-
-
-def _as_is(batch: Any) -> dict[str, Tensor]:
-    return batch

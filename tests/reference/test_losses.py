@@ -5,6 +5,7 @@ import torch
 from edgeface import kernels
 from edgeface.reference.config import CONFIGS
 from edgeface.reference.losses import (
+    BLUR,
     FaceLoss,
     GridLoss,
     corners,
@@ -111,6 +112,15 @@ def raw_grid(images=1):
     return tuple(torch.zeros(images, 9, 9, 5 * w, requires_grad=True) for w in (5, 50, 46, 8))
 
 
+def facing_grid():
+    """Of the mean face, looking straight ahead."""
+    outputs = raw_grid()
+    with torch.no_grad():
+        outputs[1].reshape(-1, 50)[:, 0] = 1
+        outputs[3].reshape(-1, 8)[:, 0] = 1
+    return outputs
+
+
 def test_grid_loss_assigns_the_cell_of_the_centre_and_the_anchor_alike(face_model):
     loss = GridLoss(face_model, CONFIG)
     width, height = ANCHORS[2]
@@ -144,13 +154,34 @@ def test_grid_loss_has_finite_gradients(face_model, boxes):
         assert output.grad is None or torch.isfinite(output.grad).all()
 
 
+def test_grid_loss_learns_shapes_from_large_faces_first(face_model):
+    """A wrong landmark pulls on a face of BLUR px half as hard as on an endless one."""
+    pulls = []
+    for side in (BLUR, 9 * BLUR):
+        small = [48 - side / 2, 48 - side / 2, 48 + side / 2, 48 + side / 2]
+        large = [144 - 60, 144 - 60, 144 + 60, 144 + 60]
+        batch = grid_batch([small, large])
+        batch["has_fit"][:] = True
+        batch["quaternion"][:, 0] = 1
+        batch["landmarks"] = batch["boxes"].reshape(2, 2, 2).mean(1)[:, None].repeat(1, 68, 1)
+        outputs = facing_grid()
+        loss = GridLoss(face_model, CONFIG)
+        face, cell = loss._assign(batch, 9)
+        with torch.no_grad():  # boxes as they are: both faces answer, and with one anchor each
+            detection = outputs[0].reshape(1, 9, 9, 5, 5)
+            wanted = torch.tensor([[side, side], [120.0, 120.0]])[face]
+            detection[(*cell, 2)] = (wanted[:, 0] / loss.anchors[cell[3]][:, 0]).log()
+            detection[(*cell, 3)] = (wanted[:, 1] / loss.anchors[cell[3]][:, 1]).log()
+        loss(outputs, batch, 0)[0].backward()
+        grad = outputs[1].grad.reshape(1, 9, 9, 5, 50)[cell].abs().sum(1)
+        pulls.append(float(grad[face == 0].mean() / grad[face == 1].mean()))
+    assert pulls[1] / pulls[0] == pytest.approx((9 / 10) / (1 / 2), rel=1e-3)
+
+
 def test_grid_loss_falls_to_the_truth(face_model):
     """Gradient steps on free outputs find a box, its score and its landmarks."""
     torch.manual_seed(0)
-    outputs = raw_grid()
-    with torch.no_grad():
-        outputs[1].reshape(-1, 50)[:, 0] = 1
-        outputs[3].reshape(-1, 8)[:, 0] = 1
+    outputs = facing_grid()
     batch = grid_batch([[60, 50, 130, 140]])
     morphable = MorphableModel(face_model)
     identity, pose = torch.eye(50)[:1], torch.tensor([[1.0, 0.1, 0.1, 0, 0, 0, 0, 0.3]])

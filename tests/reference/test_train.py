@@ -1,5 +1,6 @@
 """One whole training, interrupted: packs -> checkpoint -> resume -> log -> plot -> file."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from edgeface.reference import train as training
 from edgeface.reference.checkpoint import load_network
 from edgeface.reference.cli import main
 from edgeface.reference.config import CONFIGS
-from edgeface.reference.networks import build_network
+from edgeface.reference.networks import MultiFaceNetwork, build_network
 from edgeface.reference.plot import plot_run, read_log
 from edgeface.reference.predict import predict_crop, predict_faces
 from edgeface.reference.recipe import Recipe
@@ -95,6 +96,22 @@ def test_sfn_trains_with_every_option(tiny_packs, tmp_path):
 def test_mfn_trains_on_other_labels(tiny_packs, tmp_path, labels):
     train(recipe("mfn", labels=labels), tiny_packs, tmp_path)
     assert read_log(tmp_path)["train_loss"][0] > 0
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_mfn_trains_in_half_precision_with_a_worker_and_compiled(tiny_packs, tmp_path, monkeypatch):
+    asked = []  # compiling takes minutes, and a C++ compiler
+
+    def compile_later(module, **options):
+        asked.append((type(module), options))
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_later)
+    half = recipe("mfn", precision="bf16-mixed")
+    last = train(half, tiny_packs, tmp_path, workers=1, compiled=True)
+    assert asked == [(MultiFaceNetwork, {"dynamic": False})]
+    assert math.isfinite(read_log(tmp_path)["validation_loss"][0])
+    trained = load_network(last).network.state_dict()
+    assert {weight.dtype for weight in trained.values()} == {torch.float32, torch.int64}
 
 
 def test_a_run_can_begin_with_another_networks_weights(tiny_packs, tmp_path):

@@ -1,0 +1,99 @@
+"""What each part of the papers' recipe is worth: equal, short trainings side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from edgeface.errors import InvalidInputError
+from edgeface.reference.data.validation import TEACHER, read_packs
+from edgeface.reference.evaluate import open_predictor, run
+from edgeface.reference.recipe import Labels, Recipe
+from edgeface.reference.report import report
+from edgeface.reference.train import train
+
+FACES = "faces68-300w"
+PHOTOS = f"multiface-wider{TEACHER}"
+
+
+def _sfn(network: str = "sfn", **changes: float) -> Recipe:
+    return Recipe(network, epochs=1, batch_size=32, precision="bf16-mixed", **changes)
+
+
+def _mfn(network: str = "mfn-9x9", labels: Labels = "teacher") -> Recipe:
+    return Recipe(network, epochs=1, batch_size=16, precision="bf16-mixed", labels=labels)
+
+
+VARIANTS: dict[str, Recipe] = {
+    "sfn-single": _sfn("sfn-single"),
+    "sfn": _sfn(),
+    "sfn-turned": _sfn(turned=0.35),
+    "sfn-disentangled": _sfn(disentangle=1.0),
+    "mfn-single": _mfn("mfn-single"),
+    "mfn-9x9": _mfn(),
+    "mfn-boxes": _mfn(labels="boxes"),
+    "mfn-weak": _mfn(labels="sfn"),
+    "mfn-18x18": _mfn("mfn"),
+}
+"""Each differs from ``sfn`` or ``mfn-9x9`` in one thing."""
+
+COLUMNS = {
+    "AP50, %": "{:.1f}", "NME-51, %": "{:.2f}", "NME-68, %": "{:.2f}",
+    "expression": "{:.4f}", "pose, deg": "{:.2f}", "missed, %": "{:.1f}",
+}  # fmt: skip
+
+
+def ablate(names: list[str], epochs: int, folder: Path, out: Path, *, workers: int = 0) -> str:
+    """Train each variant for ``epochs`` and measure it on the unseen split.
+
+    A variant that was trained before goes on where it was; see `train`.
+
+    Returns
+    -------
+    The table in Markdown, a row a variant.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such variant.
+    """
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise InvalidInputError(
+            f"no such variant: {', '.join(unknown)}; there are {', '.join(VARIANTS)}"
+        )
+    lines = ["| variant | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
+    for name in names:
+        recipe = replace(VARIANTS[name], epochs=epochs)
+        checkpoint = train(recipe, folder, out / name, workers=workers)
+        figures = measure(checkpoint, folder, shapes=recipe.labels != "boxes")
+        cells = [
+            form.format(figures[c]) if math.isfinite(figures.get(c, math.nan)) else "-"
+            for c, form in COLUMNS.items()
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def measure(checkpoint: Path, folder: Path, shapes: bool) -> dict[str, float]:
+    """Figures of a checkpoint; without ``shapes``, of its boxes alone."""
+    predictor = open_predictor(checkpoint)
+    detects = predictor.find is not None
+    images = (
+        image
+        for image in read_packs(folder, predictor.face_model)
+        if image.group == PHOTOS or (image.group == FACES and shapes)
+    )
+    groups = report([result for result, _ in run(predictor, images)], detects)
+    figures: dict[str, float] = {}
+    if detects:
+        found = groups[PHOTOS]["detection"]["faces from 5% of the photo"]
+        figures["AP50, %"] = 100 * found["AP50"]
+    if shapes:
+        faces = groups[FACES]
+        landmarks = faces["landmarks"]["all faces"]
+        figures["NME-51, %"], figures["NME-68, %"] = landmarks["eyes 51"], landmarks["eyes 68"]
+        figures["missed, %"] = 100 * landmarks["missed"] / landmarks["faces"]
+        figures["expression"] = faces["expression"]["all faces"]["error"]
+        figures["pose, deg"] = faces["head pose, deg"]["all faces"]["mean of three"]
+    return figures
