@@ -10,6 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from edgeface.face_model import FaceModel
 from edgeface.reference.conventions.convention import Convention
@@ -31,7 +32,7 @@ def draw_conventions(conventions: Sequence[Convention], model: FaceModel, path: 
         axis.axis("off")
     for axis, convention in zip(axes.flat, conventions, strict=False):
         _draw(axis, convention, model)
-    handles = [plt.Line2D([], [], color=c, marker="o", ls="", label=k) for k, c in COLOURS.items()]
+    handles = [Line2D([], [], color=c, marker="o", ls="", label=k) for k, c in COLOURS.items()]
     figure.legend(handles=handles, loc="lower center", ncol=len(COLOURS), fontsize=13)
     figure.tight_layout(pad=0.4, rect=(0, 0.03, 1, 1))
     figure.savefig(path)
@@ -46,8 +47,9 @@ def _draw(axis: Axes, convention: Convention, model: FaceModel) -> None:
         of_kind = [i for i, k in enumerate(convention.kind) if k == kind]
         axis.scatter(*points[of_kind, :2].T, s=16 if numbered else 6, color=colour, zorder=2)
         for i in of_kind if numbered else []:
+            place = (float(points[i, 0]), float(points[i, 1]))
             axis.annotate(
-                str(i), points[i, :2], (2, 2), textcoords="offset points", fontsize=7, color=colour
+                str(i), place, (2, 2), textcoords="offset points", fontsize=7, color=colour
             )
     axis.set_aspect("equal")
     kept = convention.kind.count("fixed")
