@@ -34,7 +34,7 @@ def draw_conventions(conventions: Sequence[Convention], model: FaceModel, path: 
         _draw(axis, convention, model)
     handles = [Line2D([], [], color=c, marker="o", ls="", label=k) for k, c in COLOURS.items()]
     figure.legend(handles=handles, loc="lower center", ncol=len(COLOURS), fontsize=13)
-    figure.tight_layout(pad=0.4, rect=(0, 0.03, 1, 1))
+    figure.tight_layout(pad=0.8, rect=(0, 0.03, 1, 1))
     figure.savefig(path)
     plt.close(figure)
 
