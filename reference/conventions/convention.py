@@ -20,7 +20,7 @@ Array = NDArray[Any]
 Place = dict[int, float]
 """Weights of vertices; they sum to 1."""
 
-NAMES: tuple[str, ...] = ("68", "68-fixed", "mesh")
+NAMES: tuple[str, ...] = ("21", "29", "68", "68-fixed", "74", "98", "106", "mesh")
 """The conventions that ship with the project."""
 KINDS = ("fixed", "sliding", "unrepresentable")
 MIRROR_TOLERANCE = 0.02
@@ -107,7 +107,10 @@ def _read(path: Path, model: FaceModel) -> Convention:
     if twice:
         _refuse(path, f"the point {twice[0]!r} is listed twice; names must be unique")
     known = _known_places(content, model, path)
-    places = [_place(row, known, len(model.mean), path) for row in rows]
+    places: list[Place] = []
+    for row in rows:
+        places.append(_place(row, known, len(model.mean), path))
+        known[str(row["name"])] = places[-1]
     width = max(len(place) for place in places)
     vertices = np.zeros((len(rows), width), np.int32)
     weights = np.zeros((len(rows), width), np.float32)
@@ -184,15 +187,22 @@ def _landmark_places(content: dict[str, Any], model: FaceModel, path: Path) -> d
 
 
 def _place(row: dict[str, Any], known: dict[str, Place], num_vertices: int, path: Path) -> Place:
+    """Where a point lies: its ``at``, in which names stand for the places they are known at."""
     name = row["name"]
     if "at" not in row:
         if name not in known:
             _refuse(path, f"the point {name!r} has no 'at', and no base convention places it")
         return known[name]
-    try:
-        place = {int(vertex): float(weight) for vertex, weight in row["at"].items()}
-    except (AttributeError, TypeError, ValueError):
-        _refuse(path, f"'at' of {name!r} must be weights by vertex, got {row['at']!r}")
+    place: Place = {}
+    if not isinstance(row["at"], dict):
+        _refuse(path, f"'at' of {name!r} must be weights by vertex or point, got {row['at']!r}")
+    for key, share in row["at"].items():
+        if not isinstance(share, int | float):
+            _refuse(path, f"'at' of {name!r} gives {key!r} the weight {share!r}, expected a number")
+        if not key.isdecimal() and key not in known:
+            _refuse(path, f"'at' of {name!r} names {key!r}: no vertex, no point above or of a base")
+        for vertex, weight in (known[key] if key in known else {int(key): 1.0}).items():
+            place[vertex] = place.get(vertex, 0.0) + share * weight
     outside = [vertex for vertex in place if not 0 <= vertex < num_vertices]
     if outside:
         _refuse(
