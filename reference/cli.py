@@ -57,6 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--workers", type=int, default=0, help=WORKERS)
     command.set_defaults(run=_ablate)
 
+    command = commands.add_parser(
+        "fusion-table", help="what fusing databases and correcting shapes are worth"
+    )
+    command.add_argument("--data", help="folder of the packs (default: $EDGEFACE_DATA)")
+    command.add_argument("--out", type=Path, required=True, help="folder of the runs; resumed")
+    command.add_argument("--epochs", type=int, default=6, help="of each training")
+    command.add_argument("--workers", type=int, default=0, help=WORKERS)
+    command.set_defaults(run=_fusion_table)
+
+    command = commands.add_parser("harmonics", help="draw the first eight over the mean face")
+    command.add_argument("--out", type=Path, required=True, help="the .png to write")
+    command.set_defaults(run=_harmonics)
+
     command = commands.add_parser("plot", help="draw a run's losses")
     command.add_argument("folder", type=Path, help="run folder")
     command.add_argument("--out", type=Path, required=True, help="the .png to write")
@@ -68,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_strip)
 
     command = commands.add_parser("evaluate", help="measure a model on labelled faces")
-    command.add_argument("model", help="mfn, sfn, a model file, or a checkpoint (.ckpt)")
+    command.add_argument("model", help="mfn, sfn, fusion, a model file, or a checkpoint (.ckpt)")
     command.add_argument(
         "--set",
         default="packs",
@@ -138,6 +151,21 @@ def _ablate(arguments: argparse.Namespace) -> None:
     names = arguments.variants or list(VARIANTS)
     folder = data_dir(arguments.data)
     print(ablate(names, arguments.epochs, folder, arguments.out, workers=arguments.workers))
+
+
+def _fusion_table(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.fusion_table import fusion_table
+
+    folder = data_dir(arguments.data)
+    print(fusion_table(arguments.epochs, folder, arguments.out, workers=arguments.workers))
+
+
+def _harmonics(arguments: argparse.Namespace) -> None:
+    from edgeface.face_model import default_face_model
+    from edgeface.reference.facemodel.picture import draw_harmonics
+
+    draw_harmonics(default_face_model(), arguments.out)
 
 
 def _plot(arguments: argparse.Namespace) -> None:

@@ -33,9 +33,8 @@ class FusionLoss(nn.Module):
 
     energy: Tensor
 
-    def __init__(self, model: FaceModel, landmarks: UnifiedLandmarks, correction: bool) -> None:
+    def __init__(self, model: FaceModel, landmarks: UnifiedLandmarks) -> None:
         super().__init__()
-        self.correction = correction
         self.decoder = Decoder(model, landmarks.vertices, landmarks.weights)
         assert model.harmonics is not None
         values = manifold_harmonics(model.mean, model.triangles, model.harmonics.shape[1])[0]
@@ -52,8 +51,7 @@ class FusionLoss(nn.Module):
         target: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Raw (F, 50), (F, 46), (F, 60), (F, 6) against points in ``face_norm``."""
-        corrected = correction if self.correction else torch.zeros_like(correction)
-        points = self.decoder.project(identity, expression, corrected, pose)
+        points = self.decoder.project(identity, expression, correction, pose)
         distance = ((points - target["points"]).square().sum(dim=2) + 1e-8).sqrt()
         landmarks = (target["weights"] * distance).sum(dim=1).mean()
         seen = torch.sigmoid(expression)

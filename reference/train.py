@@ -23,7 +23,7 @@ from edgeface.reference.data.loading import batches
 from edgeface.reference.fusion_loss import FusionLoss
 from edgeface.reference.harmonics import with_harmonics
 from edgeface.reference.losses import FaceLoss, GridLoss, disagreement
-from edgeface.reference.networks import build_network
+from edgeface.reference.networks import FusionNetwork, build_network
 from edgeface.reference.recipe import Recipe
 
 LAST = "last.ckpt"
@@ -47,8 +47,7 @@ class Training(lightning.LightningModule):
         network: Any = build_network(config)
         self.network = network.to(memory_format=torch.channels_last)
         if config.kind == "fusion":
-            landmarks = unified_landmarks(recipe.databases)
-            self.loss = FusionLoss(model, landmarks, recipe.correction)
+            self.loss = FusionLoss(model, unified_landmarks(recipe.databases))
         else:
             self.loss = FaceLoss(model) if config.kind == "sfn" else GridLoss(model, config)
 
@@ -71,7 +70,10 @@ class Training(lightning.LightningModule):
         if self.config.kind == "mfn":
             return self.loss(outputs, batch, self.current_epoch)
         if self.config.kind == "fusion":
-            return self.loss(*outputs, batch)
+            identity, expression, correction, pose = outputs
+            if not self.recipe.correction:
+                correction = correction.detach()
+            return self.loss(identity, expression, correction, pose, batch)
         total, parts = self.loss(*outputs, batch, self.current_epoch)
         if "copy_of" in batch:
             identity, expression, pose = outputs
@@ -189,6 +191,8 @@ def train(
     training = Training(recipe, model)
     if start_from is not None and not resumed:
         copy_weights(load_network(start_from).network, training.network)
+    if isinstance(training.network, FusionNetwork) and not recipe.correction and not resumed:
+        training.network.leave_uncorrected()
     if compiled:
         training.network.compile(dynamic=False)
     trainer.fit(training, learning, validating, ckpt_path=last if resumed else None)

@@ -35,12 +35,19 @@ MIN_FACE_PX = 40.0  # on smaller faces the teacher guesses
 MIN_OVERLAP = 0.5  # of a mesh's box with the labelled one, else the mesh is of another face
 
 
+_read: dict[tuple[str, Path, str, bool], FaceSet] = {}
+
+
 def read_database(name: str, folder: Path, model: FaceModel, validation: bool) -> FaceSet:
-    """The faces of one split of a database, by its name in `DATABASES`."""
+    """The faces of one split of a database, by its name in `DATABASES`; read once a process."""
     pack = DATABASES[name][0]
-    if pack == MULTI_FACE_PACK:
-        return _read_photos(folder, model, validation)
-    return read_face_pack(open_pack(folder, pack), model, validation)
+    key = pack, folder, model.sha256, validation
+    if key not in _read:
+        if pack == MULTI_FACE_PACK:
+            _read[key] = _read_photos(folder, model, validation)
+        else:
+            _read[key] = read_face_pack(open_pack(folder, pack), model, validation)
+    return _read[key]
 
 
 def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:

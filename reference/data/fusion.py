@@ -26,6 +26,8 @@ Array = NDArray[Any]
 Batch = dict[str, Tensor]
 
 OUTLINE = 17  # the first of the 68 points, which slide on turned heads
+EPOCH_FACES = 6400
+"""Faces of an epoch, whatever the databases: trainings of as many epochs cost the same."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +37,32 @@ class FusedFaces:
     Attributes
     ----------
     landmarks : UnifiedLandmarks
-    crops : uint8, shape (N, 256, 256, 3); boxes : shape (N, 4), xyxy in them
+    pictures : uint8, shape (n, 256, 256, 3), of each database
+    database, row : int, shape (N,), which of the pictures a face is in
+    boxes : shape (N, 4), xyxy in them
     points : float32, shape (N, L, 2), in them; 0 where ``weights`` is
     weights : float32, shape (N, L), summing to 1: Eq. 1's mask over its sum. A face labelled in
         several conventions gives each an equal share.
     expression : float32, shape (N, 46); NaN where no teacher saw the face
-    database : int, shape (N,), which of ``names``; names : of the databases
     skipped : names of corrupt images
     """
 
     landmarks: UnifiedLandmarks
-    crops: NDArray[np.uint8]
+    pictures: tuple[NDArray[np.uint8], ...]
+    database: Array
+    row: Array
     boxes: Array
     points: Array
     weights: Array
     expression: Array
-    database: Array
-    names: tuple[str, ...]
     skipped: list[str]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def crops(self, index: Array) -> NDArray[np.uint8]:
+        """The pictures (B, 256, 256, 3) of some faces."""
+        return np.stack([self.pictures[self.database[i]][self.row[i]] for i in index])
 
 
 def unified_landmarks(databases: Sequence[str]) -> UnifiedLandmarks:
@@ -81,13 +91,13 @@ def read_fused(
     ]
     return FusedFaces(
         landmarks=landmarks,
-        crops=np.concatenate([faces.crops for faces in sets]),
+        pictures=tuple(faces.crops for faces in sets),
+        database=np.repeat(np.arange(len(sets)), [len(faces.crops) for faces in sets]),
+        row=np.concatenate([np.arange(len(faces.crops)) for faces in sets]),
         boxes=np.concatenate([faces.targets.boxes for faces in sets]),
         points=np.concatenate([points for points, _, _ in parts]),
         weights=np.concatenate([weights for _, weights, _ in parts]),
         expression=np.concatenate([expression for _, _, expression in parts]),
-        database=np.repeat(np.arange(len(sets)), [len(faces.crops) for faces in sets]),
-        names=tuple(databases),
         skipped=[name for faces in sets for name in faces.skipped],
     )
 
@@ -137,13 +147,14 @@ class FusionBatches(Dataset[Batch]):
         self.faces, self.size, self.augment = faces, size, augment
 
     def __len__(self) -> int:
-        return len(self.faces.crops)
+        return len(self.faces)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         random = np.random.default_rng(int(torch.randint(2**62, ()))) if self.augment else None
         faces, index = self.faces, np.array(indices)
         flipped = np.zeros(len(index), bool) if random is None else random.random(len(index)) < 0.5
-        width = faces.crops.shape[2]
+        pictures = faces.crops(index)
+        width = pictures.shape[2]
         boxes, points = faces.boxes[index], faces.points[index]
         weights, expression = faces.weights[index], faces.expression[index]
         mirror = faces.landmarks.mirror
@@ -155,7 +166,7 @@ class FusionBatches(Dataset[Batch]):
         placed = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
         flip = np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
         matrices[flipped] = matrices[flipped] @ flip  # the pixels are still the unflipped ones
-        pixels = sample(faces.crops[index], matrices, self.size)
+        pixels = sample(pictures, matrices, self.size)
         norm = (placed - self.size / 2) / (self.size / CROP_SCALE)
         return {
             "image": jitter(pixels) if self.augment else pixels,
@@ -166,16 +177,19 @@ class FusionBatches(Dataset[Batch]):
 
 
 class Balanced(Sampler[int]):
-    """An epoch of as many faces of every database as the smallest has, drawn anew each time."""
+    """An epoch of EPOCH_FACES, as many of every database, drawn anew each time.
+
+    Of a larger database a random part; a smaller one's faces come again.
+    """
 
     def __init__(self, database: Array) -> None:
         self.rows = [np.flatnonzero(database == i) for i in np.unique(database)]
-        self.share = min(len(rows) for rows in self.rows)
+        self.share = EPOCH_FACES // len(self.rows)
 
     def __len__(self) -> int:
         return self.share * len(self.rows)
 
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
-        drawn = [random.choice(rows, self.share, replace=False) for rows in self.rows]
+        drawn = [np.resize(random.permutation(rows), self.share) for rows in self.rows]
         return iter(random.permutation(np.concatenate(drawn)).tolist())

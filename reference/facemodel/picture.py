@@ -15,6 +15,7 @@ from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
+from edgeface.reference.harmonics import manifold_harmonics
 
 NUM_MODES = 10
 COLUMNS = 10
@@ -46,9 +47,35 @@ def draw_shapes(model: FaceModel, path: Path) -> None:
     plt.close(figure)
 
 
+def draw_harmonics(model: FaceModel, path: Path, count: int = 8) -> None:
+    """Draw the smoothest functions on the mean face, blue where negative, red where positive."""
+    values, functions = manifold_harmonics(model.mean, model.triangles, count)
+    figure, axes = plt.subplots(2, -(-count // 2), figsize=(1.9 * count / 2, 5), dpi=100)
+    for k, axis in enumerate(axes.flat):
+        corners, shade, front = _lit(model.mean, model.triangles)
+        level = functions[model.triangles, k].mean(axis=1) / np.abs(functions).max()
+        colour = matplotlib.colormaps["coolwarm"](0.5 + 0.5 * level)[:, :3] * shade[:, None]
+        _add(axis, corners, colour, front)
+        axis.set_title(f"{k}: eigenvalue {values[k]:.2f}", fontsize=8)
+        axis.axis("off")
+    figure.tight_layout(pad=0.3)
+    figure.savefig(path)
+    plt.close(figure)
+
+
 def _draw(
     axis: Axes, shape: NDArray[Any], moved: NDArray[Any], triangles: NDArray[np.int32]
 ) -> None:
+    corners, light, front = _lit(shape, triangles)
+    red = np.clip(moved[triangles].mean(axis=1) / 0.12, 0, 1)
+    colour = np.stack([light, light * (1 - 0.6 * red), light * (1 - 0.6 * red)], axis=1)
+    _add(axis, corners, colour, front)
+
+
+def _lit(
+    shape: NDArray[Any], triangles: NDArray[np.int32]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
+    """Corners (T, 3, 3) of the turned shape, light (T,) in [0, 1], and which face the viewer."""
     angle = np.deg2rad(YAW_DEG)
     c, s = np.cos(angle), np.sin(angle)
     turned = shape @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T
@@ -56,9 +83,11 @@ def _draw(
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
     light = np.clip(normal @ np.array([0.3, 0.4, 0.87]), 0.05, 1.0)
-    red = np.clip(moved[triangles].mean(axis=1) / 0.12, 0, 1)
-    colour = np.stack([light, light * (1 - 0.6 * red), light * (1 - 0.6 * red)], axis=1)
-    front = normal[:, 2] > 0
+    return corners, light, normal[:, 2] > 0
+
+
+def _add(axis: Axes, corners: NDArray[Any], colour: NDArray[Any], front: NDArray[np.bool_]) -> None:
+    """Paint the front triangles from the farthest to the nearest."""
     order = np.argsort(corners[front][..., 2].mean(axis=1))
     axis.add_collection(
         PolyCollection(

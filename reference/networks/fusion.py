@@ -67,6 +67,13 @@ class FusionNetwork(nn.Module):
             self.fc.weight[: config.head_units] /= 0.3  # hidden units, not outputs
             start_at(self.pose, torch.zeros(NUM_VECTOR_POSE))
 
+    def leave_uncorrected(self) -> None:
+        """Make every correction 0, which it stays without a gradient."""
+        correction = self.fc.out_features - NUM_CORRECTION
+        with torch.no_grad():
+            self.fc.weight[correction:] = 0.0
+            self.fc.bias[correction:] = 0.0
+
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """uint8 (B, 128, 128, 3) RGB to the raw branches.
 
