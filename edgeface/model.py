@@ -230,7 +230,8 @@ class Model:
         """
         if not self.metadata.detects:
             raise InvalidInputError(
-                f"run_batch is for an mfn; an {self.metadata.kind}'s batch is run(boxes_xyxy=)"
+                "run_batch is for an mfn; the batch of a network of the kind "
+                f"{self.metadata.kind} is run(boxes_xyxy=)"
             )
         score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
         iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)

@@ -87,7 +87,7 @@ class Recipe:
         return CONFIGS[self.network]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"databases": list(self.databases)}  # as JSON gives it back
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:

@@ -11,7 +11,8 @@ import edgeface
 from edgeface.converters.pipeline import _module, describe
 from edgeface.reference.checkpoint import TrainedNetwork
 from edgeface.reference.config import CONFIGS
-from edgeface.reference.networks import build_network
+from edgeface.reference.harmonics import with_harmonics
+from edgeface.reference.networks import FusionNetwork, build_network
 
 THIN = {
     "sfn": replace(
@@ -24,6 +25,7 @@ THIN = {
         CONFIGS["mfn"], input_size=64, stem_filters=8, squeeze=(4,) * 4, expand=(8,) * 4
     ),
     "mfn-single": replace(CONFIGS["mfn-single"], input_size=64),
+    "fusion": replace(CONFIGS["fusion"], input_size=64, stem_filters=8, width=0.125),
 }
 
 
@@ -37,9 +39,18 @@ def untrained(name, face_model):
     size = THIN[name].input_size
     with torch.no_grad():
         network.train()(torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8))
-        for head in network.heads:  # start small, where faults would hide
-            head[-1].weight *= 10
+        for last in last_layers(network):  # start small, where faults would hide
+            last.weight *= 10
+    if name == "fusion":
+        face_model = with_harmonics(face_model)
     return TrainedNetwork(THIN[name], network.eval(), face_model, epoch=6, recipe={})
+
+
+def last_layers(network):
+    """Those that give the outputs."""
+    if isinstance(network, FusionNetwork):
+        return [network.fc, network.pose]
+    return [head[-1] for head in network.heads]
 
 
 def exporter(name):

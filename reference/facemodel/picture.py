@@ -54,7 +54,8 @@ def draw_harmonics(model: FaceModel, path: Path, count: int = 8) -> None:
     for k, axis in enumerate(axes.flat):
         corners, shade, front = _lit(model.mean, model.triangles)
         level = functions[model.triangles, k].mean(axis=1) / np.abs(functions).max()
-        colour = matplotlib.colormaps["coolwarm"](0.5 + 0.5 * level)[:, :3] * shade[:, None]
+        lit = (0.4 + 0.6 * shade)[:, None]  # not so dark that the colour is lost
+        colour = matplotlib.colormaps["coolwarm"](0.5 + 0.5 * level)[:, :3] * lit
         _add(axis, corners, colour, front)
         axis.set_title(f"{k}: eigenvalue {values[k]:.2f}", fontsize=8)
         axis.axis("off")

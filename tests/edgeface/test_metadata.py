@@ -21,7 +21,10 @@ MFN = Metadata(
 SFN = Metadata("sfn", "test", 128, EXPRESSION_NAMES, "0" * 64, "none", crop_scale=1.3)
 
 
-@pytest.mark.parametrize("metadata", [MFN, SFN])
+FUSION = Metadata("fusion", "test", 128, EXPRESSION_NAMES, "0" * 64, "none", crop_scale=1.3)
+
+
+@pytest.mark.parametrize("metadata", [MFN, SFN, FUSION])
 def test_from_json_inverts_to_json(metadata):
     assert Metadata.from_json(metadata.to_json(), "file") == metadata
 
@@ -31,12 +34,15 @@ def test_to_json_states_what_other_programs_need():
     assert values["input"]["shape"] == ["batch", 288, 288, 3]
     assert values["outputs"]["expression"]["shape"] == ["batch", 9, 9, 2 * 46]
     assert values["pose_slices"]["quaternion_wxyz"] == [0, 4]
-    assert values["schema_version"] == [1, 1]
+    assert values["schema_version"] == [1, 2]
 
 
 def test_output_shape():
     assert MFN.output_shape("detection") == (9, 9, 10)
     assert SFN.output_shape("pose") == (8,)
+    assert [FUSION.output_shape(n) for n in FUSION.output_names] == [(50,), (46,), (60,), (6,)]
+    assert json.loads(FUSION.to_json())["pose_slices"]["rotation_vector"] == [1, 4]
+    assert [m.detects for m in (MFN, SFN, FUSION)] == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ def test_networks_have_the_documented_outputs_and_gradients(name):
     outputs = network(torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8))
     if config.kind == "sfn":
         expected = [(2, 50), (2, 46), (2, 8)]
+    elif config.kind == "fusion":
+        expected = [(2, 50), (2, 46), (2, 60), (2, 6)]
     else:
         cells = {"mfn": 18}.get(name, 9)
         expected = [(2, cells, cells, 5 * width) for width in (5, 50, 46, 8)]
@@ -93,3 +95,17 @@ def test_count_adds_up_by_hand():
         weights + (256 + 1) * 5 * 109,
         products + 256 * 5 * 109 * 81,
     )
+
+
+def test_fusion_network_is_mobilenet_with_one_layer_of_outputs():
+    """The counts of Howard et al. 2017 at width 1, and 64 + 50 + 46 + 60 outputs behind."""
+    network = build_network(replace(CONFIGS["fusion"], width=1.0))
+    convolutions = [m for m in network.blocks.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert len(convolutions) == 2 * 13
+    products = sum(m.weight.numel() for m in convolutions)
+    channels = [32, 64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]
+    assert products == sum(9 * i + i * o for i, o in pairwise(channels)) == 3_184_224
+    assert network.fc.out_features == 64 + 50 + 46 + 60
+    assert (network.pose.in_features, network.pose.out_features) == (64, 6)
+    parameters, _ = count(CONFIGS["fusion"])
+    assert parameters * 4 < 13e6
