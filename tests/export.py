@@ -47,9 +47,9 @@ def untrained(name, face_model):
 
 
 def last_layers(network):
-    """Those that give the outputs."""
+    """Those that give the outputs; pose follows the one of the others."""
     if isinstance(network, FusionNetwork):
-        return [network.fc, network.pose]
+        return [network.fc]
     return [head[-1] for head in network.heads]
 
 
