@@ -6,10 +6,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from edgeface.boxes import iou_matrix
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.faces import Faces
 from edgeface.metadata import Metadata
-from edgeface.video.geometry import iou_matrix, place
+from edgeface.video.geometry import place
 from tests.oracles import morphable
 
 SIZE = (240, 320)
