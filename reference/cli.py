@@ -80,6 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, help="folder for the report, curves and worst faces")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser("conventions", help="check and draw landmark conventions")
+    command.add_argument("convention", nargs="*", help="name or .json file (default: all shipped)")
+    command.add_argument("--draw", type=Path, metavar="PNG", help="draw them over the mean face")
+    command.set_defaults(run=_conventions)
+
+    command = commands.add_parser("database", help="what can be read of a published database")
+    command.add_argument("name", help="300w, 300w-lp, ls3d-w, facewarehouse, lfw-74, wflw ...")
+    command.add_argument("folder", type=Path)
+    command.set_defaults(run=_database)
     return parser
 
 
@@ -167,6 +177,30 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.out:
         write_report(found, results, worst, detects, arguments.out)
     print(json.dumps(to_json(found), indent=1) if arguments.json else to_markdown(found))
+
+
+def _conventions(arguments: argparse.Namespace) -> None:
+    from edgeface.face_model import default_face_model
+    from edgeface.reference.conventions import NAMES as SHIPPED
+    from edgeface.reference.conventions import read_convention, unify
+    from edgeface.reference.conventions.convention import KINDS
+
+    conventions = [read_convention(c) for c in arguments.convention or SHIPPED]
+    print(f"{'convention':<12}{'points':>7}" + "".join(f"{kind:>17}" for kind in KINDS))
+    for convention in conventions:
+        kinds = "".join(f"{convention.kind.count(kind):>17}" for kind in KINDS)
+        print(f"{convention.name:<12}{len(convention.points):>7}{kinds}")
+    print(f"{len(unify(conventions).names)} landmarks in all")
+    if arguments.draw:
+        from edgeface.reference.conventions.picture import draw_conventions
+
+        draw_conventions(conventions, default_face_model(), arguments.draw)
+
+
+def _database(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.data.published import open_database
+
+    print(open_database(arguments.name, arguments.folder).summary())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,234 @@
+"""Readers of the published databases that are fused: where each face lies and what is labelled.
+
+A face whose annotation is missing or broken is skipped, named and counted; a folder without any
+readable one is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgeface.errors import InvalidInputError
+from edgeface.image import read_image
+from edgeface.reference.conventions import read_convention
+from edgeface.reference.data.expression_sets import read_land
+from edgeface.reference.data.labelled import existing
+from edgeface.reference.data.landmark_sets import FROM_ONE, read_pts
+from edgeface.reference.data.torch7 import read_t7
+
+Array = NDArray[Any]
+
+FROM_ZERO = 0.5
+"""From pixels counted from 0 at the centre of the top-left one to ``image_px``."""
+PICTURES = (".jpg", ".png", ".jpeg")
+WFLW_NUMBERS = 2 * 98 + 4 + 6
+"""On a line of WFLW before the image's name: the points, the box xyxy, six attributes."""
+
+
+@dataclass(frozen=True)
+class PublishedFace:
+    """One annotated face.
+
+    Attributes
+    ----------
+    name : unique in the database; image : its file
+    group : what must not straddle a split: a person, a video, a photo and its synthesized views
+    points : (P, 2), ``image_px``, NaN where a point is not labelled
+    """
+
+    name: str
+    group: str
+    image: Path
+    points: Array
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The image, uint8 (H, W, 3) RGB."""
+        return read_image(self.image)
+
+
+@dataclass(frozen=True)
+class Database:
+    """The readable faces of a database, and why each of the others was ``skipped``, by name."""
+
+    name: str
+    convention: str
+    faces: tuple[PublishedFace, ...]
+    skipped: dict[str, str]
+
+    def summary(self, most: int = 5) -> str:
+        """For people: how many faces, how many skipped, and the first few of those by name."""
+        lines = [f"{self.name}: {len(self.faces)} faces, {len(self.skipped)} skipped"]
+        lines += [f"  {name}: {why}" for name, why in list(self.skipped.items())[:most]]
+        if len(self.skipped) > most:
+            lines.append(f"  and {len(self.skipped) - most} more")
+        return "\n".join(lines)
+
+
+Entry = tuple[str, str, Path, Callable[[], Array]]
+"""Name, group, image, and what reads the points."""
+
+
+def open_database(name: str, folder: Path) -> Database:
+    """The faces of a published database in ``folder``; images are read when asked for.
+
+    Parameters
+    ----------
+    name : one of `DATABASES`
+
+    Raises
+    ------
+    InvalidInputError
+        If the name is unknown, or the folder holds no readable face of that database.
+    """
+    if name not in DATABASES:
+        raise InvalidInputError(f"the database {name!r} is none of {', '.join(DATABASES)}")
+    convention, entries, layout = DATABASES[name]
+    expected = (len(read_convention(convention).points), 2)
+    faces: list[PublishedFace] = []
+    skipped: dict[str, str] = {}
+    for face, group, image, read in entries(folder):
+        try:
+            if not image.exists():
+                raise InvalidInputError(f"{image} is missing")
+            points = read()
+            if points.shape != expected:
+                raise InvalidInputError(f"it has points of shape {points.shape}, not {expected}")
+            faces.append(PublishedFace(face, group, image, points.astype(np.float32)))
+        except (InvalidInputError, OSError) as error:
+            skipped[face] = str(error)
+    if not faces:
+        raise InvalidInputError(
+            f"{folder} holds no readable face of {name} ({len(skipped)} skipped"
+            + (f"; the first: {next(iter(skipped.values()))}" if skipped else "")
+            + f"); expected {layout}"
+        )
+    return Database(name, convention, tuple(faces), skipped)
+
+
+def _300w(folder: Path) -> Iterator[Entry]:
+    """300-W: a .pts file of 68 points of the same name beside every image."""
+    for name, image in _pictures(folder):
+        yield name, name, image, partial(read_pts, image.with_suffix(".pts"))
+
+
+def _300w_lp(folder: Path) -> Iterator[Entry]:
+    """300W-LP: AFW/AFW_1_0.jpg ... with landmarks/AFW/AFW_1_0_pts.mat.
+
+    ``pts_3d`` (68, 2) is the projection of the fitted model's points, outline included; pixels
+    count from 1 (http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm). The last
+    number of a name tells the synthesized views of one photo apart, ``_Flip`` their mirror images.
+    """
+    for name, image in _pictures(folder):
+        inside = image.relative_to(folder)
+        points = folder / "landmarks" / inside.parent / f"{image.stem}_pts.mat"
+        photo = re.sub(r"_\d+$", "", inside.with_suffix("").as_posix().replace("_Flip", ""))
+        yield name, photo, image, partial(_read_pts_mat, points)
+
+
+def _read_pts_mat(path: Path) -> Array:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        return np.asarray(loadmat(path)["pts_3d"])[:, :2] + FROM_ONE
+    except (KeyError, ValueError, IndexError, NotImplementedError, MatReadError) as error:
+        raise InvalidInputError(f"{path} holds no points 'pts_3d': {error}") from error
+
+
+def _ls3d_w(folder: Path) -> Iterator[Entry]:
+    """LS3D-W: a .t7 file of 68 points of the same name beside every image.
+
+    One folder a video (300VW-3D/Trainset/001/0001.jpg), or one for all (new_dataset, the balanced
+    set). Points count pixels from 0 (https://www.adrianbulat.com/face-alignment).
+    """
+    for name, image in _pictures(folder):
+        video = image.parent.relative_to(folder).as_posix()
+        group = video if image.parent.name.isdigit() else name
+        yield name, group, image, partial(_read_t7, image.with_suffix(".t7"))
+
+
+def _read_t7(path: Path) -> Array:
+    return read_t7(path) + FROM_ZERO
+
+
+def _facewarehouse(folder: Path) -> Iterator[Entry]:
+    """FaceWarehouse: Tester_1/TrainingPose/pose_0.png ... with pose_0.land of 74 points."""
+    for name, image in _pictures(folder):
+        tester = next((part for part in image.parts if part.startswith("Tester_")), "")
+        if tester and re.fullmatch(r"pose_\d+", image.stem):
+            yield name, tester, image, partial(_read_land, image)
+
+
+def _lfw_74(folder: Path) -> Iterator[Entry]:
+    """LFW-74: a .land file of 74 points of the same name beside every image."""
+    for name, image in _pictures(folder):
+        person = re.sub(r"_\d+$", "", image.stem)
+        yield name, person, image, partial(_read_land, image)
+
+
+def _read_land(image: Path) -> Array:
+    """Points in ``image_px``; a .land file has them as shares of the image's size."""
+    points = read_land(image.with_suffix(".land"))
+    with Image.open(image) as picture:
+        return points * picture.size
+
+
+def _wflw(folder: Path) -> Iterator[Entry]:
+    """WFLW's training part."""
+    yield from _wflw_list(folder, "train")
+
+
+def _wflw_test(folder: Path) -> Iterator[Entry]:
+    """WFLW's test part."""
+    yield from _wflw_list(folder, "test")
+
+
+def _wflw_list(folder: Path, split: str) -> Iterator[Entry]:
+    """One line a face: 98 points, the box, six attributes, the image's name in WFLW_images.
+
+    Pixels count from 0 (https://wywu.github.io/projects/LAB/WFLW.html).
+    """
+    lists = sorted(folder.rglob(f"list_98pt_rect_attr_{split}.txt"))
+    if not lists:
+        raise InvalidInputError(f"{folder} holds no list_98pt_rect_attr_{split}.txt of WFLW")
+    images = existing(folder, "WFLW_images")
+    for number, line in enumerate(lists[0].read_text().splitlines(), start=1):
+        words = line.split()
+        photo = words[-1] if words else ""
+        yield f"{number}:{photo}", photo, images / photo, partial(_wflw_points, words)
+
+
+def _wflw_points(words: list[str]) -> Array:
+    if len(words) != WFLW_NUMBERS + 1:
+        raise InvalidInputError(f"its line has {len(words)} words, expected {WFLW_NUMBERS + 1}")
+    try:
+        return np.array([float(word) for word in words[: 2 * 98]]).reshape(98, 2) + FROM_ZERO
+    except ValueError as error:
+        raise InvalidInputError(f"its line holds no numbers: {error}") from error
+
+
+def _pictures(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every image under ``folder`` by its path in it."""
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES):
+        yield path.relative_to(folder).as_posix(), path
+
+
+DATABASES: dict[str, tuple[str, Callable[[Path], Iterator[Entry]], str]] = {
+    "300w": ("68", _300w, "images with .pts files beside them"),
+    "300w-lp": ("68-fixed", _300w_lp, "AFW/AFW_1_0.jpg and landmarks/AFW/AFW_1_0_pts.mat ..."),
+    "ls3d-w": ("68-fixed", _ls3d_w, "images with .t7 files beside them"),
+    "facewarehouse": ("74", _facewarehouse, "Tester_1/TrainingPose/pose_0.png and pose_0.land ..."),
+    "lfw-74": ("74", _lfw_74, "images with .land files beside them"),
+    "wflw": ("98", _wflw, "WFLW_images/ and list_98pt_rect_attr_train.txt"),
+    "wflw-test": ("98", _wflw_test, "WFLW_images/ and list_98pt_rect_attr_test.txt"),
+}
+"""Convention, reader and layout of each database."""
