@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 import edgeface
+from edgeface.boxes import iou_matrix
 from edgeface.video.assignment import FORBIDDEN, assign
-from edgeface.video.geometry import iou_matrix
 from edgeface.video.reader import open_video
 
 TRUTH = Path(__file__).parents[1] / "tests" / "video" / "street_truth.json"

@@ -125,7 +125,7 @@ def convert(
     trained = load_network(checkpoint)
     metadata = describe(trained)
     images = [] if calibration is None else read_images(calibration, MAX_CALIBRATION)
-    calibrating, verifying = _split(images)
+    calibrating, verifying = split(images)
     inputs = None
     if any(precision in module.CALIBRATED for _, module, precision in plan):
         model = Model(NetworkBackend(trained, metadata))
@@ -217,7 +217,7 @@ def _stem(trained: TrainedNetwork, precision: str) -> str:
     return config.kind + single + ("" if precision == "fp32" else f"-{precision}")
 
 
-def _split(images: list[Image]) -> tuple[list[Image], list[Image]]:
+def split(images: list[Image]) -> tuple[list[Image], list[Image]]:
     """Four in five for calibration; the others, and the demo photo, for verification."""
     held = images[4::5]
     used = [image for i, image in enumerate(images) if i % 5 != 4]

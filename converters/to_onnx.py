@@ -66,7 +66,9 @@ def lower(
         return _quantize_weights(_copy(exported))
     if precision == "int8":
         assert calibration is not None
-        return _quantize(exported, calibration)
+        left_out = set(_last_layers(exported))
+        nodes = [n.name for n in exported.graph.node if n.name not in left_out]
+        return _quantize_weights(quantize(exported, calibration, nodes))  # of the layers left out
     return exported
 
 
@@ -113,11 +115,18 @@ def _quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _quantize(model: onnx.ModelProto, calibration: NDArray[np.uint8]) -> onnx.ModelProto:
-    """Weights int8 a channel, activations uint8, by pairs of quantise and dequantise nodes.
+def layers(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that have weights, in the order of the graph."""
+    return [node.name for node in model.graph.node if node.op_type in ("Conv", "Gemm")]
 
-    Ranges are the extremes over the calibration images; the layers that give the outputs compute
-    with float32 (`docs/converters.md` has the measurements behind both).
+
+def quantize(
+    model: onnx.ModelProto, calibration: NDArray[np.uint8], nodes: list[str]
+) -> onnx.ModelProto:
+    """Some nodes in int8: weights a channel, activations uint8, by quantise and dequantise nodes.
+
+    Ranges are the extremes over the calibration images (`docs/converters.md` has the measurements
+    behind this, and behind which nodes of an int8 file stay out).
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -146,11 +155,11 @@ def _quantize(model: onnx.ModelProto, calibration: NDArray[np.uint8]) -> onnx.Mo
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=_last_layers(model),
+            nodes_to_quantize=nodes,
         )
         quantized = onnx.load(target)
     del quantized.graph.value_info[:]  # derived by shape inference, and a tenth of the file
-    return _quantize_weights(quantized)  # of the layers left out
+    return quantized
 
 
 def _last_layers(model: onnx.ModelProto) -> list[str]:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.image import crop, letterbox
@@ -216,19 +217,12 @@ def _pairs(faces: Faces, others: Faces) -> list[tuple[int, int]]:
     free = np.ones(len(others), bool)
     pairs: list[tuple[int, int]] = []
     for i, box in enumerate(faces.boxes_xyxy):
-        overlap = np.where(free, _iou(box, others.boxes_xyxy), 0.0)
+        overlap = np.where(free, iou_matrix(box[None], others.boxes_xyxy)[0], 0.0)
         if len(overlap) and overlap.max() >= SAME_FACE:
             j = int(overlap.argmax())
             free[j] = False
             pairs.append((i, j))
     return pairs
-
-
-def _iou(box: Array, boxes: Array) -> Array:
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    shared = np.clip(sides, 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
-    return shared / (areas - shared)
 
 
 def _compare_faces(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.boxes import iou_matrix
+
 Array = NDArray[Any]
 
 MATCH_IOU = 0.5
@@ -127,16 +129,6 @@ def _figures(evaluated: dict[str, Any], index: int, num_faces: int) -> Precision
         recall=float(evaluated["recall"][0, 0, index, 0]),
         precision=precision[0],
     )
-
-
-def iou_matrix(a: Array, b: Array) -> Array:
-    """IoU of xyxy boxes (N, 4) and (M, 4), (N, M)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
-    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
-    return shared / np.maximum(area_a[:, None] + area_b - shared, 1e-9)
 
 
 def match_faces(boxes: Array, scores: Array, truth: Array) -> Array:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError
 from edgeface.reference.config import CONFIGS, NetworkConfig
-from edgeface.reference.data.databases import DATABASES
+from edgeface.reference.data.databases import conventions_of
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Labels = Literal["teacher", "sfn", "boxes"]
@@ -33,7 +33,8 @@ class Recipe:
     disentangle : weight of the regularisers that hold copies of a face together; SFN only
     labels : whose coefficients the multi-face photos carry; with "boxes" none at all, and the MFN
         learns to detect only
-    databases : what the fusion network learns from, keys of ``DATABASES``
+    databases : what the fusion network learns from, of ``PACKS``, or NAME=FOLDER of a
+        published one
     correction : whether the fusion network corrects the face model's shapes
     """
 
@@ -72,12 +73,12 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0.0 <= value <= high:
                 raise InvalidInputError(f"{name} must lie in [0, {high:g}], got {value!r}")
-        unknown = [name for name in self.databases if name not in DATABASES]
-        if unknown or (self.config.kind == "fusion") != bool(self.databases):
+        for name in self.databases:
+            conventions_of(name)
+        if (self.config.kind == "fusion") != bool(self.databases):
             raise InvalidInputError(
-                "databases must be some of "
-                f"{', '.join(DATABASES)} for a fusion network and absent for others, got "
-                f"{list(self.databases)}"
+                "a fusion network needs databases, and no other takes any; the network is "
+                f"{self.network} and databases are {list(self.databases)}"
             )
         if not isinstance(self.correction, bool):
             raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.boxes import iou_matrix
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.reference.data.expression_sets import CATEGORIES, category_columns
 from edgeface.reference.detection import (
@@ -18,7 +19,6 @@ from edgeface.reference.detection import (
     DetectionSample,
     PrecisionRecall,
     coco_precision,
-    iou_matrix,
     size_share,
 )
 from edgeface.reference.evaluate import ImageResult

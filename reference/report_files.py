@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from edgeface.reference.detection import iou_matrix, size_share
+from edgeface.boxes import iou_matrix
+from edgeface.reference.detection import size_share
 from edgeface.reference.evaluate import ImageResult
 from edgeface.reference.metrics import error_curve, nme
 from edgeface.reference.report import (

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.boxes import iou_matrix
 from edgeface.faces import Faces
 from edgeface.video.assignment import FORBIDDEN, assign
-from edgeface.video.geometry import iou_matrix
 from edgeface.video.track import Track
 
 Array = NDArray[Any]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.boxes import areas, shared_areas
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 
@@ -48,13 +49,6 @@ def rebox(faces: Faces, boxes: Array) -> Faces:
     )
 
 
-def iou_matrix(a: Array, b: Array) -> Array:
-    """Intersection over union of boxes (N, 4) with (M, 4), shape (N, M)."""
-    shared = _shared(a, b)
-    union = _areas(a)[:, None] + _areas(b)[None] - shared
-    return shared / np.maximum(union, 1e-12)
-
-
 def without_doubles(boxes: Array) -> list[int]:
     """Rows of the boxes (N, 4), best first, that lie on no better one by `DOUBLE` of their area.
 
@@ -62,18 +56,8 @@ def without_doubles(boxes: Array) -> list[int]:
     suppression by IoU.
     """
     kept: list[int] = []
-    shared, areas = _shared(boxes, boxes), _areas(boxes)
+    shared, sizes = shared_areas(boxes, boxes), areas(boxes)
     for row in range(len(boxes)):
-        if all(shared[row, k] < DOUBLE * min(areas[row], areas[k]) for k in kept):
+        if all(shared[row, k] < DOUBLE * min(sizes[row], sizes[k]) for k in kept):
             kept.append(row)
     return kept
-
-
-def _shared(a: Array, b: Array) -> Array:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    return np.clip(high - low, 0.0, None).prod(axis=2)
-
-
-def _areas(boxes: Array) -> Array:
-    return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
@@ -16,7 +17,6 @@ from edgeface.video.association import match
 from edgeface.video.geometry import (
     boxes_around,
     dense_points,
-    iou_matrix,
     rebox,
     without_doubles,
 )

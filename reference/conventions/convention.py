@@ -144,6 +144,8 @@ def _load(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("points"), list):
         _refuse(path, "expected a JSON object with a list 'points'")
+    if not content["points"] or not isinstance(content.get("base", []), list):
+        _refuse(path, "'points' must list at least one point, and 'base' be a list if it is there")
     missing = _FILE_KEYS - {"base"} - set(content)
     unknown = set(content) - _FILE_KEYS
     if missing or unknown:

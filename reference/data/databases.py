@@ -1,26 +1,35 @@
-"""The databases that are fused: which packs they are, and in which conventions labelled."""
+"""The databases that are fused: the packs, and published ones from their own folders."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.reference.data.crops import sample
+from edgeface.reference.data import published
 from edgeface.reference.data.faces import FaceSet, read_face_pack
-from edgeface.reference.data.packs import MULTI_FACE_PACK, is_validation, open_pack
+from edgeface.reference.data.packs import (
+    MULTI_FACE_PACK,
+    VALIDATION_SHARE,
+    is_validation,
+    open_pack,
+)
 from edgeface.reference.data.photos import overlap
-from edgeface.reference.data.targets import from_fit, similarity_matrix
+from edgeface.reference.data.published_crops import SIDE, cut_faces, cut_square
+from edgeface.reference.data.synthesis import add_turned
+from edgeface.reference.data.targets import from_fit
 from edgeface.reference.facemodel.learn import expression_scores
 from edgeface.reference.fit import fit_meshes
 
 Array = NDArray[Any]
 
-DATABASES: dict[str, tuple[str, tuple[str, ...]]] = {
+PACKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "300w": ("faces68-300w", ("68",)),
     "300w+mesh": ("faces68-300w", ("68", "mesh")),
     "video": ("faces68-video", ("68",)),
@@ -28,19 +37,114 @@ DATABASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "expressive": ("faces-expressive", ("mesh",)),
     "wider": (MULTI_FACE_PACK, ("mesh",)),
 }
-"""Pack and conventions of each database; with "+mesh", the teacher's labels too."""
+"""Pack and conventions of the databases in the data folder; "+mesh": the teacher's labels too."""
 
-PICTURE = 256  # side of the crops of the single-face packs, px
+OUTLINE = 17  # the first of the 68 points, which slide on turned heads
+NUM_IRIS = 10  # the last points of the mesh, which the packs' readers leave out
 MIN_FACE_PX = 40.0  # on smaller faces the teacher guesses
 MIN_OVERLAP = 0.5  # of a mesh's box with the labelled one, else the mesh is of another face
+
+
+@dataclass(frozen=True)
+class LabelledFaces:
+    """One split of a database.
+
+    Attributes
+    ----------
+    crops : uint8, shape (N, 256, 256, 3); boxes : shape (N, 4), xyxy in them
+    points : by convention, shape (N, P, 2), in them; NaN where not labelled
+    expression : shape (N, 46); NaN where no teacher saw the face
+    skipped : names of what could not be read
+    """
+
+    crops: NDArray[np.uint8]
+    boxes: Array
+    points: dict[str, Array]
+    expression: Array
+    skipped: list[str]
+
+
+def conventions_of(name: str) -> tuple[str, ...]:
+    """The conventions that a database is labelled in.
+
+    Parameters
+    ----------
+    name : one of `PACKS`, or a published database and its folder, ``wflw=/data/WFLW``
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such database.
+    """
+    kind, _, folder = name.partition("=")
+    if name in PACKS:
+        return PACKS[name][1]
+    if folder and kind in published.DATABASES:
+        return (published.DATABASES[kind][0],)
+    raise InvalidInputError(
+        f"{name!r} is no database: expected one of {', '.join(PACKS)}, or a published one with its "
+        f"folder, NAME=FOLDER, of {', '.join(published.DATABASES)}"
+    )
+
+
+def read_database(
+    name: str, folder: Path, model: FaceModel, validation: bool, turned: float, seed: int
+) -> LabelledFaces:
+    """One split of a database; of packs with turned copies of a share of the faces.
+
+    A fifth of the groups of a published database, by the hash of their names, is for validation.
+    """
+    conventions = conventions_of(name)
+    if name not in PACKS:
+        kind, _, place = name.partition("=")
+        return _read_published(kind, Path(place), model, validation)
+    faces = add_turned(_read_pack(PACKS[name][0], folder, model, validation), model, turned, seed)
+    expression = np.full(faces.scores.shape, np.nan, np.float32)
+    if "mesh" in conventions:
+        seen = np.isfinite(faces.scores).all(axis=1)
+        expression[seen] = faces.targets.expression[seen]
+    return LabelledFaces(
+        crops=faces.crops,
+        boxes=faces.targets.boxes,
+        points={c: _mesh(faces) if c == "mesh" else _human(faces) for c in conventions},
+        expression=expression,
+        skipped=faces.skipped,
+    )
+
+
+def _mesh(faces: FaceSet) -> Array:
+    irises = np.full((len(faces.meshes), NUM_IRIS, 2), np.nan, np.float32)
+    return np.concatenate([faces.meshes, irises], axis=1)
+
+
+def _human(faces: FaceSet) -> Array:
+    """The 68 points; of turned copies, where they went."""
+    labelled = faces.labelled.copy()
+    turned = faces.pack == "turned"
+    labelled[turned, OUTLINE:] = faces.targets.landmarks[turned, OUTLINE:]
+    return labelled
+
+
+def _read_published(kind: str, folder: Path, model: FaceModel, validation: bool) -> LabelledFaces:
+    database = published.open_database(kind, folder)
+    wanted = [
+        face
+        for face in database.faces
+        if (zlib.crc32(f"{kind}/{face.group}".encode()) % 1000 < 1000 * VALIDATION_SHARE)
+        == validation
+    ]
+    crops, boxes, points = cut_faces(wanted, database.convention, model)
+    unknown = np.full((len(wanted), 46), np.nan, np.float32)
+    return LabelledFaces(
+        crops, boxes, {database.convention: points}, unknown, list(database.skipped)
+    )
 
 
 _read: dict[tuple[str, Path, str, bool], FaceSet] = {}
 
 
-def read_database(name: str, folder: Path, model: FaceModel, validation: bool) -> FaceSet:
-    """The faces of one split of a database, by its name in `DATABASES`; read once a process."""
-    pack = DATABASES[name][0]
+def _read_pack(pack: str, folder: Path, model: FaceModel, validation: bool) -> FaceSet:
+    """One split of a pack; read and fitted once a process."""
     key = pack, folder, model.sha256, validation
     if key not in _read:
         if pack == MULTI_FACE_PACK:
@@ -64,28 +168,24 @@ def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
     good = overlap(boxes, labels["face_box"][labels["mesh_face"][rows]]) > MIN_OVERLAP
     crops: list[NDArray[np.uint8]] = []
     kept: list[int] = []
-    scale: list[float] = []
-    corner: list[Array] = []
     for index, pixels in pack.images(np.unique(image[good])):
         for face in np.flatnonzero(good & (image == index)).tolist():
-            low, high = boxes[face, :2], boxes[face, 2:]
-            zoom = PICTURE / 2 / (high - low).max()
-            middle = np.array([PICTURE / 2, PICTURE / 2])
-            matrix = similarity_matrix(zoom, 0.0, (low + high) / 2, middle)
-            crops.append(sample(np.array(pixels)[None], matrix[None], PICTURE).numpy()[0])
+            half = float((boxes[face, 2:] - boxes[face, :2]).max())
+            corner = (boxes[face, :2] + boxes[face, 2:]) / 2 - half
+            crops.append(cut_square(pixels, corner, 2 * half))
             kept.append(face)
-            scale.append(zoom)
-            corner.append(matrix[:, 2])
-    zooms, shift = np.array(scale), np.array(corner).reshape(-1, 2)
-    fit = fit[kept]
+    fit, boxes = fit[kept], boxes[kept]
+    half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    zoom = SIDE / (2 * half)
+    corner = (boxes[:, :2] + boxes[:, 2:]) / 2 - half[:, None]
     fit = replace(
         fit,
-        scale_px=(fit.scale_px * zooms).astype(np.float32),
-        origin_px=(fit.origin_px * zooms[:, None] + shift).astype(np.float32),
+        scale_px=(fit.scale_px * zoom).astype(np.float32),
+        origin_px=((fit.origin_px - corner) * zoom[:, None]).astype(np.float32),
     )
-    meshes = labels["mesh"][rows[kept]][..., :2] * zooms[:, None, None] + shift[:, None]
+    meshes = (labels["mesh"][rows[kept]][..., :2] - corner[:, None]) * zoom[:, None, None]
     return FaceSet(
-        crops=np.stack(crops),
+        crops=np.array(crops, np.uint8).reshape(-1, SIDE, SIDE, 3),
         targets=from_fit(fit, model),
         labelled=np.full((len(kept), 68, 2), np.nan, np.float32),
         meshes=meshes.astype(np.float32),

@@ -13,19 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.augment import jitter
 from edgeface.reference.conventions import UnifiedLandmarks, read_convention, unify
 from edgeface.reference.data.crops import CROP_SCALE, crop_matrix, sample
-from edgeface.reference.data.databases import DATABASES, read_database
-from edgeface.reference.data.faces import FaceSet
-from edgeface.reference.data.synthesis import add_turned
+from edgeface.reference.data.databases import conventions_of, read_database
 from edgeface.reference.facemodel.learn import EXPRESSION_MIRROR
 
 Array = NDArray[Any]
 Batch = dict[str, Tensor]
 
-OUTLINE = 17  # the first of the 68 points, which slide on turned heads
 EPOCH_FACES = 6400
 """Faces of an epoch, whatever the databases: trainings of as many epochs cost the same."""
 
@@ -67,7 +65,7 @@ class FusedFaces:
 
 def unified_landmarks(databases: Sequence[str]) -> UnifiedLandmarks:
     """The determined landmarks of the databases' conventions."""
-    conventions = dict.fromkeys(c for name in databases for c in DATABASES[name][1])
+    conventions = dict.fromkeys(c for name in databases for c in conventions_of(name))
     return unify([read_convention(name) for name in conventions])
 
 
@@ -79,61 +77,51 @@ def read_fused(
     turned: float = 0.0,
     seed: int = 0,
 ) -> FusedFaces:
-    """One split of the databases, with turned copies of a share of each one's faces."""
+    """One split of the databases, the packs' with turned copies of a share of their faces."""
     landmarks = unified_landmarks(databases)
     sets = [
-        add_turned(read_database(name, folder, model, validation), model, turned, seed + i)
+        read_database(name, folder, model, validation, turned, seed + i)
         for i, name in enumerate(databases)
     ]
-    parts = [
-        _targets(faces, landmarks, DATABASES[name][1])
-        for name, faces in zip(databases, sets, strict=True)
-    ]
+    targets = [fused_targets(faces.points, landmarks) for faces in sets]
     return FusedFaces(
         landmarks=landmarks,
         pictures=tuple(faces.crops for faces in sets),
         database=np.repeat(np.arange(len(sets)), [len(faces.crops) for faces in sets]),
         row=np.concatenate([np.arange(len(faces.crops)) for faces in sets]),
-        boxes=np.concatenate([faces.targets.boxes for faces in sets]),
-        points=np.concatenate([points for points, _, _ in parts]),
-        weights=np.concatenate([weights for _, weights, _ in parts]),
-        expression=np.concatenate([expression for _, _, expression in parts]),
+        boxes=np.concatenate([faces.boxes for faces in sets]),
+        points=np.concatenate([points for points, _ in targets]),
+        weights=np.concatenate([weights for _, weights in targets]),
+        expression=np.concatenate([faces.expression for faces in sets]),
         skipped=[name for faces in sets for name in faces.skipped],
     )
 
 
-def _targets(
-    faces: FaceSet, landmarks: UnifiedLandmarks, conventions: tuple[str, ...]
-) -> tuple[Array, Array, Array]:
-    """Unified points, weights and expressions of one database's faces."""
-    count, num_points = len(faces.crops), len(landmarks.names)
-    points = np.zeros((count, num_points, 2), np.float32)
-    weights = np.zeros((count, num_points), np.float32)
-    for name in conventions:
-        labels = _labels(faces, name)
-        rows = np.flatnonzero(np.isfinite(labels).all(axis=2).any(axis=1))
-        target, mask = landmarks.targets(name, labels[rows])
+def fused_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tuple[Array, Array]:
+    """Unified points (N, L, 2) and weights (N, L) of faces labelled in one or more conventions.
+
+    Raises
+    ------
+    InvalidInputError
+        If a face's mask is all zeros.
+    """
+    count = len(next(iter(labels.values())))
+    points = np.zeros((count, len(landmarks.names), 2), np.float32)
+    weights = np.zeros(points.shape[:2], np.float32)
+    for name, labelled in labels.items():
+        rows = np.flatnonzero(np.isfinite(labelled).all(axis=2).any(axis=1))
+        target, mask = landmarks.targets(name, labelled[rows])
         weight = mask / mask.sum(axis=1, keepdims=True)
         points[rows] += weight[..., None] * target
         weights[rows] += weight
+    total = weights.sum(axis=1, keepdims=True)
+    if (total == 0).any():
+        raise InvalidInputError(
+            f"{int((total == 0).sum())} of {count} faces have no labelled point"
+        )
     points /= np.where(weights > 0, weights, 1)[..., None]
-    weights /= weights.sum(axis=1, keepdims=True)
-    expression = np.full(faces.scores.shape, np.nan, np.float32)
-    if "mesh" in conventions:
-        seen = np.isfinite(faces.scores).all(axis=1)
-        expression[seen] = faces.targets.expression[seen]
-    return points, weights, expression
-
-
-def _labels(faces: FaceSet, convention: str) -> Array:
-    """The points (N, P, 2) that a pack's faces have in one convention, NaN where none."""
-    if convention == "mesh":
-        irises = np.full((len(faces.meshes), 10, 2), np.nan, np.float32)
-        return np.concatenate([faces.meshes, irises], axis=1)
-    labelled = faces.labelled.copy()
-    turned = faces.pack == "turned"
-    labelled[turned, OUTLINE:] = faces.targets.landmarks[turned, OUTLINE:]
-    return labelled
+    weights /= total
+    return points, weights
 
 
 class FusionBatches(Dataset[Batch]):

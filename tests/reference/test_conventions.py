@@ -207,6 +207,8 @@ TIP, RIGHT, LEFT = (
             {"points": [p | {"kind": "unrepresentable"} for p in (TIP, RIGHT, LEFT)]},
             "mask would be all zeros",
         ),
+        ({"points": [], "count": 0, "mirror": []}, "at least one point"),
+        ({"base": 68}, "'base' be a list"),
         ({"base": ["69"]}, "'69' is no shipped convention"),
         ({"base": ["face model"]}, "maps 68 points, not 3"),
         ({"colour": 1}, r"unknown keys \['colour'\]"),

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeface.boxes import iou_matrix
 from edgeface.reference.detection import (
     DetectionSample,
     coco_precision,
-    iou_matrix,
     match_faces,
     size_share,
 )

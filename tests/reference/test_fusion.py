@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from edgeface import kernels
@@ -12,11 +13,13 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.checkpoint import load_network
 from edgeface.reference.config import CONFIGS
+from edgeface.reference.conventions import read_convention
 from edgeface.reference.data.crops import CROP_SCALE, crop_matrix
 from edgeface.reference.data.fusion import (
     EPOCH_FACES,
     Balanced,
     FusionBatches,
+    fused_targets,
     read_fused,
     unified_landmarks,
 )
@@ -263,12 +266,59 @@ def test_without_the_correction_it_stays_zero(model, fused, small_network):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"databases": ("300w", "atlantis")}, "databases must be some of 300w, .*atlantis"),
-        ({"databases": ()}, "databases must be some of"),
-        ({"network": "sfn"}, "absent for others"),
+        ({"databases": ("300w", "atlantis")}, "'atlantis' is no database: expected one of 300w"),
+        ({"databases": ("wflw",)}, "NAME=FOLDER"),
+        ({"databases": ()}, "needs databases"),
+        ({"network": "sfn"}, "no other takes any"),
         ({"correction": 1}, "correction must be true or false"),
     ],
 )
 def test_recipes_of_databases_are_checked(changes, message):
     with pytest.raises(InvalidInputError, match=message):
         recipe(**changes)
+
+
+def test_published_databases_join_in(tiny_packs, tmp_path, model, random):
+    """WFLW's files of 98 points beside a pack: its own split, its own part of the landmarks."""
+    convention = read_convention("98")
+    (tmp_path / "WFLW_images").mkdir()
+    lines = []
+    for i in range(10):
+        place = random.uniform(90, 110, 2)
+        points = convention.on(model.mean)[:, :2] * [60, -60] + place
+        pixels = random.integers(0, 256, (200, 200, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "WFLW_images" / f"{i}.png")
+        numbers = [*(points - 0.5).ravel(), 0, 0, 0, 0, *[0] * 6]
+        lines.append(" ".join(f"{n:.3f}" for n in numbers) + f" {i}.png")
+    lines.append("1 2 3 broken.png")
+    (tmp_path / "list_98pt_rect_attr_train.txt").write_text("\n".join(lines))
+    databases = ("300w", f"wflw={tmp_path}")
+    splits = [read_fused(tiny_packs, model, databases, v) for v in (False, True)]
+    counts = [int((split.database == 1).sum()) for split in splits]
+    assert sum(counts) == 10
+    assert min(counts) > 0
+    fused = splits[0]
+    assert len(fused.skipped) == 1
+    theirs = fused.weights[fused.database == 1] > 0
+    assert (theirs.sum(axis=1) == 64).all()  # 98 without the sliding and the pupils
+    chin = fused.landmarks.names.index("chin")
+    assert (fused.weights[:, chin] > 0).all()  # a landmark of both
+    batch = FusionBatches(fused, 128, augment=False).__getitems__([len(fused) - 1])
+    # the mean face, straight ahead: what the decoder says at 0
+    loss = FusionLoss(model, fused.landmarks)
+    zero = torch.eye(50)[:1], torch.zeros(1, 46), torch.zeros(1, 60)
+    mean = loss.decoder.shape(*zero)[0, :, :2].numpy() * [1, -1]
+    known = batch["weights"][0].numpy() > 0
+    ours, found = mean[known], batch["points"][0].numpy()[known]
+    ours, found = (p - p.mean(axis=0) for p in (ours, found))
+    scale = (ours * found).sum() / (ours * ours).sum()
+    np.testing.assert_allclose(found, scale * ours, atol=5e-3)
+    assert 0.3 < scale < 0.7
+
+
+def test_faces_without_any_label_are_refused():
+    landmarks = unified_landmarks(("300w",))
+    with pytest.raises(InvalidInputError, match="1 of 2 faces have no labelled point"):
+        points = np.ones((2, 68, 2), np.float32)
+        points[1] = np.nan
+        fused_targets({"68": points}, landmarks)

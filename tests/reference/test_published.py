@@ -5,13 +5,15 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from edgeface.errors import InvalidInputError
 from edgeface.reference.cli import main
 from edgeface.reference.conventions import read_convention
 from edgeface.reference.data.labelled import face_box, labels_from_landmarks
-from edgeface.reference.data.published import DATABASES, open_database
+from edgeface.reference.data.published import DATABASES, PublishedFace, open_database
+from edgeface.reference.data.published_crops import cut_faces
 from edgeface.reference.data.torch7 import read_t7
 from tests.reference.test_landmark_sets import write_image, write_pts
 
@@ -209,3 +211,39 @@ def test_labels_place_boxes_through_the_mean_face(face_model):
     sparse = face_model.landmarks(np.eye(50)[0], np.zeros(46))[None, :, :2] * [60, -60] + [100, 90]
     expected = labels_from_landmarks(sparse, face_model).boxes
     np.testing.assert_allclose(face_box(landmarks), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("scale", [25.0, 300.0])
+def test_cut_faces_keeps_points_on_their_pixels(tmp_path, face_model, scale):
+    """A white disc at every labelled corner of eyes and mouth is found at the crop's points."""
+    convention = read_convention("98")
+    size = int(3 * scale)
+    points = convention.on(face_model.mean)[:, :2] * [scale, -scale] + [size * 0.4, size * 0.5]
+    y, x = np.mgrid[:size, :size] + 0.5
+    image = np.full((size, size), 60.0)
+    names = ["nose tip", "chin", "right mouth corner", "left eye outer corner"]
+    marks = [convention.points.index(name) for name in names]
+    for place in points[marks]:
+        image[np.hypot(x - place[0], y - place[1]) < 0.05 * scale] = 255
+    Image.fromarray(np.repeat(image[..., None], 3, axis=2).astype(np.uint8)).save(
+        tmp_path / "a.png"
+    )
+    labelled = points.astype(np.float32)
+    labelled[convention.points.index("upper lip")] = np.nan
+    face = PublishedFace("a", "a", tmp_path / "a.png", labelled)
+    crops, boxes, moved = cut_faces([face], "98", face_model)
+    assert crops.shape == (1, 256, 256, 3)
+    assert np.isnan(moved).any(axis=2).sum() == 1
+    np.testing.assert_allclose((boxes[0, :2] + boxes[0, 2:]) / 2, [128, 128], atol=1e-3)
+    assert (boxes[0, 2:] - boxes[0, :2]).max() == pytest.approx(128, abs=1e-3)
+    y, x = np.mgrid[:256, :256] + 0.5
+    for mark in marks:
+        near = np.hypot(x - moved[0, mark, 0], y - moved[0, mark, 1]) < 10
+        weight = np.clip(crops[0, ..., 0] - 100.0, 0, None) * near
+        found = [(weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()]
+        np.testing.assert_allclose(found, moved[0, mark], atol=0.8)
+
+
+def test_cut_faces_of_none(face_model):
+    crops, boxes, points = cut_faces([], "98", face_model)
+    assert (crops.shape, boxes.shape, points.shape) == ((0, 256, 256, 3), (0, 4), (0, 98, 2))

@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from edgeface.boxes import iou_matrix
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.faces import Faces, place
 from edgeface.metadata import Metadata
-from edgeface.video.geometry import iou_matrix
 from tests.oracles import morphable
 
 SIZE = (240, 320)

@@ -1,0 +1,87 @@
+"""What int8 costs layer by layer: ``python -m edgeface.converters.sensitivity CHECKPOINT PHOTOS``.
+
+Each layer alone is quantised to int8, as an int8 file would quantise it, and the outputs are held
+against the float32 graph's on photos that did not set the ranges. A row a layer, the most harmful
+first; the last row has all of them at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from edgeface.converters import to_onnx
+from edgeface.converters.images import calibration_inputs, read_images
+from edgeface.converters.pipeline import MAX_CALIBRATION, describe, split
+from edgeface.converters.verify import NetworkBackend
+from edgeface.errors import EdgeFaceError
+from edgeface.model import Model
+from edgeface.reference.checkpoint import load_network
+
+Outputs = list[NDArray[np.float32]]
+ALL = "all layers"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m edgeface.converters.sensitivity")
+    parser.add_argument("checkpoint", type=Path, help="of edgeface-train")
+    parser.add_argument("photos", type=Path, help="folder of real photos")
+    arguments = parser.parse_args(argv)
+    try:
+        print(table(arguments.checkpoint, arguments.photos))
+    except EdgeFaceError as error:
+        print(f"sensitivity: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def table(checkpoint: Path, photos: Path) -> str:
+    """Signal-to-noise ratios of every output in dB, as a table in Markdown."""
+    trained = load_network(checkpoint)
+    metadata = describe(trained)
+    model = Model(NetworkBackend(trained, metadata))
+    sets = split(read_images(photos, MAX_CALIBRATION))
+    calibrating, judging = (calibration_inputs(model, images) for images in sets)
+    rows = dict(sensitivity(to_onnx.export(trained, metadata), calibrating, judging))
+    whole = rows.pop(ALL)
+    names = metadata.output_names
+    lines = [f"| layer | {' | '.join(f'{n} dB' for n in names)} |", "|---|" + "---:|" * len(names)]
+    for layer, ratios in [*sorted(rows.items(), key=lambda row: min(row[1])), (ALL, whole)]:
+        lines.append(f"| {layer} | " + " | ".join(f"{r:.1f}" for r in ratios) + " |")
+    return "\n".join(lines)
+
+
+def sensitivity(
+    model: onnx.ModelProto, calibrating: NDArray[np.uint8], judging: NDArray[np.uint8]
+) -> Iterator[tuple[str, list[float]]]:
+    """Each layer's name, and the outputs' signal-to-noise ratios in dB when it is int8."""
+    truth = _run(model, judging)
+    layers = to_onnx.layers(model)
+    for name, nodes in [*((layer, [layer]) for layer in layers), (ALL, layers)]:
+        found = _run(to_onnx.quantize(model, calibrating, nodes), judging)
+        yield name, [_decibel(a, b) for a, b in zip(truth, found, strict=True)]
+
+
+def _run(model: onnx.ModelProto, images: NDArray[np.uint8]) -> Outputs:
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    parts = [session.run(None, {to_onnx.INPUT: image[None]}) for image in images]
+    return [np.concatenate(branch) for branch in zip(*parts, strict=True)]
+
+
+def _decibel(truth: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    noise = float(np.square(truth - found, dtype=np.float64).sum())
+    return 10 * float(np.log10(np.square(truth, dtype=np.float64).sum() / max(noise, 1e-20)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Faces of published databases cut out as the packs' are: the box centred, filling half."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgeface.face_model import FaceModel
+from edgeface.metadata import PAD_VALUE
+from edgeface.reference.conventions import read_convention
+from edgeface.reference.conventions.mean_fit import fit_mean_face
+from edgeface.reference.data.labelled import face_box
+from edgeface.reference.data.published import PublishedFace
+
+Array = NDArray[Any]
+
+SIDE = 256
+"""Of the square crops, pixels; the longer side of a face's box is half of it."""
+
+
+def cut_faces(
+    faces: Iterable[PublishedFace], convention: str, model: FaceModel
+) -> tuple[NDArray[np.uint8], Array, Array]:
+    """Crops, boxes and points of faces labelled in one convention.
+
+    Parameters
+    ----------
+    faces : those of a `Database` that are wanted, in memory at once
+
+    Returns
+    -------
+    crops : uint8, shape (N, 256, 256, 3), RGB, grey outside the image
+    boxes : float32, shape (N, 4), xyxy, in the crops: the project's face box, found by
+        `fit_mean_face`
+    points : float32, shape (N, P, 2), in the crops; NaN where not labelled
+    """
+    known = read_convention(convention)
+    crops: list[NDArray[np.uint8]] = []
+    boxes: list[Array] = []
+    points: list[Array] = []
+    for face in faces:
+        _, landmarks = fit_mean_face(known, face.points[None], model)
+        box = face_box(landmarks)[0]
+        low, high = box[:2], box[2:]
+        half = float((high - low).max())
+        corner = (low + high) / 2 - half
+        zoom = SIDE / (2 * half)
+        crops.append(cut_square(face.pixels(), corner, 2 * half))
+        boxes.append(np.concatenate([low - corner, high - corner]) * zoom)
+        points.append((face.points - corner) * zoom)
+    return (
+        np.array(crops, np.uint8).reshape(-1, SIDE, SIDE, 3),
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(points, np.float32).reshape(-1, len(known.points), 2),
+    )
+
+
+def cut_square(pixels: NDArray[np.uint8], corner: Array, side: float) -> NDArray[np.uint8]:
+    """The square from ``corner`` on as a crop (256, 256, 3), antialiased, grey outside."""
+    start = np.floor(corner).astype(int)
+    room = int(np.ceil(side)) + 2
+    canvas = Image.new("RGB", (room, room), (PAD_VALUE,) * 3)
+    canvas.paste(Image.fromarray(pixels), (-int(start[0]), -int(start[1])))
+    x, y = (corner - start).tolist()
+    square = (x, y, x + side, y + side)
+    return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=square))
