@@ -47,9 +47,9 @@ def untrained(name, face_model):
 
 
 def last_layers(network):
-    """Those that give the outputs; pose follows the one of the others."""
+    """Those that give the outputs."""
     if isinstance(network, FusionNetwork):
-        return [network.fc]
+        return [network.identity, network.expression, network.correction, network.pose]
     return [head[-1] for head in network.heads]
 
 

@@ -42,8 +42,9 @@ class FusionNetwork(nn.Module):
 
     Notes
     -----
-    The layer's first ``head_units`` outputs go through a ReLU, without which the two layers would
-    be one, to the six of pose. The average over the last 4 x 4 places is a learned one.
+    The layer's rows are four modules, so that exported branches have quantisation scales of their
+    own. Its first ``head_units`` outputs go through a ReLU, without which the two layers would be
+    one, to the six of pose. The average over the last 4 x 4 places is a learned one.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -57,22 +58,22 @@ class FusionNetwork(nn.Module):
             channels = round(outputs * config.width)
         self.blocks = nn.Sequential(*blocks)
         self.pool = LearnedPool(channels, config.input_size // 32)
-        self.sizes = [config.head_units, NUM_IDENTITY, NUM_EXPRESSIONS, NUM_CORRECTION]
-        self.fc = nn.Linear(channels, sum(self.sizes))
+        self.hidden = nn.Linear(channels, config.head_units)
+        self.identity = nn.Linear(channels, NUM_IDENTITY)
+        self.expression = nn.Linear(channels, NUM_EXPRESSIONS)
+        self.correction = nn.Linear(channels, NUM_CORRECTION)
         self.pose = nn.Linear(config.head_units, NUM_VECTOR_POSE)
         identity, expression, _ = output_biases()
         with torch.no_grad():
-            start_at(self.fc, torch.cat([torch.zeros(config.head_units), identity, expression,
-                                         torch.zeros(NUM_CORRECTION)]))  # fmt: skip
-            self.fc.weight[: config.head_units] /= 0.3  # hidden units, not outputs
+            start_at(self.identity, identity)
+            start_at(self.expression, expression)
+            start_at(self.correction, torch.zeros(NUM_CORRECTION))
             start_at(self.pose, torch.zeros(NUM_VECTOR_POSE))
 
     def leave_uncorrected(self) -> None:
         """Make every correction 0, which it stays without a gradient."""
-        correction = self.fc.out_features - NUM_CORRECTION
-        with torch.no_grad():
-            self.fc.weight[correction:] = 0.0
-            self.fc.bias[correction:] = 0.0
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """uint8 (B, 128, 128, 3) RGB to the raw branches.
@@ -81,5 +82,5 @@ class FusionNetwork(nn.Module):
         ``pose`` (B, 6): the scale's logit, rotation vector, translation.
         """
         features = self.pool(self.blocks(torch.relu(self.stem(normalise(image)))))
-        hidden, identity, expression, correction = self.fc(features).split(self.sizes, dim=1)
-        return identity, expression, correction, self.pose(torch.relu(hidden))
+        pose = self.pose(torch.relu(self.hidden(features)))
+        return self.identity(features), self.expression(features), self.correction(features), pose

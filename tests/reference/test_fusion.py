@@ -318,7 +318,7 @@ def test_published_databases_join_in(tiny_packs, tmp_path, model, random):
 
 def test_faces_without_any_label_are_refused():
     landmarks = unified_landmarks(("300w",))
+    points = np.ones((2, 68, 2), np.float32)
+    points[1] = np.nan
     with pytest.raises(InvalidInputError, match="1 of 2 faces have no labelled point"):
-        points = np.ones((2, 68, 2), np.float32)
-        points[1] = np.nan
         fused_targets({"68": points}, landmarks)

@@ -105,7 +105,9 @@ def test_fusion_network_is_mobilenet_with_one_layer_of_outputs():
     products = sum(m.weight.numel() for m in convolutions)
     channels = [32, 64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]
     assert products == sum(9 * i + i * o for i, o in pairwise(channels)) == 3_184_224
-    assert network.fc.out_features == 64 + 50 + 46 + 60
+    layer = network.hidden, network.identity, network.expression, network.correction
+    assert [part.out_features for part in layer] == [64, 50, 46, 60]
+    assert {part.in_features for part in layer} == {1024}
     assert (network.pose.in_features, network.pose.out_features) == (64, 6)
     parameters, _ = count(CONFIGS["fusion"])
     assert parameters * 4 < 13e6
