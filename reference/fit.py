@@ -57,8 +57,14 @@ class Fit:
 
     def project(self, shapes: Array) -> Array:
         """Shapes (N, V, 3) in the ``model`` frame to points (N, V, 2) in ``image_px``."""
-        turned = np.einsum("nij,nvj->nvi", self.rotation, shapes)[..., :2]
-        return self.scale_px[:, None, None] * turned * [1, -1] + self.origin_px[:, None]
+        return self.place(shapes)[..., :2]
+
+    def place(self, shapes: Array) -> Array:
+        """`project` with depth, (N, V, 3): pixels towards the back, 0 at the model's origin."""
+        turned = np.einsum("nij,nvj->nvi", self.rotation, shapes)
+        placed = self.scale_px[:, None, None] * turned * [1, -1, -1]
+        placed[..., :2] += self.origin_px[:, None]
+        return placed
 
     def landmarks(self, model: FaceModel) -> Array:
         """The 68 fitted landmarks, (N, 68, 2), ``image_px``."""

@@ -15,7 +15,9 @@ LANDMARK_WEIGHT = 10.0
 IDENTITY_WEIGHT = 2e-4
 MEAN_WEIGHT = 1.0  # of the squared deviation of the mean's own weight from 1
 EXPRESSION_WEIGHT = 1e-3
-CORRECTION_WEIGHT = 1e-2
+CORRECTION_WEIGHT = 0.3
+"""Large against that of identities: the correction is for what they cannot reach."""
+DEPTH_WEIGHT = 5.0  # of the teacher's depth, where a face has it
 TEACHER_WEIGHT = 1.0  # of the teacher's expressions, where a face has them
 
 
@@ -25,8 +27,9 @@ class FusionLoss(nn.Module):
     Notes
     -----
     Deviations: a landmark enters by its distance, not the square, whose pull fades as errors get
-    small; expression coefficients also follow the teacher's where there are any, so that they keep
-    the meaning of their names. Identities are in standard deviations, so their W is 1; that of a
+    small; expression coefficients and the depth of the mesh also follow the teacher's where there
+    are any: the first so that they keep the meaning of their names, the second because 2D points
+    leave it to guesses. Identities are in standard deviations, so their W is 1; that of a
     correction is its harmonic's eigenvalue, the energy of a smooth field, and the constant, whose
     eigenvalue is 0, takes the next one's.
     """
@@ -51,22 +54,37 @@ class FusionLoss(nn.Module):
         target: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Raw (F, 50), (F, 46), (F, 60), (F, 6) against points in ``face_norm``."""
-        points = self.decoder.project(identity, expression, correction, pose)
-        distance = ((points - target["points"]).square().sum(dim=2) + 1e-8).sqrt()
+        placed = self.decoder.posed(identity, expression, correction, pose)
+        distance = ((placed[..., :2] - target["points"]).square().sum(dim=2) + 1e-8).sqrt()
         landmarks = (target["weights"] * distance).sum(dim=1).mean()
         seen = torch.sigmoid(expression)
         taught = torch.isfinite(target["expression"])
         apart = torch.where(taught, seen - torch.nan_to_num(target["expression"]), 0.0).abs()
         teacher = apart.sum() / taught.sum().clamp(min=1)
+        depth = apart_in_depth(placed[..., 2], target["depth"])
         tidy = (
             IDENTITY_WEIGHT * identity[:, 1:].square().sum(dim=1)
             + MEAN_WEIGHT * (identity[:, 0] - 1).square()
             + EXPRESSION_WEIGHT * seen.square().sum(dim=1)
             + CORRECTION_WEIGHT * (self.energy * correction.square()).sum(dim=1)
         ).mean()
-        total = LANDMARK_WEIGHT * landmarks + TEACHER_WEIGHT * teacher + tidy
+        total = LANDMARK_WEIGHT * landmarks + DEPTH_WEIGHT * depth + TEACHER_WEIGHT * teacher + tidy
         return total, {
             "landmarks": landmarks.detach(),
+            "depth": depth.detach(),
             "teacher": teacher.detach(),
             "tidy": tidy.detach(),
         }
+
+
+def apart_in_depth(depth: Tensor, target: Tensor) -> Tensor:
+    """Mean distance in depth of points (F, L) from targets, NaN where not known.
+
+    Depth has no origin in an image: the mean over a face's known points is taken off.
+    """
+    known = torch.isfinite(target)
+    count = known.sum(dim=1, keepdim=True).clamp(min=1)
+    apart = torch.where(known, depth - torch.nan_to_num(target), 0.0)
+    centred = torch.where(known, apart - apart.sum(dim=1, keepdim=True) / count, 0.0)
+    per_face = centred.abs().sum(dim=1, keepdim=True) / count
+    return per_face.sum() / known.any(dim=1).sum().clamp(min=1)

@@ -40,6 +40,7 @@ PACKS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Pack and conventions of the databases in the data folder; "+mesh": the teacher's labels too."""
 
 OUTLINE = 17  # the first of the 68 points, which slide on turned heads
+NUM_MESH = 478
 NUM_IRIS = 10  # the last points of the mesh, which the packs' readers leave out
 MIN_FACE_PX = 40.0  # on smaller faces the teacher guesses
 MIN_OVERLAP = 0.5  # of a mesh's box with the labelled one, else the mesh is of another face
@@ -53,6 +54,7 @@ class LabelledFaces:
     ----------
     crops : uint8, shape (N, 256, 256, 3); boxes : shape (N, 4), xyxy in them
     points : by convention, shape (N, P, 2), in them; NaN where not labelled
+    depth : shape (N, 478), of the mesh, pixels of the crops; NaN where not known
     expression : shape (N, 46); NaN where no teacher saw the face
     skipped : names of what could not be read
     """
@@ -60,6 +62,7 @@ class LabelledFaces:
     crops: NDArray[np.uint8]
     boxes: Array
     points: dict[str, Array]
+    depth: Array
     expression: Array
     skipped: list[str]
 
@@ -99,6 +102,7 @@ def read_database(
         kind, _, place = name.partition("=")
         return _read_published(kind, Path(place), model, validation)
     faces = add_turned(_read_pack(PACKS[name][0], folder, model, validation), model, turned, seed)
+    mesh = _mesh(faces)
     expression = np.full(faces.scores.shape, np.nan, np.float32)
     if "mesh" in conventions:
         seen = np.isfinite(faces.scores).all(axis=1)
@@ -106,14 +110,15 @@ def read_database(
     return LabelledFaces(
         crops=faces.crops,
         boxes=faces.targets.boxes,
-        points={c: _mesh(faces) if c == "mesh" else _human(faces) for c in conventions},
+        points={c: mesh[..., :2] if c == "mesh" else _human(faces) for c in conventions},
+        depth=mesh[..., 2] if "mesh" in conventions else np.full_like(mesh[..., 2], np.nan),
         expression=expression,
         skipped=faces.skipped,
     )
 
 
 def _mesh(faces: FaceSet) -> Array:
-    irises = np.full((len(faces.meshes), NUM_IRIS, 2), np.nan, np.float32)
+    irises = np.full((len(faces.meshes), NUM_IRIS, 3), np.nan, np.float32)
     return np.concatenate([faces.meshes, irises], axis=1)
 
 
@@ -134,9 +139,14 @@ def _read_published(kind: str, folder: Path, model: FaceModel, validation: bool)
         == validation
     ]
     crops, boxes, points = cut_faces(wanted, database.convention, model)
-    unknown = np.full((len(wanted), 46), np.nan, np.float32)
+    unknown = np.full((len(wanted), NUM_MESH + 46), np.nan, np.float32)
     return LabelledFaces(
-        crops, boxes, {database.convention: points}, unknown, list(database.skipped)
+        crops=crops,
+        boxes=boxes,
+        points={database.convention: points},
+        depth=unknown[:, :NUM_MESH],
+        expression=unknown[:, NUM_MESH:],
+        skipped=list(database.skipped),
     )
 
 
@@ -183,7 +193,8 @@ def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
         scale_px=(fit.scale_px * zoom).astype(np.float32),
         origin_px=((fit.origin_px - corner) * zoom[:, None]).astype(np.float32),
     )
-    meshes = (labels["mesh"][rows[kept]][..., :2] - corner[:, None]) * zoom[:, None, None]
+    origin = np.pad(corner, ((0, 0), (0, 1)))[:, None]
+    meshes = (labels["mesh"][rows[kept]] - origin) * zoom[:, None, None]
     return FaceSet(
         crops=np.array(crops, np.uint8).reshape(-1, SIDE, SIDE, 3),
         targets=from_fit(fit, model),

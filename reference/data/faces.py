@@ -24,8 +24,8 @@ class FaceSet:
     """Crops (N, 256, 256, 3) uint8 with their targets; ``skipped`` names corrupt images.
 
     ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none; ``meshes``
-    (N, 468, 2) and ``scores`` (N, 46) the teacher's own vertices and expressions, NaN where it saw
-    no face.
+    (N, 468, 3), z towards the back, and ``scores`` (N, 46) the teacher's own vertices and
+    expressions, NaN where it saw no face.
     """
 
     crops: NDArray[np.uint8]
@@ -73,7 +73,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
         crops=crops,
         targets=targets,
         labelled=labelled,
-        meshes=pack.labels["mesh"][index, :, :2],
+        meshes=pack.labels["mesh"][index],
         scores=scores[index],
         pack=np.full(len(index), pack.name),
         fit=fit,

@@ -41,6 +41,7 @@ class FusedFaces:
     points : float32, shape (N, L, 2), in them; 0 where ``weights`` is
     weights : float32, shape (N, L), summing to 1: Eq. 1's mask over its sum. A face labelled in
         several conventions gives each an equal share.
+    depth : float32, shape (N, L), towards the back, in them; NaN where not known
     expression : float32, shape (N, 46); NaN where no teacher saw the face
     skipped : names of corrupt images
     """
@@ -52,6 +53,7 @@ class FusedFaces:
     boxes: Array
     points: Array
     weights: Array
+    depth: Array
     expression: Array
     skipped: list[str]
 
@@ -92,9 +94,19 @@ def read_fused(
         boxes=np.concatenate([faces.boxes for faces in sets]),
         points=np.concatenate([points for points, _ in targets]),
         weights=np.concatenate([weights for _, weights in targets]),
+        depth=_unified_depth(np.concatenate([faces.depth for faces in sets]), landmarks),
         expression=np.concatenate([faces.expression for faces in sets]),
         skipped=[name for faces in sets for name in faces.skipped],
     )
+
+
+def _unified_depth(depth: Array, landmarks: UnifiedLandmarks) -> Array:
+    """Depth (N, 478) of the mesh at the unified landmarks, (N, L)."""
+    found = np.full((len(depth), len(landmarks.names)), np.nan, np.float32)
+    if "mesh" in landmarks.columns:
+        column = landmarks.columns["mesh"]
+        found[:, column[column >= 0]] = depth[:, column >= 0]
+    return found
 
 
 def fused_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tuple[Array, Array]:
@@ -145,12 +157,15 @@ class FusionBatches(Dataset[Batch]):
         width = pictures.shape[2]
         boxes, points = faces.boxes[index], faces.points[index]
         weights, expression = faces.weights[index], faces.expression[index]
+        depth = faces.depth[index]
         mirror = faces.landmarks.mirror
         boxes[flipped] = boxes[flipped][:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0]
         points[flipped] = points[flipped][:, mirror] * [-1, 1] + [width, 0]
         weights[flipped] = weights[flipped][:, mirror]
+        depth[flipped] = depth[flipped][:, mirror]
         expression[flipped] = expression[flipped][:, EXPRESSION_MIRROR]
         matrices = np.stack([crop_matrix(box, self.size, random)[0] for box in boxes])
+        zoom = np.sqrt(np.linalg.det(matrices[:, :, :2]))
         placed = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
         flip = np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
         matrices[flipped] = matrices[flipped] @ flip  # the pixels are still the unflipped ones
@@ -159,6 +174,9 @@ class FusionBatches(Dataset[Batch]):
         return {
             "image": jitter(pixels) if self.augment else pixels,
             "points": torch.from_numpy(norm.astype(np.float32)),
+            "depth": torch.from_numpy(
+                (depth * zoom[:, None] / (self.size / CROP_SCALE)).astype(np.float32)
+            ),
             "weights": torch.from_numpy(weights),
             "expression": torch.from_numpy(expression),
         }

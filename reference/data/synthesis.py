@@ -100,9 +100,9 @@ def moved_targets(targets: Targets, old: Fit, new: Fit, model: FaceModel) -> Tar
 
 
 def _moved_meshes(meshes: Array, old: Fit, new: Fit, model: FaceModel) -> Array:
-    """The teacher's vertices (N, V, 2) after the move; what they say beyond the old fit stays."""
+    """The teacher's vertices (N, V, 3) after the move; what they say beyond the old fit stays."""
     shapes = [model.vertices(f.identity, f.expression) for f in (old, new)]
-    moved = meshes + new.project(shapes[1]) - old.project(shapes[0])
+    moved = meshes + new.place(shapes[1]) - old.place(shapes[0])
     return moved.astype(np.float32)
 
 

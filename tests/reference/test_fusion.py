@@ -209,10 +209,12 @@ def test_loss_is_the_masked_distance_and_the_regularisers(model, random):
     weights = torch.zeros(3, len(landmarks.names))
     weights[:, :51] = 1 / 51
     unknown = torch.full((3, 46), torch.nan)
-    target = {"points": moved, "weights": weights, "expression": unknown}
+    target = {"points": moved, "weights": weights, "expression": unknown,
+              "depth": torch.full(weights.shape, torch.nan)}  # fmt: skip
     total, parts = loss(*raw, target)
     assert parts["landmarks"] == pytest.approx(0.05, rel=1e-3)
     assert parts["teacher"] == 0
+    assert parts["depth"] == 0
     # what the mask leaves out changes nothing
     moved[:, 51:] += 100.0
     assert loss(*raw, target)[0] == pytest.approx(total.item())
@@ -223,6 +225,13 @@ def test_loss_is_the_masked_distance_and_the_regularisers(model, random):
     assert tidy[0] < tidy[1]
     other = identity * torch.tensor([1.2] + [1.0] * 49)
     assert loss(other, expression, correction, pose, target)[1]["tidy"] > parts["tidy"] + 0.03
+    # depth is compared where it is known, and has no origin
+    depth = loss.decoder.posed(*raw)[..., 2] + 7.0
+    depth[1:] = torch.nan
+    depth[0, 60:] = torch.nan
+    assert loss(*raw, target | {"depth": depth})[1]["depth"] < 1e-5
+    depth[0, :30] += 0.02
+    assert loss(*raw, target | {"depth": depth})[1]["depth"] == pytest.approx(0.01, rel=1e-3)
     # the teacher's expressions, where there are any
     known = torch.sigmoid(expression) + 0.1
     known[1:] = torch.nan
@@ -322,3 +331,21 @@ def test_faces_without_any_label_are_refused():
     points[1] = np.nan
     with pytest.raises(InvalidInputError, match="1 of 2 faces have no labelled point"):
         fused_targets({"68": points}, landmarks)
+
+
+def test_depth_is_that_of_the_mesh(fused, model):
+    """The tiny packs' meshes are exact: posed by their own fit, depth and points agree."""
+    rows = np.flatnonzero(np.isfinite(fused.depth).any(axis=1))[:6].tolist()
+    batch = FusionBatches(fused, 128, augment=False).__getitems__(rows)
+    mesh = fused.landmarks.columns["mesh"][:468]
+    flat, depth = batch["points"][:, mesh].numpy(), batch["depth"][:, mesh].numpy()
+    points = np.concatenate([flat, depth[..., None]], axis=2) * [1, -1, -1]
+    for posed in points:
+        # up to identity and expression the mean face, turned and scaled: by Procrustes
+        ours, theirs = model.mean - model.mean.mean(axis=0), posed - posed.mean(axis=0)
+        u, size, v = np.linalg.svd(theirs.T @ ours)
+        assert np.linalg.det(u @ v) > 0
+        scale = size.sum() / (ours**2).sum()
+        rest = theirs - scale * ours @ (u @ v).T
+        assert np.sqrt((rest**2).sum(axis=1).mean()) < 0.12 * scale
+    assert np.isnan(fused.depth[fused.database == 1]).all()  # people label no depth
