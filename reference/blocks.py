@@ -147,6 +147,24 @@ class MultiScale(nn.Module):
         )
 
 
+class Surroundings(nn.Module):
+    """ReLU, and what a depthwise convolution sees around every place; starts as the ReLU alone.
+
+    Where on a face a feature fired, a cell can tell only from those around it: what `LearnedPool`
+    is to a crop.
+    """
+
+    def __init__(self, channels: int, side: int) -> None:
+        super().__init__()
+        self.around = nn.Conv2d(channels, channels, side, padding=side // 2, groups=channels)
+        nn.init.zeros_(self.around.weight)
+        nn.init.zeros_(self.around.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(x)
+        return torch.relu(x + self.around(x))
+
+
 class LearnedPool(nn.Module):
     """Global pooling with one learned weight a place and channel, starting as the average.
 

@@ -33,6 +33,7 @@ class NetworkConfig:
     head_units : of the hidden layer of each head
     stride : input pixels a grid cell, 16 or 32; MFN only
     anchors : (width, height) of the box priors, input px; MFN only
+    reach : side of what each head's hidden units see around their cell, cells; MFN only, 0: nothing
     width : of MobileNet's blocks, as a share of its channels; fusion only
     """
 
@@ -45,6 +46,7 @@ class NetworkConfig:
     head_units: int
     stride: int = 0
     anchors: tuple[tuple[float, float], ...] = ()
+    reach: int = 0
     width: float = 1.0
 
     def __post_init__(self) -> None:
@@ -87,7 +89,7 @@ CONFIGS: dict[str, NetworkConfig] = {
     "sfn": NetworkConfig("sfn", True, 128, 64, (16, 32, 48), (64, 128, 176), 64),
     "sfn-single": NetworkConfig("sfn", False, 128, 64, (16, 32, 48), (64, 128, 176), 64),
     "mfn": NetworkConfig(
-        "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS
+        "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS, reach=7
     ),
     "mfn-9x9": NetworkConfig(
         "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 32, ANCHORS

@@ -102,6 +102,15 @@ def root_mean_square(difference: Tensor) -> Tensor:
     return (difference.square().sum(dim=2).mean(dim=1) + 1e-8).sqrt()
 
 
+def shares(weights: Tensor, group: Tensor) -> Tensor:
+    """Weights (F,) scaled so that every group's, numbered by ``group`` (F,), have the same sum.
+
+    All of them sum to one.
+    """
+    sums = weights.new_zeros(int(group.max()) + 1).index_add(0, group, weights)
+    return weights / sums[group] / (sums > 0).sum()
+
+
 def decode_boxes(detection: Tensor, anchors: Tensor, stride: int) -> Tensor:
     """Raw detection (B, S, S, A, 5) to boxes (B, S, S, A, 4) as centre and size, input px.
 
@@ -150,8 +159,9 @@ class GridLoss(nn.Module):
     -----
     Objectness aims at the IoU of the predicted box, as the appendix's ``b_o``. The boxes' squared
     errors of YOLO are replaced by GIoU, which does not depend on the face's size. Landmarks are
-    measured where they fall in the image, so that they pull on the boxes too (appendix 7.2). A
-    face weighs ``side / (side + BLUR)`` in the mean of Eq. 3's terms.
+    measured where they fall in the image, so that they pull on the boxes too (appendix 7.2). In
+    the mean of Eq. 3's terms every image counts alike, lest crowds drown portraits, and in an image
+    a face weighs ``side / (side + BLUR)``.
     """
 
     anchors: Tensor
@@ -193,9 +203,8 @@ class GridLoss(nn.Module):
             points = points + own[:, None, :2]
             rmse = root_mean_square(points - batch["landmarks"][face]) / longer
             terms = self.face.coefficients(*raw, target)
-            clarity = longer / (longer + BLUR)
-            shape_terms = decay(epoch) * terms + LANDMARK_WEIGHT * rmse
-            total = total + (clarity * shape_terms).sum() / clarity.sum()
+            weight = shares(longer / (longer + BLUR), batch["image_index"][face])
+            total = total + (weight * (decay(epoch) * terms + LANDMARK_WEIGHT * rmse)).sum()
             log |= {"landmarks": rmse.mean().detach(), "coefficients": terms.mean().detach()}
         return total, log
 

@@ -37,7 +37,7 @@ SCALES = (0.25, 5.0)
 SMALLEST = 0.02  # of the input; smaller faces are neither demanded nor forbidden
 VISIBLE = 0.5  # share of a box that must lie inside the view
 MAX_ANGLE_RAD = np.deg2rad(20.0)
-SHARES = {"photo": 0.4, "empty": 0.08, "single": 0.25, "mosaic": 0.17, "crowd": 0.1}
+SHARES = {"photo": 0.38, "empty": 0.07, "single": 0.3, "mosaic": 0.16, "crowd": 0.09}
 EPOCH_VIEWS = 3200
 
 

@@ -17,6 +17,9 @@ from edgeface.reference.metrics import yaw_from_rotation
 
 Array = NDArray[Any]
 
+MOUTH_CORNERS = ((60, 48), (64, 54))
+"""Inner and outer, of the 68."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -56,13 +59,17 @@ def from_fit(fit: Fit, model: FaceModel, landmarks: Array | None = None) -> Targ
     """Targets of fitted faces; labelled ``landmarks`` (N, 68, 2) replace the fitted ones.
 
     On a turned head, labelled outlines (0..16) slide along the silhouette, where the model's stay
-    on the surface: beyond 20 degrees of yaw the fitted outline is the target.
+    on the surface: beyond 20 degrees of yaw the fitted outline is the target. So are the fitted
+    inner corners of mouths whose labels only repeat the outer ones.
     """
     fitted = fit.landmarks(model)
     if landmarks is not None:
         turned = np.abs(yaw_from_rotation(fit.rotation)) > 20.0
         labelled = landmarks.copy()
         labelled[turned, :17] = fitted[turned, :17]
+        for inner, outer in MOUTH_CORNERS:
+            repeated = (landmarks[:, inner] == landmarks[:, outer]).all(axis=1)
+            labelled[repeated, inner] = fitted[repeated, inner]
         fitted = labelled
     count = len(fitted)
     return Targets(

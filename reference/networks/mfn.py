@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgeface.reference.blocks import Backbone, MultiScale, conv_bn, normalise
+from edgeface.reference.blocks import Backbone, MultiScale, Surroundings, conv_bn, normalise
 from edgeface.reference.config import (
     NUM_BOX,
     NUM_EXPRESSIONS,
@@ -43,7 +43,8 @@ class MultiFaceNetwork(nn.Module):
 
     Detection and identity see the last three and two resolutions, expression all, pose the last
     (multi-scale); single-scale is Tiny DarkNet with one convolution to all outputs. With cells of
-    16 px the grid is that of the last resolution but one, and pose sees two.
+    16 px the grid is that of the last resolution but one, and pose sees two. With ``reach``, hidden
+    units also see those of the cells around.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -64,7 +65,9 @@ class MultiFaceNetwork(nn.Module):
                 self.heads.append(
                     nn.Sequential(
                         conv_bn(scale.channels, config.head_units, 1),
-                        nn.ReLU(),
+                        Surroundings(config.head_units, config.reach)
+                        if config.reach
+                        else nn.ReLU(),
                         nn.Conv2d(config.head_units, outputs * num_anchors, 1),
                     )
                 )

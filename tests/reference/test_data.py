@@ -24,7 +24,13 @@ from edgeface.reference.data.packs import (
 )
 from edgeface.reference.data.photos import read_photos
 from edgeface.reference.data.scenes import SceneBatches, keep_visible, letterboxed, render
-from edgeface.reference.data.targets import Mirror, concatenate, rotation_to_quaternion, warp
+from edgeface.reference.data.targets import (
+    Mirror,
+    concatenate,
+    from_fit,
+    rotation_to_quaternion,
+    warp,
+)
 from edgeface.reference.data.weak import weakly_labelled
 from edgeface.reference.facemodel.alignment import LANDMARK_MIRROR
 from edgeface.reference.morphable import quaternion_to_rotation
@@ -97,6 +103,16 @@ def test_faces_without_a_mesh_are_fitted_to_their_landmarks(faces):
     labelled = np.isfinite(faces.labelled).all(axis=(1, 2))
     assert np.median(error[labelled]) < 0.01  # labels are the targets
     assert set(faces.pack[~labelled]) == {"faces-expressive"}
+
+
+def test_a_corner_that_repeats_another_is_no_label(faces, face_model):
+    fitted = faces.fit.landmarks(face_model)
+    labelled = fitted + np.float32(3)
+    labelled[::2, 60] = labelled[::2, 48]
+    found = from_fit(faces.fit, face_model, labelled).landmarks
+    np.testing.assert_allclose(found[::2, 60], fitted[::2, 60], atol=1e-4)
+    np.testing.assert_allclose(found[1::2, 60], labelled[1::2, 60], atol=1e-4)
+    np.testing.assert_allclose(found[:, 48], labelled[:, 48], atol=1e-4)
 
 
 def test_mirror_twice_is_nothing(faces, face_model):

@@ -14,6 +14,7 @@ from edgeface.reference.losses import (
     disagreement,
     generalised_iou,
     pairwise_iou,
+    shares,
 )
 from edgeface.reference.morphable import MorphableModel, quaternion_to_rotation, unit_quaternion
 from tests.oracles import detection as oracle
@@ -176,6 +177,12 @@ def test_grid_loss_learns_shapes_from_large_faces_first(face_model):
         grad = outputs[1].grad.reshape(1, 9, 9, 5, 50)[cell].abs().sum(1)
         pulls.append(float(grad[face == 0].mean() / grad[face == 1].mean()))
     assert pulls[1] / pulls[0] == pytest.approx((9 / 10) / (1 / 2), rel=1e-3)
+
+
+def test_every_image_has_the_same_share_of_the_loss():
+    weights, images = torch.tensor([1.0, 3, 2, 2]), torch.tensor([0, 0, 3, 2])
+    found = shares(weights, images)
+    np.testing.assert_allclose(found, np.array([1 / 4, 3 / 4, 1, 1]) / 3, rtol=1e-6)
 
 
 def test_grid_loss_falls_to_the_truth(face_model):

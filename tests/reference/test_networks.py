@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.reference.blocks import Context, Fire, LearnedPool, MultiScale, SlimBranch
+from edgeface.reference.blocks import (
+    Context,
+    Fire,
+    LearnedPool,
+    MultiScale,
+    SlimBranch,
+    Surroundings,
+)
 from edgeface.reference.config import CONFIGS, NetworkConfig
 from edgeface.reference.describe import count
 from edgeface.reference.networks import build_network
@@ -78,6 +85,18 @@ def test_context_repeats_each_cell_twice_each_way():
     up = context(torch.randn(1, 8, 3, 3))
     assert up.shape == (1, 4, 6, 6)
     torch.testing.assert_close(up[..., ::2, ::2], up[..., 1::2, 1::2])
+
+
+def test_surroundings_start_as_a_relu_and_reach_so_far():
+    around = Surroundings(3, 5)
+    x = torch.randn(1, 3, 9, 9)
+    torch.testing.assert_close(around(x), torch.relu(x))
+    torch.nn.init.ones_(around.around.weight)
+    spike = torch.zeros(1, 3, 9, 9)
+    spike[0, 1, 4, 4] = 1
+    seen = around(spike)[0]
+    assert seen[1, 2:7, 2:7].min() == 1
+    assert seen.sum() == 25 + 1  # 5 x 5 places of its own channel, itself twice
 
 
 def test_learned_pool_starts_as_the_average():
