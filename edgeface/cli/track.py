@@ -72,7 +72,9 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
         "sfn while there are few faces",
     )
     parser.add_argument("--model", default="mfn", help="model file that detects (default: mfn)")
-    parser.add_argument("--crop-model", default="sfn", help="model file for crops (default: sfn)")
+    parser.add_argument(
+        "--crop-model", default="sfn", help="sfn (default), fusion or a model file, for crops"
+    )
     parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
     parser.add_argument("--threads", type=int, default=0, help="of networks and encoder; 0: all")
 
