@@ -121,7 +121,8 @@ def fused_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tupl
     points = np.zeros((count, len(landmarks.names), 2), np.float32)
     weights = np.zeros(points.shape[:2], np.float32)
     for name, labelled in labels.items():
-        rows = np.flatnonzero(np.isfinite(labelled).all(axis=2).any(axis=1))
+        known = np.asarray(np.isfinite(labelled).all(axis=2))
+        rows = np.flatnonzero(known.any(axis=1))
         target, mask = landmarks.targets(name, labelled[rows])
         weight = mask / mask.sum(axis=1, keepdims=True)
         points[rows] += weight[..., None] * target
