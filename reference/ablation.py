@@ -17,8 +17,9 @@ FACES = "faces68-300w"
 PHOTOS = f"multiface-wider{TEACHER}"
 
 
-def _sfn(network: str = "sfn", **changes: float) -> Recipe:
-    return Recipe(network, epochs=1, batch_size=32, precision="bf16-mixed", **changes)
+def _sfn(network: str = "sfn", turned: float = 0.0, disentangle: float = 0.0) -> Recipe:
+    return Recipe(network, epochs=1, batch_size=32, precision="bf16-mixed", turned=turned,
+                  disentangle=disentangle)  # fmt: skip
 
 
 def _mfn(network: str = "mfn-9x9", labels: Labels = "teacher") -> Recipe:
