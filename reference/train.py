@@ -174,14 +174,18 @@ def train(
     if recipe.config.kind == "fusion":
         model = with_harmonics(model)
     learning, validating = (batches(recipe, model, folder, v, workers) for v in (False, True))
-    checkpoints = ModelCheckpoint(dirpath=out, filename="best", monitor="validation_loss",
-                                  save_last=True, enable_version_counter=False)  # fmt: skip
+    # Lightning's own save_last skips epochs in which the monitored loss did not improve
+    checkpoints = [
+        ModelCheckpoint(dirpath=out, filename="best", monitor="validation_loss",
+                        enable_version_counter=False),
+        ModelCheckpoint(dirpath=out, filename=Path(LAST).stem, enable_version_counter=False),
+    ]  # fmt: skip
     trainer = lightning.Trainer(
         max_epochs=recipe.epochs,
         devices=processes(),
         precision=recipe.precision,
         accumulate_grad_batches=recipe.accumulate,
-        callbacks=[checkpoints, averaging(recipe.ema_decay), TQDMProgressBar(refresh_rate=10)],
+        callbacks=[*checkpoints, averaging(recipe.ema_decay), TQDMProgressBar(refresh_rate=10)],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
         gradient_clip_val=5.0,
         num_sanity_val_steps=0,
