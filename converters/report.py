@@ -20,22 +20,17 @@ import numpy as np
 from edgeface.backends import BACKENDS
 from edgeface.converters.verify import open_written
 from edgeface.errors import EdgeFaceError, InvalidInputError
-from edgeface.model import Model, load
+from edgeface.model import load
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import data_dir
-from edgeface.reference.data.validation import TEACHER, read_packs
-from edgeface.reference.evaluate import model_predictor, run
-from edgeface.reference.report import report as figures_of
+from edgeface.reference.evaluate import model_predictor
+from edgeface.reference.headline import AP50, headline, judging_images
 
-FACES = "faces68-300w"
-"""The faces with human labels, of which NME, expression and pose errors are told."""
-PHOTOS = f"multiface-wider{TEACHER}"
-"""The photos of which AP50 is told, for faces of at least 5 % of the photo on both sides."""
 ROUNDS = 12
 CALLS = 8
 COLUMNS = {
     "MB": "{:.2f}", "weights MB": "{:.2f}", "landmarks %": "{:.4f}", "least dB": "{:.1f}",
-    "AP50": "{:.2f}", "NME-51": "{:.3f}", "expression": "{:.4f}", "pose deg": "{:.2f}",
+    AP50: "{:.2f}", "NME-51, %": "{:.3f}", "expression": "{:.4f}", "pose, deg": "{:.2f}",
     "ms, 1 thread": "{:.2f}", "ms, 2 threads": "{:.2f}",
 }  # fmt: skip
 
@@ -109,25 +104,10 @@ def _accuracy(path: Path, data: Path, images: list[LabelledImage], store: Path) 
         print(f"evaluating {path.name}", file=sys.stderr, flush=True)
         model = open_written(path)
         if not images:
-            packs = read_packs(data, model.face_model)
-            images += [i for i in packs if i.group in (FACES, PHOTOS)]
-        known[key] = _evaluate(model, images)
+            images += judging_images(data, model.face_model)
+        known[key] = headline(model_predictor(model), images)
         store.write_text(json.dumps(known, indent=1))
     return known[key]
-
-
-def _evaluate(model: Model, images: list[LabelledImage]) -> dict[str, float]:
-    detects = model.metadata.detects
-    groups = figures_of([r for r, _ in run(model_predictor(model), images)], detects)
-    faces = groups[FACES]
-    figures = {
-        "NME-51": faces["landmarks"]["all faces"]["eyes 51"],
-        "expression": faces["expression"]["all faces"]["error"],
-        "pose deg": faces["head pose, deg"]["all faces"]["mean of three"],
-    }
-    if detects:
-        figures["AP50"] = 100 * groups[PHOTOS]["detection"]["faces from 5% of the photo"]["AP50"]
-    return figures
 
 
 def _latencies_ms(paths: list[Path], num_threads: int) -> dict[Path, float]:

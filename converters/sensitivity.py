@@ -17,6 +17,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from edgeface.compare import decibels
 from edgeface.converters import to_onnx
 from edgeface.converters.images import calibration_inputs, read_images
 from edgeface.converters.pipeline import MAX_CALIBRATION, describe, split
@@ -67,7 +68,10 @@ def sensitivity(
     layers = to_onnx.layers(model)
     for name, nodes in [*((layer, [layer]) for layer in layers), (ALL, layers)]:
         found = _run(to_onnx.quantize(model, calibrating, nodes), judging)
-        yield name, [_decibel(a, b) for a, b in zip(truth, found, strict=True)]
+        yield (
+            name,
+            [decibels(_energy(a), _energy(a - b)) for a, b in zip(truth, found, strict=True)],
+        )
 
 
 def _run(model: onnx.ModelProto, images: NDArray[np.uint8]) -> Outputs:
@@ -78,9 +82,8 @@ def _run(model: onnx.ModelProto, images: NDArray[np.uint8]) -> Outputs:
     return [np.concatenate(branch) for branch in zip(*parts, strict=True)]
 
 
-def _decibel(truth: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-    noise = float(np.square(truth - found, dtype=np.float64).sum())
-    return 10 * float(np.log10(np.square(truth, dtype=np.float64).sum() / max(noise, 1e-20)))
+def _energy(values: NDArray[np.float32]) -> float:
+    return float(np.square(values, dtype=np.float64).sum())
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ PRECISIONS = ("fp32", "fp16", "w8", "int8")
 CALIBRATED = ("int8",)
 OPSET = 18
 INPUT = "image"
+WEIGHTED = ("Conv", "Gemm")
 
 
 def export(trained: TrainedNetwork, metadata: Metadata) -> onnx.ModelProto:
@@ -94,7 +95,7 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Weights as int8 with one scale an output channel; arithmetic stays float32."""
-    weights = {n.input[1] for n in model.graph.node if n.op_type in ("Conv", "Gemm")}
+    weights = {n.input[1] for n in model.graph.node if n.op_type in WEIGHTED}
     kept = [i for i in model.graph.initializer if i.name not in weights]
     for initializer in [i for i in model.graph.initializer if i.name in weights]:
         values = numpy_helper.to_array(initializer)
@@ -117,7 +118,7 @@ def _quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def layers(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes that have weights, in the order of the graph."""
-    return [node.name for node in model.graph.node if node.op_type in ("Conv", "Gemm")]
+    return [node.name for node in model.graph.node if node.op_type in WEIGHTED]
 
 
 def quantize(

@@ -118,11 +118,14 @@ def compare(
         raise InvalidInputError("comparing two models needs at least one image")
     for name, (absolute, count, signal, noise) in raw.items():
         result.values[f"{name} mean"] = float(absolute / count)
-        # identical outputs have no noise; 200 dB is more than float32 can hold
-        decibel = 10 * np.log10(signal / noise) if noise else 200.0
-        result.values[f"{name} dB"] = float(decibel)
+        result.values[f"{name} dB"] = decibels(signal, noise)
     result.values |= tally.summary()
     return result
+
+
+def decibels(signal: float, noise: float) -> float:
+    """The ratio of two sums of squares; without noise 200, more than float32 can hold."""
+    return float(10 * np.log10(signal / noise)) if noise else 200.0
 
 
 class FaceFinder:

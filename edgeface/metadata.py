@@ -17,13 +17,13 @@ FACE_MODEL_KEY = "edgeface_face_model"
 SCHEMA_VERSION = (1, 2)
 PAD_VALUE = 127
 
+_SHAPE = {"identity": 50, "expression": 46}
 OUTPUTS = {
-    "sfn": ("identity", "expression", "pose"),
-    "mfn": ("detection", "identity", "expression", "pose"),
-    "fusion": ("identity", "expression", "correction", "pose"),
+    "sfn": _SHAPE | {"pose": 8},
+    "mfn": {"detection": 5} | _SHAPE | {"pose": 8},
+    "fusion": _SHAPE | {"correction": 60, "pose": 6},
 }
-WIDTHS = {"detection": 5, "identity": 50, "expression": 46, "pose": 8}
-FUSION_WIDTHS = {"identity": 50, "expression": 46, "correction": 60, "pose": 6}
+"""The outputs of each kind in order, and how many values of a face they hold."""
 POSE_SLICES = {"quaternion_wxyz": (0, 4), "translation": (4, 7), "scale_logit": (7, 8)}
 FUSION_POSE_SLICES = {"scale_logit": (0, 1), "rotation_vector": (1, 4), "translation_2d": (4, 6)}
 
@@ -75,16 +75,15 @@ class Metadata:
     @property
     def output_names(self) -> tuple[str, ...]:
         """The network's outputs in order."""
-        return OUTPUTS[self.kind]
+        return tuple(OUTPUTS[self.kind])
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """Shape of one output for one image, without the batch axis."""
-        if self.kind == "fusion":
-            return (FUSION_WIDTHS[name],)
-        if self.kind == "sfn":
-            return (WIDTHS[name],)
+        width = OUTPUTS[self.kind][name]
+        if not self.detects:
+            return (width,)
         cells = self.input_size // self.stride
-        return (cells, cells, len(self.anchors) * WIDTHS[name])
+        return (cells, cells, len(self.anchors) * width)
 
     def to_json(self) -> str:
         """The JSON text, with the derived entries that spare other programs the arithmetic."""
@@ -153,7 +152,7 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
             raise MetadataError(f"{source}: the metadata lacks {key!r}")
         if not isinstance(values[key], (int, float) if kind_of is float else kind_of):
             raise MetadataError(f"{source}: {key!r} must be a {kind_of.__name__}")
-    if len(values["expression_names"]) != WIDTHS["expression"]:
+    if len(values["expression_names"]) != _SHAPE["expression"]:
         raise MetadataError(f"{source}: expected 46 expression names")
     try:
         anchors = tuple((float(w), float(h)) for w, h in values.get("anchors", []))

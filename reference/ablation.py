@@ -7,14 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeface.errors import InvalidInputError
-from edgeface.reference.data.validation import TEACHER, read_packs
-from edgeface.reference.evaluate import open_predictor, run
+from edgeface.face_model import default_face_model
+from edgeface.reference.evaluate import open_predictor
+from edgeface.reference.headline import AP50, PHOTOS, headline, judging_images
 from edgeface.reference.recipe import Labels, Recipe
-from edgeface.reference.report import report
 from edgeface.reference.train import train
-
-FACES = "faces68-300w"
-PHOTOS = f"multiface-wider{TEACHER}"
 
 
 def _sfn(network: str = "sfn", turned: float = 0.0, disentangle: float = 0.0) -> Recipe:
@@ -40,7 +37,7 @@ VARIANTS: dict[str, Recipe] = {
 """Each differs from ``sfn`` or ``mfn-9x9`` in one thing."""
 
 COLUMNS = {
-    "AP50, %": "{:.1f}", "NME-51, %": "{:.2f}", "NME-68, %": "{:.2f}",
+    AP50: "{:.1f}", "NME-51, %": "{:.2f}", "NME-68, %": "{:.2f}",
     "expression": "{:.4f}", "pose, deg": "{:.2f}", "missed, %": "{:.1f}",
 }  # fmt: skip
 
@@ -63,38 +60,19 @@ def ablate(names: list[str], epochs: int, folder: Path, out: Path, *, workers: i
         raise InvalidInputError(
             f"no such variant: {', '.join(unknown)}; there are {', '.join(VARIANTS)}"
         )
+    images = judging_images(folder, default_face_model())
+    photos = [image for image in images if image.group == PHOTOS]
     lines = ["| variant | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
     for name in names:
         recipe = replace(VARIANTS[name], epochs=epochs)
         checkpoint = train(recipe, folder, out / name, workers=workers)
-        figures = measure(checkpoint, folder, shapes=recipe.labels != "boxes")
+        # what learned from boxes alone knows no shapes
+        figures = headline(
+            open_predictor(checkpoint), photos if recipe.labels == "boxes" else images
+        )
         cells = [
             form.format(figures[c]) if math.isfinite(figures.get(c, math.nan)) else "-"
             for c, form in COLUMNS.items()
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def measure(checkpoint: Path, folder: Path, shapes: bool) -> dict[str, float]:
-    """Figures of a checkpoint; without ``shapes``, of its boxes alone."""
-    predictor = open_predictor(checkpoint)
-    detects = predictor.find is not None
-    images = (
-        image
-        for image in read_packs(folder, predictor.face_model)
-        if image.group == PHOTOS or (image.group == FACES and shapes)
-    )
-    groups = report([result for result, _ in run(predictor, images)], detects)
-    figures: dict[str, float] = {}
-    if detects:
-        found = groups[PHOTOS]["detection"]["faces from 5% of the photo"]
-        figures["AP50, %"] = 100 * found["AP50"]
-    if shapes:
-        faces = groups[FACES]
-        landmarks = faces["landmarks"]["all faces"]
-        figures["NME-51, %"], figures["NME-68, %"] = landmarks["eyes 51"], landmarks["eyes 68"]
-        figures["missed, %"] = 100 * landmarks["missed"] / landmarks["faces"]
-        figures["expression"] = faces["expression"]["all faces"]["error"]
-        figures["pose, deg"] = faces["head pose, deg"]["all faces"]["mean of three"]
-    return figures

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
-from edgeface.faces import Faces
+from edgeface.faces import Faces, concatenate
 from edgeface.image import crop
 from edgeface.model import Model, load
 from edgeface.reference.data.detection_sets import read_afw, read_fddb, read_wider
@@ -141,22 +141,12 @@ def _open_checkpoint(path: Path) -> Predictor:
         return replace(faces, landmarks_3d=landmarks, boxes_xyxy=box[None].astype(np.float32))
 
     def look(image: Pixels, boxes: Array) -> Faces:
-        return concatenate_faces([look_at(image, box) for box in boxes])
+        faces = [look_at(image, box) for box in boxes]
+        return concatenate(faces, faces[0])
 
     if trained.config.kind != "mfn":
         return Predictor(name, trained.face_model, look=look)
     return Predictor(name, trained.face_model, find=find, score_threshold=SCORE_THRESHOLD)
-
-
-def concatenate_faces(parts: list[Faces]) -> Faces:
-    """The faces of all parts, of which there is at least one."""
-    first = parts[0]
-    arrays = {
-        name: np.concatenate([getattr(p, name) for p in parts])
-        for name, value in vars(first).items()
-        if isinstance(value, np.ndarray)
-    }
-    return replace(first, **arrays)
 
 
 def run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.data import published
 from edgeface.reference.data.faces import FaceSet, read_face_pack
-from edgeface.reference.data.packs import (
-    MULTI_FACE_PACK,
-    VALIDATION_SHARE,
-    is_validation,
-    open_pack,
-)
+from edgeface.reference.data.packs import MULTI_FACE_PACK, is_validation, open_pack, validates
 from edgeface.reference.data.photos import overlap
 from edgeface.reference.data.published_crops import SIDE, cut_faces, cut_square
 from edgeface.reference.data.synthesis import add_turned
@@ -132,12 +126,7 @@ def _human(faces: FaceSet) -> Array:
 
 def _read_published(kind: str, folder: Path, model: FaceModel, validation: bool) -> LabelledFaces:
     database = published.open_database(kind, folder)
-    wanted = [
-        face
-        for face in database.faces
-        if (zlib.crc32(f"{kind}/{face.group}".encode()) % 1000 < 1000 * VALIDATION_SHARE)
-        == validation
-    ]
+    wanted = [f for f in database.faces if validates(kind, f.group) == validation]
     crops, boxes, points = cut_faces(wanted, database.convention, model)
     unknown = np.full((len(wanted), NUM_MESH + 46), np.nan, np.float32)
     return LabelledFaces(

@@ -13,6 +13,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
 from edgeface.reference.data.labelled import LabelledImage, existing, labels
+from edgeface.reference.data.matlab import read_mat
 
 Array = NDArray[Any]
 
@@ -43,14 +44,11 @@ def read_afw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
 
 def _afw_rows(path: Path) -> list[tuple[str, list[Array], list[Array]]]:
     """Name, boxes [x1 y1; x2 y2] and poses of each image."""
-    from scipy.io import loadmat
+    import h5py
 
-    try:
-        anno = loadmat(path)["anno"]
-    except NotImplementedError:  # how scipy says: Matlab's format 7.3, which is HDF5
+    if h5py.is_hdf5(path):  # Matlab's format 7.3
         return _afw_rows_of_hdf5(path)
-    except (KeyError, ValueError) as error:
-        raise InvalidInputError(f"{path} holds no cell array 'anno': {error}") from error
+    (anno,) = read_mat(path, "cell array", "anno")
     return [(str(np.ravel(r[0])[0]), list(np.ravel(r[1])), list(np.ravel(r[2]))) for r in anno]
 
 
@@ -133,11 +131,10 @@ def _wider_txt(path: Path) -> Iterator[tuple[str, Array, Array]]:
 
 
 def _wider_mat(split: Path) -> Iterator[tuple[str, Array, Array]]:
-    from scipy.io import loadmat
-
-    content = loadmat(existing(split, f"wider_face_{WIDER_SPLIT}.mat"))
-    columns = ("event_list", "file_list", "face_bbx_list", "invalid_label_list")
-    for event, files, boxes, invalid in zip(*(content[c][:, 0] for c in columns), strict=True):
+    path = existing(split, f"wider_face_{WIDER_SPLIT}.mat")
+    names = ("event_list", "file_list", "face_bbx_list", "invalid_label_list")
+    columns = read_mat(path, "cell arrays", *names)
+    for event, files, boxes, invalid in zip(*(c[:, 0] for c in columns), strict=True):
         for file, faces, bad in zip(files[:, 0], boxes[:, 0], invalid[:, 0], strict=True):
             name = f"{np.ravel(event)[0]}/{np.ravel(file)[0]}.jpg"
             yield name, np.asarray(faces, float).reshape(-1, 4), np.ravel(bad) > 0

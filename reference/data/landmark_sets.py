@@ -23,6 +23,7 @@ from edgeface.reference.data.labelled import (
     labels,
     labels_from_landmarks,
 )
+from edgeface.reference.data.matlab import read_mat
 from edgeface.reference.metrics import rotation_from_euler
 
 Array = NDArray[Any]
@@ -109,22 +110,14 @@ def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     ``RotationMatrix.m`` multiplies the transposes of the usual Rx Ry Rz, with our axes: the
     angles here are the negatives of its.
     """
-    from scipy.io import loadmat
-
     for path in _annotations(folder, "*.mat"):
         image = image_beside(path)
         if image is None:
             continue
-        content = loadmat(path)
-        try:
-            points = content["pt3d_68"][:2].T[None] + FROM_ONE
-            angles = -np.rad2deg(content["Pose_Para"][:1, :3])
-        except KeyError as error:
-            raise InvalidInputError(f"{path} lacks {error}: not of AFLW2000-3D") from error
-        rotation = rotation_from_euler(angles).astype(np.float32)
-        found = labels_from_landmarks(
-            points, model, rotation=rotation, yaw_deg=_turn(content["Pose_Para"])
-        )
+        shape, pose = read_mat(path, "arrays of AFLW2000-3D", "pt3d_68", "Pose_Para")
+        points = shape[:2].T[None] + FROM_ONE
+        rotation = rotation_from_euler(-np.rad2deg(pose[:1, :3])).astype(np.float32)
+        found = labels_from_landmarks(points, model, rotation=rotation, yaw_deg=_turn(pose))
         yield LabelledImage(path.stem, "AFLW2000-3D", read_image(image), found)
 
 

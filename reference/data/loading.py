@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler, Sampler
 
 from edgeface.face_model import FaceModel
 from edgeface.model import load
@@ -22,15 +22,31 @@ from edgeface.reference.data.weak import weakly_labelled
 from edgeface.reference.recipe import Labels, Recipe
 
 Batch = dict[str, Tensor]
+Drawn = tuple[Any, Sampler[int], int, list[str]]
 
 
 def batches(
     recipe: Recipe, model: FaceModel, folder: Path, validation: bool, workers: int
 ) -> DataLoader[Batch]:
     """The batches of one split; ``workers`` processes draw those of training."""
+    read = _fused if recipe.config.kind == "fusion" else _plain
+    dataset, sampler, batch_size, skipped = read(recipe, model, folder, validation)
+    if skipped:
+        print(f"skipped {len(skipped)} corrupt images: {', '.join(skipped)}")
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=None if validation else sampler,
+        drop_last=not validation,
+        collate_fn=_as_is,
+        num_workers=0 if validation else workers,
+        persistent_workers=workers > 0 and not validation,
+    )
+
+
+def _plain(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Drawn:
+    """Views for an MFN, crops for an SFN: how to draw them, how many at once, those skipped."""
     config, batch_size = recipe.config, recipe.batch_size
-    if config.kind == "fusion":
-        return _fused(recipe, model, folder, validation, workers)
     faces = read_faces(folder, model, validation)
     skipped = faces.skipped
     if not validation:
@@ -44,39 +60,15 @@ def batches(
         skipped = unreadable + skipped
         photos = _relabelled(photos, recipe.labels)
         dataset = SceneBatches(photos, empty, faces, model, config.input_size, fixed=validation)
-    _report(skipped)
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        shuffle=not validation,
-        drop_last=not validation,
-        collate_fn=_as_is,
-        num_workers=0 if validation else workers,
-        persistent_workers=workers > 0 and not validation,
-    )
+    return dataset, RandomSampler(dataset), batch_size, skipped
 
 
-def _fused(
-    recipe: Recipe, model: FaceModel, folder: Path, validation: bool, workers: int
-) -> DataLoader[Batch]:
+def _fused(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Drawn:
+    """The same of the faces of several databases, as many of each an epoch."""
     turned = 0.0 if validation else recipe.turned
     faces = read_fused(folder, model, recipe.databases, validation, turned, recipe.seed)
-    _report(faces.skipped)
     dataset: Any = FusionBatches(faces, recipe.config.input_size, not validation)
-    return DataLoader(
-        dataset,
-        batch_size=recipe.batch_size,
-        sampler=None if validation else Balanced(faces.database),
-        drop_last=not validation,
-        collate_fn=_as_is,
-        num_workers=0 if validation else workers,
-        persistent_workers=workers > 0 and not validation,
-    )
-
-
-def _report(skipped: list[str]) -> None:
-    if skipped:
-        print(f"skipped {len(skipped)} corrupt images: {', '.join(skipped)}")
+    return dataset, Balanced(faces.database), recipe.batch_size, faces.skipped
 
 
 def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:

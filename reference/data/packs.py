@@ -120,10 +120,10 @@ def split_groups(pack: Pack) -> NDArray[np.str_]:
 
 
 def is_validation(pack: Pack) -> NDArray[np.bool_]:
-    """True for the images of the validation split, a fifth of the groups by their hash."""
-    return np.array(
-        [
-            zlib.crc32(f"{pack.name}/{group}".encode()) % 1000 < 1000 * VALIDATION_SHARE
-            for group in split_groups(pack).tolist()
-        ]
-    )
+    """True for the images of the validation split."""
+    return np.array([validates(pack.name, str(group)) for group in split_groups(pack).tolist()])
+
+
+def validates(database: str, group: str) -> bool:
+    """Whether a group belongs to the validation split: a fifth of them, by their hash."""
+    return zlib.crc32(f"{database}/{group}".encode()) % 1000 < 1000 * VALIDATION_SHARE

@@ -23,6 +23,7 @@ from edgeface.reference.conventions import read_convention
 from edgeface.reference.data.expression_sets import read_land
 from edgeface.reference.data.labelled import existing
 from edgeface.reference.data.landmark_sets import FROM_ONE, read_pts
+from edgeface.reference.data.matlab import read_mat
 from edgeface.reference.data.torch7 import read_t7
 
 Array = NDArray[Any]
@@ -135,13 +136,8 @@ def _300w_lp(folder: Path) -> Iterator[Entry]:
 
 
 def _read_pts_mat(path: Path) -> Array:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        return np.asarray(loadmat(path)["pts_3d"])[:, :2] + FROM_ONE
-    except (KeyError, ValueError, IndexError, NotImplementedError, MatReadError) as error:
-        raise InvalidInputError(f"{path} holds no points 'pts_3d': {error}") from error
+    (points,) = read_mat(path, "points", "pts_3d")
+    return points[:, :2] + FROM_ONE
 
 
 def _ls3d_w(folder: Path) -> Iterator[Entry]:
