@@ -21,7 +21,7 @@ from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
 from edgeface.metadata import Metadata
 
 ASSETS = Path(__file__).parent / "assets"
-BUNDLED = ("mfn", "sfn")
+BUNDLED = ("mfn", "sfn", "fusion")
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
 MAX_FACES = 100
@@ -43,7 +43,7 @@ def load(
 
     Parameters
     ----------
-    path_or_name : a model file, or "mfn" or "sfn" for those that ship with edgeface
+    path_or_name : a model file, or "mfn", "sfn" or "fusion" for those that ship with edgeface
     num_threads : of the backend; 0 leaves the choice to it
     device : what shall run it, by default the CPU: an execution provider of ONNX Runtime
         ("CUDAExecutionProvider"), the shared library of a TFLite delegate

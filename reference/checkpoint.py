@@ -49,7 +49,7 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
 
     Parameters
     ----------
-    path : a file, or "mfn" or "sfn" for the weights that ship
+    path : a file, or "mfn", "sfn" or "fusion" for the weights that ship
 
     Raises
     ------

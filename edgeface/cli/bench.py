@@ -19,10 +19,10 @@ def add_parser(commands: Any) -> None:
         description="Measure models; or `edgeface bench compare A.json B.json`.",
     )
     parser.add_argument(
-        "models", nargs="*", default=["mfn"], help="model files, mfn or sfn; or: compare A B"
+        "models", nargs="*", default=["mfn"], help="model files, mfn, sfn, fusion; or: compare A B"
     )
     parser.add_argument(
-        "--backend", type=_words, default=[], help="for mfn and sfn: onnx,tflite,.."
+        "--backend", type=_words, default=[], help="of the networks that ship: onnx,tflite,.."
     )
     parser.add_argument("--threads", type=_numbers, default=[1], metavar="1,2")
     parser.add_argument("--faces", type=_numbers, default=[0, 1, 5, 10, 20], metavar="0,1,5")

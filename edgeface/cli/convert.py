@@ -17,7 +17,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "convert", help="turn a training checkpoint into model files, each verified"
     )
-    parser.add_argument("checkpoint", help="of edgeface-train, or mfn or sfn: those that ship")
+    parser.add_argument("checkpoint", help="of edgeface-train, or mfn, sfn, fusion, which ship")
     parser.add_argument(
         "--to", default="onnx", metavar="FORMATS", help="of onnx,tflite,coreml,pt2 (default: onnx)"
     )

@@ -14,7 +14,9 @@ def add_parser(commands: Any) -> None:
     """Declare the command's arguments: model file."""
     parser: argparse.ArgumentParser = commands.add_parser("info", help="describe a model file")
     parser.add_argument(
-        "model", nargs="?", help="model file, mfn or sfn; without it, the backends installed here"
+        "model",
+        nargs="?",
+        help="mfn, sfn, fusion or a file; without it: the backends here",
     )
     parser.add_argument("--json", action="store_true", help="print the metadata as it is stored")
     parser.set_defaults(execute=execute)

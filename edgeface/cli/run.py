@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ def add_parser(commands: Any) -> None:
         metavar="IMAGE",
         help="image files; the word 'demo' stands for the photo that ships with edgeface",
     )
-    parser.add_argument("--model", default="mfn", help="model file, mfn (default) or sfn")
+    parser.add_argument(
+        "--model",
+        default="mfn",
+        help="model file, mfn (default), sfn or fusion; those of crops look at what mfn finds",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write overlays to this folder")
     parser.add_argument("--json", action="store_true", help="print one JSON object an image")
     parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
@@ -35,12 +40,16 @@ def add_parser(commands: Any) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run every image; a bad one is reported and the others go on. Returns the exit status."""
     model = load(arguments.model)
+    finder = model if model.metadata.detects else load("mfn")
     status = 0
     for name in arguments.images:
         path = DEMO_PHOTO if name == "demo" else Path(name)
         try:
             image = read_image(path)
-            faces = model.run(image, score_threshold=arguments.threshold)
+            faces = finder.run(image, score_threshold=arguments.threshold)
+            if model is not finder:
+                looked = model.run(image, boxes_xyxy=faces.boxes_xyxy)
+                faces = replace(looked, scores=faces.scores)
         except InvalidInputError as error:
             print(f"edgeface: {error}", file=sys.stderr)
             status = 1

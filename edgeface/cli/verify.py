@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "verify", help="compare two model files; exit status 1 if B is over its limits"
     )
-    parser.add_argument("a", metavar="A", help="model file, mfn or sfn: the truth")
+    parser.add_argument("a", metavar="A", help="model file, mfn, sfn or fusion: the truth")
     parser.add_argument("b", metavar="B", help="model file; its precision sets the limits")
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="folder of photos (default: the demo photo)"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import edgeface
 from edgeface.cli import main
 from edgeface.model import BUNDLED
 
@@ -46,10 +47,15 @@ def test_run_reports_bad_images_and_goes_on(tmp_path, capsys):
     assert "demo: 5 faces" in captured.out
 
 
-def test_run_with_an_sfn_takes_the_whole_image(tmp_path, capsys):
+@pytest.mark.parametrize("name", [name for name in BUNDLED if name != "mfn"])
+def test_run_with_a_crop_network_looks_where_the_mfn_finds_faces(tmp_path, capsys, name):
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "black.png")
-    assert main(["run", str(tmp_path / "black.png"), "--model", "sfn"]) == 0
-    assert "1 face\n" in capsys.readouterr().out
+    assert main(["run", str(tmp_path / "black.png"), "demo", "--model", name, "--json"]) == 0
+    nobody, five = (json.loads(line)["faces"] for line in capsys.readouterr().out.splitlines())
+    found = edgeface.load("mfn").run(edgeface.DEMO_PHOTO).to_dict()
+    assert nobody == []
+    assert [f["box_xyxy"] for f in five] == [f["box_xyxy"] for f in found]
+    assert [f["score"] for f in five] == [f["score"] for f in found]
 
 
 def test_run_reports_a_bad_model_and_folder(tmp_path, capsys):
