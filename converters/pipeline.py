@@ -32,6 +32,7 @@ from edgeface.model import DEMO_PHOTO, Model, load
 from edgeface.reference.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.config import NetworkConfig
 from edgeface.reference.data.crops import CROP_SCALE
+from edgeface.reference.equalise import equalised
 from edgeface.reference.predict import IOU_THRESHOLD, SCORE_THRESHOLD
 
 FORMATS = {
@@ -126,10 +127,11 @@ def convert(
     metadata = describe(trained)
     images = [] if calibration is None else read_images(calibration, MAX_CALIBRATION)
     calibrating, verifying = split(images)
-    inputs = None
+    inputs, smooth = None, trained
     if any(precision in module.CALIBRATED for _, module, precision in plan):
         model = Model(NetworkBackend(trained, metadata))
         inputs = calibration_inputs(model, calibrating)
+        smooth = equalised(trained, inputs)
     folder = Path(out)
     exported: dict[str, Any] = {}
     written: list[Written] = []
@@ -137,7 +139,7 @@ def convert(
         step = f"[{number}/{len(plan)}] {name} {precision}"
         if name not in exported:
             progress(f"{step}: exporting")
-            exported = {name: module.export(trained, metadata)}  # one format's at a time
+            exported = {name: module.export(smooth, metadata)}  # one format's at a time
         progress(f"{step}: converting")
         model = module.lower(exported[name], precision, inputs)
         stated = replace(metadata, precision=precision, graph=module.describe(model))

@@ -164,13 +164,26 @@ def quantize(
 
 
 def _last_layers(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes from the last convolution or product to each output."""
+    """Names of the nodes from the last layer that makes a picture, itself included, to the outputs.
+
+    A node fed by several others ends the way back too.
+    """
     makers = {output: node for node in model.graph.node for output in node.output}
+    pictures = _pictures(model)
     names: list[str] = []
     for output in model.graph.output:
-        node = makers[output.name]
-        while node.op_type not in ("Conv", "Gemm", "MatMul"):
+        came: list[onnx.NodeProto] = [makers[output.name]]
+        while len(came) == 1:
+            (node,) = came
             names.append(node.name)
-            node = makers[node.input[0]]
-        names.append(node.name)
-    return names
+            if node.op_type in WEIGHTED and node.output[0] in pictures:
+                break
+            came = [makers[i] for i in node.input if i in makers]
+    return list(dict.fromkeys(names))
+
+
+def _pictures(model: onnx.ModelProto) -> set[str]:
+    """Names of the values that have more than one place."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inferred}
+    return {name for name, shape in shapes.items() if any(side > 1 for side in shape[2:])}

@@ -31,8 +31,7 @@ PRECISIONS = ("fp32", "fp16", "w8", "int8")
 CALIBRATED = ("int8",)
 INPUT = "image"
 SIGNATURE = "serving_default"
-OUTPUT_LAYERS = f"^{SIGNATURE}_output.*"
-"""litert-torch's names of what the layers that give the outputs write."""
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 NARROWEST = 1e-3
 """A calibrated range below this is of a channel that never fires; see `_ranges`."""
 ALL = qtyping.TFLOperationName.ALL_SUPPORTED
@@ -70,7 +69,7 @@ def lower(exported: bytes, precision: str, calibration: NDArray[np.uint8] | None
             assert calibration is not None
             quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
             # these compute with float32 (docs/converters.md says why)
-            quantizer.add_weight_only_config(OUTPUT_LAYERS, ALL, num_bits=8)
+            quantizer.add_weight_only_config(_last_layers(exported), ALL, num_bits=8)
             quantizer.update_quantization_recipe(
                 ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
             )
@@ -115,6 +114,25 @@ def save(content: bytes, metadata: Metadata, face_model: FaceModel, path: Path) 
         model.buffers.append(buffer)
         model.metadata = [*(model.metadata or []), entry]
     path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+
+
+def _last_layers(content: bytes) -> str:
+    """What the last layers write, as a regular expression; see `to_onnx`."""
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    graph = model.subgraphs[0]
+    makers = {index: operator for operator in graph.operators for index in operator.outputs}
+    names: list[str] = []
+    for output in graph.outputs:
+        came = [makers[output]]
+        while len(came) == 1:
+            (operator,) = came
+            if flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) in WEIGHTED:
+                made = graph.tensors[operator.outputs[0]]
+                names.append(re.escape(made.name.decode()))
+                if len(made.shape) == 4 and max(made.shape[1:3]) > 1:
+                    break
+            came = [makers[i] for i in operator.inputs if i in makers]
+    return f"^({'|'.join(names)})"
 
 
 def _ranges(content: bytes, quantizer: Quantizer, calibration: NDArray[np.uint8]) -> Any:

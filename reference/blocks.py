@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+Joint = tuple[nn.Module, tuple[nn.Module, ...]]
+"""A layer, and all that read its channels, with nothing but a ReLU between."""
+
 
 def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
     """Convolution and batch norm, "same" padding."""
@@ -49,6 +52,10 @@ class Fire(nn.Module):
         self.expand3 = conv_bn(squeeze, expand, 3, stride)
         self.excite = SqueezeExcite(2 * expand)
         self.bypass = stride == 1 and inputs == 2 * expand
+
+    def joints(self) -> list[Joint]:
+        """See `reference.equalise`."""
+        return [(self.squeeze[1], (self.expand1[0], self.expand3[0]))]
 
     def forward(self, x: Tensor) -> Tensor:
         squeezed = torch.relu(self.squeeze(x))

@@ -27,7 +27,8 @@ def judging_images(folder: Path, model: FaceModel) -> list[LabelledImage]:
 def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str, float]:
     """The figures of a network on judging images; of what it was given, and what it can do."""
     detects = predictor.find is not None
-    groups = report([result for result, _ in run(predictor, images)], detects)
+    judging = (i for i in images if detects or i.group == FACES)
+    groups = report([result for result, _ in run(predictor, judging)], detects)
     figures: dict[str, float] = {}
     if detects and PHOTOS in groups:
         found = groups[PHOTOS]["detection"]["faces from 5% of the photo"]

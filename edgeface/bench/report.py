@@ -160,15 +160,15 @@ def _plot(title: str, x_name: str, series: list[Series]) -> str:
             f"<circle cx='{px:.1f}' cy='{py:.1f}' r=2.5 fill='{colour}'/>"
             for px, py in (place(*p) for p in line)
         ]
-        y = HEIGHT + 12 + 15 * i
+        y = HEIGHT + 28 + 15 * i
         drawn.append(f"<path d='M{MARGIN} {y - 4}h14' stroke='{colour}' stroke-width=3 />")
         drawn.append(f"<text x='{MARGIN + 20}' y='{y}'>{html.escape(name)}</text>")
-    foot = HEIGHT - MARGIN / 2 + 14
+    foot = HEIGHT - MARGIN / 2 + 32
     drawn.append(
         f"<text x='{WIDTH / 2}' y='{foot}' text-anchor=middle>{html.escape(x_name)}</text>"
     )
     drawn.append("<text x=6 y=14>ms</text>")
-    size = HEIGHT + 20 + 15 * len(series)
+    size = HEIGHT + 36 + 15 * len(series)
     return (
         f"<figure><figcaption>{html.escape(title)}</figcaption>"
         f"<svg width={WIDTH} height={size} viewBox='0 0 {WIDTH} {size}'>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgeface.reference.blocks import LearnedPool, conv_bn, normalise
+from edgeface.reference.blocks import Joint, LearnedPool, conv_bn, normalise
 from edgeface.reference.config import (
     NUM_CORRECTION,
     NUM_EXPRESSIONS,
@@ -69,6 +69,17 @@ class FusionNetwork(nn.Module):
             start_at(self.expression, expression)
             start_at(self.correction, torch.zeros(NUM_CORRECTION))
             start_at(self.pose, torch.zeros(NUM_VECTOR_POSE))
+
+    def joints(self) -> list[Joint]:
+        """Which layers' channels only which others read; see `reference.equalise`."""
+        made, readers = [self.stem[1]], list[tuple[nn.Module, ...]]()
+        for block in self.blocks:
+            depthwise, pointwise = block.depthwise, block.pointwise
+            readers += [(depthwise[0],), (pointwise[0],)]
+            made += [depthwise[1], pointwise[1]]
+        heads = (self.hidden, self.identity, self.expression, self.correction)
+        readers += [(self.pool.weight,), heads]
+        return list(zip([*made, self.pool.weight], readers, strict=True))
 
     def leave_uncorrected(self) -> None:
         """Make every correction 0, which it stays without a gradient."""
