@@ -108,21 +108,27 @@ class SlimBranch(nn.Sequential):
 
 
 class Context(nn.Module):
-    """Carries a coarse tap up to twice its resolution, thinned to ``channels``."""
+    """Carries a coarse tap up to twice its resolution, thinned to ``channels``.
 
-    def __init__(self, inputs: int, channels: int) -> None:
+    With ``reach``, every place first sees those around it: the faces that fill a view are read
+    here, where a few cells span them.
+    """
+
+    def __init__(self, inputs: int, channels: int, reach: int) -> None:
         super().__init__()
         self.thin = conv_bn(inputs, channels, 1)
+        self.activate = hidden_relu(channels, reach)
         self.channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.interpolate(torch.relu(self.thin(x)), scale_factor=2.0)
+        return nn.functional.interpolate(self.activate(self.thin(x)), scale_factor=2.0)
 
 
 class MultiScale(nn.Module):
     """The last ``depth`` taps, joined at the resolution of tap ``level``.
 
-    Finer taps come down by slim branches; the last, where it is coarser, comes up as context.
+    Finer taps come down by slim branches; the last, where it is coarser, comes up as context of
+    ``reach``.
     """
 
     def __init__(
@@ -132,6 +138,7 @@ class MultiScale(nn.Module):
         expand: tuple[int, ...],
         depth: int,
         level: int,
+        reach: int = 0,
     ) -> None:
         super().__init__()
         last = len(channels) - 1
@@ -142,7 +149,7 @@ class MultiScale(nn.Module):
             if i < level:
                 branch: Any = SlimBranch(channels[i], squeeze[i], expand[i], level - i)
             elif i > level:
-                branch = Context(channels[i], expand[i] // 2)
+                branch = Context(channels[i], expand[i] // 2, reach)
             else:
                 branch = nn.Identity()
             self.branches.append(branch)
@@ -170,6 +177,11 @@ class Surroundings(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(x)
         return torch.relu(x + self.around(x))
+
+
+def hidden_relu(channels: int, reach: int) -> nn.Module:
+    """`Surroundings` of ``reach``; of 0, a ReLU."""
+    return Surroundings(channels, reach) if reach else nn.ReLU()
 
 
 class LearnedPool(nn.Module):

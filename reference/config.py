@@ -33,7 +33,8 @@ class NetworkConfig:
     head_units : of the hidden layer of each head
     stride : input pixels a grid cell, 16 or 32; MFN only
     anchors : (width, height) of the box priors, input px; MFN only
-    reach : side of what each head's hidden units see around their cell, cells; MFN only, 0: nothing
+    reach : side of what the heads' hidden units, and the coarser features that they are given, see
+        around their cell, cells; MFN only, 0: nothing
     width : of MobileNet's blocks, as a share of its channels; fusion only
     """
 

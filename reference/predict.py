@@ -27,7 +27,7 @@ from edgeface.reference.morphable import (
 
 Array = NDArray[Any]
 GREY = 127
-SCORE_THRESHOLD = 0.4
+SCORE_THRESHOLD = 0.5
 """From which score on a detection counts as a face, unless somebody says otherwise."""
 IOU_THRESHOLD = 0.45
 """Boxes that overlap a better one by more are the same face."""

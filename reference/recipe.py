@@ -31,6 +31,7 @@ class Recipe:
     ema_decay : of the averaged weights, a step
     turned : copies turned in 3D, as a share of the single faces
     disentangle : weight of the regularisers that hold copies of a face together; SFN only
+    epochs_before : that the weights it starts from have learned; Eq. 3's tau goes on from there
     labels : whose coefficients the multi-face photos carry; with "boxes" none at all, and the MFN
         learns to detect only
     databases : what the fusion network learns from, of ``PACKS``, or NAME=FOLDER of a
@@ -48,6 +49,7 @@ class Recipe:
     ema_decay: float = 0.998
     turned: float = 0.0
     disentangle: float = 0.0
+    epochs_before: int = 0
     labels: Labels = "teacher"
     databases: tuple[str, ...] = ()
     correction: bool = True
@@ -59,6 +61,10 @@ class Recipe:
                 raise InvalidInputError(
                     f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}"
                 )
+        if not isinstance(self.epochs_before, int) or self.epochs_before < 0:
+            raise InvalidInputError(
+                f"epochs_before must be a whole number, got {self.epochs_before!r}"
+            )
         for name, choices in (
             ("network", tuple(CONFIGS)),
             ("precision", get_args(Precision)),

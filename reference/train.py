@@ -67,14 +67,15 @@ class Training(lightning.LightningModule):
     def _loss(
         self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
+        epoch = self.recipe.epochs_before + self.current_epoch
         if self.config.kind == "mfn":
-            return self.loss(outputs, batch, self.current_epoch)
+            return self.loss(outputs, batch, epoch)
         if self.config.kind == "fusion":
             identity, expression, correction, pose = outputs
             if not self.recipe.correction:
                 correction = correction.detach()
             return self.loss(identity, expression, correction, pose, batch)
-        total, parts = self.loss(*outputs, batch, self.current_epoch)
+        total, parts = self.loss(*outputs, batch, epoch)
         if "copy_of" in batch:
             identity, expression, pose = outputs
             apart = disagreement(cast(FaceLoss, self.loss), (identity, expression, pose), batch)

@@ -1,16 +1,21 @@
 """Who runs: functions from an RGB image to the number of faces found."""
 
 import importlib
+from pathlib import Path
 
 import edgeface
 from edgeface.kernels import numba_installed
 
 MAX_FACES = 20
+OURS = "edgeface"
+"""How the names of our own contestants begin."""
 
 
 def contestants(arguments, size):
-    """{name: function} of edgeface and of the peers whose model files were given."""
-    runners = {"edgeface": ours(arguments.model, arguments.threshold)}
+    """{name: function} of edgeface's models and of the peers whose model files were given."""
+    runners = {
+        f"{OURS} {Path(name).name}": ours(name, arguments.threshold) for name in arguments.models
+    }
     if arguments.mediapipe:
         runners["mediapipe"] = mediapipe(arguments.mediapipe)
     if arguments.yunet:

@@ -18,7 +18,7 @@ FOREHEAD = 0.1
 """What a face box rises above the mesh, in heights of it: so the networks' boxes were drawn."""
 
 
-DOUBLE = 0.6
+DOUBLE = 0.4
 """Two boxes that share so much of the smaller one are one face."""
 
 

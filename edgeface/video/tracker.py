@@ -25,13 +25,13 @@ from edgeface.video.track import Track
 
 Array = NDArray[Any]
 
-KEEP_RATIO = 0.5
+KEEP_RATIO = 0.7
 """A known face goes on down to this part of the score that a new one needs."""
 NUM_TO_CONFIRM = 2
 """Frames in a row in which a new face must be seen; one in a video's first frame."""
 COAST_S = 0.11
 """How long a face that was missed is still reported, moved on: three frames at 30 a second."""
-REMEMBER_S = 1.5
+REMEMBER_S = 3.0
 """How long an unseen face keeps its number."""
 MAX_DOUBTS = 5
 """Detections in a row that may miss a face which the SFN still follows."""

@@ -72,14 +72,15 @@ class FusionNetwork(nn.Module):
 
     def joints(self) -> list[Joint]:
         """Which layers' channels only which others read; see `reference.equalise`."""
-        made, readers = [self.stem[1]], list[tuple[nn.Module, ...]]()
+        pool: nn.Module = self.pool.weight
+        made: list[nn.Module] = [self.stem[1]]
+        readers: list[tuple[nn.Module, ...]] = []
         for block in self.blocks:
-            depthwise, pointwise = block.depthwise, block.pointwise
-            readers += [(depthwise[0],), (pointwise[0],)]
-            made += [depthwise[1], pointwise[1]]
+            assert isinstance(block, Separable)
+            readers += [(block.depthwise[0],), (block.pointwise[0],)]
+            made += [block.depthwise[1], block.pointwise[1]]
         heads = (self.hidden, self.identity, self.expression, self.correction)
-        readers += [(self.pool.weight,), heads]
-        return list(zip([*made, self.pool.weight], readers, strict=True))
+        return list(zip([*made, pool], [*readers, (pool,), heads], strict=True))
 
     def leave_uncorrected(self) -> None:
         """Make every correction 0, which it stays without a gradient."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgeface.reference.blocks import Backbone, MultiScale, Surroundings, conv_bn, normalise
+from edgeface.reference.blocks import Backbone, MultiScale, conv_bn, hidden_relu, normalise
 from edgeface.reference.config import (
     NUM_BOX,
     NUM_EXPRESSIONS,
@@ -44,7 +44,7 @@ class MultiFaceNetwork(nn.Module):
     Detection and identity see the last three and two resolutions, expression all, pose the last
     (multi-scale); single-scale is Tiny DarkNet with one convolution to all outputs. With cells of
     16 px the grid is that of the last resolution but one, and pose sees two. With ``reach``, hidden
-    units also see those of the cells around.
+    units and the context also see those of the cells around.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -60,14 +60,12 @@ class MultiFaceNetwork(nn.Module):
             fine = config.stride == 16
             for depth, outputs in zip((3, 2, last + 1, 2 if fine else 1), sizes, strict=True):
                 scale = MultiScale(self.backbone.channels, config.squeeze, config.expand, depth,
-                                   last - fine)  # fmt: skip
+                                   last - fine, config.reach)  # fmt: skip
                 self.scales.append(scale)
                 self.heads.append(
                     nn.Sequential(
                         conv_bn(scale.channels, config.head_units, 1),
-                        Surroundings(config.head_units, config.reach)
-                        if config.reach
-                        else nn.ReLU(),
+                        hidden_relu(config.head_units, config.reach),
                         nn.Conv2d(config.head_units, outputs * num_anchors, 1),
                     )
                 )

@@ -34,14 +34,17 @@ def figures(request, data_folder):
 
 def test_shipped_networks_keep_the_figures_of_the_readme(figures):
     name, found = figures
+    faces = found["faces68-300w"]
+    # fusion within 5 % of the sfn's 4.07
+    limit = {"mfn": 6.5, "sfn": 4.3, "fusion": 4.27}[name]
+    assert faces["landmarks"]["all faces"]["eyes 51"] <= limit
+    assert faces["expression"]["all faces"]["error"] <= 0.06
+    assert faces["head pose, deg"]["all faces"]["mean of three"] <= 4
     if name == "mfn":
         detection = found["multiface-wider (teacher)"]["detection"]
-        assert detection["faces from 5% of the photo"]["AP50"] >= 0.70
-        assert found["negatives"]["false faces"]["all"]["false faces per 100"] <= 5
-    else:
-        # fusion within 5 % of the sfn's 4.07
-        limit = {"sfn": 5.0, "fusion": 4.27}[name]
-        assert found["faces68-300w"]["landmarks"]["all faces"]["eyes 51"] <= limit
+        assert detection["faces from 5% of the photo"]["AP50"] >= 0.82
+        assert detection["faces from 2% of the photo"]["AP50"] >= 0.60
+        assert found["negatives"]["false faces"]["all"]["false faces per 100"] <= 2
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -98,15 +101,9 @@ def test_demo_faces_lie_where_they_were_pasted(demo_faces):
         look.euler_deg[:, 2], tilts + look.euler_deg[0, 2] * mirrored, atol=5
     )
     # the MFN sees each face with 15 to 40 pixels where the SFN has 64
-    assert landmarks_apart(found, look).mean() < 0.08
+    assert landmarks_apart(found, look).max() < 0.08
     tilted = np.abs(tilts) > 15
     assert (np.sign(found.euler_deg[:, 2]) == np.sign(tilts))[tilted].all()
-
-
-# an aim: 0.12 on the smallest, 15 input px high; the day it is reached, the test says so
-@pytest.mark.xfail(strict=True, reason="landmarks of the mfn's small faces are too rough for this")
-def test_no_demo_face_lies_far_off(demo_faces):
-    assert landmarks_apart(*demo_faces).max() < 0.08
 
 
 def test_pose_signs_on_real_faces(sfn, data_folder):

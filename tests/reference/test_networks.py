@@ -81,10 +81,21 @@ def test_multi_scale_joins_finer_and_coarser_taps_at_its_level():
 
 
 def test_context_repeats_each_cell_twice_each_way():
-    context = Context(8, 4).eval()
+    context = Context(8, 4, 0).eval()
     up = context(torch.randn(1, 8, 3, 3))
     assert up.shape == (1, 4, 6, 6)
     torch.testing.assert_close(up[..., ::2, ::2], up[..., 1::2, 1::2])
+
+
+def test_context_with_reach_starts_as_the_one_without():
+    torch.manual_seed(0)
+    plain, wide = Context(8, 4, 0).eval(), Context(8, 4, 3).eval()
+    wide.load_state_dict(plain.state_dict(), strict=False)
+    x = torch.randn(1, 8, 5, 5)
+    torch.testing.assert_close(wide(x), plain(x))
+    torch.nn.init.ones_(wide.activate.around.weight)
+    moved = (wide(x) - plain(x)).detach()
+    assert (moved > 0).any()
 
 
 def test_surroundings_start_as_a_relu_and_reach_so_far():

@@ -30,6 +30,7 @@ def test_read_recipe_takes_a_file(tmp_path):
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nprecision = "fp8"', "precision must be"),
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nlabels = "mine"', "labels must be"),
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nturned = 2', r"turned must lie in \[0, 1\]"),
+        ('network = "sfn"\nepochs = 1\nbatch_size = 1\nepochs_before = -1', "epochs_before must"),
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nturned = "x"', "turned must lie in"),
     ],
 )
