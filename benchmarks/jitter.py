@@ -38,13 +38,20 @@ def noisy_copies() -> Iterator[np.ndarray]:
 def jitter_percent(tracker: edgeface.Tracker) -> dict[int, float]:
     """Jitter by track, of the tracks that are seen in every frame that counts."""
     rows: dict[int, list[np.ndarray]] = {}
+    sizes: dict[int, list[float]] = {}
     for index, image in enumerate(noisy_copies()):
         for face in tracker.update(image, index / FPS):
-            size = np.sqrt(np.prod(face.box_xyxy[2:] - face.box_xyxy[:2]))
             if index >= SETTLE:
-                rows.setdefault(face.track_id, []).append(face.landmarks_2d / size)
-    steady = {i: np.array(r) for i, r in rows.items() if len(r) == FRAMES - SETTLE}
-    return {i: 100 * float(np.sqrt(r.var(axis=0).mean())) for i, r in steady.items()}
+                size = np.sqrt(np.prod(face.box_xyxy[2:] - face.box_xyxy[:2]))
+                rows.setdefault(face.track_id, []).append(face.landmarks_2d)
+                sizes.setdefault(face.track_id, []).append(float(size))
+    # divided by the mean size: a size of each frame's own would scale the whole image about its
+    # corner, and its jitter would count the more, the further from there a face is
+    return {
+        i: 100 * float(np.sqrt(np.array(r).var(axis=0).mean())) / float(np.mean(sizes[i]))
+        for i, r in rows.items()
+        if len(r) == FRAMES - SETTLE
+    }
 
 
 def lag_frames(raw: np.ndarray, smooth: np.ndarray) -> float:

@@ -176,7 +176,9 @@ def concatenate(parts: Sequence[Faces], empty: Faces) -> Faces:
     if not parts:
         return empty
     rows = [n for n in (*_SHAPES, *_OPTIONAL_SHAPES) if any(_has(p, n) for p in parts)]
-    return replace(parts[0], **{n: np.concatenate([_column(p, n) for p in parts]) for n in rows})
+    # of several networks, the one that corrects shapes has the face model that can
+    first = next((p for p in parts if _has(p, "correction_coeffs")), parts[0])
+    return replace(first, **{n: np.concatenate([_column(p, n) for p in parts]) for n in rows})
 
 
 def _has(faces: Faces, name: str) -> bool:

@@ -23,8 +23,11 @@ DOUBLE = 0.4
 
 
 def dense_points(face_model: FaceModel, faces: Faces) -> Array:
-    """The whole mesh of every face, float32, shape (N, V, 3), ``image_px`` with depth."""
-    return replace(faces, face_model=face_model).vertices()
+    """The whole mesh of every face, float32, shape (N, V, 3), ``image_px`` with depth.
+
+    By the faces' own face model where they have it: only that may be able to correct shapes.
+    """
+    return replace(faces, face_model=faces.face_model or face_model).vertices()
 
 
 def boxes_around(points: Array) -> Array:

@@ -31,7 +31,7 @@ NUM_TO_CONFIRM = 2
 """Frames in a row in which a new face must be seen; one in a video's first frame."""
 COAST_S = 0.11
 """How long a face that was missed is still reported, moved on: three frames at 30 a second."""
-REMEMBER_S = 3.0
+REMEMBER_S = 1.5
 """How long an unseen face keeps its number."""
 MAX_DOUBTS = 5
 """Detections in a row that may miss a face which the SFN still follows."""

@@ -135,3 +135,23 @@ def test_tracks_keep_the_correction(model, noise):
     np.testing.assert_array_equal(both.correction_coeffs[0], face.correction_coeffs[0])
     other = concatenate([plain, plain], plain)
     assert other.correction_coeffs is None
+
+
+def test_the_tracker_follows_with_the_fusion_network():
+    mfn, fusion = edgeface.load("mfn"), edgeface.load("fusion")
+    tracker = edgeface.Tracker(mfn, sfn=fusion, smoothing="off", max_crops=8)
+    tracker.update(edgeface.DEMO_PHOTO)
+    faces = tracker.update(edgeface.DEMO_PHOTO)
+    looked = fusion.run(edgeface.DEMO_PHOTO, boxes_xyxy=faces.boxes_xyxy)
+    size = np.ptp(faces.boxes_xyxy.reshape(-1, 2, 2), axis=1).max()
+    np.testing.assert_allclose(faces.vertices(), looked.vertices(), atol=0.05 * size)
+    assert np.abs(faces.correction_coeffs).max() > 0
+
+
+def test_results_with_and_without_correction_join():
+    mfn, fusion = edgeface.load("mfn"), edgeface.load("fusion")
+    found = mfn.run(edgeface.DEMO_PHOTO)
+    looked = fusion.run(edgeface.DEMO_PHOTO, boxes_xyxy=found.boxes_xyxy)
+    both = concatenate([found, looked], found).vertices()
+    np.testing.assert_allclose(both[:5], found.vertices(), atol=0.01)
+    np.testing.assert_allclose(both[5:], looked.vertices(), atol=0.01)

@@ -75,9 +75,9 @@ def test_a_part_of_a_face_is_nobody(track_ids, sfn):
 
 
 def test_weak_detections_only_continue(track_ids):
-    assert track_ids([Person((100, 100), score=0.3)], 6) == [[]] * 6
+    assert track_ids([Person((100, 100), score=0.4)], 6) == [[]] * 6
     fading = [Person((100, 100), hidden=frozenset(range(5, 30))),
-              Person((100, 100), score=0.3, hidden=frozenset(range(5)))]  # fmt: skip
+              Person((100, 100), score=0.4, hidden=frozenset(range(5)))]  # fmt: skip
     assert track_ids(fading, 20) == [[1]] * 20
 
 
