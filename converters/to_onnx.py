@@ -62,7 +62,10 @@ def lower(
         from onnxruntime.transformers.float16 import convert_float_to_float16
 
         with quietly("the conversion to fp16"):
-            return convert_float_to_float16(_copy(exported), keep_io_types=True)
+            separate = _without_shared_scales(_copy(exported))
+            halved = convert_float_to_float16(separate, keep_io_types=True)
+        del halved.graph.value_info[:]  # some still say float32
+        return halved
     if precision == "w8":
         return _quantize_weights(_copy(exported))
     if precision == "int8":
@@ -91,6 +94,18 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return copy
+
+
+def _without_shared_scales(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Every Resize with constants of its own: the conversion to fp16 casts them node by node."""
+    constants = {i.name: i for i in model.graph.initializer}
+    for number, node in enumerate(n for n in model.graph.node if n.op_type == "Resize"):
+        for position, name in enumerate(node.input):
+            if name in constants:
+                own = model.graph.initializer.add()
+                own.CopyFrom(constants[name])
+                own.name = node.input[position] = f"{name}_{number}"
+    return model
 
 
 def _quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:

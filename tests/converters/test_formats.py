@@ -58,6 +58,18 @@ def test_tflite_has_no_transposes(tflite_file, sfn, inputs):
     assert "backbone.stem.0" in model.metadata.graph["layer_bytes"]
 
 
+def test_fp16_of_several_upsampled_contexts_is_a_valid_file(face_model, tmp_path, random):
+    trained = untrained("mfn", face_model)
+    module = exporter("onnx")
+    metadata = describe(trained)
+    model = module.lower(module.export(trained, metadata), "fp16", None)
+    module.save(model, metadata, face_model, tmp_path / "mfn.onnx")
+    size = trained.config.input_size
+    inputs = random.integers(0, 256, (1, size, size, 3), np.uint8)
+    loaded = edgeface.load(tmp_path / "mfn.onnx")
+    assert 0 < largest_difference(loaded, trained, inputs) < 0.05
+
+
 @pytest.mark.parametrize(
     ("name", "precision", "largest"),
     [("onnx", "fp16", 0.01), ("onnx", "w8", 0.05), ("onnx", "int8", 0.1),
