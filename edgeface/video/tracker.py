@@ -84,7 +84,7 @@ class Tracker:
         sfn: Model | None = None,
         smoothing: Strength = "light",
         detect_every: int = 15,
-        max_crops: int = 4,
+        max_crops: int = 6,
         score_threshold: float | None = None,
     ) -> None:
         settings_of(smoothing)
