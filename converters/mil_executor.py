@@ -159,5 +159,8 @@ OPERATORS: dict[str, Callable[[dict[str, Any]], Tensor]] = {
     "sigmoid": lambda a: torch.sigmoid(a["x"]),
     "sub": lambda a: _tensor(a["x"]) - _tensor(a["y"]),
     "transpose": lambda a: a["x"].permute(a["perm"].tolist()),
+    "upsample_nearest_neighbor": lambda a: functional.interpolate(
+        a["x"], scale_factor=(float(a["scale_factor_height"]), float(a["scale_factor_width"]))
+    ),
 }
 """What the converter emits for this project's networks."""

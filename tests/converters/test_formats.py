@@ -102,9 +102,10 @@ def test_coreml_packages_compute_the_network(precision, largest, sfn, photo, tmp
     assert (difference > 1e-5) == (precision != "fp32")
 
 
-def test_coreml_of_the_other_network_kind(face_model, photo, tmp_path):
-    """An MFN, with leaky ReLU and grids of outputs, verified as `convert` does it."""
-    trained = untrained("mfn-single", face_model)
+@pytest.mark.parametrize("name", ["mfn-single", "mfn"])
+def test_coreml_of_the_other_network_kind(name, face_model, photo, tmp_path):
+    """MFNs: leaky ReLU, contexts that come up, grids of outputs; verified as `convert` does it."""
+    trained = untrained(name, face_model)
     path = write("coreml", trained, tmp_path / "mfn.mlpackage")
     assert verify(trained, path, photo).values["detection max"] <= 1e-4
 
