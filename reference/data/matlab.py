@@ -22,9 +22,11 @@ def read_mat(path: Path, what: str, *names: str) -> list[NDArray[Any]]:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
+    wanted = f"{what} {', '.join(map(repr, names))}"
     try:
         content = loadmat(path)
-        return [np.asarray(content[name]) for name in names]
-    except (KeyError, ValueError, IndexError, NotImplementedError, MatReadError) as error:
-        wanted = ", ".join(map(repr, names))
-        raise InvalidInputError(f"{path} holds no {what} {wanted}: {error}") from error
+    except (ValueError, IndexError, NotImplementedError, MatReadError) as error:
+        raise InvalidInputError(f"{path} holds no {wanted}: {error}") from error
+    if missing := [name for name in names if name not in content]:
+        raise InvalidInputError(f"{path} holds no {wanted}: it lacks {', '.join(missing)}")
+    return [np.asarray(content[name]) for name in names]

@@ -43,12 +43,17 @@ def test_people_in_the_street_are_followed(street):
 
 
 def test_people_in_the_street_keep_their_numbers(street):
+    assert street.found > 0.6 * street.faces
     assert street.switches <= 2
 
 
-def test_hardly_anybody_is_seen_in_the_street_who_is_not_there(street, options):
-    limit = 0.08 if options else 0.05  # 32 of 458 with the SFN, which follows false ones longer
-    assert street.false_alarms <= limit * street.faces
+# an aim of the sfn mode, 7 % by now (docs/video.md); the day it is reached, the test says so
+AIM = pytest.mark.xfail(strict=True, reason="the sfn follows what the mfn took for a face")
+
+
+@pytest.mark.parametrize("options", ["mfn", pytest.param("sfn", marks=AIM)], indirect=True)
+def test_nobody_is_seen_in_the_street_who_is_not_there(street):
+    assert street.false_alarms <= 0.05 * street.faces
 
 
 @pytest.mark.parametrize("mode", ["mfn", "sfn"])
