@@ -165,7 +165,7 @@ class Model:
         score_threshold: float | None = None,
         iou_threshold: float | None = None,
         max_faces: int = MAX_FACES,
-        suppression: kernels.Suppression = "greedy",
+        suppression: kernels.Suppression = "weighted",
     ) -> Faces:
         """Find the faces of an image.
 
@@ -177,7 +177,9 @@ class Model:
         score_threshold : in [0, 1]; by default the one that the file names
         iou_threshold : in [0, 1]; boxes that overlap a better one by more are suppressed
         max_faces : an MFN reports the best so many
-        suppression : "greedy", "soft" or "weighted"; see `edgeface.kernels.suppress`
+        suppression : what becomes of the candidates that a better one suppresses
+            "weighted": the face is their mean, coefficients included; "greedy": they are dropped;
+            "soft": they lose score. See `edgeface.kernels.find_faces`.
 
         Returns
         -------
@@ -252,7 +254,7 @@ class Model:
         iou_threshold: float,
         *,
         max_faces: int = MAX_FACES,
-        suppression: kernels.Suppression = "greedy",
+        suppression: kernels.Suppression = "weighted",
     ) -> Faces:
         """An MFN's raw outputs for one image, without the batch axis, to faces."""
         try:

@@ -18,7 +18,13 @@ from edgeface.kernels.decode import (
     stored_limit,
 )
 from edgeface.kernels.jit import Engine, loops
-from edgeface.kernels.nms import METHODS, Suppression, suppress_numpy, validate_suppression
+from edgeface.kernels.nms import (
+    METHODS,
+    Suppression,
+    face_means,
+    suppress_numpy,
+    validate_suppression,
+)
 
 Array = NDArray[Any]
 
@@ -59,6 +65,9 @@ def find_faces(
 ) -> FoundFaces:
     """Decode, suppress, and gather the survivors' coefficients; the rest is never looked at.
 
+    By the method "weighted" a face's box and raw coefficients are the means of those of all its
+    candidates: the winner and what it suppressed, weighed by their scores' cubes.
+
     Parameters
     ----------
     heads : the four outputs by name, float32, int8 or uint8, shape (S, S, A * width) each
@@ -87,20 +96,22 @@ def find_faces(
     count = min(max_faces, grids[0].size // 5)
     if engine == "numpy":
         boxes, scores, index = decode_numpy(grids[0], stored[0], sizes, float(stride), limit)
-        kept, boxes, scores = suppress_numpy(
-            boxes, scores, iou_threshold, score_threshold, method, min(count, len(scores))
+        _, best, group = suppress_numpy(
+            boxes, scores.copy(), iou_threshold, score_threshold, method, min(count, len(scores))
         )
-        row, column, anchor = index[kept].T
+        members, means = face_means(scores, group)
+        row, column, anchor = index[members].T
         picked = [
-            dequantised(grid[row, column, anchor], q).astype(np.float32)
+            means(dequantised(grid[row, column, anchor], q))
             for grid, q in zip(grids[1:], stored[1:], strict=True)
         ]
-        return FoundFaces(boxes.copy(), scores.copy(), *picked)
+        return FoundFaces(means(boxes[members]), best.copy(), *picked)
     out = FoundFaces(
         np.empty((count, 4), np.float32),
         np.empty(count, np.float32),
         *(np.empty((count, grid.shape[3]), np.float32) for grid in grids[1:]),
     )
+    boxes, scores, index = candidate_buffers(grids[0])
     found = loops("detect").find_loops(
         *grids,
         *(_ALL_FLOAT if quantisation is None else np.array(stored, np.float64).T.copy()),
@@ -110,8 +121,12 @@ def find_faces(
         float(iou_threshold),
         float(score_threshold),
         METHODS.index(method),
-        *candidate_buffers(grids[0]),
+        boxes,
+        scores,
+        index,
         np.empty(count, np.int64),
+        np.empty(len(scores), np.int64),
+        np.empty(len(scores)),
         *out,
     )
     # what a caller may keep is as small as its faces

@@ -1,7 +1,8 @@
-"""Non-maximum suppression: greedy, soft, or with weighted boxes."""
+"""Non-maximum suppression: greedy, soft, or weighted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,8 @@ Array = NDArray[Any]
 Suppression = Literal["greedy", "soft", "weighted"]
 METHODS: tuple[Suppression, ...] = ("greedy", "soft", "weighted")
 """In the order of the numbers by which the loops know them."""
+LEAST_SCORE = 1e-6
+"""A weighted mean takes lower scores for this one, so that weights have a sum to divide by."""
 
 
 def suppress(
@@ -36,7 +39,7 @@ def suppress(
     method : what suppression does
         "greedy" drops the box; "soft" multiplies its score by 1 - IoU and drops it below
         ``score_threshold``; "weighted" drops it and moves the kept box to the mean of itself and
-        all that it suppressed, weighed by their scores.
+        all that it suppressed, weighed by their scores' cubes.
     score_threshold : of "soft"
     max_faces : the best so many are returned; None returns all
     engine : "numba" or "numpy"
@@ -55,7 +58,8 @@ def suppress(
     References
     ----------
     "soft": Bodla et al. 2017, Eq. 2 (linear). "weighted": Zhou et al. 2017, Sec. 2, without its
-    second pass; as in Bazarevsky et al. 2019 (BlazeFace), Sec. 3.4.
+    second pass; as in Bazarevsky et al. 2019 (BlazeFace), Sec. 3.4. Both weigh by the scores
+    themselves; by their cubes, the many weak candidates that a low threshold lets in hardly count.
 
     Examples
     --------
@@ -70,9 +74,13 @@ def suppress(
     left = np.array(scores, np.float32)
     limit = len(left) if max_faces is None else min(max_faces, len(left))
     if engine == "numpy":
-        return suppress_numpy(boxes, left, iou_threshold, score_threshold, method, limit)
-    kept, out_boxes = np.empty(limit, np.int64), np.empty((limit, 4), np.float32)
-    out_scores = np.empty(limit, np.float32)
+        kept, out_scores, group = suppress_numpy(
+            boxes, left.copy(), iou_threshold, score_threshold, method, limit
+        )
+        members, means = face_means(left, group)
+        return kept, means(boxes[members]), out_scores
+    kept, group = np.empty(limit, np.int64), np.empty(len(left), np.int64)
+    out_boxes, out_scores = np.empty((limit, 4), np.float32), np.empty(limit, np.float32)
     found = loops("detect").suppress_loops(
         boxes,
         left,
@@ -81,6 +89,8 @@ def suppress(
         float(score_threshold),
         METHODS.index(method),
         kept,
+        group,
+        np.empty(len(left)),
         out_boxes,
         out_scores,
     )
@@ -103,12 +113,16 @@ def suppress_numpy(
     method: Suppression,
     limit: int,
 ) -> tuple[Array, Array, Array]:
-    """`suppress` with a few vector operations a kept box; ``scores`` is overwritten."""
+    """`suppress` with a few vector operations a kept box; ``scores`` is overwritten.
+
+    Returns the kept rows, their scores, and for every candidate, (N,), the face in whose mean it
+    counts, -1 where there is none; boxes are not moved.
+    """
     exact = boxes.astype(np.float64)
     low, high = exact[:, :2], exact[:, 2:]
     area = (high - low).prod(axis=1)
     kept: list[int] = []
-    out_boxes, out_scores = np.empty((limit, 4), np.float32), np.empty(limit, np.float32)
+    out_scores, group = np.empty(limit, np.float32), np.full(len(scores), -1)
     while len(kept) < limit:
         best = int(scores.argmax())  # the first of equals
         score = scores[best]
@@ -119,17 +133,37 @@ def suppress_numpy(
         shared = extent.clip(0.0).prod(axis=1)
         union = area + area[best] - shared
         hit = (shared > iou_threshold * union) & (scores >= 0)
-        box = boxes[best]
         if method == "soft":
             softened = (scores[hit] * (1.0 - shared[hit] / union[hit])).astype(np.float32)
             scores[hit] = np.where(softened >= score_threshold, softened, -1.0)
         else:
-            if method == "weighted" and hit.any():
-                members = np.append(np.flatnonzero(hit), best)
-                share = np.append(scores[hit], score).astype(np.float64)
-                if share.sum() > 0:
-                    box = share @ exact[members] / share.sum()
             scores[hit] = -1.0
-        out_boxes[len(kept)], out_scores[len(kept)] = box, score
+            if method == "weighted":
+                group[hit] = len(kept)
+        group[best] = len(kept)
+        out_scores[len(kept)] = score
         kept.append(best)
-    return np.array(kept, np.int64), out_boxes[: len(kept)], out_scores[: len(kept)]
+    return np.array(kept, np.int64), out_scores[: len(kept)], group
+
+
+def face_means(scores: Array, group: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """The candidates that belong to faces, and what takes the means of their values.
+
+    Parameters
+    ----------
+    scores : shape (K,); group : of `suppress_numpy`, N faces
+
+    Returns
+    -------
+    members : int64, shape (M,), rows of candidates, face after face
+    means : from (M, width) to float32 (N, width)
+    """
+    members = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
+    starts = np.flatnonzero(np.diff(group[members], prepend=-1))
+    weights = np.maximum(scores[members], LEAST_SCORE, dtype=np.float64)[:, None] ** 3
+    shares = weights / np.add.reduceat(weights, starts)[group[members]]
+
+    def means(values: Array) -> Array:
+        return np.add.reduceat(shares * values, starts).astype(np.float32)
+
+    return members, means

@@ -63,15 +63,13 @@ def predict_faces(
     grid = outputs[0].reshape(1, config.grid_size, config.grid_size, len(anchors), 5)
     boxes = decode_boxes(grid, anchors, config.stride).reshape(-1, 4)
     scores = torch.sigmoid(rows[0][:, 4])
-    kept = _survivors(corners(boxes), scores, score_threshold, iou_threshold)
-    identity, expression, pose = (r[kept] for r in rows[1:])
-    points = _points(trained, identity, expression, pose)
-    longer = boxes[kept, 2:].amax(dim=1)[:, None, None]
-    points = points * longer
-    points[..., :2] += boxes[kept, None, :2]
+    kept, shares = _survivors(corners(boxes), scores, score_threshold, iou_threshold)
+    boxes, identity, expression, pose = (shares @ values for values in (boxes, *rows[1:]))
+    points = _points(trained, identity, expression, pose) * boxes[:, 2:].amax(dim=1)[:, None, None]
+    points[..., :2] += boxes[:, None, :2]
     to_image = np.array([*(1 / scale), 1 / scale.mean()])
     landmarks = (points.numpy() - [*offset, 0.0]) * to_image
-    flat = (corners(boxes)[kept].numpy().reshape(-1, 2, 2) - offset) / scale
+    flat = (corners(boxes).numpy().reshape(-1, 2, 2) - offset) / scale
     return _faces(trained, flat.reshape(-1, 4), scores[kept], landmarks, identity, expression, pose)
 
 
@@ -120,16 +118,28 @@ def _corrected_face(
     )
 
 
-def _survivors(boxes: Tensor, scores: Tensor, score_threshold: float, iou: float) -> Tensor:
-    """Indices after greedy suppression, best first."""
+def _survivors(
+    boxes: Tensor, scores: Tensor, score_threshold: float, iou: float
+) -> tuple[Tensor, Tensor]:
+    """Greedy suppression, best first: indices (F,), and each candidate's shares in them (F, N).
+
+    A face is the mean of its survivor and what that suppressed, weighed by their scores' cubes.
+    """
     order = torch.argsort(scores, descending=True, stable=True)
     order = order[scores[order] >= score_threshold]
     overlaps = pairwise_iou(boxes[order], boxes[order])
     alive = torch.ones(len(order), dtype=torch.bool)
+    kept: list[int] = []
+    shares = torch.zeros(len(order), len(scores))
     for i in range(len(order)):
         if alive[i]:
-            alive[i + 1 :] &= overlaps[i, i + 1 :] <= iou
-    return order[alive]
+            mine = alive & (overlaps[i] > iou)
+            mine[i] = True
+            shares[len(kept), order[mine]] = scores[order[mine]] ** 3
+            alive &= ~mine
+            kept.append(i)
+    shares = shares[: len(kept)]
+    return order[kept], shares / shares.sum(dim=1, keepdim=True)
 
 
 def _points(trained: TrainedNetwork, identity: Tensor, expression: Tensor, pose: Tensor) -> Tensor:

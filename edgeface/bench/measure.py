@@ -111,7 +111,9 @@ def _stages(
         )
 
     boxes, scores, _ = decode(0)
-    found = kernels.find_faces(single, anchors, metadata.stride, score, iou, engine=engine)
+    found = kernels.find_faces(
+        single, anchors, metadata.stride, score, iou, method="weighted", engine=engine
+    )
 
     def landmarks(_: int) -> Any:
         raw = found.identity, found.expression, found.pose
@@ -121,7 +123,7 @@ def _stages(
         "resize": lambda _: letterbox(image, metadata.input_size, engine),
         "network": lambda _: backend.infer(tensor[None]),
         "decode": decode,
-        "nms": lambda _: kernels.suppress(boxes, scores, iou, engine=engine),
+        "nms": lambda _: kernels.suppress(boxes, scores, iou, method="weighted", engine=engine),
         "landmarks": landmarks,
         "post-processing": lambda _: model.decode(single, placement, score, iou),
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace {
 
@@ -20,18 +21,6 @@ struct Candidate {
   std::size_t index;  // of cell and anchor, row-major
 };
 
-// The values of one candidate in one output.
-struct Values {
-  const float* first;
-  std::size_t width;
-
-  Values(const Output& output, std::size_t num_anchors, std::size_t index)
-      : width(output.shape[3] / num_anchors) {
-    first = output.values + index * width;
-  }
-  double operator[](std::size_t i) const { return first[i]; }
-};
-
 std::vector<Candidate> candidates(const Output& detection, const nlohmann::json& metadata,
                                   double score_threshold) {
   const auto anchors = metadata.at("anchors").get<std::vector<std::array<double, 2>>>();
@@ -42,12 +31,12 @@ std::vector<Candidate> candidates(const Output& detection, const nlohmann::json&
     for (std::int64_t column = 0; column < num_columns; ++column)
       for (std::size_t a = 0; a < anchors.size(); ++a) {
         const std::size_t index = (row * num_columns + column) * anchors.size() + a;
-        const Values t(detection, anchors.size(), index);
+        const float* t = detection.values + index * detection.shape[3] / anchors.size();
         const double score = sigmoid(t[4]);
         if (!(score >= score_threshold)) continue;
         const double x = (sigmoid(t[0]) + column) * stride, y = (sigmoid(t[1]) + row) * stride;
-        const double w = anchors[a][0] * std::exp(std::clamp(t[2], -max_log_size, max_log_size));
-        const double h = anchors[a][1] * std::exp(std::clamp(t[3], -max_log_size, max_log_size));
+        const double w = anchors[a][0] * std::exp(std::clamp<double>(t[2], -max_log_size, max_log_size));
+        const double h = anchors[a][1] * std::exp(std::clamp<double>(t[3], -max_log_size, max_log_size));
         found.push_back({score, {x - w / 2, y - h / 2, x + w / 2, y + h / 2}, index});
       }
   return found;
@@ -61,17 +50,43 @@ double iou(const Box& a, const Box& b) {
   return width * height / (area(a) + area(b) - width * height);
 }
 
+using Members = std::vector<Candidate>;  // a survivor and what it suppressed
+
 // Greedy, best first; the sort is stable, so equal scores keep their order.
-std::vector<Candidate> suppress(std::vector<Candidate> found, double iou_threshold) {
+std::vector<Members> suppress(std::vector<Candidate> found, double iou_threshold) {
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.score > b.score; });
-  std::vector<Candidate> kept;
-  for (const auto& candidate : found)
-    if (std::none_of(kept.begin(), kept.end(), [&](const Candidate& better) {
-          return iou(better.box, candidate.box) > iou_threshold;
-        }))
-      kept.push_back(candidate);
+  std::vector<Members> kept;
+  for (const auto& candidate : found) {
+    const auto owner = std::find_if(kept.begin(), kept.end(), [&](const Members& better) {
+      return iou(better.front().box, candidate.box) > iou_threshold;
+    });
+    if (owner == kept.end())
+      kept.push_back({candidate});
+    else
+      owner->push_back(candidate);
+  }
   return kept;
+}
+
+// What each member counts in the face: its score's cube, divided by their sum.
+std::vector<double> shares(const Members& members) {
+  std::vector<double> weights;
+  for (const auto& member : members) weights.push_back(std::pow(member.score, 3));
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  for (double& weight : weights) weight /= total;
+  return weights;
+}
+
+// The mean of the members' values in one output.
+std::vector<double> mean(const Output& output, std::size_t num_anchors, const Members& members,
+                         const std::vector<double>& weights) {
+  const std::size_t width = output.shape[3] / num_anchors;
+  std::vector<double> sum(width);
+  for (std::size_t m = 0; m < members.size(); ++m)
+    for (std::size_t k = 0; k < width; ++k)
+      sum[k] += weights[m] * output.values[members[m].index * width + k];
+  return sum;
 }
 
 Matrix rotation_matrix(std::array<double, 4> q) {
@@ -123,17 +138,22 @@ std::vector<Face> decode(const std::map<std::string, Output>& outputs,
              scale_logit = first_of("scale_logit");
   const auto [scale, offset] = placement;
   std::vector<Face> faces;
-  for (const auto& [score, box, index] : suppress(
+  for (const auto& members : suppress(
            candidates(outputs.at("detection"), metadata, score_threshold),
            metadata.at("iou_threshold"))) {
-    const Values pose(outputs.at("pose"), num_anchors, index);
-    const Values identity(outputs.at("identity"), num_anchors, index);
-    const Values expression(outputs.at("expression"), num_anchors, index);
+    const auto weights = shares(members);
+    const auto values = [&](const char* name) {
+      return mean(outputs.at(name), num_anchors, members, weights);
+    };
+    Box box{};
+    for (std::size_t m = 0; m < members.size(); ++m)
+      for (int i = 0; i < 4; ++i) box[i] += weights[m] * members[m].box[i];
+    const auto pose = values("pose");
     Face face{};
-    face.score = score;
-    face.identity_coeffs.assign(identity.first, identity.first + identity.width);
-    for (std::size_t k = 0; k < expression.width; ++k)
-      face.expression_coeffs.push_back(sigmoid(expression[k]));
+    face.score = members.front().score;
+    face.identity_coeffs = values("identity");
+    for (const double logit : values("expression"))
+      face.expression_coeffs.push_back(sigmoid(logit));
     face.rotation = rotation_matrix({pose[quaternion], pose[quaternion + 1],
                                      pose[quaternion + 2], pose[quaternion + 3]});
     face.euler_deg = euler_degrees(face.rotation);

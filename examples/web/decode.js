@@ -14,8 +14,8 @@ const clip = (x, low, high) => Math.min(Math.max(x, low), high);
  */
 export function decode(outputs, metadata, faceModel, placement, scoreThreshold) {
   const found = candidates(outputs, metadata, scoreThreshold);
-  return suppress(found, metadata.iou_threshold).map(candidate => {
-    const face = readFace(candidate, metadata, faceModel);
+  return suppress(found, metadata.iou_threshold).map(members => {
+    const face = readFace(mean(members), metadata, faceModel);
     return toImage(face, placement);
   });
 }
@@ -47,13 +47,29 @@ function candidates(outputs, metadata, scoreThreshold) {
   return found;
 }
 
-/** Greedy suppression, best first; the sort is stable, so equal scores keep their order. */
+/** Greedy suppression: each survivor and what it suppressed. Equal scores keep their order. */
 function suppress(found, iouThreshold) {
   const kept = [];
   for (const candidate of found.sort((a, b) => b.score - a.score)) {
-    if (kept.every(better => iou(better.box, candidate.box) <= iouThreshold)) kept.push(candidate);
+    const owner = kept.find(([better]) => iou(better.box, candidate.box) > iouThreshold);
+    if (owner) owner.push(candidate);
+    else kept.push([candidate]);
   }
   return kept;
+}
+
+/** A survivor whose box and raw values are the means of all members', by their scores' cubes. */
+function mean(members) {
+  const weights = members.map(member => member.score ** 3);
+  const total = weights.reduce((sum, weight) => sum + weight);
+  const meanOf = rows =>
+    Array.from(rows[0], (_, k) =>
+      rows.reduce((sum, row, i) => sum + (weights[i] / total) * row[k], 0));
+  return {
+    score: members[0].score,
+    box: meanOf(members.map(member => member.box)),
+    values: name => meanOf(members.map(member => member.values(name))),
+  };
 }
 
 function iou(a, b) {
@@ -63,10 +79,10 @@ function iou(a, b) {
   return (width * height) / (area(a) + area(b) - width * height);
 }
 
-/** One survivor's box, pose, coefficients and landmarks, in input pixels. */
+/** One face's box, pose, coefficients and landmarks, in input pixels. */
 function readFace({ score, box, values }, metadata, faceModel) {
   const pose = values("pose");
-  const part = name => pose.subarray(...metadata.pose_slices[name]);
+  const part = name => pose.slice(...metadata.pose_slices[name]);
   const identity = values("identity");
   const expression = values("expression").map(sigmoid);
   const rotation = rotationMatrix(part("quaternion_wxyz"));
@@ -86,8 +102,8 @@ function readFace({ score, box, values }, metadata, faceModel) {
     landmarks_3d: landmarks,
     euler_deg: eulerDegrees(rotation),
     rotation,
-    identity_coeffs: Array.from(identity),
-    expression_coeffs: Array.from(expression),
+    identity_coeffs: identity,
+    expression_coeffs: expression,
   };
 }
 

@@ -29,11 +29,11 @@ function roundEven(value) {
   return value - down === 0.5 ? down + (down % 2) : Math.round(value);
 }
 
-/** RGB of an RGBA image at another size: a triangle as wide as an output pixel, per axis. */
+/** RGB of an RGBA image at another size: areas averaged where it shrinks, bilinear where it grows. */
 function resize({ width, height, data }, newWidth, newHeight) {
   const columns = filter(width, newWidth);
   const rows = filter(height, newHeight);
-  const narrow = new Uint8ClampedArray(newWidth * height * 3);
+  const narrow = new Float32Array(newWidth * height * 3);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < newWidth; x++) {
       const { first, weights } = columns[x];
@@ -42,7 +42,7 @@ function resize({ width, height, data }, newWidth, newHeight) {
         for (let i = 0; i < weights.length; i++) {
           sum += weights[i] * data[(y * width + first + i) * 4 + c];
         }
-        narrow[(y * newWidth + x) * 3 + c] = sum; // rounds
+        narrow[(y * newWidth + x) * 3 + c] = sum;
       }
     }
   }
@@ -54,7 +54,7 @@ function resize({ width, height, data }, newWidth, newHeight) {
       for (let i = 0; i < weights.length; i++) {
         sum += weights[i] * narrow[(first + i) * newWidth * 3 + x];
       }
-      out[y * newWidth * 3 + x] = sum;
+      out[y * newWidth * 3 + x] = Math.floor(sum + 0.5);
     }
   }
   return out;
@@ -63,16 +63,20 @@ function resize({ width, height, data }, newWidth, newHeight) {
 /** For each output pixel the first source pixel and the weights from there on. */
 function filter(length, newLength) {
   const step = length / newLength;
-  const reach = Math.max(step, 1);
   return Array.from({ length: newLength }, (_, i) => {
-    const centre = (i + 0.5) * step;
-    const first = Math.max(0, Math.floor(centre - reach + 0.5));
-    const last = Math.min(length, Math.floor(centre + reach + 0.5));
-    const weights = [];
-    for (let j = first; j < last; j++) {
-      weights.push(Math.max(0, 1 - Math.abs(j + 0.5 - centre) / reach));
+    if (step <= 1) {
+      const position = Math.max(0, Math.min((i + 0.5) * step - 0.5, length - 1));
+      const first = Math.min(Math.floor(position), Math.max(0, length - 2));
+      const second = position - first;
+      return { first, weights: length > 1 ? [1 - second, second] : [1] };
     }
-    const total = weights.reduce((a, b) => a + b, 0);
-    return { first, weights: weights.map(w => w / total) };
+    const low = i * step;
+    const high = Math.min(low + step, length);
+    const first = Math.floor(low);
+    const weights = [];
+    for (let j = first; j < high; j++) {
+      weights.push((Math.min(j + 1, high) - Math.max(j, low)) / step);
+    }
+    return { first, weights };
   });
 }

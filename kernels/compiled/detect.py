@@ -14,6 +14,7 @@ Array = NDArray[Any]
 
 MAX_LOG_SIZE = 6.0  # that of kernels/decode.py; numba freezes globals of this file only
 SOFT, WEIGHTED = 1, 2
+LEAST_SCORE = 1e-6  # that of kernels/nms.py
 
 
 @jit
@@ -72,13 +73,17 @@ def suppress_loops(
     score_threshold: float,
     method: int,
     kept: Array,
+    group: Array,
+    shares: Array,
     out_boxes: Array,
     out_scores: Array,
 ) -> int:
     """Take the best candidate left, until none is or ``kept`` is full; returns how many.
 
-    ``scores`` is overwritten: a candidate that is taken or dropped gets -1.
+    ``scores`` is overwritten: a candidate that is taken or dropped gets -1. Candidate i then counts
+    ``shares[i]`` in the face ``group[i]``, in none where that is -1.
     """
+    group[:count] = -1
     found = 0
     while found < kept.shape[0]:
         best, best_score = -1, np.float32(-1.0)
@@ -88,11 +93,12 @@ def suppress_loops(
         if best < 0:
             break
         scores[best] = -1.0
+        group[best] = found
+        shares[best] = member_weight(best_score) if method == WEIGHTED else 1.0
+        total = shares[best]
         x0, y0 = np.float64(boxes[best, 0]), np.float64(boxes[best, 1])
         x1, y1 = np.float64(boxes[best, 2]), np.float64(boxes[best, 3])
         area = (x1 - x0) * (y1 - y0)
-        weight = np.float64(best_score)
-        sum0, sum1, sum2, sum3 = weight * x0, weight * y0, weight * x1, weight * y1
         for i in range(count):
             if scores[i] < 0:
                 continue
@@ -108,17 +114,20 @@ def suppress_loops(
                 scores[i] = softened if softened >= score_threshold else np.float32(-1.0)
                 continue
             if method == WEIGHTED:
-                share = np.float64(scores[i])
-                weight += share
-                sum0 += share * u0
-                sum1 += share * v0
-                sum2 += share * u1
-                sum3 += share * v1
+                group[i] = found
+                shares[i] = member_weight(scores[i])
+                total += shares[i]
             scores[i] = -1.0
         kept[found] = best
         out_scores[found] = best_score
-        if method == WEIGHTED and weight > 0:
-            x0, y0, x1, y1 = sum0 / weight, sum1 / weight, sum2 / weight, sum3 / weight
+        x0, y0, x1, y1 = 0.0, 0.0, 0.0, 0.0
+        for i in range(count):
+            if group[i] == found:
+                shares[i] /= total
+                x0 += shares[i] * boxes[i, 0]
+                y0 += shares[i] * boxes[i, 1]
+                x1 += shares[i] * boxes[i, 2]
+                y1 += shares[i] * boxes[i, 3]
         out_boxes[found, 0] = x0
         out_boxes[found, 1] = y0
         out_boxes[found, 2] = x1
@@ -128,15 +137,31 @@ def suppress_loops(
 
 
 @jit
+def member_weight(score: float) -> float:
+    """What a candidate counts in the mean of a face, before division by the sum."""
+    return max(np.float64(score), LEAST_SCORE) ** 3
+
+
+@jit
 def gather_loops(
-    head: Array, scale: float, zero: float, index: Array, kept: Array, out: Array
+    head: Array,
+    scale: float,
+    zero: float,
+    index: Array,
+    count: int,
+    group: Array,
+    shares: Array,
+    out: Array,
 ) -> None:
-    """Values of the kept candidates from ``head`` (S, S, A, width) into ``out`` (N, width)."""
-    for n in range(out.shape[0]):
-        i = kept[n]
+    """Means over each face's candidates of ``head`` (S, S, A, width), into ``out`` (N, width)."""
+    out[:] = 0.0
+    for i in range(count):
+        if group[i] < 0:
+            continue
         values = head[index[i, 0], index[i, 1], index[i, 2]]
+        mean, share = out[group[i]], shares[i]
         for k in range(out.shape[1]):
-            out[n, k] = (np.float64(values[k]) - zero) * scale
+            mean[k] += share * ((np.float64(values[k]) - zero) * scale)
 
 
 @jit
@@ -157,6 +182,8 @@ def find_loops(
     scores: Array,
     index: Array,
     kept: Array,
+    group: Array,
+    shares: Array,
     out_boxes: Array,
     out_scores: Array,
     out_identity: Array,
@@ -168,9 +195,13 @@ def find_loops(
         detection, scales[0], zeros[0], anchors, stride, limit, boxes, scores, index
     )
     found = suppress_loops(
-        boxes, scores, count, iou_threshold, score_threshold, method, kept, out_boxes, out_scores
-    )
-    gather_loops(identity, scales[1], zeros[1], index, kept, out_identity[:found])
-    gather_loops(expression, scales[2], zeros[2], index, kept, out_expression[:found])
-    gather_loops(pose, scales[3], zeros[3], index, kept, out_pose[:found])
+        boxes, scores, count, iou_threshold, score_threshold, method, kept, group, shares,
+        out_boxes, out_scores,
+    )  # fmt: skip
+    for head, scale, zero, out in (
+        (identity, scales[1], zeros[1], out_identity),
+        (expression, scales[2], zeros[2], out_expression),
+        (pose, scales[3], zeros[3], out_pose),
+    ):
+        gather_loops(head, scale, zero, index, count, group, shares, out[:found])
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import edgeface
 
@@ -127,6 +128,17 @@ def test_cpp_agrees_with_python_on_the_photo(cpp_program, fresh_vectors):
     boxes = np.array([face["box_xyxy"] for face in faces])
     np.testing.assert_allclose(points, expected.landmarks_3d, atol=0.5)
     np.testing.assert_allclose(boxes, expected.boxes_xyxy, atol=0.5)
+
+
+@pytest.mark.parametrize("size", [(700, 500), (250, 180)])
+def test_cpp_resizes_as_python_does(cpp_program, tmp_path, size):
+    photo = Image.open(edgeface.DEMO_PHOTO).resize(size)
+    photo.save(tmp_path / "photo.png")
+    expected = edgeface.load("mfn").run(photo, score_threshold=0.5)
+    faces = faces_of(cpp_program, tmp_path / "photo.png", 0.5)
+    assert len(faces) == len(expected) > 2
+    points = np.array([face["landmarks_3d"] for face in faces])
+    np.testing.assert_allclose(points, expected.landmarks_3d, atol=0.02)
 
 
 def test_cpp_prints_one_line_a_face(cpp_program, fresh_vectors):

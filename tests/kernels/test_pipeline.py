@@ -41,7 +41,8 @@ def test_find_faces_agrees_with_oracle(engine, seed, limit):
 
 
 @pytest.mark.parametrize(("dtype", "zero"), [(np.int8, 5), (np.uint8, 120)])
-def test_find_faces_of_integers_is_that_of_what_they_stand_for(engine, dtype, zero):
+@pytest.mark.parametrize("method", ["greedy", "weighted"])
+def test_find_faces_of_integers_is_that_of_what_they_stand_for(engine, method, dtype, zero):
     limits = np.iinfo(dtype)
     stored = {
         name: np.round(head / 0.03 + zero).clip(limits.min, limits.max).astype(dtype)
@@ -51,21 +52,46 @@ def test_find_faces_of_integers_is_that_of_what_they_stand_for(engine, dtype, ze
         n: ((h.astype(np.float64) - zero) * 0.03).astype(np.float32) for n, h in stored.items()
     }
     quantisation = dict.fromkeys(HEADS, (0.03, zero))
-    found = find_faces(stored, ANCHORS, 32, 0.55, 0.3, quantisation=quantisation, engine=engine)
-    expected = find_faces(floats, ANCHORS, 32, 0.55, 0.3, engine="numpy")
+    arguments = ANCHORS, 32, 0.55, 0.3
+    found = find_faces(stored, *arguments, method=method, quantisation=quantisation, engine=engine)
+    expected = find_faces(floats, *arguments, method=method, engine="numpy")
     assert len(found.scores) > 2
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["soft", "weighted"])
-def test_find_faces_takes_other_methods(engine, method):
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), limit=st.integers(0, 9))
+def test_find_faces_weighted_agrees_with_oracle(engine, seed, limit):
+    outputs = heads(seed)
+    candidates = oracle.decode(outputs["detection"], ANCHORS, 32, 0.6)
+    boxes, scores = [b for _, b, _ in candidates], [s for s, _, _ in candidates]
+    expected = oracle.suppress_weighted(boxes, scores, 0.3)[:limit]
+    found = find_faces(
+        outputs, ANCHORS, 32, 0.6, 0.3, max_faces=limit, method="weighted", engine=engine
+    )
+    assert len(found.scores) == len(expected)
+    for i, (best, members, weights) in enumerate(expected):
+        assert found.scores[i] == pytest.approx(scores[best], rel=1e-5)
+        box = oracle.weighted_mean([boxes[m] for m in members], weights)
+        np.testing.assert_allclose(found.boxes_xyxy[i], box, rtol=1e-4, atol=1e-2)
+        for name in HEADS[1:]:
+            width = WIDTHS[name]
+            cells = [
+                outputs[name][row, column, anchor * width : (anchor + 1) * width]
+                for row, column, anchor in (candidates[m][2] for m in members)
+            ]
+            mean = oracle.weighted_mean(cells, weights)
+            np.testing.assert_allclose(getattr(found, name)[i], mean, rtol=1e-4, atol=1e-5)
+
+
+def test_find_faces_takes_soft(engine):
     outputs = heads(8)
-    found = find_faces(outputs, ANCHORS, 32, 0.5, 0.2, method=method, engine=engine)
+    found = find_faces(outputs, ANCHORS, 32, 0.5, 0.2, method="soft", engine=engine)
     candidates = oracle.decode(outputs["detection"], ANCHORS, 32, 0.5)
     boxes = np.array([b for _, b, _ in candidates], np.float32)
     scores = np.array([s for s, _, _ in candidates], np.float32)
-    _, kept, kept_scores = suppress(boxes, scores, 0.2, method=method, score_threshold=0.5)
+    _, kept, kept_scores = suppress(boxes, scores, 0.2, method="soft", score_threshold=0.5)
     np.testing.assert_allclose(found.boxes_xyxy, kept, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(found.scores, kept_scores, rtol=1e-5)
 

@@ -125,14 +125,20 @@ def suppress_soft(boxes, scores, threshold, floor):
 
 
 def suppress_weighted(boxes, scores, threshold):
-    """[(index, box)]: every kept box is the score-weighted mean of its cluster."""
+    """[(index, members, weights)]: every kept box's cluster, and what each of it counts."""
     remaining = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
     taken = []
     while remaining:
         best = remaining[0]
         cluster = [i for i in remaining if i == best or iou(boxes[best], boxes[i]) > threshold]
-        total = sum(scores[i] for i in cluster)
-        mean = tuple(sum(scores[i] * boxes[i][k] for i in cluster) / total for k in range(4))
-        taken.append((best, mean))
+        total = sum(scores[i] ** 3 for i in cluster)
+        taken.append((best, cluster, [scores[i] ** 3 / total for i in cluster]))
         remaining = [i for i in remaining if i not in cluster]
     return taken
+
+
+def weighted_mean(rows, weights):
+    """The mean of rows of numbers, one column after another."""
+    return [
+        sum(w * row[k] for w, row in zip(weights, rows, strict=True)) for k in range(len(rows[0]))
+    ]
