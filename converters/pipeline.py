@@ -42,7 +42,8 @@ FORMATS = {
     "pt2": "edgeface.converters.to_pt2",
 }
 """Name of a format to the module that writes it: `export` once, then `lower`, `describe` and
-`save` for each of its PRECISIONS; those in CALIBRATED need photos."""
+`save` for each of its PRECISIONS; those in CALIBRATED need photos. With ANY_SIZE, an MFN's file
+takes inputs of several sizes."""
 PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
 
 MAX_CALIBRATION = 200
@@ -88,6 +89,7 @@ def convert(
     precisions: Sequence[str] = ("fp32",),
     calibration: str | os.PathLike[str] | None = None,
     keep: bool = False,
+    input_size: int | None = None,
     progress: Progress = lambda step: None,
 ) -> list[Written]:
     """Convert a training checkpoint; every file is reopened and held against the network.
@@ -101,6 +103,8 @@ def convert(
     calibration : folder of real photos (of faces for an SFN); int8 needs it. Four in five set the
         ranges, the rest verify, beside the demo photo.
     keep : leave a file that fails verification where it is
+    input_size : side of the square that an MFN sees, px, a multiple of 32; by default the one it
+        was trained for. The files are then called ``mfn-SIZE``.
     progress : is told each step
 
     Returns
@@ -110,8 +114,8 @@ def convert(
     Raises
     ------
     InvalidInputError
-        Unknown format or precision, a combination of which nothing is left, an absent file, int8
-        without photos, a folder without images.
+        Unknown format, precision or size, a combination of which nothing is left, an absent file,
+        int8 without photos, a folder without images.
     ModelFormatError
         If the checkpoint is damaged or another project's.
     BackendUnavailableError
@@ -124,6 +128,8 @@ def convert(
     """
     plan = _plan(formats, precisions, calibration is not None)
     trained = load_network(checkpoint)
+    if input_size is not None:
+        trained = _at_size(trained, input_size)
     metadata = describe(trained)
     images = [] if calibration is None else read_images(calibration, MAX_CALIBRATION)
     calibrating, verifying = split(images)
@@ -142,8 +148,13 @@ def convert(
             exported = {name: module.export(smooth, metadata)}  # one format's at a time
         progress(f"{step}: converting")
         model = module.lower(exported[name], precision, inputs)
-        stated = replace(metadata, precision=precision, graph=module.describe(model))
-        target = folder / (_stem(trained, precision) + module.SUFFIX)
+        stated = replace(
+            metadata,
+            precision=precision,
+            graph=module.describe(model),
+            any_size=module.ANY_SIZE and metadata.detects,
+        )
+        target = folder / (_stem(trained, input_size, precision) + module.SUFFIX)
         progress(f"{step}: verifying")
         written.append(_write(module, model, stated, trained, target, verifying, keep, name))
     return written
@@ -213,10 +224,19 @@ def _name(config: NetworkConfig) -> str:
     return f"{config.kind} {'multi-scale' if config.multi_scale else 'single-scale'}"
 
 
-def _stem(trained: TrainedNetwork, precision: str) -> str:
+def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
+    if trained.config.kind != "mfn":
+        raise InvalidInputError(
+            f"only an mfn's input may have another size, not that of the kind {trained.config.kind}"
+        )
+    return replace(trained, config=replace(trained.config, input_size=input_size))
+
+
+def _stem(trained: TrainedNetwork, input_size: int | None, precision: str) -> str:
     config = trained.config
     single = "" if config.multi_scale or config.kind == "fusion" else "-single"
-    return config.kind + single + ("" if precision == "fp32" else f"-{precision}")
+    size = "" if input_size is None else f"-{input_size}"
+    return config.kind + single + size + ("" if precision == "fp32" else f"-{precision}")
 
 
 def split(images: list[Image]) -> tuple[list[Image], list[Image]]:

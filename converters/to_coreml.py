@@ -25,6 +25,7 @@ SUFFIX = ".mlpackage"
 PRECISIONS = ("fp32", "fp16", "int8", "palette")
 """int8 and palettes are of the weights alone; arithmetic is then fp16."""
 CALIBRATED: tuple[str, ...] = ()
+ANY_SIZE = False
 PALETTE_BITS = 6
 
 

@@ -24,6 +24,7 @@ from edgeface.reference.checkpoint import TrainedNetwork
 SUFFIX = ".onnx"
 PRECISIONS = ("fp32", "fp16", "w8", "int8")
 CALIBRATED = ("int8",)
+ANY_SIZE = True
 OPSET = 18
 INPUT = "image"
 WEIGHTED = ("Conv", "Gemm")
@@ -85,6 +86,8 @@ def describe(model: onnx.ModelProto) -> dict[str, Any]:
 def save(model: onnx.ModelProto, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
     """Write the file with its metadata."""
     model = _copy(model)
+    if metadata.any_size:
+        _free_size(model)
     onnx.helper.set_model_props(model, to_text(metadata, face_model))
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
@@ -94,6 +97,17 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return copy
+
+
+def _free_size(model: onnx.ModelProto) -> None:
+    """Let the input have any size; nothing in an MFN's graph depends on it."""
+    for value, name in [
+        *((value, "size") for value in model.graph.input),
+        *((value, "cells") for value in model.graph.output),
+    ]:
+        for side in value.type.tensor_type.shape.dim[1:3]:
+            side.dim_param = name
+    del model.graph.value_info[:]
 
 
 def _without_shared_scales(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -20,6 +20,7 @@ from edgeface.reference.checkpoint import TrainedNetwork
 SUFFIX = ".pt2"
 PRECISIONS = ("fp32",)
 CALIBRATED: tuple[str, ...] = ()
+ANY_SIZE = False
 
 
 def export(trained: TrainedNetwork, metadata: Metadata) -> Any:

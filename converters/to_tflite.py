@@ -29,6 +29,7 @@ SUFFIX = ".tflite"
 PRECISIONS = ("fp32", "fp16", "w8", "int8")
 """fp16 and w8 are of the weights; a CPU computes with float32, a GPU delegate as it likes."""
 CALIBRATED = ("int8",)
+ANY_SIZE = False
 INPUT = "image"
 SIGNATURE = "serving_default"
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, cast
 
-from edgeface.errors import MetadataError
+from edgeface.errors import InvalidInputError, MetadataError
 
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
 """The face model's ``.npz`` beside the JSON; base64 where the format holds text only."""
-SCHEMA_VERSION = (1, 2)
+SCHEMA_VERSION = (1, 3)
 PAD_VALUE = 127
+SIZE_STEP = 32
 
 _SHAPE = {"identity": 50, "expression": 46}
 OUTPUTS = {
@@ -39,6 +40,7 @@ class Metadata:
     kind : "sfn", "fusion" (one face crop each) or "mfn" (a whole image)
     name : for people
     input_size : side of the square input, px
+    any_size : whether the file takes inputs of every multiple of ``SIZE_STEP`` px
     stride, anchors : the MFN's grid; anchors are (width, height) in input px
     score_threshold, iou_threshold : the MFN's defaults
     crop_scale : side of the crop in longer sides of the face box; not for an MFN
@@ -56,6 +58,7 @@ class Metadata:
     expression_names: tuple[str, ...]
     face_model_sha256: str
     licence: str
+    any_size: bool = False
     stride: int = 0
     anchors: tuple[tuple[float, float], ...] = ()
     score_threshold: float = 0.0
@@ -76,6 +79,27 @@ class Metadata:
     def output_names(self) -> tuple[str, ...]:
         """The network's outputs in order."""
         return tuple(OUTPUTS[self.kind])
+
+    def at_size(self, input_size: int) -> Metadata:
+        """The same network on inputs of another size.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file does not take it.
+        """
+        if input_size == self.input_size:
+            return self
+        if not self.any_size:
+            raise InvalidInputError(
+                f"this file of {self.name!r} takes inputs of {self.input_size} px only; an mfn's "
+                ".onnx takes others, and edgeface convert --input-size makes more files"
+            )
+        if input_size < SIZE_STEP or input_size % SIZE_STEP:
+            raise InvalidInputError(
+                f"input_size must be a multiple of {SIZE_STEP}, got {input_size!r}"
+            )
+        return replace(self, input_size=input_size)
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """Shape of one output for one image, without the batch axis."""
@@ -167,6 +191,7 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
         expression_names=tuple(values["expression_names"]),
         face_model_sha256=values["face_model_sha256"],
         licence=values["licence"],
+        any_size=bool(values.get("any_size", False)),
         stride=values.get("stride", 0),
         anchors=anchors,
         score_threshold=float(values.get("score_threshold", 0.0)),

@@ -28,8 +28,8 @@ MAX_FACES = 100
 """Faces that `Model.run` reports at most, unless told otherwise."""
 
 Heads = dict[str, NDArray[np.float32]]
-# what `load` was given: file, num_threads, device, kernels
-_Source = tuple[Path, int, str | None, KernelChoice]
+# what `load` was given: file, num_threads, device, kernels, input_size
+_Source = tuple[Path, int, str | None, KernelChoice, int | None]
 
 
 def load(
@@ -38,6 +38,7 @@ def load(
     num_threads: int = 0,
     device: str | None = None,
     kernels: KernelChoice = "auto",
+    input_size: int | None = None,
 ) -> Model:
     """Load a network.
 
@@ -50,6 +51,9 @@ def load(
         ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE", by default "ALL"), or a device
         of torch ("cuda")
     kernels : "numba", "numpy", or "auto"; see `edgeface.engine.KernelEngine`
+    input_size : side of the square that the network sees, px; by default the file's own. An MFN's
+        ONNX file takes every multiple of 32: cost grows with its square, and what is small in the
+        image needs a large one.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def load(
     Raises
     ------
     InvalidInputError
-        If there is no such file.
+        If there is no such file, or it takes no other ``input_size``.
     ModelFormatError, MetadataError
         If the file is damaged, of an unknown kind or version, or does not describe itself.
     BackendUnavailableError
@@ -73,7 +77,7 @@ def load(
     """
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:
         path_or_name = ASSETS / f"{path_or_name}.onnx"
-    source = (Path(path_or_name).absolute(), num_threads, device, kernels)
+    source = (Path(path_or_name).absolute(), num_threads, device, kernels, input_size)
     return _open(source)
 
 
@@ -330,8 +334,11 @@ class Model:
 
 def _open(source: _Source) -> Model:
     """What `load` and unpickling call."""
-    path, num_threads, device, kernel_choice = source
-    return Model(open_backend(path, num_threads, device), kernel_choice, source)
+    path, num_threads, device, kernel_choice, input_size = source
+    backend = open_backend(path, num_threads, device)
+    if input_size is not None:
+        backend.metadata = backend.metadata.at_size(input_size)
+    return Model(backend, kernel_choice, source)
 
 
 @dataclass(frozen=True)

@@ -66,5 +66,7 @@ def write(format_name, trained, path, exported=None):
     module = exporter(format_name)
     metadata = describe(trained)
     model = module.lower(exported or module.export(trained, metadata), "fp32", None)
-    module.save(model, replace(metadata, graph=module.describe(model)), trained.face_model, path)
+    any_size = module.ANY_SIZE and metadata.detects
+    stated = replace(metadata, graph=module.describe(model), any_size=any_size)
+    module.save(model, stated, trained.face_model, path)
     return path

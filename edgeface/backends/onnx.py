@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +50,26 @@ class OnnxBackend:
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(uint8)":
             raise ModelFormatError(f"{path}: expected one uint8 input")
-        if list(inputs[0].shape[1:]) != [size, size, 3]:
+        if not self._fits(inputs[0].shape[1:], (size, size, 3)):
             raise ModelFormatError(
                 f"{path}: expected an input (batch, {size}, {size}, 3), got {inputs[0].shape}"
             )
         shapes = {o.name: tuple(o.shape[1:]) for o in self._session.get_outputs()}
         for name in self.metadata.output_names:
-            if shapes.get(name) != self.metadata.output_shape(name):
+            if not self._fits(shapes.get(name, ()), self.metadata.output_shape(name)):
                 raise ModelFormatError(
                     f"{path}: expected an output {name!r} of shape "
                     f"{self.metadata.output_shape(name)}, got {shapes.get(name)}"
                 )
         self._input_name: str = inputs[0].name
+
+    def _fits(self, shape: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:
+        """Whether a shape without the batch axis is as expected; a free size is no number."""
+        free = self.metadata.any_size
+        return len(shape) == len(expected) and all(
+            found == wanted or (free and not isinstance(found, int))
+            for found, wanted in zip(shape, expected, strict=True)
+        )
 
     def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""

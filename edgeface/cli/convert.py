@@ -37,6 +37,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--keep", action="store_true", help="leave a file that fails verification where it is"
     )
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        metavar="PX",
+        help="side of the square that an mfn sees, a multiple of 32 (default: as trained)",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -56,6 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
         precisions,
         arguments.calibration,
         arguments.keep,
+        arguments.input_size,
         _show,
     )
     if sys.stderr.isatty():

@@ -7,9 +7,14 @@ import contextlib
 import webbrowser
 from typing import Any
 
-from edgeface.cli.track import add_tracking_options, interruptible, make_tracker, open_source
+from edgeface.cli.track import (
+    add_tracking_options,
+    detector,
+    interruptible,
+    make_tracker,
+    open_source,
+)
 from edgeface.errors import InvalidInputError
-from edgeface.model import load
 from edgeface.video.live import LiveView, paced
 from edgeface.video.pipeline import run_pipeline
 
@@ -36,7 +41,7 @@ def add_parser(commands: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Show frames until the video ends or Ctrl-C; returns the exit status."""
-    model = load(arguments.model, num_threads=arguments.threads)
+    model = detector(arguments)
     tracker = make_tracker(model, arguments)
     try:
         video = open_source(arguments.source, loop=True)

@@ -75,6 +75,12 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crop-model", default="sfn", help="sfn (default), fusion or a model file, for crops"
     )
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        metavar="PX",
+        help="side of the square that an mfn sees, a multiple of 32: smaller is faster",
+    )
     parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
     parser.add_argument("--threads", type=int, default=0, help="of networks and encoder; 0: all")
 
@@ -87,7 +93,7 @@ def execute(arguments: argparse.Namespace) -> int:
     target: Path | None = arguments.record
     kind = None if target is None else format_of(target, arguments.to)
     retargeter = check_export(kind or "jsonl", options)
-    model = load(arguments.model, num_threads=arguments.threads)
+    model = detector(arguments)
     if Path(arguments.source).suffix == ".jsonl":
         if target is None or kind is None or kind == "jsonl":
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
@@ -104,6 +110,11 @@ def execute(arguments: argparse.Namespace) -> int:
         if arguments.vmc is not None:
             outputs.stream_to(arguments.vmc, retargeter, options)
         return _run(video, tracker, outputs)
+
+
+def detector(arguments: argparse.Namespace) -> Model:
+    """The model that finds the faces, as the options have it."""
+    return load(arguments.model, num_threads=arguments.threads, input_size=arguments.input_size)
 
 
 def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:

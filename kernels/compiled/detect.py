@@ -137,7 +137,7 @@ def suppress_loops(
 
 
 @jit
-def member_weight(score: float) -> float:
+def member_weight(score: Any) -> float:
     """What a candidate counts in the mean of a face, before division by the sum."""
     return max(np.float64(score), LEAST_SCORE) ** 3
 

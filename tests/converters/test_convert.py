@@ -69,6 +69,17 @@ def test_convert_writes_verified_files(checkpoint, tmp_path):
     assert "BatchNormalization" not in written[0].metadata.graph["operators"]
 
 
+def test_convert_takes_another_size_of_an_mfn(checkpoint, face_model, tmp_path):
+    save_network(untrained("mfn", face_model), tmp_path / "mfn.ckpt")
+    [written] = convert(tmp_path / "mfn.ckpt", tmp_path, input_size=96)
+    assert written.path.name == "mfn-96.onnx"
+    assert edgeface.load(written.path).metadata.input_size == 96
+    with pytest.raises(InvalidInputError, match="divisible by 32"):
+        convert(tmp_path / "mfn.ckpt", tmp_path, input_size=100)
+    with pytest.raises(InvalidInputError, match="only an mfn's input"):
+        convert(checkpoint, tmp_path, input_size=96)
+
+
 def test_convert_command_prints_steps_and_table(checkpoint, photos, tmp_path, capsys):
     command = ["convert", str(checkpoint), "--to", "onnx,pt2", "--precision", "int8,fp16",
                "--out", str(tmp_path), "--calibration", str(photos)]  # fmt: skip

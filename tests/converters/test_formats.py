@@ -1,10 +1,13 @@
 """Each format's files compute what the network computes, in their own runtime."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
 import edgeface
+from edgeface import InvalidInputError
 from edgeface.compare import compare
 from edgeface.converters.pipeline import describe
 from edgeface.converters.verify import NetworkBackend, open_written, verify
@@ -43,6 +46,27 @@ def test_onnx_takes_any_batch_of_any_network(name, face_model, tmp_path, random)
         inputs = random.integers(0, 256, (batch, size, size, 3), np.uint8)
         assert largest_difference(model, trained, inputs) < 1e-4
     assert model.face_model.sha256 == face_model.sha256
+
+
+@pytest.mark.parametrize("name", ["mfn", "mfn-single"])
+def test_onnx_of_an_mfn_takes_other_sizes(name, face_model, tmp_path, random):
+    trained = untrained(name, face_model)
+    path = write("onnx", trained, tmp_path / "net.onnx")
+    for size in (32, 64, 96):
+        with pickle.loads(pickle.dumps(edgeface.load(path, input_size=size))).clone() as model:
+            inputs = random.integers(0, 256, (2, size, size, 3), np.uint8)
+            assert largest_difference(model, trained, inputs) < 1e-4
+            assert model.infer(inputs)["pose"].shape == (2, *model.metadata.output_shape("pose"))
+    for size in (0, 48, -32):
+        with pytest.raises(InvalidInputError, match="must be a multiple of 32"):
+            edgeface.load(path, input_size=size)
+
+
+def test_other_files_name_the_size_that_they_take(onnx_file, tflite_file):
+    assert edgeface.load(onnx_file, input_size=64).metadata.input_size == 64
+    for path in (onnx_file, tflite_file):
+        with pytest.raises(InvalidInputError, match="takes inputs of 64 px only"):
+            edgeface.load(path, input_size=96)
 
 
 def test_pt2_is_exact(pt2_file, sfn, inputs):
