@@ -117,7 +117,10 @@ def resize_into(
         resize_numpy(flat, rows, columns, unit, target)
         return
     line = np.empty(width * 3, np.uint32)
-    loops("resize").resize_loops(flat, *rows[:3], *columns[:3], unit, line, canvas, *corner)
+    shares = columns.weight.astype(np.float64)
+    loops("resize").resize_loops(
+        flat, *rows[:3], columns.first, columns.length, shares, unit, line, canvas, *corner
+    )
 
 
 def _validate(image: Array, canvas: Array, corner: tuple[int, int], size: tuple[int, int]) -> None:

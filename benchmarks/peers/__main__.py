@@ -6,7 +6,7 @@ the faces that each found: a peer that finds fewer does less work.
 
     pip install mediapipe opencv-python-headless matplotlib
     python -m benchmarks.peers PACK.zip --mediapipe face_landmarker.task [--yunet FILE.onnx]
-        [--models mfn mfn-int8.tflite] [--threshold SCORE] [--json FILE] [--plot FILE.png]
+        [--models mfn mfn@224 mfn-int8.tflite] [--threshold SCORE] [--json FILE] [--plot FILE.png]
 """
 
 import argparse
@@ -118,7 +118,12 @@ def plot(record, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pack", type=Path, help="a zip of face photos, such as faces68-300w.zip")
-    parser.add_argument("--models", nargs="+", default=["mfn"], help="of edgeface")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=["mfn"],
+        help="of edgeface; @PX after a name is another input size",
+    )
     parser.add_argument("--threshold", type=float, help="of edgeface; default: the model's own")
     parser.add_argument("--mediapipe", type=Path, metavar="face_landmarker.task")
     parser.add_argument("--yunet", type=Path, metavar="face_detection_yunet.onnx")

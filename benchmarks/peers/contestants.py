@@ -24,9 +24,15 @@ def contestants(arguments, size):
 
 
 def ours(name, threshold):
-    """Box, 68 landmarks in 2D and 3D, pose, identity and 46 expressions of every face."""
+    """Box, 68 landmarks in 2D and 3D, pose, identity and 46 expressions of every face.
+
+    ``name`` is a model file or a shipped one's name, ``NAME@PX`` one at another input size.
+    """
     engine = "numba" if numba_installed() else "numpy"
-    model = edgeface.load(name, num_threads=1, kernels=engine)
+    name, _, size = name.partition("@")
+    model = edgeface.load(
+        name, num_threads=1, kernels=engine, input_size=int(size) if size else None
+    )
     return lambda image: len(model.run(image, score_threshold=threshold))
 
 

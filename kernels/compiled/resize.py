@@ -30,12 +30,15 @@ def resize_loops(
     """Rows first, into ``line``, one line of the source's width; then that line's columns.
 
     ``image`` is (H, W * 3), ``line`` uint32 (W * 3,), ``unit`` one over the product of both
-    axes' total weights. Every sum is an integer and exact.
+    axes' total weights. Every sum is an integer and exact, those of columns as float64, in which
+    they are faster: ``column_weight`` is float64.
     """
     for y in range(row_first.shape[0]):
+        weight = row_weight[y, 0]
+        row = image[row_first[y]]
         for x in range(line.shape[0]):
-            line[x] = 0
-        for tap in range(row_count[y]):
+            line[x] = weight * np.uint32(row[x])
+        for tap in range(1, row_count[y]):
             weight = row_weight[y, tap]
             row = image[row_first[y] + tap]
             for x in range(line.shape[0]):
@@ -43,13 +46,13 @@ def resize_loops(
         out = canvas[top + y]
         for j in range(column_first.shape[0]):
             start = 3 * column_first[j]
-            red = green = blue = np.uint64(0)
+            red = green = blue = 0.0
             for tap in range(column_count[j]):
-                weight = np.uint64(column_weight[j, tap])
-                red += weight * line[start]
-                green += weight * line[start + 1]
-                blue += weight * line[start + 2]
+                share = column_weight[j, tap]
+                red += share * line[start]
+                green += share * line[start + 1]
+                blue += share * line[start + 2]
                 start += 3
-            out[left + j, 0] = np.uint8(np.float64(red) * unit + 0.5)
-            out[left + j, 1] = np.uint8(np.float64(green) * unit + 0.5)
-            out[left + j, 2] = np.uint8(np.float64(blue) * unit + 0.5)
+            out[left + j, 0] = np.uint8(red * unit + 0.5)
+            out[left + j, 1] = np.uint8(green * unit + 0.5)
+            out[left + j, 2] = np.uint8(blue * unit + 0.5)
