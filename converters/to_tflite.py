@@ -19,6 +19,7 @@ from ai_edge_quantizer.quantizer import Quantizer
 from ai_edge_quantizer.utils.qsv_utils import min_max_update
 from numpy.typing import NDArray
 
+from edgeface.converters.depthwise import with_row_slices
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
@@ -45,7 +46,8 @@ def export(trained: TrainedNetwork, metadata: Metadata) -> bytes:
     example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
     with quietly("litert-torch"), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
-        litert_torch.convert(trained.network, (example,)).export(str(path))
+        network = with_row_slices(trained.network)
+        litert_torch.convert(network, (example,)).export(str(path))
         return path.read_bytes()
 
 

@@ -206,8 +206,11 @@ def _match(
     """The faces that both models see, in the same order; the others are counted."""
     threshold = a.metadata.score_threshold
     lower = max(threshold - margin, 0.0)
-    surely_a, surely_b = (m.run(pixels, score_threshold=threshold) for m in (a, b))
+    # both at one threshold: what a face is the mean of depends on it
     maybe_a, maybe_b = (m.run(pixels, score_threshold=lower) for m in (a, b))
+    surely_a, surely_b = (
+        faces.select(np.flatnonzero(faces.scores >= threshold)) for faces in (maybe_a, maybe_b)
+    )
     pairs = _pairs(surely_a, maybe_b)
     tally.lost += len(surely_a) - len(pairs)
     tally.gained += len(surely_b) - len(_pairs(surely_b, maybe_a))

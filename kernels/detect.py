@@ -66,7 +66,7 @@ def find_faces(
     """Decode, suppress, and gather the survivors' coefficients; the rest is never looked at.
 
     By the method "weighted" a face's box and raw coefficients are the means of those of all its
-    candidates: the winner and what it suppressed, weighed by their scores' cubes.
+    candidates: the winner and what it suppressed, weighed as `edgeface.kernels.suppress` says.
 
     Parameters
     ----------
@@ -96,10 +96,10 @@ def find_faces(
     count = min(max_faces, grids[0].size // 5)
     if engine == "numpy":
         boxes, scores, index = decode_numpy(grids[0], stored[0], sizes, float(stride), limit)
-        _, best, group = suppress_numpy(
-            boxes, scores.copy(), iou_threshold, score_threshold, method, min(count, len(scores))
+        _, best, group, weights = suppress_numpy(
+            boxes, scores, iou_threshold, score_threshold, method, min(count, len(scores))
         )
-        members, means = face_means(scores, group)
+        members, means = face_means(group, weights)
         row, column, anchor = index[members].T
         picked = [
             means(dequantised(grid[row, column, anchor], q))

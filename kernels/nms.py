@@ -15,8 +15,8 @@ Array = NDArray[Any]
 Suppression = Literal["greedy", "soft", "weighted"]
 METHODS: tuple[Suppression, ...] = ("greedy", "soft", "weighted")
 """In the order of the numbers by which the loops know them."""
-LEAST_SCORE = 1e-6
-"""A weighted mean takes lower scores for this one, so that weights have a sum to divide by."""
+LEAST_WEIGHT = 1e-12
+"""Of a candidate in a weighted mean: at the thresholds too, weights have a sum to divide by."""
 
 
 def suppress(
@@ -39,8 +39,9 @@ def suppress(
     method : what suppression does
         "greedy" drops the box; "soft" multiplies its score by 1 - IoU and drops it below
         ``score_threshold``; "weighted" drops it and moves the kept box to the mean of itself and
-        all that it suppressed, weighed by their scores' cubes.
-    score_threshold : of "soft"
+        all that it suppressed, each weighed by ``score (score - score_threshold) (IoU -
+        iou_threshold)``.
+    score_threshold : of "soft" and "weighted"
     max_faces : the best so many are returned; None returns all
     engine : "numba" or "numpy"
 
@@ -58,8 +59,8 @@ def suppress(
     References
     ----------
     "soft": Bodla et al. 2017, Eq. 2 (linear). "weighted": Zhou et al. 2017, Sec. 2, without its
-    second pass; as in Bazarevsky et al. 2019 (BlazeFace), Sec. 3.4. Both weigh by the scores
-    themselves; by their cubes, the many weak candidates that a low threshold lets in hardly count.
+    second pass; as in Bazarevsky et al. 2019 (BlazeFace), Sec. 3.4. Both weigh by the scores alone;
+    here a weight is zero where its candidate would come or go, lest the mean jump.
 
     Examples
     --------
@@ -74,10 +75,10 @@ def suppress(
     left = np.array(scores, np.float32)
     limit = len(left) if max_faces is None else min(max_faces, len(left))
     if engine == "numpy":
-        kept, out_scores, group = suppress_numpy(
-            boxes, left.copy(), iou_threshold, score_threshold, method, limit
+        kept, out_scores, group, weights = suppress_numpy(
+            boxes, left, iou_threshold, score_threshold, method, limit
         )
-        members, means = face_means(left, group)
+        members, means = face_means(group, weights)
         return kept, means(boxes[members]), out_scores
     kept, group = np.empty(limit, np.int64), np.empty(len(left), np.int64)
     out_boxes, out_scores = np.empty((limit, 4), np.float32), np.empty(limit, np.float32)
@@ -112,17 +113,19 @@ def suppress_numpy(
     score_threshold: float,
     method: Suppression,
     limit: int,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     """`suppress` with a few vector operations a kept box; ``scores`` is overwritten.
 
     Returns the kept rows, their scores, and for every candidate, (N,), the face in whose mean it
-    counts, -1 where there is none; boxes are not moved.
+    counts, -1 where there is none, and its weight there; boxes are not moved.
     """
     exact = boxes.astype(np.float64)
     low, high = exact[:, :2], exact[:, 2:]
     area = (high - low).prod(axis=1)
     kept: list[int] = []
     out_scores, group = np.empty(limit, np.float32), np.full(len(scores), -1)
+    weights = scores.astype(np.float64)
+    weights *= weights - score_threshold
     while len(kept) < limit:
         best = int(scores.argmax())  # the first of equals
         score = scores[best]
@@ -140,18 +143,20 @@ def suppress_numpy(
             scores[hit] = -1.0
             if method == "weighted":
                 group[hit] = len(kept)
+                weights[hit] *= shared[hit] / union[hit] - iou_threshold
         group[best] = len(kept)
+        weights[best] *= 1.0 - iou_threshold
         out_scores[len(kept)] = score
         kept.append(best)
-    return np.array(kept, np.int64), out_scores[: len(kept)], group
+    return np.array(kept, np.int64), out_scores[: len(kept)], group, weights
 
 
-def face_means(scores: Array, group: Array) -> tuple[Array, Callable[[Array], Array]]:
+def face_means(group: Array, weights: Array) -> tuple[Array, Callable[[Array], Array]]:
     """The candidates that belong to faces, and what takes the means of their values.
 
     Parameters
     ----------
-    scores : shape (K,); group : of `suppress_numpy`, N faces
+    group, weights : shape (K,), of `suppress_numpy`; N faces
 
     Returns
     -------
@@ -160,7 +165,7 @@ def face_means(scores: Array, group: Array) -> tuple[Array, Callable[[Array], Ar
     """
     members = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
     starts = np.flatnonzero(np.diff(group[members], prepend=-1))
-    weights = np.maximum(scores[members], LEAST_SCORE, dtype=np.float64)[:, None] ** 3
+    weights = np.maximum(weights[members], LEAST_WEIGHT)[:, None]
     shares = weights / np.add.reduceat(weights, starts)[group[members]]
 
     def means(values: Array) -> Array:

@@ -123,7 +123,8 @@ def _survivors(
 ) -> tuple[Tensor, Tensor]:
     """Greedy suppression, best first: indices (F,), and each candidate's shares in them (F, N).
 
-    A face is the mean of its survivor and what that suppressed, weighed by their scores' cubes.
+    A face is the mean of its survivor and what that suppressed, weighed by
+    ``score (score - score_threshold) (IoU - iou)``.
     """
     order = torch.argsort(scores, descending=True, stable=True)
     order = order[scores[order] >= score_threshold]
@@ -135,7 +136,9 @@ def _survivors(
         if alive[i]:
             mine = alive & (overlaps[i] > iou)
             mine[i] = True
-            shares[len(kept), order[mine]] = scores[order[mine]] ** 3
+            mine_scores, overlap = scores[order[mine]], overlaps[i, mine]
+            weight = mine_scores * (mine_scores - score_threshold) * (overlap - iou)
+            shares[len(kept), order[mine]] = weight.clamp(min=1e-12)
             alive &= ~mine
             kept.append(i)
     shares = shares[: len(kept)]

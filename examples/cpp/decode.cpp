@@ -6,7 +6,7 @@
 
 namespace {
 
-constexpr double max_log_size = 6;
+constexpr double max_log_size = 6, least_weight = 1e-12;
 const double degrees = 180 / std::acos(-1.0);
 
 using Vector = std::array<double, 3>;
@@ -69,10 +69,13 @@ std::vector<Members> suppress(std::vector<Candidate> found, double iou_threshold
   return kept;
 }
 
-// What each member counts in the face: its score's cube, divided by their sum.
-std::vector<double> shares(const Members& members) {
+// What each member counts in the face; nothing where it would come or go.
+std::vector<double> shares(const Members& members, double score_threshold, double iou_threshold) {
   std::vector<double> weights;
-  for (const auto& member : members) weights.push_back(std::pow(member.score, 3));
+  for (const auto& [score, box, index] : members)
+    weights.push_back(std::max(
+        score * (score - score_threshold) * (iou(members.front().box, box) - iou_threshold),
+        least_weight));
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   for (double& weight : weights) weight /= total;
   return weights;
@@ -136,12 +139,13 @@ std::vector<Face> decode(const std::map<std::string, Output>& outputs,
   };
   const auto quaternion = first_of("quaternion_wxyz"), moved = first_of("translation"),
              scale_logit = first_of("scale_logit");
+  const double iou_threshold = metadata.at("iou_threshold");
   const auto [scale, offset] = placement;
   std::vector<Face> faces;
   for (const auto& members : suppress(
            candidates(outputs.at("detection"), metadata, score_threshold),
-           metadata.at("iou_threshold"))) {
-    const auto weights = shares(members);
+           iou_threshold)) {
+    const auto weights = shares(members, score_threshold, iou_threshold);
     const auto values = [&](const char* name) {
       return mean(outputs.at(name), num_anchors, members, weights);
     };

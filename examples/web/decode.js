@@ -1,6 +1,7 @@
 // Raw outputs of an mfn to faces; the equations of docs/model-format.md.
 
 const MAX_LOG_SIZE = 6;
+const LEAST_WEIGHT = 1e-12;
 
 const sigmoid = x => 1 / (1 + Math.exp(-x));
 const clip = (x, low, high) => Math.min(Math.max(x, low), high);
@@ -15,7 +16,7 @@ const clip = (x, low, high) => Math.min(Math.max(x, low), high);
 export function decode(outputs, metadata, faceModel, placement, scoreThreshold) {
   const found = candidates(outputs, metadata, scoreThreshold);
   return suppress(found, metadata.iou_threshold).map(members => {
-    const face = readFace(mean(members), metadata, faceModel);
+    const face = readFace(mean(members, scoreThreshold, metadata), metadata, faceModel);
     return toImage(face, placement);
   });
 }
@@ -58,9 +59,11 @@ function suppress(found, iouThreshold) {
   return kept;
 }
 
-/** A survivor whose box and raw values are the means of all members', by their scores' cubes. */
-function mean(members) {
-  const weights = members.map(member => member.score ** 3);
+/** A survivor whose box and raw values are the weighted means of all members'. */
+function mean(members, scoreThreshold, { iou_threshold: iouThreshold }) {
+  const weights = members.map(({ score, box }) => // nothing where a candidate would come or go
+    Math.max(
+      score * (score - scoreThreshold) * (iou(members[0].box, box) - iouThreshold), LEAST_WEIGHT));
   const total = weights.reduce((sum, weight) => sum + weight);
   const meanOf = rows =>
     Array.from(rows[0], (_, k) =>

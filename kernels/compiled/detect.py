@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 MAX_LOG_SIZE = 6.0  # that of kernels/decode.py; numba freezes globals of this file only
 SOFT, WEIGHTED = 1, 2
-LEAST_SCORE = 1e-6  # that of kernels/nms.py
+LEAST_WEIGHT = 1e-12  # that of kernels/nms.py
 
 
 @jit
@@ -94,7 +94,7 @@ def suppress_loops(
             break
         scores[best] = -1.0
         group[best] = found
-        shares[best] = member_weight(best_score) if method == WEIGHTED else 1.0
+        shares[best] = member_weight(best_score, 1.0, score_threshold, iou_threshold)
         total = shares[best]
         x0, y0 = np.float64(boxes[best, 0]), np.float64(boxes[best, 1])
         x1, y1 = np.float64(boxes[best, 2]), np.float64(boxes[best, 3])
@@ -115,7 +115,8 @@ def suppress_loops(
                 continue
             if method == WEIGHTED:
                 group[i] = found
-                shares[i] = member_weight(scores[i])
+                overlap = shared / union
+                shares[i] = member_weight(scores[i], overlap, score_threshold, iou_threshold)
                 total += shares[i]
             scores[i] = -1.0
         kept[found] = best
@@ -137,9 +138,12 @@ def suppress_loops(
 
 
 @jit
-def member_weight(score: Any) -> float:
+def member_weight(
+    score: Any, overlap: float, score_threshold: float, iou_threshold: float
+) -> float:
     """What a candidate counts in the mean of a face, before division by the sum."""
-    return max(np.float64(score), LEAST_SCORE) ** 3
+    exact = np.float64(score)
+    return max(exact * (exact - score_threshold) * (overlap - iou_threshold), LEAST_WEIGHT)
 
 
 @jit

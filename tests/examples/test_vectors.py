@@ -73,7 +73,8 @@ def test_vectors_follow_from_the_equations(vectors, face_model):
     )
     assert [list(cell) for _, _, cell in found] == [c["cell"] for c in vectors["candidates"]]
     boxes, scores = [box for _, box, _ in found], [score for score, _, _ in found]
-    kept = detection.suppress_weighted(boxes, scores, vectors["iou_threshold"])
+    thresholds = vectors["iou_threshold"], vectors["score_threshold"]
+    kept = detection.suppress_weighted(boxes, scores, *thresholds)
     assert len(kept) == len(vectors["faces"])
     assert any(len(members) > 1 for _, members, _ in kept)
     for (best, members, weights), face in zip(kept, vectors["faces"], strict=True):

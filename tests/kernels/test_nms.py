@@ -43,11 +43,39 @@ def test_suppress_soft_agrees_with_oracle(engine, seed, count, floor):
 @given(seed=seeds, count=counts)
 def test_suppress_weighted_agrees_with_oracle(engine, seed, count):
     boxes, scores = draw(seed, count)
-    expected = oracle.suppress_weighted(boxes.astype(float).tolist(), scores.tolist(), 0.3)
-    kept, kept_boxes, _ = suppress(boxes, scores, 0.3, method="weighted", engine=engine)
+    expected = oracle.suppress_weighted(boxes.astype(float).tolist(), scores.tolist(), 0.3, 0.1)
+    kept, kept_boxes, _ = suppress(
+        boxes, scores, 0.3, method="weighted", score_threshold=0.1, engine=engine
+    )
     assert kept.tolist() == [i for i, _, _ in expected]
     means = [oracle.weighted_mean(boxes[members], weights) for _, members, weights in expected]
     np.testing.assert_allclose(kept_boxes, np.reshape(means, (-1, 4)), rtol=1e-5)
+
+
+def test_suppress_weighted_does_not_jump_where_a_candidate_comes_or_goes(engine):
+    def moved(score, x):
+        boxes = np.array([[0, 0, 10, 10], [x, 0, 10 + x, 10]], np.float32)
+        scores = np.array([0.9, score], np.float32)
+        chosen = scores >= 0.5
+        arguments = {"method": "weighted", "score_threshold": 0.5, "engine": engine}
+        return suppress(boxes[chosen], scores[chosen], 0.4, **arguments)[1][0]
+
+    at_40_percent = 30 / 7
+    assert moved(0.8, 2.0)[0] > 0.3
+    np.testing.assert_allclose(moved(0.5001, 2.0), moved(0.4999, 2.0), atol=1e-3)
+    np.testing.assert_allclose(
+        moved(0.8, at_40_percent - 1e-3), moved(0.8, at_40_percent + 1e-3), atol=1e-2
+    )
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5])
+def test_suppress_weighted_at_the_threshold_is_the_box(engine, score):
+    box = np.array([[1, 2, 3, 4]], np.float32)
+    _, boxes, _ = suppress(
+        box, np.array([score], np.float32), 0.4, method="weighted", score_threshold=score,
+        engine=engine,
+    )  # fmt: skip
+    np.testing.assert_array_equal(boxes, box)
 
 
 @given(seed=seeds, count=counts)

@@ -66,7 +66,7 @@ def test_find_faces_weighted_agrees_with_oracle(engine, seed, limit):
     outputs = heads(seed)
     candidates = oracle.decode(outputs["detection"], ANCHORS, 32, 0.6)
     boxes, scores = [b for _, b, _ in candidates], [s for s, _, _ in candidates]
-    expected = oracle.suppress_weighted(boxes, scores, 0.3)[:limit]
+    expected = oracle.suppress_weighted(boxes, scores, 0.3, 0.6)[:limit]
     found = find_faces(
         outputs, ANCHORS, 32, 0.6, 0.3, max_faces=limit, method="weighted", engine=engine
     )

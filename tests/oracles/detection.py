@@ -124,15 +124,18 @@ def suppress_soft(boxes, scores, threshold, floor):
     return taken
 
 
-def suppress_weighted(boxes, scores, threshold):
+def suppress_weighted(boxes, scores, threshold, floor):
     """[(index, members, weights)]: every kept box's cluster, and what each of it counts."""
     remaining = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
     taken = []
     while remaining:
         best = remaining[0]
         cluster = [i for i in remaining if i == best or iou(boxes[best], boxes[i]) > threshold]
-        total = sum(scores[i] ** 3 for i in cluster)
-        taken.append((best, cluster, [scores[i] ** 3 / total for i in cluster]))
+        weights = [
+            scores[i] * (scores[i] - floor) * (iou(boxes[best], boxes[i]) - threshold)
+            for i in cluster
+        ]
+        taken.append((best, cluster, [w / sum(weights) for w in weights]))
         remaining = [i for i in remaining if i not in cluster]
     return taken
 
