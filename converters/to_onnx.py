@@ -52,7 +52,27 @@ def export(trained: TrainedNetwork, metadata: Metadata) -> onnx.ModelProto:
     # the exporter's notes on where in the source each node comes from
     for part in (model.graph, *model.graph.node, *model.graph.value_info):
         del part.metadata_props[:]
+    _pool_by_operator(model)
     return model
+
+
+def _pool_by_operator(model: onnx.ModelProto) -> None:
+    """Means over all places as GlobalAveragePool: ONNX Runtime has fast kernels of that one only.
+
+    The exporter writes ReduceMean, which cost two fifths of an MFN in int8.
+    """
+    constants = {i.name: i for i in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "ReduceMean":
+            axes = numpy_helper.to_array(constants[node.input[1]]).tolist()
+            kept = [a.i for a in node.attribute if a.name == "keepdims"]
+            if sorted(axis % 4 for axis in axes) == [2, 3] and kept in ([], [1]):
+                node.op_type = "GlobalAveragePool"
+                del node.input[1:], node.attribute[:]
+    used = {name for node in model.graph.node for name in node.input}
+    unused = [i for i in model.graph.initializer if i.name not in used]
+    for initializer in unused:
+        model.graph.initializer.remove(initializer)
 
 
 def lower(
