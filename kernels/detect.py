@@ -67,6 +67,7 @@ def find_faces(
 
     By the method "weighted" a face's box and raw coefficients are the means of those of all its
     candidates: the winner and what it suppressed, weighed as `edgeface.kernels.suppress` says.
+    Quaternions too: networks start at no rotation and learn less than half turns, so that w > 0.
 
     Parameters
     ----------

@@ -36,6 +36,9 @@ VARIANTS: dict[str, Recipe] = {
 }
 """Each differs from ``sfn`` or ``mfn-9x9`` in one thing."""
 
+SCORE_THRESHOLD = 0.1
+"""From which score on a detection counts: after so short a training few reach the usual one, and
+errors of those few would tell little."""
 COLUMNS = {
     AP50: "{:.1f}", "NME-51, %": "{:.2f}", "NME-68, %": "{:.2f}",
     "expression": "{:.4f}", "pose, deg": "{:.2f}", "missed, %": "{:.1f}",
@@ -67,9 +70,8 @@ def ablate(names: list[str], epochs: int, folder: Path, out: Path, *, workers: i
         recipe = replace(VARIANTS[name], epochs=epochs)
         checkpoint = train(recipe, folder, out / name, workers=workers)
         # what learned from boxes alone knows no shapes
-        figures = headline(
-            open_predictor(checkpoint), photos if recipe.labels == "boxes" else images
-        )
+        predictor = replace(open_predictor(checkpoint), score_threshold=SCORE_THRESHOLD)
+        figures = headline(predictor, photos if recipe.labels == "boxes" else images)
         cells = [
             form.format(figures[c]) if math.isfinite(figures.get(c, math.nan)) else "-"
             for c, form in COLUMNS.items()

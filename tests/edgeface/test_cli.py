@@ -39,6 +39,13 @@ def test_run_ends_quietly_when_nobody_reads_on():
     assert process.wait(60) == 1
 
 
+def test_run_takes_another_input_size(capsys):
+    assert main(["run", "demo", "--input-size", "224"]) == 0
+    assert "demo: 5 faces" in capsys.readouterr().out
+    assert main(["run", "demo", "--model", "sfn", "--input-size", "224"]) == 1
+    assert "takes inputs of 128 px only" in capsys.readouterr().err
+
+
 def test_run_reports_bad_images_and_goes_on(tmp_path, capsys):
     (tmp_path / "bad.jpg").write_text("no image")
     assert main(["run", str(tmp_path / "bad.jpg"), "demo"]) == 1
