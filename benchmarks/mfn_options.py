@@ -21,7 +21,8 @@ from edgeface.reference.headline import FACES, PHOTOS, judging_images
 from edgeface.reference.report import report
 
 OPTIONS = (
-    (288, "weighted"), (288, "greedy"), (384, "weighted"), (320, "weighted"), (256, "weighted"), (224, "weighted"), (192, "weighted"),
+    (288, "weighted"), (288, "greedy"), (384, "weighted"), (320, "weighted"), (256, "weighted"),
+    (224, "weighted"), (192, "weighted"),
 )  # fmt: skip
 ROUNDS = 60
 
