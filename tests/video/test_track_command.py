@@ -37,7 +37,7 @@ def networks(monkeypatch, face_model):
     """One person in every frame, whatever the picture."""
     people = [Person((48, 32), side=40, seed=1)]
     made = {k: StillScene(k, face_model, people) for k in ("mfn", "sfn")}
-    monkeypatch.setattr(track, "load", lambda name, num_threads=0: made[name])
+    monkeypatch.setattr(track, "load", lambda name, **_: made[name])
     return made
 
 
