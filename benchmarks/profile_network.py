@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from edgeface.backends import open_backend
+from edgeface.metadata import KEY
 from edgeface.model import ASSETS
 
 ROUNDS = 40
@@ -23,7 +23,7 @@ def profile(path):
     with tempfile.TemporaryDirectory() as folder:
         options.profile_file_prefix = str(Path(folder) / "ort")
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        size = open_backend(Path(path), 1).metadata.input_size
+        size = json.loads(session.get_modelmeta().custom_metadata_map[KEY])["input_size"]
         picture = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
         for _ in range(ROUNDS):
             session.run(None, {session.get_inputs()[0].name: picture})

@@ -69,8 +69,8 @@ def ablate(names: list[str], epochs: int, folder: Path, out: Path, *, workers: i
     for name in names:
         recipe = replace(VARIANTS[name], epochs=epochs)
         checkpoint = train(recipe, folder, out / name, workers=workers)
-        # what learned from boxes alone knows no shapes
         predictor = replace(open_predictor(checkpoint), score_threshold=SCORE_THRESHOLD)
+        # what learned from boxes alone knows no shapes
         figures = headline(predictor, photos if recipe.labels == "boxes" else images)
         cells = [
             form.format(figures[c]) if math.isfinite(figures.get(c, math.nan)) else "-"

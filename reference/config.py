@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.metadata import SIZE_STEP
 
 NUM_IDENTITY = 50
 NUM_EXPRESSIONS = 46
@@ -57,8 +58,10 @@ class NetworkConfig:
             )
         if len(self.squeeze) != len(self.expand):
             raise InvalidInputError("squeeze and expand need one entry a block each")
-        if self.kind == "mfn" and (self.input_size % 32 or not self.anchors):
-            raise InvalidInputError("an mfn needs anchors and an input size divisible by 32")
+        if self.kind == "mfn" and (self.input_size % SIZE_STEP or not self.anchors):
+            raise InvalidInputError(
+                f"an mfn needs anchors and an input size divisible by {SIZE_STEP}"
+            )
         if self.kind == "mfn" and self.stride not in ((16, 32) if self.multi_scale else (32,)):
             raise InvalidInputError(f"a grid cell of {self.stride} px is not possible here")
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgeface.cli.options import add_input_size
 from edgeface.errors import BackendUnavailableError
 
 
@@ -37,12 +38,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--keep", action="store_true", help="leave a file that fails verification where it is"
     )
-    parser.add_argument(
-        "--input-size",
-        type=int,
-        metavar="PX",
-        help="side of the square that an mfn sees, a multiple of 32 (default: as trained)",
-    )
+    add_input_size(parser)
     parser.set_defaults(execute=execute)
 
 

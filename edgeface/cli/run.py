@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgeface.cli.options import add_input_size
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.image import read_image
@@ -34,12 +35,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="write overlays to this folder")
     parser.add_argument("--json", action="store_true", help="print one JSON object an image")
     parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
-    parser.add_argument(
-        "--input-size",
-        type=int,
-        metavar="PX",
-        help="side of the square that an mfn sees, a multiple of 32: smaller is faster",
-    )
+    add_input_size(parser)
     parser.set_defaults(execute=execute)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from edgeface.cli.options import add_input_size
 from edgeface.errors import InvalidInputError
 from edgeface.model import Model, load
 from edgeface.video.export import FORMATS, ExportOptions, check_export, export, format_of
@@ -75,12 +76,7 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crop-model", default="sfn", help="sfn (default), fusion or a model file, for crops"
     )
-    parser.add_argument(
-        "--input-size",
-        type=int,
-        metavar="PX",
-        help="side of the square that an mfn sees, a multiple of 32: smaller is faster",
-    )
+    add_input_size(parser)
     parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
     parser.add_argument("--threads", type=int, default=0, help="of networks and encoder; 0: all")
 

@@ -22,22 +22,34 @@ def heads(seed, size=4):
     }
 
 
+def decoded(outputs, threshold):
+    """Boxes, scores and cells (row, column, anchor) of the oracle's candidates."""
+    candidates = oracle.decode(outputs["detection"], ANCHORS, 32, threshold)
+    scores, boxes, cells = ([c[i] for c in candidates] for i in range(3))
+    return boxes, scores, cells
+
+
+def values_at(outputs, name, place):
+    """A head's values at one (row, column, anchor)."""
+    row, column, anchor = place
+    width = WIDTHS[name]
+    return outputs[name][row, column, anchor * width : (anchor + 1) * width]
+
+
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), limit=st.integers(0, 9))
 def test_find_faces_agrees_with_oracle(engine, seed, limit):
     outputs = heads(seed)
-    candidates = oracle.decode(outputs["detection"], ANCHORS, 32, 0.6)
-    boxes, scores = [b for _, b, _ in candidates], [s for s, _, _ in candidates]
-    expected = [candidates[i] for i in oracle.suppress(boxes, scores, 0.3)][:limit]
+    boxes, scores, cells = decoded(outputs, 0.6)
+    expected = oracle.suppress(boxes, scores, 0.3)[:limit]
     found = find_faces(outputs, ANCHORS, 32, 0.6, 0.3, max_faces=limit, engine=engine)
     assert len(found.scores) == len(expected)
-    for i, (score, box, (row, column, anchor)) in enumerate(expected):
-        assert found.scores[i] == pytest.approx(score, rel=1e-5)
-        np.testing.assert_allclose(found.boxes_xyxy[i], box, rtol=1e-4, atol=1e-2)
+    for i, best in enumerate(expected):
+        assert found.scores[i] == pytest.approx(scores[best], rel=1e-5)
+        np.testing.assert_allclose(found.boxes_xyxy[i], boxes[best], rtol=1e-4, atol=1e-2)
         for name in HEADS[1:]:
-            width = WIDTHS[name]
-            cell = outputs[name][row, column, anchor * width : (anchor + 1) * width]
-            np.testing.assert_array_equal(getattr(found, name)[i], cell)
+            values = values_at(outputs, name, cells[best])
+            np.testing.assert_array_equal(getattr(found, name)[i], values)
 
 
 @pytest.mark.parametrize(("dtype", "zero"), [(np.int8, 5), (np.uint8, 120)])
@@ -64,8 +76,7 @@ def test_find_faces_of_integers_is_that_of_what_they_stand_for(engine, method, d
 @given(seed=st.integers(0, 10_000), limit=st.integers(0, 9))
 def test_find_faces_weighted_agrees_with_oracle(engine, seed, limit):
     outputs = heads(seed)
-    candidates = oracle.decode(outputs["detection"], ANCHORS, 32, 0.6)
-    boxes, scores = [b for _, b, _ in candidates], [s for s, _, _ in candidates]
+    boxes, scores, cells = decoded(outputs, 0.6)
     expected = oracle.suppress_weighted(boxes, scores, 0.3, 0.6)[:limit]
     found = find_faces(
         outputs, ANCHORS, 32, 0.6, 0.3, max_faces=limit, method="weighted", engine=engine
@@ -76,21 +87,15 @@ def test_find_faces_weighted_agrees_with_oracle(engine, seed, limit):
         box = oracle.weighted_mean([boxes[m] for m in members], weights)
         np.testing.assert_allclose(found.boxes_xyxy[i], box, rtol=1e-4, atol=1e-2)
         for name in HEADS[1:]:
-            width = WIDTHS[name]
-            cells = [
-                outputs[name][row, column, anchor * width : (anchor + 1) * width]
-                for row, column, anchor in (candidates[m][2] for m in members)
-            ]
-            mean = oracle.weighted_mean(cells, weights)
+            rows = [values_at(outputs, name, cells[m]) for m in members]
+            mean = oracle.weighted_mean(rows, weights)
             np.testing.assert_allclose(getattr(found, name)[i], mean, rtol=1e-4, atol=1e-5)
 
 
 def test_find_faces_takes_soft(engine):
     outputs = heads(8)
     found = find_faces(outputs, ANCHORS, 32, 0.5, 0.2, method="soft", engine=engine)
-    candidates = oracle.decode(outputs["detection"], ANCHORS, 32, 0.5)
-    boxes = np.array([b for _, b, _ in candidates], np.float32)
-    scores = np.array([s for s, _, _ in candidates], np.float32)
+    boxes, scores = (np.array(column, np.float32) for column in decoded(outputs, 0.5)[:2])
     _, kept, kept_scores = suppress(boxes, scores, 0.2, method="soft", score_threshold=0.5)
     np.testing.assert_allclose(found.boxes_xyxy, kept, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(found.scores, kept_scores, rtol=1e-5)
