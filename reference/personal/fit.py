@@ -1,0 +1,305 @@
+"""Fitting a person to frames: pose, expressions and light a frame, one face and one skin for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from edgeface.personal.template import Template
+from edgeface.reference.personal import losses
+from edgeface.reference.personal.person import Blendshapes, Person, Surface, albedo, blendshapes
+from edgeface.reference.personal.render import Camera, Rendering, ambient_light, render
+
+FOCAL_OF_SIDE = 1015 / 224
+"""The assumed focal length in sides of the crop, as in Deng et al. 2019."""
+JAW_WEIGHT = 0.3
+"""Of the 17 points of the jaw line, which slide along the cheeks as the head turns."""
+TO_CAMERA = torch.tensor([1.0, -1.0, -1.0])
+"""From the ``model`` axes to the camera's: half a turn about x."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What is known of some frames of one person, each cut to a square of S px.
+
+    Attributes
+    ----------
+    images : float, shape (B, S, S, 3), in [0, 1]
+    valid : float, shape (B, S, S); 0 where hair, a hand or the image's edge hides the skin
+    landmarks : float, shape (B, 68, 2), px of the crop
+    rotation : float, shape (B, 3, 3), of the head: ``model`` axes into the ``model``-like axes of the
+        camera (x right, y up, z towards it)
+    expression : float, shape (B, K), weights of the template's shapes in [0, 1] to start from
+    mesh : float, shape (B, 468, 2), px, the teacher's mesh, or None
+    """
+
+    images: Tensor
+    valid: Tensor
+    landmarks: Tensor
+    rotation: Tensor
+    expression: Tensor
+    mesh: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the losses; colours in [0, 1], points in px of a crop of 112, lengths in 10 cm."""
+
+    photometric: float = 200.0
+    image_gradient: float = 200.0
+    landmarks: float = 1.0
+    mesh: float = 1.0
+    smoothness: float = 25.0
+    blendshape_gradient: float = 45.0
+    corrections: float = 1e-4
+    dynamic_skin: float = 20.0
+    skin_variation: float = 0.5
+    symmetry: float = 0.1
+    coefficients: float = 0.05
+    start: float = 1.0
+    identity: float = 0.01
+    light: float = 0.05
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some steps of the optimiser on some of the unknowns, with or without the pictures."""
+
+    name: str
+    steps: int
+    unknowns: tuple[str, ...]
+    pictures: bool
+
+
+STAGES = (
+    Stage("pose", 80, ("turn", "translation"), False),
+    Stage("points", 150, ("turn", "translation", "logits", "identity"), False),
+    Stage("skin", 70, ("light", "skin"), True),
+    Stage(
+        "all", 150,
+        ("turn", "translation", "logits", "identity", "light", "skin", "neutral", "shapes",
+         "dynamic_skin"),
+        True,
+    ),
+)  # fmt: skip
+RATES = {
+    "turn": 0.006, "translation": 0.006, "logits": 0.1, "light": 0.012, "identity": 0.02,
+    "skin": 0.02, "neutral": 0.003, "shapes": 0.01, "dynamic_skin": 0.02,
+}  # fmt: skip
+"""Adam's step sizes."""
+
+
+@dataclass
+class Fit:
+    """A fitted person, and each frame's motion and light.
+
+    Attributes
+    ----------
+    person : Person
+    rotation : float, shape (B, 3, 3), model axes to the camera's (x right, y down, z away)
+    translation : float, shape (B, 3), the camera's axes, units of 10 cm
+    expression : float, shape (B, K), in [0, 1]
+    light : float, shape (B, 9, 3)
+    losses : the terms of the last step by name
+    """
+
+    person: Person
+    rotation: Tensor
+    translation: Tensor
+    expression: Tensor
+    light: Tensor
+    losses: dict[str, float] = field(default_factory=lambda: {})
+
+
+class Fitter:
+    """Fits people to frames by Adam on the losses of 2020, Sec. 3.4.
+
+    Parameters
+    ----------
+    template : Template
+    weights : of the losses
+    """
+
+    def __init__(self, template: Template, weights: Weights | None = None) -> None:
+        self.surface = Surface(template)
+        self.weights = weights or Weights()
+        self.smoothness = losses.smoothness_form(template.triangles, len(template.neutral))
+        self.gradient = losses.gradient_form(template.neutral, template.triangles)
+        point_weights = torch.ones(68)
+        point_weights[:17] = JAW_WEIGHT
+        self.point_weights = point_weights
+
+    def fit(
+        self,
+        frames: Frames,
+        *,
+        person: Person | None = None,
+        stages: tuple[Stage, ...] = STAGES,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Fit:
+        """Fit a person to frames.
+
+        Parameters
+        ----------
+        frames : Frames
+        person : what to start from; by default the template
+        stages : in their order
+        progress : called with the stage's name, the steps done and those of all stages
+        """
+        person = person or Person.of_template(self.surface)
+        unknowns = self._start(frames, person)
+        done, total = 0, sum(stage.steps for stage in stages)
+        terms: dict[str, Tensor] = {}
+        for stage in stages:
+            active = [{"params": [unknowns[n].requires_grad_()], "lr": RATES[n]} for n in stage.unknowns]
+            optimiser = torch.optim.Adam(active, betas=(0.9, 0.98))
+            decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.2, max(stage.steps, 1))
+            for _ in range(stage.steps):
+                optimiser.zero_grad(set_to_none=True)
+                terms = self._losses(frames, unknowns, stage.pictures)
+                torch.stack(list(terms.values())).sum().backward()
+                optimiser.step()
+                decay.step()
+                done += 1
+                if progress:
+                    progress(stage.name, done, total)
+            for tensor in unknowns.values():
+                tensor.requires_grad_(False)
+        motion = self._motion(frames, unknowns)
+        fitted = Person(**{name: unknowns[name] for name in person.tensors()})
+        figures = {name: float(term) for name, term in terms.items()}
+        return Fit(fitted, *motion, unknowns["light"], figures)
+
+    def render(self, frames: Frames, fit: Fit) -> Rendering:
+        """What the fitted person looks like in each frame."""
+        with torch.no_grad():
+            shapes = blendshapes(self.surface, fit.person)
+            vertices = self._in_camera(shapes, fit.rotation, fit.translation, fit.expression)
+            skin = albedo(self.surface, fit.person, fit.expression)
+            return self._rendered(frames, vertices, skin, fit.light)
+
+    def landmarks(self, frames: Frames, fit: Fit) -> Tensor:
+        """The fitted person's 68 landmarks in each frame, shape (B, 68, 2), px."""
+        with torch.no_grad():
+            shapes = blendshapes(self.surface, fit.person)
+            vertices = self._in_camera(shapes, fit.rotation, fit.translation, fit.expression)
+            return self._camera(frames).project(vertices[:, self.surface.landmarks])[..., :2]
+
+    def _start(self, frames: Frames, person: Person) -> dict[str, Tensor]:
+        start = frames.expression.clamp(0.02, 0.98)
+        unknowns = {name: tensor.clone() for name, tensor in person.tensors().items()}
+        unknowns["turn"] = torch.zeros(len(frames), 3)
+        unknowns["logits"] = torch.logit(start)
+        unknowns["light"] = ambient_light(len(frames), 0.9)
+        unknowns["translation"] = self._placed(frames)
+        return unknowns
+
+    def _placed(self, frames: Frames) -> Tensor:
+        """Translations that put the neutral face where the landmarks are, by size and centre."""
+        camera = self._camera(frames)
+        points = self.surface.neutral[self.surface.landmarks] @ frames.rotation.transpose(1, 2)
+        points = points * TO_CAMERA
+        flat = points[..., :2] - points[..., :2].mean(1, keepdim=True)
+        seen = frames.landmarks - frames.landmarks.mean(1, keepdim=True)
+        scale = (flat * seen).sum((1, 2)) / flat.square().sum((1, 2))
+        depth = camera.focal_px / scale.clamp(min=1e-3)
+        centre = frames.landmarks.mean(1) - frames.images.shape[1] / 2
+        place = centre * (depth / camera.focal_px)[:, None]
+        middle = points.mean(1)
+        return torch.cat([place - middle[:, :2], (depth - middle[:, 2])[:, None]], dim=1)
+
+    def _camera(self, frames: Frames) -> Camera:
+        side = frames.images.shape[1]
+        return Camera((side, side), FOCAL_OF_SIDE * side)
+
+    def _motion(self, frames: Frames, unknowns: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        turned = torch.linalg.matrix_exp(_cross_matrix(unknowns["turn"])) @ frames.rotation
+        rotation = TO_CAMERA[:, None] * turned
+        return rotation, unknowns["translation"], torch.sigmoid(unknowns["logits"])
+
+    def _in_camera(
+        self, shapes: Blendshapes, rotation: Tensor, translation: Tensor, expression: Tensor
+    ) -> Tensor:
+        return shapes.posed(expression) @ rotation.transpose(1, 2) + translation[:, None]
+
+    def _rendered(
+        self, frames: Frames, vertices: Tensor, skin: Tensor, light: Tensor
+    ) -> Rendering:
+        surface = self.surface
+        return render(
+            vertices, surface.triangles, surface.uv, skin, light, self._camera(frames)
+        )
+
+    def _losses(
+        self, frames: Frames, unknowns: dict[str, Tensor], pictures: bool
+    ) -> dict[str, Tensor]:
+        weights, surface = self.weights, self.surface
+        person = Person(**{name: unknowns[name] for name in Person.__dataclass_fields__})
+        shapes = blendshapes(surface, person)
+        rotation, translation, expression = self._motion(frames, unknowns)
+        vertices = self._in_camera(shapes, rotation, translation, expression)
+        unit = 112 / frames.images.shape[1]  # the weights are of points in crops of 112 px
+        points = self._camera(frames).project(vertices)[..., :2]
+        terms = {
+            "landmarks": weights.landmarks
+            * losses.point_loss(
+                points[:, surface.landmarks] * unit, frames.landmarks * unit, self.point_weights
+            ),
+            "coefficients": weights.coefficients * losses.coefficient_loss(expression),
+            "start": weights.start * (expression - frames.expression).square().mean(),
+            "identity": weights.identity * person.identity.square().sum(),
+        }
+        if frames.mesh is not None:
+            known = surface.mesh >= 0
+            terms["mesh"] = weights.mesh * losses.point_loss(
+                points[:, surface.mesh[known]] * unit,
+                frames.mesh[:, known] * unit,
+                torch.ones(int(known.sum())),
+            )
+        if pictures:
+            terms |= self._picture_losses(frames, person, expression, vertices, unknowns["light"])
+            terms |= self._correction_losses(person, shapes)
+        return terms
+
+    def _picture_losses(
+        self, frames: Frames, person: Person, expression: Tensor, vertices: Tensor, light: Tensor
+    ) -> dict[str, Tensor]:
+        weights = self.weights
+        drawn = self._rendered(frames, vertices, albedo(self.surface, person, expression), light)
+        mask = drawn.mask * frames.valid
+        return {
+            "photometric": weights.photometric
+            * losses.photometric_loss(frames.images, drawn.image, mask),
+            "image_gradient": weights.image_gradient
+            * losses.image_gradient_loss(frames.images, drawn.image, mask),
+            "light": weights.light * losses.light_loss(light),
+        }
+
+    def _correction_losses(self, person: Person, shapes: Blendshapes) -> dict[str, Tensor]:
+        weights = self.weights
+        flips = torch.tensor([-1.0, 1.0, 1.0])
+        return {
+            "smoothness": weights.smoothness
+            * losses.quadratic_form(self.smoothness, shapes.neutral_correction),
+            "blendshape_gradient": weights.blendshape_gradient
+            * losses.quadratic_form(self.gradient, shapes.corrections),
+            "corrections": weights.corrections
+            * (person.neutral.square().sum() + person.shapes.square().sum()),
+            "dynamic_skin": weights.dynamic_skin * person.dynamic_skin.square().mean()
+            * self.surface.num_shapes,
+            "skin_variation": weights.skin_variation * losses.total_variation(person.skin),
+            "symmetry": weights.symmetry * losses.symmetry_loss(person.neutral, flips),
+        }
+
+
+def _cross_matrix(vectors: Tensor) -> Tensor:
+    """The matrices (B, 3, 3) of the products with vectors (B, 3)."""
+    zero = torch.zeros_like(vectors[:, 0])
+    x, y, z = vectors.unbind(1)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(-1, 3, 3)

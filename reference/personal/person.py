@@ -1,0 +1,128 @@
+"""A person in torch: the corrections that make the template theirs, and what they look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample, interpolate
+
+from edgeface.personal.template import Template
+
+SHAPE_MAP = 64
+"""Side of the maps of shape corrections, texels: expressions survive the round trip by 0.016 mm."""
+SKIN_MAP = 128
+DYNAMIC_MAP = 64
+
+
+class Surface(nn.Module):
+    """The template as tensors: what does not change from person to person."""
+
+    def __init__(self, template: Template) -> None:
+        super().__init__()
+        self.num_shapes = len(template.expression)
+        for name in ("neutral", "identity", "expression", "triangles", "uv"):
+            self.register_buffer(name, torch.from_numpy(getattr(template, name)), persistent=False)
+        self.register_buffer("landmarks", torch.from_numpy(template.landmark_vertices).long(), False)
+        mesh = torch.from_numpy(template.mesh_vertices).long()
+        self.register_buffer("mesh", mesh, persistent=False)
+        attention = torch.from_numpy(template.attention).float()[:, None] / 255
+        self.register_buffer("attention", _resized(attention, SHAPE_MAP), persistent=False)
+        albedo = torch.from_numpy(template.albedo).permute(2, 0, 1).float() / 255
+        self.register_buffer("albedo", _resized(albedo[None], SKIN_MAP)[0], persistent=False)
+
+    def at_vertices(self, maps: Tensor) -> Tensor:
+        """``F``: maps (C, R, R) sampled at the vertices, shape (V, C)."""
+        grid = self.uv[None, None] * 2 - 1
+        return grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0].T
+
+
+@dataclass
+class Person:
+    """One person's corrections (2020, Sec. 3.2); lengths in the template's units.
+
+    Attributes
+    ----------
+    identity : float, shape (I,); weights of the template's identity modes. The paper has none: its
+        neutral correction carries the whole identity.
+    neutral : float, shape (3, 64, 64); the map ``Delta_0^S``
+    shapes : float, shape (K, 3, 64, 64); the maps ``Delta_i^S``, before the attention masks
+    skin : float, shape (3, 128, 128); the map ``Delta_0^R``, of values in [0, 1]
+    dynamic_skin : float, shape (K, 3, 64, 64); the maps ``Delta_i^R``, before the attention masks
+    """
+
+    identity: Tensor
+    neutral: Tensor
+    shapes: Tensor
+    skin: Tensor
+    dynamic_skin: Tensor
+
+    @staticmethod
+    def of_template(surface: Surface) -> Person:
+        """Nobody's corrections: all zero."""
+        k = surface.num_shapes
+        return Person(
+            torch.zeros(len(surface.identity)),
+            torch.zeros(3, SHAPE_MAP, SHAPE_MAP),
+            torch.zeros(k, 3, SHAPE_MAP, SHAPE_MAP),
+            torch.zeros(3, SKIN_MAP, SKIN_MAP),
+            torch.zeros(k, 3, DYNAMIC_MAP, DYNAMIC_MAP),
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The corrections by name."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Blendshapes:
+    """A person's shapes at the vertices.
+
+    Attributes
+    ----------
+    neutral : float, shape (V, 3)
+    offsets : float, shape (K, V, 3); of the corrected blendshapes from the neutral shape
+    neutral_correction : float, shape (V, 3); ``F(Delta_0^S)``
+    corrections : float, shape (K, V, 3); ``F(A_i Delta_i^S)``
+    """
+
+    neutral: Tensor
+    offsets: Tensor
+    neutral_correction: Tensor
+    corrections: Tensor
+
+    def posed(self, weights: Tensor) -> Tensor:
+        """``S`` of Eq. 1 for weights (B, K), shape (B, V, 3)."""
+        return self.neutral + torch.tensordot(weights, self.offsets, dims=1)
+
+
+def blendshapes(surface: Surface, person: Person) -> Blendshapes:
+    """The shapes of Eq. 1: template, identity and corrections, sampled at the vertices.
+
+    With ``w_0 = 1 - sum(w)`` the paper's ``w_0 S_0 + sum w_i S_i`` is the neutral shape plus weighted
+    offsets.
+    """
+    k = surface.num_shapes
+    masked = surface.attention * person.shapes
+    maps = torch.cat([person.neutral, masked.flatten(0, 1)])
+    at_vertices = surface.at_vertices(maps)
+    neutral_correction = at_vertices[:, :3]
+    corrections = at_vertices[:, 3:].reshape(-1, k, 3).transpose(0, 1)
+    modes = torch.tensordot(person.identity, surface.identity, dims=1)
+    neutral = surface.neutral + modes + neutral_correction
+    return Blendshapes(neutral, surface.expression + corrections, neutral_correction, corrections)
+
+
+def albedo(surface: Surface, person: Person, weights: Tensor) -> Tensor:
+    """``R`` of Eq. 2 for weights (B, K), shape (B, 3, 128, 128)."""
+    masked = surface.attention * person.dynamic_skin
+    dynamic = torch.tensordot(weights, masked, dims=1)
+    static = surface.albedo + person.skin
+    return static + interpolate(dynamic, size=SKIN_MAP, mode="bilinear", align_corners=False)
+
+
+def _resized(maps: Tensor, size: int) -> Tensor:
+    if maps.shape[-1] == size:
+        return maps
+    return interpolate(maps, size=(size, size), mode="area")
