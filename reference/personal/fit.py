@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
 
 from edgeface.personal.template import Template
 from edgeface.reference.personal import losses
+from edgeface.reference.personal.frames import Frames
 from edgeface.reference.personal.person import Blendshapes, Person, Surface, albedo, blendshapes
 from edgeface.reference.personal.render import Camera, Rendering, ambient_light, render
+from edgeface.reference.personal.skin import estimate_light, mean_skin, unwrap
 
 FOCAL_OF_SIDE = 1015 / 224
 """The assumed focal length in sides of the crop, as in Deng et al. 2019."""
 JAW_WEIGHT = 0.3
 """Of the 17 points of the jaw line, which slide along the cheeks as the head turns."""
+TEMPLATE_TRUST = 0.05
+"""Of the template's skin beside the frames', which count up to 1 each."""
 TO_CAMERA = torch.tensor([1.0, -1.0, -1.0])
 """From the ``model`` axes to the camera's: half a turn about x."""
-
-
-@dataclass(frozen=True)
-class Frames:
-    """What is known of some frames of one person, each cut to a square of S px.
-
-    Attributes
-    ----------
-    images : float, shape (B, S, S, 3), in [0, 1]
-    valid : float, shape (B, S, S); 0 where hair, a hand or the image's edge hides the skin
-    landmarks : float, shape (B, 68, 2), px of the crop
-    rotation : float, shape (B, 3, 3), of the head: ``model`` axes into the ``model``-like axes of the
-        camera (x right, y up, z towards it)
-    expression : float, shape (B, K), weights of the template's shapes in [0, 1] to start from
-    mesh : float, shape (B, 468, 2), px, the teacher's mesh, or None
-    """
-
-    images: Tensor
-    valid: Tensor
-    landmarks: Tensor
-    rotation: Tensor
-    expression: Tensor
-    mesh: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 @dataclass(frozen=True)
@@ -80,9 +58,8 @@ class Stage:
 STAGES = (
     Stage("pose", 80, ("turn", "translation"), False),
     Stage("points", 150, ("turn", "translation", "logits", "identity"), False),
-    Stage("skin", 70, ("light", "skin"), True),
     Stage(
-        "all", 150,
+        "all", 100,
         ("turn", "translation", "logits", "identity", "light", "skin", "neutral", "shapes",
          "dynamic_skin"),
         True,
@@ -156,7 +133,11 @@ class Fitter:
         unknowns = self._start(frames, person)
         done, total = 0, sum(stage.steps for stage in stages)
         terms: dict[str, Tensor] = {}
+        seen = False
         for stage in stages:
+            if stage.pictures and not seen:
+                self._start_skin(frames, unknowns)
+                seen = True
             active = [{"params": [unknowns[n].requires_grad_()], "lr": RATES[n]} for n in stage.unknowns]
             optimiser = torch.optim.Adam(active, betas=(0.9, 0.98))
             decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.2, max(stage.steps, 1))
@@ -172,8 +153,8 @@ class Fitter:
             for tensor in unknowns.values():
                 tensor.requires_grad_(False)
         motion = self._motion(frames, unknowns)
-        fitted = Person(**{name: unknowns[name] for name in person.tensors()})
-        figures = {name: float(term) for name, term in terms.items()}
+        fitted = self._person(unknowns)
+        figures = {name: float(term.detach()) for name, term in terms.items()}
         return Fit(fitted, *motion, unknowns["light"], figures)
 
     def render(self, frames: Frames, fit: Fit) -> Rendering:
@@ -214,6 +195,24 @@ class Fitter:
         middle = points.mean(1)
         return torch.cat([place - middle[:, :2], (depth - middle[:, 2])[:, None]], dim=1)
 
+    def _start_skin(self, frames: Frames, unknowns: dict[str, Tensor]) -> None:
+        """Light and skin in closed form, in turns, for the shapes and poses so far."""
+        surface = self.surface
+        shapes = blendshapes(surface, self._person(unknowns))
+        vertices = self._in_camera(shapes, *self._motion(frames, unknowns))
+        points = self._camera(frames).project(vertices)
+        colour, normal, weight = unwrap(surface, vertices, points, frames.images, frames.valid)
+        template = surface.albedo.permute(1, 2, 0)
+        skin = template
+        for _ in range(2):
+            light = estimate_light(colour, skin, normal, weight)
+            skin = mean_skin(colour, normal, weight, light, template, TEMPLATE_TRUST)
+        unknowns["light"] = light
+        unknowns["skin"] = (skin - template).permute(2, 0, 1).contiguous()
+
+    def _person(self, unknowns: dict[str, Tensor]) -> Person:
+        return Person(**{f.name: unknowns[f.name] for f in fields(Person)})
+
     def _camera(self, frames: Frames) -> Camera:
         side = frames.images.shape[1]
         return Camera((side, side), FOCAL_OF_SIDE * side)
@@ -240,7 +239,7 @@ class Fitter:
         self, frames: Frames, unknowns: dict[str, Tensor], pictures: bool
     ) -> dict[str, Tensor]:
         weights, surface = self.weights, self.surface
-        person = Person(**{name: unknowns[name] for name in Person.__dataclass_fields__})
+        person = self._person(unknowns)
         shapes = blendshapes(surface, person)
         rotation, translation, expression = self._motion(frames, unknowns)
         vertices = self._in_camera(shapes, rotation, translation, expression)
@@ -255,13 +254,12 @@ class Fitter:
             "start": weights.start * (expression - frames.expression).square().mean(),
             "identity": weights.identity * person.identity.square().sum(),
         }
-        if frames.mesh is not None:
-            known = surface.mesh >= 0
-            terms["mesh"] = weights.mesh * losses.point_loss(
-                points[:, surface.mesh[known]] * unit,
-                frames.mesh[:, known] * unit,
-                torch.ones(int(known.sum())),
-            )
+        known = surface.mesh >= 0
+        terms["mesh"] = weights.mesh * losses.point_loss(
+            points[:, surface.mesh[known]] * unit,
+            frames.mesh[:, known] * unit,
+            torch.ones(int(known.sum())),
+        )
         if pictures:
             terms |= self._picture_losses(frames, person, expression, vertices, unknowns["light"])
             terms |= self._correction_losses(person, shapes)

@@ -1,0 +1,105 @@
+"""Skin and light in closed form: the start of fitting, and the mean skin of many people."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from edgeface.reference.personal.person import SKIN_MAP, Surface
+from edgeface.reference.personal.render import (
+    ambient_light,
+    harmonic_basis,
+    interpolate,
+    vertex_normals,
+    visible_triangles,
+)
+
+LIGHT_RIDGE = 0.01
+"""Pulls an estimated light to a white one from everywhere, of the mean square of a pixel's basis."""
+LEAST_FACING = 0.2
+"""Cosine between normal and line of sight under which a place tells nothing of the skin."""
+
+
+def unwrap(
+    surface: Surface, vertices: Tensor, points: Tensor, images: Tensor, valid: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What images show at each texel.
+
+    Parameters
+    ----------
+    vertices : float, shape (B, V, 3), the camera's frame
+    points : float, shape (B, V, 3), the same projected: x, y and depth
+    images : float, shape (B, H, W, 3); valid : float, shape (B, H, W)
+
+    Returns
+    -------
+    colour : float, shape (B, R, R, 3)
+    normal : float, shape (B, R, R, 3), the camera's frame
+    weight : float, shape (B, R, R), how well the texel is seen; 0 where it is hidden
+    """
+    size = (SKIN_MAP, SKIN_MAP)
+    flat = torch.cat([surface.uv * SKIN_MAP, torch.ones_like(surface.uv[:, :1])], 1)[None]
+    index = visible_triangles(flat, surface.triangles, size)
+    many = len(points)
+    flat, index = flat.expand(many, -1, -1), index.expand(many, -1, -1)
+    values = torch.cat([points, vertices, vertex_normals(vertices, surface.triangles)], dim=-1)
+    at_texels = interpolate(flat, surface.triangles, index, values)
+    place, position, normal = at_texels.split((3, 3, 3), dim=-1)
+    normal = torch.nn.functional.normalize(normal, dim=-1, eps=1e-12)
+    facing = -(normal * torch.nn.functional.normalize(position, dim=-1, eps=1e-12)).sum(-1)
+    height, width = images.shape[1:3]
+    grid = place[..., :2] / place.new_tensor([width, height]) * 2 - 1
+    channels = torch.cat([images, valid[..., None]], dim=-1).permute(0, 3, 1, 2)
+    seen = grid_sample(channels, grid, align_corners=False).permute(0, 2, 3, 1)
+    depth = _front_depth(surface, points, (height, width))
+    front = grid_sample(depth[:, None], grid, mode="nearest", align_corners=False)[:, 0]
+    hidden = place[..., 2] > front + 0.05  # half a centimetre behind what the camera sees
+    weight = torch.where((facing > LEAST_FACING) & ~hidden & (index >= 0), facing, 0.0)
+    return seen[..., :3], normal, weight * (seen[..., 3] > 0.99)
+
+
+def _front_depth(surface: Surface, points: Tensor, size: tuple[int, int]) -> Tensor:
+    index = visible_triangles(points, surface.triangles, size)
+    depth = interpolate(points, surface.triangles, index, points[..., 2:].contiguous())[..., 0]
+    return torch.where(index >= 0, depth, torch.inf)
+
+
+def estimate_light(colour: Tensor, albedo: Tensor, normal: Tensor, weight: Tensor) -> Tensor:
+    """The light (B, 9, 3) under which a skin shows given colours best, in the least squares' sense.
+
+    Parameters
+    ----------
+    colour, normal : float, shape (B, R, R, 3); weight : float, shape (B, R, R); from `unwrap`
+    albedo : float, shape (R, R, 3) or (B, R, R, 3)
+    """
+    many = len(colour)
+    basis = harmonic_basis(normal).flatten(1, 2) / torch.pi
+    weights = weight.flatten(1)
+    start = ambient_light(many)
+    lights = []
+    for c in range(3):
+        skin = albedo[..., c].expand(many, -1, -1).flatten(1)
+        rows = basis * skin[..., None]
+        weighted = rows * weights[..., None]
+        normal_matrix = rows.transpose(1, 2) @ weighted
+        ridge = LIGHT_RIDGE * torch.diagonal(normal_matrix, dim1=1, dim2=2).mean(1) + 1e-6
+        normal_matrix = normal_matrix + ridge[:, None, None] * torch.eye(9)
+        right = (weighted * colour[..., c].flatten(1)[..., None]).sum(1)
+        right = right + ridge[:, None] * start[:, :, c]
+        lights.append(torch.linalg.solve(normal_matrix, right))
+    return torch.stack(lights, dim=-1)
+
+
+def mean_skin(
+    colour: Tensor, normal: Tensor, weight: Tensor, light: Tensor, prior: Tensor, trust: float
+) -> Tensor:
+    """One skin (R, R, 3) that all images show, colours over shading, where they are well seen.
+
+    ``prior`` (R, R, 3) counts as one more image with the weight ``trust`` at each texel.
+    """
+    shading = (harmonic_basis(normal).flatten(1, 2) @ light / torch.pi).reshape(colour.shape)
+    # each image tells c = a s, with the squared shading as its certainty
+    top = (colour * shading * weight[..., None]).sum(0) + trust * prior
+    bottom = (shading.square() * weight[..., None]).sum(0) + trust
+    return (top / bottom).clamp(0, 1)
