@@ -38,7 +38,7 @@ def interpolate(
     values = values.expand(len(points), -1, -1)
     if points.device.type == "cpu":
         return _Interpolation.apply(points, values, triangles, index, corners)  # type: ignore[no-any-return]
-    return _gathered(points, triangles, index, values, corners)
+    return gathered(points, triangles, index, values, corners)
 
 
 class _Interpolation(torch.autograd.Function):
@@ -59,7 +59,7 @@ class _Interpolation(torch.autograd.Function):
         return torch.from_numpy(by_points), torch.from_numpy(by_values), None, None, None
 
 
-def _gathered(
+def gathered(
     points: Tensor, triangles: Tensor, index: Tensor, values: Tensor, corners: Tensor
 ) -> Tensor:
     """`interpolate` by whole-array operations, for devices without our loops."""

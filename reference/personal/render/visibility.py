@@ -25,10 +25,10 @@ def visible_triangles(points: Tensor, triangles: Tensor, size: tuple[int, int]) 
     if points.device.type == "cpu":
         index = loops.rasterise(points.contiguous().numpy(), triangles.numpy(), *size)
         return torch.from_numpy(index)
-    return torch.stack([_sorted_by_depth(p, triangles, size) for p in points])
+    return torch.stack([sorted_by_depth(p, triangles, size) for p in points])
 
 
-def _sorted_by_depth(points: Tensor, triangles: Tensor, size: tuple[int, int]) -> Tensor:
+def sorted_by_depth(points: Tensor, triangles: Tensor, size: tuple[int, int]) -> Tensor:
     """`visible_triangles` of one image by whole-array operations, for devices without our loops.
 
     Every triangle lists the pixels of its bounding box; those that it covers compete by the nearness

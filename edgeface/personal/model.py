@@ -1,0 +1,221 @@
+"""A personal model: one person's face, blendshapes and skin, in numpy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.personal import layout
+from edgeface.personal.template import Template, default_template
+
+
+@dataclass(frozen=True, eq=False)
+class PersonalModel:
+    """One person's corrections of the template (Chaudhuri et al. 2020, Eqs. 1 and 2).
+
+    Attributes
+    ----------
+    template : what is corrected
+    identity : float32, shape (I,), weights of the template's identity modes
+    neutral : float32, shape (3, S, S), the map ``Delta_0^S``, units of 10 cm
+    shapes : float32, shape (K, 3, S, S), the maps ``A_i Delta_i^S``, units of 10 cm
+    skin : float32, shape (R, R, 3), ``R_0 + Delta_0^R``, in [0, 1]
+    dynamic_skin : float32, shape (K, D, D, 3), the maps ``A_i Delta_i^R``
+    unseen : names of the template's shapes that the person never showed; theirs are the template's
+    report : how good the model is, for people: errors, frames, warnings
+
+    Notes
+    -----
+    A personal model is a biometric of its person. It holds nothing of the frames themselves.
+    """
+
+    template: Template
+    identity: NDArray[np.float32]
+    neutral: NDArray[np.float32]
+    shapes: NDArray[np.float32]
+    skin: NDArray[np.float32]
+    dynamic_skin: NDArray[np.float32]
+    unseen: tuple[str, ...] = ()
+    report: dict[str, Any] = field(default_factory=lambda: {})
+
+    def __post_init__(self) -> None:
+        k = len(self.template.expression_names)
+        s, r, d = self.neutral.shape[-1], len(self.skin), self.dynamic_skin.shape[1]
+        shapes = {
+            "identity": (len(self.template.identity),),
+            "neutral": (3, s, s),
+            "shapes": (k, 3, s, s),
+            "skin": (r, r, 3),
+            "dynamic_skin": (k, d, d, 3),
+        }
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if array.shape != shape:
+                raise InvalidInputError(f"{name} must have the shape {shape}, got {array.shape}")
+            if not np.isfinite(array).all():
+                raise InvalidInputError(f"{name} contains values that are not finite")
+        unknown = set(self.unseen) - set(self.template.expression_names)
+        if unknown:
+            raise InvalidInputError(f"the template has no shapes {sorted(unknown)}")
+
+    def __repr__(self) -> str:
+        seen = len(self.template.expression_names) - len(self.unseen)
+        return f"PersonalModel({seen} of {len(self.template.expression_names)} shapes seen)"
+
+    @cached_property
+    def neutral_vertices(self) -> NDArray[np.float32]:
+        """The person's neutral face, float32, shape (V, 3), ``model`` frame, units of 10 cm."""
+        modes = np.tensordot(self.identity, self.template.identity, axes=1)
+        return self.template.neutral + modes + sample_maps(self.neutral[None], self.template.uv)[0]
+
+    @cached_property
+    def offsets(self) -> NDArray[np.float32]:
+        """The person's blendshapes less the neutral face, float32, shape (K, V, 3)."""
+        return self.template.expression + sample_maps(self.shapes, self.template.uv)
+
+    def shape(self, blendshapes: Mapping[str, float] | ArrayLike) -> NDArray[np.float32]:
+        """The face with an expression (Eq. 1).
+
+        Parameters
+        ----------
+        blendshapes : scores in [0, 1] by ARKit's names, as `Face.blendshapes` has them, of which
+            those that the template does not know are left out; or weights (K,) of its shapes
+
+        Returns
+        -------
+        float32, shape (V, 3), ``model`` frame, units of 10 cm
+        """
+        weights = self._weights(blendshapes)
+        active = np.flatnonzero(weights)
+        return self.neutral_vertices + np.tensordot(weights[active], self.offsets[active], axes=1)
+
+    def albedo(self, blendshapes: Mapping[str, float] | ArrayLike) -> NDArray[np.float32]:
+        """The skin with an expression (Eq. 2); arguments as for `shape`.
+
+        Returns
+        -------
+        float32, shape (R, R, 3), in [0, 1], at the places that ``template.uv`` names
+        """
+        weights = self._weights(blendshapes)
+        active = np.flatnonzero(weights)
+        dynamic = np.tensordot(weights[active], self.dynamic_skin[active], axes=1)
+        return np.clip(self.skin + _enlarged(dynamic, len(self.skin)), 0, 1)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an ``.efp`` file (``docs/personal-format.md`` specifies it)."""
+        Path(path).write_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The ``.efp`` file as bytes; maps are rounded to 8 bits, the neutral one to 16."""
+        arrays = {
+            "identity": layout.Stored(self.identity.astype("<f4")),
+            "neutral": layout.quantised(self.neutral[None], np.int16),
+            "shapes": layout.quantised(self.shapes, np.int8),
+            "skin": layout.Stored(np.rint(np.clip(self.skin, 0, 1) * 255).astype(np.uint8)),
+            "dynamic_skin": layout.quantised(self.dynamic_skin, np.int8),
+        }
+        header = {
+            "template_sha256": self.template.sha256,
+            "unseen": list(self.unseen),
+            "report": self.report,
+        }
+        return layout.pack(header, arrays)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str], template: Template | None = None) -> PersonalModel:
+        """Read an ``.efp`` file.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file cannot be read.
+        ModelFormatError
+            If it is damaged, foreign, of a newer major version, or belongs to another template.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise InvalidInputError(f"cannot read the personal model {path}: {error}") from error
+        return PersonalModel.from_bytes(data, template, source=str(path))
+
+    @staticmethod
+    def from_bytes(
+        data: bytes, template: Template | None = None, source: str = "personal model"
+    ) -> PersonalModel:
+        """Inverse of `to_bytes`; ``source`` names the file in errors."""
+        template = template or default_template()
+        header, arrays = layout.unpack(data, source)
+        if header.get("template_sha256") != template.sha256:
+            raise ModelFormatError(
+                f"{source} belongs to another template than this release of edgeface has: enrol the "
+                "person again"
+            )
+        try:
+            return PersonalModel(
+                template=template,
+                identity=arrays["identity"],
+                neutral=arrays["neutral"][0],
+                shapes=arrays["shapes"],
+                skin=arrays["skin"] / np.float32(255),
+                dynamic_skin=arrays["dynamic_skin"],
+                unseen=tuple(str(name) for name in header["unseen"]),
+                report=dict(header["report"]),
+            )
+        except (InvalidInputError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise ModelFormatError(f"{source} is damaged: {error}") from error
+
+    def _weights(self, blendshapes: Mapping[str, float] | ArrayLike) -> NDArray[np.float32]:
+        if isinstance(blendshapes, Mapping):
+            return np.array([blendshapes.get(n, 0.0) for n in self.template.arkit_names], np.float32)
+        try:
+            weights = np.asarray(blendshapes, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"weights must be numbers: {error}") from error
+        if weights.shape != (len(self.offsets),) or not np.isfinite(weights).all():
+            raise InvalidInputError(
+                f"expected {len(self.offsets)} finite weights or scores by ARKit's names, got the "
+                f"shape {weights.shape}"
+            )
+        return weights
+
+
+def sample_maps(maps: NDArray[np.float32], uv: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``F``: maps (N, 3, S, S) at places (V, 2) in [0, 1], shape (N, V, 3).
+
+    Bilinear between texel centres, which lie at ``(i + 0.5) / S``; beyond the outermost centres the
+    outermost texel.
+    """
+    side = maps.shape[-1]
+    place = np.clip(uv * side - 0.5, 0, side - 1)
+    low = np.minimum(place.astype(np.int64), side - 2)
+    x, y = (place - low).T.astype(np.float32)
+    column, row = low.T
+    flat = maps.reshape(-1, side * side)
+    first = row * side + column
+    parts = (
+        (first, (1 - x) * (1 - y)),
+        (first + 1, x * (1 - y)),
+        (first + side, (1 - x) * y),
+        (first + side + 1, x * y),
+    )
+    values = sum(flat[:, index] * weight for index, weight in parts)
+    return np.ascontiguousarray(np.reshape(values, (len(maps), 3, -1)).transpose(0, 2, 1))
+
+
+def _enlarged(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """An image (D, D, 3) at a larger size, bilinear between texel centres."""
+    if len(image) == side:
+        return image
+    place = np.clip((np.arange(side) + 0.5) * len(image) / side - 0.5, 0, len(image) - 1)
+    low = np.minimum(place.astype(np.int64), len(image) - 2)
+    share = (place - low).astype(np.float32)
+    rows = image[low] * (1 - share)[:, None, None] + image[low + 1] * share[:, None, None]
+    return rows[:, low] * (1 - share)[None, :, None] + rows[:, low + 1] * share[None, :, None]

@@ -1,0 +1,133 @@
+"""Personal models: shapes, skins, files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.personal.model import PersonalModel, sample_maps
+from edgeface.personal.template import Template
+
+K = 3
+
+
+@pytest.fixture
+def template(random):
+    """A face of 20 vertices with three shapes."""
+    v, r = 20, 8
+    return Template(
+        neutral=random.normal(size=(v, 3)).astype(np.float32),
+        identity=random.normal(size=(2, v, 3)).astype(np.float32),
+        expression=random.normal(size=(K, v, 3)).astype(np.float32),
+        triangles=np.arange(18, dtype=np.int32).reshape(6, 3),
+        uv=random.random((v, 2)).astype(np.float32),
+        attention=random.integers(0, 256, (K, r, r), np.uint8),
+        regions=random.integers(0, 5, (r, r), np.uint8),
+        landmark_vertices=np.arange(68, dtype=np.int32) % v,
+        mesh_vertices=np.arange(468, dtype=np.int32) % v,
+        albedo=random.integers(0, 256, (r, r, 3), np.uint8),
+        expression_names=("jawOpen", "browInnerUp_L", "browInnerUp_R"),
+    )
+
+
+@pytest.fixture
+def person(template, random):
+    return PersonalModel(
+        template=template,
+        identity=random.normal(size=2).astype(np.float32),
+        neutral=random.normal(0, 0.01, (3, 6, 6)).astype(np.float32),
+        shapes=random.normal(0, 0.01, (K, 3, 6, 6)).astype(np.float32),
+        skin=random.random((8, 8, 3)).astype(np.float32),
+        dynamic_skin=random.normal(0, 0.05, (K, 4, 4, 3)).astype(np.float32),
+        unseen=("jawOpen",),
+        report={"frames": 20},
+    )
+
+
+def test_a_shape_is_the_neutral_face_and_weighted_blendshapes(person):
+    """Eq. 1, with the paper's w_0 = 1 - sum(w) written out."""
+    weights = np.array([0.5, 0.25, 0.0], np.float32)
+    neutral = person.neutral_vertices
+    absolute = neutral + person.offsets
+    expected = (1 - weights.sum()) * neutral + np.tensordot(weights, absolute, axes=1)
+    np.testing.assert_allclose(person.shape(weights), expected, atol=1e-5)
+
+
+def test_shapes_that_arkit_does_not_split_share_its_name(person):
+    by_name = person.shape({"browInnerUp": 0.5, "tongueOut": 1.0})
+    np.testing.assert_array_equal(by_name, person.shape([0, 0.5, 0.5]))
+
+
+def test_albedo_changes_with_the_expression(person):
+    assert person.albedo({}).shape == (8, 8, 3)
+    np.testing.assert_allclose(person.albedo({}), person.skin)
+    assert np.abs(person.albedo({"jawOpen": 1.0}) - person.skin).max() > 0.01
+
+
+def test_maps_are_sampled_as_torch_samples_them(random):
+    torch = pytest.importorskip("torch")
+    maps = random.normal(size=(2, 3, 7, 7)).astype(np.float32)
+    uv = random.random((50, 2)).astype(np.float32)
+    grid = torch.from_numpy(uv)[None, None] * 2 - 1
+    sampled = torch.nn.functional.grid_sample(
+        torch.from_numpy(maps), grid.expand(2, -1, -1, -1), padding_mode="border", align_corners=False
+    )
+    expected = sampled[:, :, 0].permute(0, 2, 1)
+    np.testing.assert_allclose(sample_maps(maps, uv), expected, atol=1e-5)
+
+
+def test_a_file_gives_the_person_back(person, template, tmp_path):
+    person.save(tmp_path / "me.efp")
+    back = PersonalModel.load(tmp_path / "me.efp", template)
+    assert back.unseen == person.unseen and back.report == person.report
+    np.testing.assert_array_equal(back.identity, person.identity)
+    for name, steps in (("neutral", 32767), ("shapes", 127), ("dynamic_skin", 127), ("skin", 255)):
+        before, after = getattr(person, name), getattr(back, name)
+        np.testing.assert_allclose(after, before, atol=np.abs(before).max() / steps / 1.99)
+
+
+@pytest.mark.parametrize("cut", [0, 4, 11, 40, -1, -100])
+def test_a_truncated_file_is_an_error(person, template, cut):
+    with pytest.raises(ModelFormatError, match="personal model"):
+        PersonalModel.from_bytes(person.to_bytes()[:cut], template)
+
+
+def test_every_damaged_byte_is_an_error(person, template, random):
+    data = person.to_bytes()
+    for place in random.integers(0, len(data), 400):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << random.integers(8)
+        with pytest.raises(ModelFormatError):
+            PersonalModel.from_bytes(bytes(damaged), template)
+
+
+def test_a_model_of_another_template_is_an_error(person, template, random):
+    other = Template(**{**vars(template), "neutral": template.neutral + 1})
+    with pytest.raises(ModelFormatError, match="another template"):
+        PersonalModel.from_bytes(person.to_bytes(), other)
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(InvalidInputError, match="cannot read"):
+        PersonalModel.load(tmp_path / "nobody.efp")
+
+
+@pytest.mark.parametrize("weights", [[1, 2], "smile", [np.nan, 0, 0]])
+def test_weights_that_are_none_are_an_error(person, weights):
+    with pytest.raises(InvalidInputError, match="weights"):
+        person.shape(weights)
+
+
+def test_a_template_survives_its_file(template, tmp_path):
+    (tmp_path / "t.npz").write_bytes(template.to_bytes())
+    back = Template.load(tmp_path / "t.npz")
+    assert back.sha256 == template.sha256
+    assert repr(back) == "Template(20 vertices, 6 triangles, 2 identity modes, 3 shapes)"
+
+
+def test_the_projects_coefficients_move_the_templates_shapes(template):
+    expression = np.zeros(46, np.float32)
+    expression[EXPRESSION_NAMES.index("browInnerUpLeft")] = 0.75
+    np.testing.assert_array_equal(template.from_expression(expression), [0, 0.75, 0])
