@@ -11,15 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.recording import Performance, Recording
 from edgeface.retarget.mapping import Mapping, check_names
+from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import quaternion_from_rotation, rotation_from_quaternion
-from edgeface.video.recording import Performance
 
 Array = NDArray[Any]
 
 FLOAT, LINEAR = 5126, "LINEAR"
 ANIMATION_NAME = "edgeface"
+
+
+def export_gltf(
+    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
+) -> None:
+    """Write the chosen performance of a recording as an animation of the options' character."""
+    del face_model  # the character brings its own shapes
+    if options.character is None:
+        raise InvalidInputError("a glTF export needs a character, which it animates")
+    write_gltf(path, options.character, *options.calibrated(recording))
 
 
 def write_gltf(
