@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.recording import Performance, Recording
 from edgeface.retarget.gltf_file import Blob, import_pygltflib, load_character
 from edgeface.retarget.mapping import Mapping, check_names
+from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
-from edgeface.video.recording import Performance
 
 Array = NDArray[Any]
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
+
+
+def export_gltf(
+    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
+) -> None:
+    """Write the chosen performance of a recording as an animation of the options' character."""
+    del face_model  # the character brings its own shapes
+    if options.character is None:
+        raise InvalidInputError("a glTF export needs a character, which it animates")
+    write_gltf(path, options.character, *options.calibrated(recording))
 
 
 def write_gltf(

@@ -9,16 +9,26 @@ from pathlib import Path
 import numpy as np
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
+from edgeface.recording import Performance, Recording
 from edgeface.retarget.arkit import ARKIT_NAMES
+from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
-from edgeface.video.recording import Performance
 
 ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
              "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
 DEFAULT_FPS = 60
 """The app's own; its timecodes count frames of this rate."""
+
+
+def export_livelink(
+    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
+) -> None:
+    """Write the chosen performance of a recording as Live Link Face CSV."""
+    del face_model  # names and values are all that the format holds
+    write_livelink(path, *options.calibrated(recording))
 
 
 def write_livelink(

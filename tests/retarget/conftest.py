@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
+from edgeface.recording import Performance
 from edgeface.retarget import ARKIT_NAMES
-from edgeface.video.recording import Performance
 
 TARGETS = ["jawOpen", "eyeBlinkLeft", "Joy"]
 

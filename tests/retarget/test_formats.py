@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
-from edgeface.retarget import Mapping, Retargeter, VmcSender, write_gltf, write_livelink
+from edgeface.retarget import (
+    Avatar,
+    ExportOptions,
+    Mapping,
+    Retargeter,
+    VmcSender,
+    write_gltf,
+    write_livelink,
+)
 from edgeface.rotations import rotation_from_quaternion
-from edgeface.video.export import ExportOptions
-from edgeface.video.outputs import Avatar
 
 pygltflib = pytest.importorskip("pygltflib")
 
@@ -298,7 +304,7 @@ def test_vmc_unity_frame_is_the_mirror_image(random):
 def test_vmc_addresses_are_checked():
     for bad in ("39539", "host:", ":1", "h:99999", "h:x"):
         with pytest.raises(InvalidInputError, match="HOST:PORT"):
-            Avatar(bad, Retargeter(), ExportOptions())
+            Avatar(VmcSender, bad, ExportOptions())
     with pytest.raises(InvalidInputError, match="cannot send"):
         VmcSender("no.such.host.invalid", 1)
 

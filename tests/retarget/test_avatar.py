@@ -5,20 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeface.retarget import Retargeter
+from edgeface.retarget.avatar import WAIT_S, Avatar
+from edgeface.retarget.options import ExportOptions
 from edgeface.rotations import angle_between, rotation_from_quaternion
-from edgeface.video.export import ExportOptions
-from edgeface.video.outputs import Avatar
-from edgeface.video.tracker import REMEMBER_S
 from tests.video.conftest import Person, Scene
-
-pytest.importorskip("pythonosc")
 
 LEFT, RIGHT = (np.array([np.cos(a), 0, np.sin(a), 0]) for a in (0.1, -0.1))
 
 
 @pytest.fixture
-def avatar(monkeypatch):
+def avatar():
     """``(show, made)``: show a frame and get who moves the avatar, 1, 2 or None."""
     sent = []
 
@@ -26,11 +22,10 @@ def avatar(monkeypatch):
         def __init__(self, host, port, retargeter):
             self.retargeter = retargeter
 
-        def send(self, time_s, shapes, quaternion):
-            sent.append(quaternion)
+        def send(self, time_s, blendshapes, quaternion_wxyz):
+            sent.append(quaternion_wxyz)
 
-    monkeypatch.setattr("edgeface.retarget.VmcSender", Sender)
-    made = Avatar("127.0.0.1:39539", Retargeter(), ExportOptions())
+    made = Avatar(Sender, "127.0.0.1:39539", ExportOptions())
 
     def show(time_s, faces):
         del sent[:]
@@ -63,7 +58,7 @@ def test_who_is_followed_stays_however_large_others_look(avatar, people):
     assert [show(k / 30, people({1: 60, 2: 50 + k})) for k in range(40)] == [1] * 40
 
 
-@pytest.mark.parametrize(("away_s", "then"), [(REMEMBER_S - 0.1, 1), (REMEMBER_S + 0.2, 2)])
+@pytest.mark.parametrize(("away_s", "then"), [(WAIT_S - 0.1, 1), (WAIT_S + 0.2, 2)])
 def test_another_is_next_once_they_are_gone(avatar, people, away_s, then):
     show, _ = avatar
     assert show(0.0, people({1: 60, 2: 50})) == 1
@@ -89,7 +84,7 @@ def test_the_next_person_is_calibrated_anew(avatar, people):
     made._calibrate_s = 0.5
     for k in range(30):
         show(k / 30, people({1: 60}))
-    assert angle_between(made._sender.retargeter.rest.quaternion_wxyz, LEFT) < 1e-3
+    assert angle_between(made._stream.retargeter.rest.quaternion_wxyz, LEFT) < 1e-3
     for k in range(90, 120):
         show(k / 30, people({2: 60}))
-    assert angle_between(made._sender.retargeter.rest.quaternion_wxyz, RIGHT) < 1e-3
+    assert angle_between(made._stream.retargeter.rest.quaternion_wxyz, RIGHT) < 1e-3
