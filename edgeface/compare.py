@@ -30,6 +30,7 @@ from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.image import crop, letterbox
+from edgeface.kinds import NetworkKind
 from edgeface.model import Model, load
 
 Array = NDArray[Any]
@@ -105,7 +106,7 @@ def compare(
     result = Comparison()
     raw = {name: np.zeros(4) for name in a.metadata.output_names}
     tally = _Tally()
-    finder = FaceFinder(a.metadata.kind)
+    finder = FaceFinder(a.metadata.network_kind)
     for name, pixels in images:
         boxes = finder.boxes(pixels)
         _compare_raw(a, b, network_inputs(a, pixels, boxes), raw, result, name)
@@ -131,8 +132,8 @@ def decibels(signal: float, noise: float) -> float:
 class FaceFinder:
     """Where an SFN shall look; nowhere in particular for an MFN."""
 
-    def __init__(self, kind: str) -> None:
-        self._mfn = None if kind == "mfn" else load("mfn")
+    def __init__(self, kind: NetworkKind) -> None:
+        self._mfn = None if kind.detects else load("mfn")
 
     def boxes(self, pixels: NDArray[np.uint8]) -> Array | None:
         """Faces (N, 4), N > 0; the whole image where there is none; None for an MFN."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from edgeface.errors import InvalidInputError, MetadataError
+from edgeface.face_model import NUM_EXPRESSIONS
+from edgeface.kinds import KINDS, NetworkKind
 
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
@@ -18,18 +20,6 @@ SCHEMA_VERSION = (1, 3)
 PAD_VALUE = 127
 SIZE_STEP = 32
 
-_SHAPE = {"identity": 50, "expression": 46}
-OUTPUTS = {
-    "sfn": _SHAPE | {"pose": 8},
-    "mfn": {"detection": 5} | _SHAPE | {"pose": 8},
-    "fusion": _SHAPE | {"correction": 60, "pose": 6},
-}
-"""The outputs of each kind in order, and how many values of a face they hold."""
-POSE_SLICES = {"quaternion_wxyz": (0, 4), "translation": (4, 7), "scale_logit": (7, 8)}
-FUSION_POSE_SLICES = {"scale_logit": (0, 1), "rotation_vector": (1, 4), "translation_2d": (4, 6)}
-
-Kind = Literal["sfn", "mfn", "fusion"]
-
 
 @dataclass(frozen=True)
 class Metadata:
@@ -37,7 +27,7 @@ class Metadata:
 
     Attributes
     ----------
-    kind : "sfn", "fusion" (one face crop each) or "mfn" (a whole image)
+    kind : the name of the network's kind, a key of `edgeface.kinds.KINDS`
     name : for people
     input_size : side of the square input, px
     any_size : whether the file takes inputs of every multiple of ``SIZE_STEP`` px
@@ -52,7 +42,7 @@ class Metadata:
     graph : the operators of the file by kind, and the bytes of its weights by layer
     """
 
-    kind: Kind
+    kind: str
     name: str
     input_size: int
     expression_names: tuple[str, ...]
@@ -71,14 +61,19 @@ class Metadata:
     graph: dict[str, Any] = field(default_factory=lambda: {})
 
     @property
+    def network_kind(self) -> NetworkKind:
+        """What all networks of this kind have in common."""
+        return KINDS[self.kind]
+
+    @property
     def detects(self) -> bool:
         """Whether the network finds faces itself; others look at crops of boxes they are given."""
-        return self.kind == "mfn"
+        return self.network_kind.detects
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """The network's outputs in order."""
-        return tuple(OUTPUTS[self.kind])
+        return tuple(self.network_kind.outputs)
 
     def at_size(self, input_size: int) -> Metadata:
         """The same network on inputs of another size.
@@ -103,7 +98,7 @@ class Metadata:
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """Shape of one output for one image, without the batch axis."""
-        width = OUTPUTS[self.kind][name]
+        width = self.network_kind.outputs[name]
         if not self.detects:
             return (width,)
         cells = self.input_size // self.stride
@@ -124,7 +119,7 @@ class Metadata:
             name: {"shape": ["batch", *self.output_shape(name)], "values": "raw logits"}
             for name in self.output_names
         }
-        values["pose_slices"] = FUSION_POSE_SLICES if self.kind == "fusion" else POSE_SLICES
+        values["pose_slices"] = dict(self.network_kind.pose.slices)
         return json.dumps(values, indent=1)
 
     @staticmethod
@@ -158,8 +153,9 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
             f"{source} has metadata version {version}; this release reads {SCHEMA_VERSION[0]}.x"
         )
     kind = values.get("kind")
-    if not (isinstance(kind, str) and kind in OUTPUTS):
-        raise MetadataError(f"{source}: 'kind' must be one of {', '.join(OUTPUTS)}, got {kind!r}")
+    if not (isinstance(kind, str) and kind in KINDS):
+        raise MetadataError(f"{source}: 'kind' must be one of {', '.join(KINDS)}, got {kind!r}")
+    detects = KINDS[kind].detects
     needed: dict[str, Any] = {
         "name": str,
         "input_size": int,
@@ -167,7 +163,7 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
         "face_model_sha256": str,
         "licence": str,
     }
-    if kind == "mfn":
+    if detects:
         needed |= {"stride": int, "anchors": list, "score_threshold": float, "iou_threshold": float}
     else:
         needed |= {"crop_scale": float}
@@ -176,16 +172,16 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
             raise MetadataError(f"{source}: the metadata lacks {key!r}")
         if not isinstance(values[key], (int, float) if kind_of is float else kind_of):
             raise MetadataError(f"{source}: {key!r} must be a {kind_of.__name__}")
-    if len(values["expression_names"]) != _SHAPE["expression"]:
+    if len(values["expression_names"]) != NUM_EXPRESSIONS:
         raise MetadataError(f"{source}: expected 46 expression names")
     try:
         anchors = tuple((float(w), float(h)) for w, h in values.get("anchors", []))
     except (TypeError, ValueError) as error:
         raise MetadataError(f"{source}: 'anchors' must be pairs of numbers") from error
-    if kind == "mfn" and (not anchors or values["stride"] <= 0):
-        raise MetadataError(f"{source}: an mfn needs anchors and a positive stride")
+    if detects and (not anchors or values["stride"] <= 0):
+        raise MetadataError(f"{source}: an {kind} needs anchors and a positive stride")
     return Metadata(
-        kind=cast(Kind, kind),
+        kind=kind,
         name=values["name"],
         input_size=values["input_size"],
         expression_names=tuple(values["expression_names"]),

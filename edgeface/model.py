@@ -18,6 +18,7 @@ from edgeface.errors import InferenceError, InvalidInputError
 from edgeface.face_model import NUM_IDENTITY, FaceModel
 from edgeface.faces import Faces
 from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
+from edgeface.kinds import ROTATION_VECTOR_POSE
 from edgeface.metadata import Metadata
 
 ASSETS = Path(__file__).parent / "assets"
@@ -104,9 +105,10 @@ class Model:
         self.metadata: Metadata = backend.metadata
         self.face_model: FaceModel = backend.face_model
         self._anchors = np.array(self.metadata.anchors, np.float32)
+        kind = self.metadata.network_kind
         self._basis = kernels.Basis.from_shapes(
             *self.face_model.landmark_shapes,
-            self.face_model.landmark_harmonics if self.metadata.kind == "fusion" else None,
+            self.face_model.landmark_harmonics if kind.corrects_shape else None,
         )
         self.engine = KernelEngine(kernel_choice)
 
@@ -285,9 +287,10 @@ class Model:
         heads = self.infer(tensors)
         side = size / scale
         centred = np.array([size - side, size - side, size + side, size + side]) / 2
-        identity, pose = heads["identity"], heads["pose"]
-        if self.metadata.kind == "fusion":  # a correction is so many modes more
+        identity, pose, kind = heads["identity"], heads["pose"], self.metadata.network_kind
+        if kind.corrects_shape:  # a correction is so many modes more
             identity = np.concatenate([identity, heads["correction"]], axis=1)
+        if kind.pose is ROTATION_VECTOR_POSE:
             pose = kernels.pose_from_vector(pose)
         found = kernels.FoundFaces(
             np.tile(centred.astype(np.float32), (len(boxes), 1)),
@@ -310,7 +313,7 @@ class Model:
             placements,
             engine=self.engine.current,
         )
-        corrected = self.metadata.kind == "fusion"
+        corrected = self.metadata.network_kind.corrects_shape
         return Faces(
             boxes_xyxy=posed.boxes_xyxy,
             scores=found.scores,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeface.backends import Backend
 from edgeface.errors import InvalidInputError
-from edgeface.metadata import OUTPUTS, Metadata
+from edgeface.metadata import Metadata
 
 RIVALS = 2
 """Candidates beside each face's best that suppression has to drop."""
@@ -40,8 +40,8 @@ def plant_faces(metadata: Metadata, count: int) -> dict[str, NDArray[np.float32]
     num_anchors = len(metadata.anchors)
     random = np.random.default_rng(count)
     heads: dict[str, NDArray[np.float32]] = {}
-    for name in metadata.output_names:
-        shape = (1, *metadata.output_shape(name)[:2], num_anchors, OUTPUTS[metadata.kind][name])
+    for name, width in metadata.network_kind.outputs.items():
+        shape = (1, *metadata.output_shape(name)[:2], num_anchors, width)
         heads[name] = random.normal(0, 0.3, shape).astype(np.float32)
     grid = heads["detection"][0]
     side = grid.shape[0]

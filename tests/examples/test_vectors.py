@@ -14,7 +14,8 @@ from PIL import Image
 
 import edgeface
 from edgeface.kernels import euler_from_rotation
-from edgeface.metadata import OUTPUTS, Metadata
+from edgeface.kinds import KINDS
+from edgeface.metadata import Metadata
 from tests.oracles import detection, morphable
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def test_vectors_describe_themselves(vectors, input_tensor):
     assert hashlib.sha256(input_tensor.tobytes()).hexdigest() == vectors["input"]["sha256"]
     for name in metadata.output_names:
         assert tuple(vectors["outputs"][name]["shape"]) == metadata.output_shape(name)
-        assert all(len(c[name]) == OUTPUTS["mfn"][name] for c in vectors["candidates"])
+        assert all(len(c[name]) == KINDS["mfn"].outputs[name] for c in vectors["candidates"])
     assert len(vectors["candidates"]) > len(vectors["faces"]) > 0
 
 
@@ -53,7 +54,13 @@ def sparse_outputs(vectors):
     for name, about in vectors["outputs"].items():
         num_rows, num_columns, channels = about["shape"]
         outputs[name] = np.full(
-            (num_rows, num_columns, channels // OUTPUTS["mfn"][name], OUTPUTS["mfn"][name]), -20.0
+            (
+                num_rows,
+                num_columns,
+                channels // KINDS["mfn"].outputs[name],
+                KINDS["mfn"].outputs[name],
+            ),
+            -20.0,
         )
         for candidate in vectors["candidates"]:
             outputs[name][tuple(candidate["cell"])] = candidate[name]

@@ -1,0 +1,100 @@
+"""The kinds of network: what each looks at and what its outputs mean.
+
+Whoever needs to know how networks differ asks a `NetworkKind`; nothing compares names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY
+
+NUM_BOX = 5
+"""Values of a box: its centre, its width and height, and the objectness."""
+NUM_HARMONICS = 20
+"""Manifold harmonics of the face model by which a network may correct a shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class PoseLayout:
+    """What the values of the output ``pose`` are.
+
+    Attributes
+    ----------
+    slices : where each quantity starts and ends
+    """
+
+    slices: Mapping[str, tuple[int, int]]
+
+    @property
+    def width(self) -> int:
+        """The number of values."""
+        return max(end for _, end in self.slices.values())
+
+
+QUATERNION_POSE = PoseLayout(
+    {"quaternion_wxyz": (0, 4), "translation": (4, 7), "scale_logit": (7, 8)}
+)
+"""A raw quaternion, the translation in model units and the logit of the scale."""
+ROTATION_VECTOR_POSE = PoseLayout(
+    {"scale_logit": (0, 1), "rotation_vector": (1, 4), "translation_2d": (4, 6)}
+)
+"""The logit of the scale, a rotation vector (rad) and the translation in ``face_norm``; see
+`edgeface.kernels.pose_from_vector`."""
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkKind:
+    """What all networks of one kind have in common.
+
+    Attributes
+    ----------
+    name : as checkpoints and model files say it under the key ``kind``
+    detects : whether the network looks at a whole image and finds the faces itself; others look
+        at one crop a face, whose box they are given. A network that detects has outputs for every
+        cell of a grid and every anchor, the others one value a face.
+    outputs : the network's outputs in order, and how many values each has for one face
+    pose : what the values of the output ``pose`` are
+    """
+
+    name: str
+    detects: bool
+    outputs: Mapping[str, int]
+    pose: PoseLayout
+
+    @property
+    def corrects_shape(self) -> bool:
+        """Whether the output ``correction`` changes the face model's shape (Wang et al. 2019)."""
+        return "correction" in self.outputs
+
+
+_IDENTITY_AND_EXPRESSION = {"identity": NUM_IDENTITY, "expression": NUM_EXPRESSIONS}
+
+KINDS: dict[str, NetworkKind] = {
+    kind.name: kind
+    for kind in (
+        NetworkKind(
+            "sfn",
+            detects=False,
+            outputs=_IDENTITY_AND_EXPRESSION | {"pose": QUATERNION_POSE.width},
+            pose=QUATERNION_POSE,
+        ),
+        NetworkKind(
+            "mfn",
+            detects=True,
+            outputs={"detection": NUM_BOX}
+            | _IDENTITY_AND_EXPRESSION
+            | {"pose": QUATERNION_POSE.width},
+            pose=QUATERNION_POSE,
+        ),
+        NetworkKind(
+            "fusion",
+            detects=False,
+            outputs=_IDENTITY_AND_EXPRESSION
+            | {"correction": 3 * NUM_HARMONICS, "pose": ROTATION_VECTOR_POSE.width},
+            pose=ROTATION_VECTOR_POSE,
+        ),
+    )
+}
+"""Every kind that the runtime reads, by name."""
