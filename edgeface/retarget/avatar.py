@@ -14,6 +14,9 @@ from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter, calibrate
 from edgeface.rotations import quaternion_from_rotation
 
+WAIT_S = 1.5
+"""How long somebody who is away is waited for: as long as a tracker keeps their number."""
+
 
 class Stream(Protocol):
     """A connection to an avatar."""
@@ -32,7 +35,10 @@ class Stream(Protocol):
 
 
 class Avatar:
-    """One person's face, streamed; who is followed stays until they are gone.
+    """One person's face, streamed.
+
+    Who is followed stays until they were away for `WAIT_S`; then whoever is nearest, so looks
+    largest, is next, and is calibrated anew.
 
     Parameters
     ----------
@@ -57,15 +63,17 @@ class Avatar:
             raise InvalidInputError(f"--vmc takes HOST:PORT, as 127.0.0.1:39539; got {address!r}")
         self._stream = connect(host, int(port), options.retargeter())
         self._wanted, self._calibrate_s = options.track_id, options.calibrate_s
+        self._followed, self._seen_s = options.track_id, 0.0
         self._neutral: list[tuple[float, dict[str, float], Any]] = []
 
     def show(self, time_s: float, faces: Faces) -> None:
         """Send the followed person, if in this frame."""
-        face = self._follow(faces)
+        face = self._follow(time_s, faces)
         if face is None:
             return
         shapes, quaternion = face.blendshapes, quaternion_from_rotation(face.rotation)
-        if self._calibrate_s:
+        begun_s = self._neutral[0][0] if self._neutral else time_s
+        if self._calibrate_s and time_s - begun_s <= self._calibrate_s:
             self._calibrate(time_s, shapes, quaternion)
         self._stream.send(time_s, shapes, quaternion)
 
@@ -73,9 +81,17 @@ class Avatar:
         """Release the connection."""
         self._stream.close()
 
-    def _follow(self, faces: Faces) -> Face | None:
-        wanted = [f for f in faces if self._wanted in (None, f.track_id)]
-        return max(wanted, key=lambda f: float(f.box_xyxy[3] - f.box_xyxy[1]), default=None)
+    def _follow(self, time_s: float, faces: Faces) -> Face | None:
+        gone = self._followed is None or time_s - self._seen_s > WAIT_S
+        if self._wanted is None and gone and len(faces):
+            height = faces.boxes_xyxy[:, 3] - faces.boxes_xyxy[:, 1]
+            nearest = faces[int(height.argmax())].track_id
+            if nearest != self._followed:
+                self._followed, self._neutral = nearest, []
+        face = next((face for face in faces if face.track_id == self._followed), None)
+        if face is not None:
+            self._seen_s = time_s
+        return face
 
     def _calibrate(self, time_s: float, shapes: dict[str, float], quaternion: Any) -> None:
         """Take the first seconds as the rest pose, better with every frame."""
@@ -83,5 +99,3 @@ class Avatar:
         self._stream.retargeter.rest = calibrate(
             [s for _, s, _ in self._neutral], np.stack([q for _, _, q in self._neutral])
         )
-        if time_s - self._neutral[0][0] >= self._calibrate_s:
-            self._calibrate_s = 0.0
