@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 UNSPECIFIED, BT709, BT601, BT2020 = 2, 1, 6, 9
 """Matrix coefficients by the numbers of ISO/IEC 23091-2, which FFmpeg uses."""
 SUPPORTED_MATRICES = (BT709, 4, 5, BT601, 7, BT2020)
+SWSCALE_MATRIX = {BT601: 5}
+"""The number of BT.601 to swscale, which has others than those of the standard."""
 HD_WIDTH, SD_HEIGHT = 1280, 576
 """From this width, and above this height, pictures that do not name their matrix are BT.709."""
 WIDEST_PIXEL = 8
@@ -44,7 +46,7 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
         stretching the width; of an interlaced picture the first field, the other's rows
         interpolated; turned and mirrored by the display matrix.
     """
-    matrix = picture.colorspace
+    matrix: int | None = int(picture.colorspace)
     if picture.format.is_rgb:
         matrix = None
     elif matrix not in SUPPORTED_MATRICES:
@@ -52,15 +54,11 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
     image = picture.to_ndarray(
         format="rgb24",
         width=_square_width(picture.width, pixel_aspect),
-        src_colorspace=SWSCALE_MATRIX.get(matrix, matrix),
+        src_colorspace=None if matrix is None else SWSCALE_MATRIX.get(matrix, matrix),
     )
     if picture.interlaced_frame:
         image = _first_field(image)
     return np.ascontiguousarray(_turned(image, _display_matrix(picture)))
-
-
-SWSCALE_MATRIX = {BT601: 5}
-"""The number of BT.601 to swscale, which has others than those of the standard."""
 
 
 def _square_width(width: int, pixel_aspect: Fraction | None) -> int:
