@@ -29,11 +29,11 @@ from edgeface.errors import (
 from edgeface.image import read_image
 from edgeface.metadata import Metadata
 from edgeface.model import DEMO_PHOTO, Model, load
-from edgeface.reference.checkpoint import TrainedNetwork, load_network
-from edgeface.reference.config import NetworkConfig
-from edgeface.reference.data.crops import CROP_SCALE
-from edgeface.reference.equalise import equalised
-from edgeface.reference.predict import IOU_THRESHOLD, SCORE_THRESHOLD
+from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
+from edgeface.reference.networks.config import NetworkConfig
+from edgeface.reference.networks.equalise import equalised
+from edgeface.reference.networks.predict import IOU_THRESHOLD, SCORE_THRESHOLD
+from edgeface.reference.training.views.crops import CROP_SCALE
 
 FORMATS = {
     "onnx": "edgeface.converters.to_onnx",
