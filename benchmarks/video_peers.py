@@ -57,8 +57,8 @@ def mediapipe_worker(clip: Path, task: Path, num_faces: int, limit: int) -> None
 def edgeface_worker(clip: Path, mode: str, limit: int) -> None:
     """`edgeface track --record` over a clip, as its command does it; prints frames and faces."""
     from edgeface.cli import main
+    from edgeface.recording import read_recording
     from edgeface.video import reader
-    from edgeface.video.recording import read_recording
 
     whole = reader.VideoReader.__iter__
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from edgeface.face_model import FaceModel
-from edgeface.faces import Face, Faces
 from edgeface.image import ImageLike, read_image
 
 # Runs of the 68 landmarks that form lines, and whether they close.
@@ -33,9 +34,53 @@ GOLDEN_ANGLE = 0.381966
 """Of a turn; hues that far apart stay distinct however many follow."""
 
 
+class DrawnFace(Protocol):
+    """What is drawn of an `edgeface.Face`."""
+
+    @property
+    def box_xyxy(self) -> NDArray[np.float32]:
+        """The box, shape (4,), ``image_px``."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """The score, in [0, 1]."""
+        ...
+
+    @property
+    def landmarks_2d(self) -> NDArray[np.float32]:
+        """The landmarks, shape (68, 2), ``image_px``."""
+        ...
+
+    @property
+    def rotation(self) -> NDArray[np.float32]:
+        """The head's rotation, shape (3, 3), ``model`` frame."""
+        ...
+
+    @property
+    def track_id(self) -> int | None:
+        """The number of the person; None outside video."""
+        ...
+
+    @property
+    def blendshapes(self) -> dict[str, float]:
+        """The expression by ARKit's names, in [0, 1]."""
+        ...
+
+
+class DrawnFaces(Protocol):
+    """What is drawn of an `edgeface.Faces`, which knows of drawing and not the other way round."""
+
+    def __iter__(self) -> Iterator[DrawnFace]: ...
+
+    def vertices(self, fallback: FaceModel | None = None) -> NDArray[np.float32]:
+        """The dense meshes, float32, shape (N, V, 3), ``image_px`` with depth."""
+        ...
+
+
 def draw_faces(
     image: ImageLike,
-    faces: Faces,
+    faces: DrawnFaces,
     *,
     mesh: FaceModel | None = None,
     expressions: bool = False,
@@ -45,7 +90,7 @@ def draw_faces(
     Parameters
     ----------
     image : anything `read_image` takes
-    faces : Faces, in that image's ``image_px``
+    faces : `edgeface.Faces`, in that image's ``image_px``
     mesh : the face model whose dense mesh is drawn too, as a wireframe
     expressions : whether each face's strongest expressions are written beside it
 
@@ -74,7 +119,7 @@ def track_colour(track_id: int | None) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def _draw_face(pen: ImageDraw.ImageDraw, face: Face) -> None:
+def _draw_face(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
     x0, y0, x1, y1 = (float(v) for v in face.box_xyxy)
     longer = max(x1 - x0, y1 - y0)
     width = max(1, round(longer / 120))
@@ -90,7 +135,7 @@ def _draw_face(pen: ImageDraw.ImageDraw, face: Face) -> None:
         pen.text((x0 + 2 * width, y0 + width), label, colour, font_size=_font_size(longer))
 
 
-def _draw_axes(pen: ImageDraw.ImageDraw, face: Face, longer: float, width: int) -> None:
+def _draw_axes(pen: ImageDraw.ImageDraw, face: DrawnFace, longer: float, width: int) -> None:
     nose = face.landmarks_2d[30]
     for axis, colour in enumerate(AXIS_COLOURS):
         direction = face.rotation[:2, axis] * [1.0, -1.0] * longer * 0.3
@@ -101,7 +146,7 @@ def _draw_axes(pen: ImageDraw.ImageDraw, face: Face, longer: float, width: int) 
         )
 
 
-def _draw_expressions(pen: ImageDraw.ImageDraw, face: Face) -> None:
+def _draw_expressions(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
     x0, y0, x1, y1 = (float(v) for v in face.box_xyxy)
     longer = max(x1 - x0, y1 - y0)
     size = 0.7 * _font_size(longer)
@@ -119,10 +164,8 @@ def _draw_expressions(pen: ImageDraw.ImageDraw, face: Face) -> None:
         pen.text((x0 + 3, top), text, (235, 235, 235), font_size=size)
 
 
-def _draw_meshes(pen: ImageDraw.ImageDraw, faces: Faces, face_model: FaceModel) -> None:
-    from edgeface.video.geometry import dense_points
-
-    for points in dense_points(face_model, faces)[..., :2]:
+def _draw_meshes(pen: ImageDraw.ImageDraw, faces: DrawnFaces, face_model: FaceModel) -> None:
+    for points in faces.vertices(face_model)[..., :2]:
         a, b, c = (points[face_model.triangles[:, k]] for k in range(3))
         ab, ac = b - a, c - a
         # counter-clockwise from outside, with y up: clockwise on the image

@@ -122,8 +122,12 @@ class Faces:
         rows = [n for n in (*_SHAPES, *_OPTIONAL_SHAPES) if parts[n] is not None]
         return Faces(**(parts | {n: parts[n][index] for n in rows}))
 
-    def vertices(self) -> NDArray[np.float32]:
+    def vertices(self, fallback: FaceModel | None = None) -> NDArray[np.float32]:
         """The dense surface of every face, with its correction if it has one.
+
+        Parameters
+        ----------
+        fallback : the face model to take where these faces came without theirs
 
         Returns
         -------
@@ -141,11 +145,10 @@ class Faces:
         landmarks', of the box in the input, differs from it by the rounding of the input's size
         to whole pixels, less than 0.4 %.
         """
-        if self.face_model is None:
+        model = self.face_model or fallback
+        if model is None:
             raise InvalidInputError("these faces came without their face model")
-        shape = self.face_model.vertices(
-            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
-        )
+        shape = model.vertices(self.identity_coeffs, self.expression_coeffs, self.correction_coeffs)
         return place(shape, self)
 
     def to_dict(self) -> list[dict[str, Any]]:

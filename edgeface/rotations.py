@@ -1,4 +1,4 @@
-"""Rotations as unit quaternions (w, x, y, z), w >= 0."""
+"""Rotations as unit quaternions (w, x, y, z), w >= 0 unless a function says otherwise."""
 
 from __future__ import annotations
 
@@ -53,6 +53,23 @@ def canonical(quaternion_wxyz: Array) -> Array:
     """The same rotations with w >= 0 and no negative zeros."""
     q = np.asarray(quaternion_wxyz, np.float64)
     return np.where(q[..., :1] < 0, -q, q) + 0.0
+
+
+def continuous(quaternions_wxyz: Array) -> Array:
+    """The same rotations (T, 4), each with the sign that brings it nearer to the one before.
+
+    Notes
+    -----
+    The first keeps its sign; later ones may have w < 0.
+
+    Examples
+    --------
+    >>> continuous(np.array([[0.1, 0.995, 0, 0], [0.1, -0.995, 0, 0]])).tolist()
+    [[0.1, 0.995, 0.0, 0.0], [-0.1, 0.995, -0.0, -0.0]]
+    """
+    q = np.asarray(quaternions_wxyz, np.float64)
+    flips = np.einsum("ti,ti->t", q[1:], q[:-1]) < 0
+    return q * np.where(np.cumsum([False, *flips]) % 2, -1.0, 1.0)[:, None]
 
 
 def angle_between(a: Array, b: Array) -> float:

@@ -13,7 +13,8 @@ from typing import Any
 from edgeface.cli.options import add_input_size
 from edgeface.errors import InvalidInputError
 from edgeface.model import Model, load
-from edgeface.video.export import FORMATS, ExportOptions, check_export, export, format_of
+from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
+from edgeface.retarget.options import ExportOptions
 from edgeface.video.outputs import Outputs
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress
@@ -43,10 +44,15 @@ def add_parser(commands: Any) -> None:
         "--record",
         type=Path,
         metavar="FILE",
-        help=f"write what was seen: {', '.join(f'{s} ({n})' for n, s in FORMATS.items())}",
+        help="write what was seen: " + ", ".join(f"{f.suffix} ({n})" for n, f in FORMATS.items()),
     )
     parser.add_argument("--to", choices=FORMATS, help="format of --record, whatever its suffix")
-    parser.add_argument("--vmc", metavar="HOST:PORT", help="stream to an avatar as it goes")
+    for protocol in STREAMS:
+        parser.add_argument(
+            f"--{protocol}",
+            metavar="HOST:PORT",
+            help=f"stream one person to an avatar by {protocol.upper()} as it goes",
+        )
     parser.add_argument("--character", type=Path, metavar="GLB", help="what a glTF export animates")
     parser.add_argument("--mapping", type=Path, metavar="JSON", help="mapping file of a character")
     parser.add_argument(
@@ -87,13 +93,13 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.person, arguments.character, arguments.mapping, arguments.calibrate
     )
     target: Path | None = arguments.record
-    kind = None if target is None else format_of(target, arguments.to)
-    retargeter = check_export(kind or "jsonl", options)
+    name = "jsonl" if target is None else format_of(target, arguments.to)
+    check_export(name, options)
     model = detector(arguments)
     if Path(arguments.source).suffix == ".jsonl":
-        if target is None or kind is None or kind == "jsonl":
+        if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
-        export(arguments.source, target, kind, model.face_model, options)
+        export(arguments.source, target, name, model.face_model, options)
         print(f"wrote {target}")
         return 0
     tracker = make_tracker(model, arguments)
@@ -101,10 +107,11 @@ def execute(arguments: argparse.Namespace) -> int:
         outputs = Outputs(video, model, arguments.threads)
         if arguments.out is not None:
             outputs.draw_to(arguments.out, mesh=arguments.mesh)
-        if target is not None and kind is not None:
-            outputs.record_to(target, kind, options)
-        if arguments.vmc is not None:
-            outputs.stream_to(arguments.vmc, retargeter, options)
+        if target is not None:
+            outputs.record_to(target, name, options)
+        for protocol in STREAMS:
+            if getattr(arguments, protocol) is not None:
+                outputs.stream_to(protocol, getattr(arguments, protocol), options)
         return _run(video, tracker, outputs)
 
 

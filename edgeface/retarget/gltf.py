@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -10,16 +9,28 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.recording import Performance, Recording
+from edgeface.retarget.gltf_file import Blob, import_pygltflib, load_character
 from edgeface.retarget.mapping import Mapping, check_names
+from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
-from edgeface.rotations import quaternion_from_rotation, rotation_from_quaternion
-from edgeface.video.recording import Performance
+from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
 
 Array = NDArray[Any]
 
-FLOAT, LINEAR = 5126, "LINEAR"
-ANIMATION_NAME = "edgeface"
+LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
+
+
+def export_gltf(
+    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
+) -> None:
+    """Write the chosen performance of a recording as an animation of the options' character."""
+    del face_model  # the character brings its own shapes
+    if options.character is None:
+        raise InvalidInputError("a glTF export needs a character, which it animates")
+    write_gltf(path, options.character, *options.calibrated(recording))
 
 
 def write_gltf(
@@ -33,7 +44,8 @@ def write_gltf(
     Parameters
     ----------
     path : the .glb to write
-    character : a .glb or .gltf whose meshes have named morph targets
+    character : a binary or JSON glTF file of any suffix (.glb, .gltf, .vrm), whose meshes have
+        named morph targets
     performance : one person
     retargeter : its targets must be shapes of the character; without targets, those of ARKit's
         names that the character has are moved
@@ -50,10 +62,12 @@ def write_gltf(
     -----
     glTF looks along +z with y up and x to the character's left: our ``model`` frame. The head
     turns in the world, whatever the bones above it do: its local rotation is
-    ``P^-1 turn P rest`` with P the rest rotation of its parent in the world.
+    ``P^-1 turn P rest`` with P the rest rotation of its parent in the world. Characters of VRM 0.x
+    look along -z. Keys that follow each other have quaternions of the same sign, so that players
+    that interpolate them turn the short way.
     """
     retargeter = retargeter or Retargeter()
-    gltf = _load(character)
+    gltf = load_character(character)
     meshes = _morph_names(gltf, character)
     _check_targets(retargeter.mapping, meshes, character)
     frames = [
@@ -62,7 +76,7 @@ def write_gltf(
             performance.blendshapes, performance.quaternions_wxyz, strict=True
         )
     ]
-    blob = _Blob(gltf)
+    blob = Blob(gltf)
     times = blob.add((performance.times_s - performance.times_s[0])[:, None], "SCALAR")
     channels: list[tuple[int, str, int]] = []
     for node, names in meshes.items():
@@ -71,6 +85,8 @@ def write_gltf(
     head = _head_node(gltf, retargeter.mapping, character)
     if head is not None:
         turns = np.stack([turn for _, turn in frames])
+        if "VRM" in _extensions(gltf):
+            turns = turns * [1, -1, 1, -1]  # half a turn about y, there and back
         local = _local_rotations(gltf, head, turns)
         channels.append((head, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
     _animate(gltf, times, channels)
@@ -81,31 +97,6 @@ def write_gltf(
         raise InvalidInputError(f"cannot write {path}: {error}") from error
 
 
-def _library() -> Any:
-    try:
-        return importlib.import_module("pygltflib")
-    except ImportError as error:
-        raise BackendUnavailableError(
-            "writing glTF needs pygltflib: pip install 'edgeface[video]'"
-        ) from error
-
-
-def _load(character: str | os.PathLike[str]) -> Any:
-    library = _library()
-    if not Path(character).is_file():
-        raise InvalidInputError(f"no such character: {character}")
-    try:
-        gltf = library.GLTF2().load(str(character))
-        if gltf is None or not gltf.nodes:
-            raise InvalidInputError(f"{character} is no glTF file with nodes in it")
-        gltf.convert_buffers(library.BufferFormat.BINARYBLOB)
-    except InvalidInputError:
-        raise
-    except Exception as error:  # the library lets any parsing error through
-        raise InvalidInputError(f"{character} is no readable glTF file: {error}") from error
-    return gltf
-
-
 def _morph_names(gltf: Any, character: Any) -> dict[int, list[str]]:
     """Names of the morph targets by the node that shows their mesh."""
     found: dict[int, list[str]] = {}
@@ -113,18 +104,31 @@ def _morph_names(gltf: Any, character: Any) -> dict[int, list[str]]:
         if node.mesh is None:
             continue
         mesh = gltf.meshes[node.mesh]
-        count = len(mesh.primitives[0].targets or []) if mesh.primitives else 0
+        count = max((len(p.targets or []) for p in mesh.primitives), default=0)
         if count:
-            names = cast(dict[str, Any], mesh.extras or {}).get("targetNames", [])
+            names = _target_names(mesh)
             if len(names) != count:
                 raise InvalidInputError(
                     f"{character}: mesh {mesh.name!r} has {count} morph targets but names "
                     f"{len(names)}; export it with 'extras.targetNames', as Blender does"
                 )
-            found[index] = list(names)
+            found[index] = names
     if not found:
         raise InvalidInputError(f"{character} has no morph targets, so no face that could move")
     return found
+
+
+def _target_names(mesh: Any) -> list[str]:
+    """Names of a mesh's morph targets: of the mesh itself, or as VRM 0.x has it, of a primitive."""
+    for part in (mesh, *mesh.primitives):
+        names = cast(dict[str, Any], part.extras or {}).get("targetNames")
+        if isinstance(names, list) and names:
+            return [str(name) for name in cast(list[Any], names)]
+    return []
+
+
+def _extensions(gltf: Any) -> dict[str, Any]:
+    return cast(dict[str, Any], gltf.extensions or {})
 
 
 def _check_targets(mapping: Mapping, meshes: dict[int, list[str]], character: Any) -> None:
@@ -143,9 +147,23 @@ def _head_node(gltf: Any, mapping: Mapping, character: Any) -> int | None:
     if mapping.head_bone is not None:
         check_names([mapping.head_bone], names, f"{character}: the head bone")
         return names.index(mapping.head_bone)
+    bone = _vrm_head(_extensions(gltf))
+    if bone is not None and 0 <= bone < len(names):
+        return bone
     exact = [i for i, name in enumerate(names) if name.lower() == "head"]
     ending = [i for i, name in enumerate(names) if name.lower().endswith(("head", "head_m"))]
     return next(iter(exact + ending), None)
+
+
+def _vrm_head(extensions: dict[str, Any]) -> int | None:
+    """The node of the bone that a VRM file calls the head, in version 1 or 0."""
+    try:
+        if "VRMC_vrm" in extensions:
+            return int(extensions["VRMC_vrm"]["humanoid"]["humanBones"]["head"]["node"])
+        bones = extensions["VRM"]["humanoid"]["humanBones"]
+        return next(int(bone["node"]) for bone in bones if bone["bone"] == "head")
+    except (KeyError, TypeError, ValueError, StopIteration):
+        return None
 
 
 def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
@@ -158,7 +176,8 @@ def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
         parent = _rest_rotation(gltf.nodes[node]) @ parent
         node = parent_of.get(node)
     rest = _rest_rotation(gltf.nodes[head])
-    return quaternion_from_rotation(parent.T @ rotation_from_quaternion(turns) @ parent @ rest)
+    local = parent.T @ rotation_from_quaternion(turns) @ parent @ rest
+    return continuous(quaternion_from_rotation(local))
 
 
 def _rest_rotation(node: Any) -> Array:
@@ -169,41 +188,8 @@ def _rest_rotation(node: Any) -> Array:
     return rotation_from_quaternion(np.array([w, x, y, z]))
 
 
-class _Blob:
-    """The binary part of a file, and arrays appended to it."""
-
-    def __init__(self, gltf: Any) -> None:
-        self._gltf = gltf
-        self._data = bytearray(gltf.binary_blob() or b"")
-        if not gltf.buffers:
-            gltf.buffers.append(_library().Buffer(byteLength=0))
-
-    def add(self, rows: Array, kind: str) -> int:
-        """Append float32 rows (T, D); returns the number of their accessor."""
-        library = _library()
-        values = np.ascontiguousarray(rows, np.float32)
-        self._data += b"\0" * (-len(self._data) % 4)
-        view = library.BufferView(buffer=0, byteOffset=len(self._data), byteLength=values.nbytes)
-        self._gltf.bufferViews.append(view)
-        self._data += values.tobytes()
-        accessor = library.Accessor(
-            bufferView=len(self._gltf.bufferViews) - 1,
-            componentType=FLOAT,
-            count=len(values),
-            type=kind,
-            min=values.min(axis=0).tolist(),
-            max=values.max(axis=0).tolist(),
-        )
-        self._gltf.accessors.append(accessor)
-        return len(self._gltf.accessors) - 1
-
-    def finish(self) -> None:
-        self._gltf.buffers[0].byteLength = len(self._data)
-        self._gltf.set_binary_blob(bytes(self._data))
-
-
 def _animate(gltf: Any, times: int, channels: list[tuple[int, str, int]]) -> None:
-    library = _library()
+    library = import_pygltflib()
     animation = library.Animation(name=ANIMATION_NAME)
     for node, path, values in channels:
         sampler = library.AnimationSampler(input=times, output=values, interpolation=LINEAR)

@@ -9,16 +9,26 @@ from pathlib import Path
 import numpy as np
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
+from edgeface.recording import Performance, Recording
 from edgeface.retarget.arkit import ARKIT_NAMES
+from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
-from edgeface.video.recording import Performance
 
 ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
              "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
 DEFAULT_FPS = 60
 """The app's own; its timecodes count frames of this rate."""
+
+
+def export_livelink(
+    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
+) -> None:
+    """Write the chosen performance of a recording as Live Link Face CSV."""
+    del face_model  # names and values are all that the format holds
+    write_livelink(path, *options.calibrated(recording))
 
 
 def write_livelink(
@@ -46,7 +56,8 @@ def write_livelink(
     Notes
     -----
     Angles are radians about ARKit's face anchor, which is our ``model`` frame: y for yaw, x for
-    pitch, z for roll. Shapes that the network cannot see, and the eyes, are 0.
+    pitch, z for roll; past half a turn they go on, as curves that are interpolated must. Shapes
+    that the network cannot see, and the eyes, are 0.
     """
     retargeter = retargeter or Retargeter()
     if retargeter.mapping.targets:
@@ -55,19 +66,21 @@ def write_livelink(
         )
     header = ["Timecode", "BlendShapeCount", *(n[0].upper() + n[1:] for n in ARKIT_NAMES)]
     count = len(ARKIT_NAMES) + len(ROTATIONS)
+    frames = [
+        retargeter(shapes, quaternion)
+        for shapes, quaternion in zip(
+            performance.blendshapes, performance.quaternions_wxyz, strict=True
+        )
+    ]
+    turns = rotation_from_quaternion(np.stack([head for _, head in frames]))
+    angles = np.unwrap(np.deg2rad(euler_from_rotation(turns)), axis=0)
     try:
         with Path(path).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*header, *ROTATIONS])
-            for time_s, shapes, quaternion in zip(
-                performance.times_s,
-                performance.blendshapes,
-                performance.quaternions_wxyz,
-                strict=True,
+            for time_s, (weights, _), (pitch, yaw, roll) in zip(
+                performance.times_s, frames, angles, strict=True
             ):
-                weights, head = retargeter(shapes, quaternion)
-                euler = euler_from_rotation(rotation_from_quaternion(head)[None])[0]
-                pitch, yaw, roll = np.deg2rad(euler)
                 values = [*(weights[n] for n in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
                 row = [timecode(float(time_s), fps), count, *(f"{v:.8f}" for v in values)]
                 writer.writerow(row)

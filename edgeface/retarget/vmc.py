@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,15 @@ from edgeface.retarget.retargeter import Retargeter
 DEFAULT_PORT = 39539
 """Where programs that show an avatar listen; those that take a face alone, at 39540."""
 
+MAX_BUNDLE_BYTES = 1200
+"""Of a datagram. More than 1,472 bytes do not fit into an Ethernet frame, nor quite so many
+into a tunnel's: they travel in pieces, and one lost piece loses all."""
+BUNDLE_HEAD_BYTES, SIZE_BYTES = 16, 4
+"""What OSC adds to a bundle and to each message in it."""
+
 
 class VmcSender:
-    """Sends one OSC bundle a frame over UDP.
+    """Sends a frame as OSC bundles over UDP, each small enough for one packet.
 
     Parameters
     ----------
@@ -35,6 +43,10 @@ class VmcSender:
     -----
     Unity's frame is left-handed with the avatar's left at -x: a rotation goes over with
     (w, x, -y, -z). https://protocol.vmc.info
+
+    Every bundle of a frame begins with the time and the head, so that each that arrives is of use;
+    the last ends with ``/VMC/Ext/Blend/Apply``. What the network cannot send is lost, as anything
+    on its way may be: an avatar that is away for a moment ends no recording.
     """
 
     def __init__(
@@ -63,23 +75,45 @@ class VmcSender:
         """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         w, x, y, z = (float(v) for v in np.asarray(head))
-        bundle = self._bundles.OscBundleBuilder(self._bundles.IMMEDIATELY)
-        self._add(bundle, "/VMC/Ext/OK", 1)
-        self._add(bundle, "/VMC/Ext/T", float(time_s))
         bone = self.retargeter.mapping.head_bone or "Head"
-        self._add(bundle, "/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w)
-        for name, value in shapes.items():
-            clip = name if self.retargeter.mapping.targets else name[0].upper() + name[1:]
-            self._add(bundle, "/VMC/Ext/Blend/Val", clip, value)
-        self._add(bundle, "/VMC/Ext/Blend/Apply")
-        self._client.send(bundle.build())
+        named = {n if self.retargeter.mapping.targets else n[0].upper() + n[1:]: v
+                 for n, v in shapes.items()}  # fmt: skip
+        first = [
+            self._message("/VMC/Ext/OK", 1),
+            self._message("/VMC/Ext/T", float(time_s)),
+            self._message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w),
+        ]
+        rest = [
+            *(self._message("/VMC/Ext/Blend/Val", clip, value) for clip, value in named.items()),
+            self._message("/VMC/Ext/Blend/Apply"),
+        ]
+        for packet in _packets(first, rest):
+            bundle = self._bundles.OscBundleBuilder(self._bundles.IMMEDIATELY)
+            for message in packet:
+                bundle.add_content(message)
+            with contextlib.suppress(OSError):
+                self._client.send(bundle.build())
 
     def close(self) -> None:
         """Release the socket."""
         self._client._sock.close()
 
-    def _add(self, bundle: Any, address: str, *values: Any) -> None:
+    def _message(self, address: str, *values: Any) -> Any:
         message = self._messages.OscMessageBuilder(address=address)
         for value in values:
             message.add_arg(value)
-        bundle.add_content(message.build())
+        return message.build()
+
+
+def _packets(first: list[Any], messages: list[Any]) -> Iterator[list[Any]]:
+    """Messages in turn, as many together as one packet holds, each time after the ``first``."""
+    start = BUNDLE_HEAD_BYTES + sum(SIZE_BYTES + m.size for m in first)
+    packet, size = list(first), start
+    for message in messages:
+        more = SIZE_BYTES + message.size
+        if size + more > MAX_BUNDLE_BYTES and size > start:
+            yield packet
+            packet, size = list(first), start
+        packet.append(message)
+        size += more
+    yield packet

@@ -1,4 +1,4 @@
-"""From coefficients back to the image: landmarks, dense mesh, and the box of the next frame."""
+"""From coefficients back to the image: boxes around the dense mesh, the box of the next frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.boxes import areas, shared_areas
-from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 
 Array = NDArray[Any]
@@ -20,14 +19,6 @@ FOREHEAD = 0.1
 
 DOUBLE = 0.4
 """Two boxes that share so much of the smaller one are one face."""
-
-
-def dense_points(face_model: FaceModel, faces: Faces) -> Array:
-    """The whole mesh of every face, float32, shape (N, V, 3), ``image_px`` with depth.
-
-    By the faces' own face model where they have it: only that may be able to correct shapes.
-    """
-    return replace(faces, face_model=faces.face_model or face_model).vertices()
 
 
 def boxes_around(points: Array) -> Array:

@@ -16,9 +16,9 @@ from edgeface.drawing import draw_faces
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
+from edgeface.retarget.viewer import fill, neutral_of, packed, page_values, weights_of
 from edgeface.rotations import quaternion_from_rotation
 from edgeface.video.reader import Frame
-from edgeface.video.report import fill, neutral_of, packed, page_values, weights_of
 
 BOUNDARY = "edgeface-frame"
 JPEG_QUALITY = 80

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from edgeface.drawing import draw_faces
-from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.faces import Face, Faces
+from edgeface.faces import Faces
 from edgeface.model import Model
-from edgeface.rotations import quaternion_from_rotation
-from edgeface.video.export import ExportOptions, export
+from edgeface.recording import RecordingWriter
+from edgeface.retarget.avatar import Avatar
+from edgeface.retarget.formats import FORMATS, STREAMS, export
+from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
-from edgeface.video.recording import RecordingWriter
 from edgeface.video.writer import VideoWriter
 
 UNFINISHED = ".part.jsonl"
@@ -30,7 +27,7 @@ class Outputs:
         self._overlay: VideoWriter | None = None
         self._mesh: FaceModel | None = None
         self._recording: RecordingWriter | None = None
-        self._avatar: Avatar | None = None
+        self._avatars: list[Avatar] = []
         self._export: tuple[Path, Path, str, ExportOptions] | None = None
         self._written: list[Path] = []
 
@@ -40,24 +37,25 @@ class Outputs:
         self._mesh = self._model.face_model if mesh else None
         self._written.append(path)
 
-    def record_to(self, path: Path, kind: str, options: ExportOptions) -> None:
-        """Write a recording, or what is made of one at the end."""
-        target = path if kind == "jsonl" else path.with_name(path.name + UNFINISHED)
+    def record_to(self, path: Path, name: str, options: ExportOptions) -> None:
+        """Write a recording, or at the end the format of that name that is made of one."""
+        made_of_it = FORMATS[name].export is not None
+        target = path.with_name(path.name + UNFINISHED) if made_of_it else path
         self._recording = RecordingWriter(
             target, self._model.metadata, self._video.source, self._video.fps
         )
-        if kind != "jsonl":
-            self._export = (target, path, kind, options)
+        if made_of_it:
+            self._export = (target, path, name, options)
         self._written.append(path)
 
-    def stream_to(self, address: str, retargeter: Any, options: ExportOptions) -> None:
-        """Stream one person to an avatar."""
-        self._avatar = Avatar(address, retargeter, options)
+    def stream_to(self, protocol: str, address: str, options: ExportOptions) -> None:
+        """Stream one person to an avatar by a protocol of `edgeface.retarget.formats.STREAMS`."""
+        self._avatars.append(Avatar(STREAMS[protocol], address, options))
 
     def write(self, frame: Frame, faces: Faces) -> None:
         """Pass a tracked frame on."""
-        if self._avatar is not None:
-            self._avatar.show(frame.time_s, faces)
+        for avatar in self._avatars:
+            avatar.show(frame.time_s, faces)
         if self._recording is not None:
             size = (frame.image.shape[0], frame.image.shape[1])
             self._recording.write(frame.index, frame.time_s, size, faces)
@@ -67,57 +65,14 @@ class Outputs:
 
     def close(self) -> list[Path]:
         """Finish every file; returns those that are whole."""
-        if self._avatar is not None:
-            self._avatar.close()
+        for avatar in self._avatars:
+            avatar.close()
         if self._recording is not None:
             self._recording.close()
         if self._overlay is not None:
             self._overlay.close()
         if self._export is not None:
-            part, path, kind, options = self._export
-            export(part, path, kind, self._model.face_model, options)
+            part, path, name, options = self._export
+            export(part, path, name, self._model.face_model, options)
             part.unlink()
         return self._written
-
-
-class Avatar:
-    """One person's face, streamed by VMC; who is followed stays until they are gone."""
-
-    def __init__(self, address: str, retargeter: Any, options: ExportOptions) -> None:
-        from edgeface.retarget import VmcSender
-
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise InvalidInputError(f"--vmc takes HOST:PORT, as 127.0.0.1:39539; got {address!r}")
-        self._sender = VmcSender(host, int(port), retargeter)
-        self._wanted, self._calibrate_s = options.track_id, options.calibrate_s
-        self._neutral: list[tuple[float, dict[str, float], Any]] = []
-
-    def show(self, time_s: float, faces: Faces) -> None:
-        """Send the followed person, if in this frame."""
-        face = self._follow(faces)
-        if face is None:
-            return
-        shapes, quaternion = face.blendshapes, quaternion_from_rotation(face.rotation)
-        if self._calibrate_s:
-            self._calibrate(time_s, shapes, quaternion)
-        self._sender.send(time_s, shapes, quaternion)
-
-    def close(self) -> None:
-        """Release the socket."""
-        self._sender.close()
-
-    def _follow(self, faces: Faces) -> Face | None:
-        wanted = [f for f in faces if self._wanted in (None, f.track_id)]
-        return max(wanted, key=lambda f: float(f.box_xyxy[3] - f.box_xyxy[1]), default=None)
-
-    def _calibrate(self, time_s: float, shapes: dict[str, float], quaternion: Any) -> None:
-        """Take the first seconds as the rest pose, better with every frame."""
-        from edgeface.retarget import calibrate
-
-        self._neutral.append((time_s, shapes, quaternion))
-        self._sender.retargeter.rest = calibrate(
-            [s for _, s, _ in self._neutral], np.stack([q for _, _, q in self._neutral])
-        )
-        if time_s - self._neutral[0][0] >= self._calibrate_s:
-            self._calibrate_s = 0.0

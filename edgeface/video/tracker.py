@@ -14,12 +14,7 @@ from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
 from edgeface.model import Model
 from edgeface.video.association import match
-from edgeface.video.geometry import (
-    boxes_around,
-    dense_points,
-    rebox,
-    without_doubles,
-)
+from edgeface.video.geometry import boxes_around, rebox, without_doubles
 from edgeface.video.smoothing import Strength, settings_of
 from edgeface.video.track import Track
 
@@ -228,7 +223,7 @@ class Tracker:
         for track, box in zip(everyone, boxes, strict=True):
             track.crop_box = box
         faces = self._sfn.run(pixels, boxes_xyxy=np.array(boxes))
-        faces = rebox(faces, boxes_around(dense_points(self._model.face_model, faces)))
+        faces = rebox(faces, boxes_around(faces.vertices(self._model.face_model)))
         scores = [t.face.scores[0] if t.num_seen else 1.0 for t in everyone]
         if detected is not None:
             scores[: len(detected)] = detected.scores.tolist()

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
+from edgeface.recording import Performance
 from edgeface.retarget import ARKIT_NAMES
-from edgeface.video.recording import Performance
 
 TARGETS = ["jawOpen", "eyeBlinkLeft", "Joy"]
 
@@ -33,7 +33,9 @@ def performance():
 def make_character(tmp_path):
     """Writes a .glb by hand: root > neck (lies on its side) > Head > face with morph targets."""
 
-    def make(targets=TARGETS, *, named=True, head="Head", matrix=False):
+    def make(
+        targets=TARGETS, *, named=True, head="Head", matrix=False, names_at="mesh", extensions=None
+    ):
         corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4")
         shifts = [corners * 0 + [0, 0, 0.1 * (i + 1)] for i in range(len(targets))]
         blob = b"".join(a.astype("<f4").tobytes() for a in [corners, *shifts])
@@ -49,7 +51,8 @@ def make_character(tmp_path):
         mesh = {"name": "face", "primitives": [primitive]}
         if targets:
             primitive["targets"] = [{"POSITION": i + 1} for i in range(len(targets))]
-            mesh["extras"] = {"targetNames": list(targets)} if named else {}
+            holder = mesh if names_at == "mesh" else primitive
+            holder["extras"] = {"targetNames": list(targets)} if named else {}
         side = {"rotation": [0, 0, 2**-0.5, 2**-0.5]}  # a quarter turn about z
         if matrix:
             side = {"matrix": [0, 1, 0, 0, -1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]}
@@ -60,7 +63,7 @@ def make_character(tmp_path):
                       {"name": head, "children": [3], "rotation": [2**-0.5, 0, 0, 2**-0.5]},
                       {"name": "face", "mesh": 0}],
             "meshes": [mesh], "accessors": accessors, "bufferViews": views,
-            "buffers": [{"byteLength": len(blob)}],
+            "buffers": [{"byteLength": len(blob)}], "extensions": extensions or {},
         }  # fmt: skip
         text = json.dumps(document).encode()
         text += b" " * (-len(text) % 4)

@@ -1,16 +1,24 @@
 """What other programs read, read back by other libraries."""
 
+import base64
 import csv
+import dataclasses
 import socket
 
 import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
-from edgeface.retarget import Mapping, Retargeter, VmcSender, write_gltf, write_livelink
+from edgeface.retarget import (
+    Avatar,
+    ExportOptions,
+    Mapping,
+    Retargeter,
+    VmcSender,
+    write_gltf,
+    write_livelink,
+)
 from edgeface.rotations import rotation_from_quaternion
-from edgeface.video.export import ExportOptions
-from edgeface.video.outputs import Avatar
 
 pygltflib = pytest.importorskip("pygltflib")
 
@@ -91,6 +99,99 @@ def test_gltf_through_a_mapping_and_a_second_reader(tmp_path, performance, make_
     assert len(scene.geometry["face"].vertices) == 3
 
 
+@pytest.mark.parametrize("names_at", ["mesh", "primitive"])
+@pytest.mark.parametrize("suffix", [".glb", ".vrm", ".GLB", ""])
+def test_characters_are_read_by_their_content(
+    tmp_path, performance, make_character, names_at, suffix
+):
+    path = make_character(names_at=names_at).rename(tmp_path / f"character{suffix}")
+    write_gltf(tmp_path / "out.glb", path, performance)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    assert {c.target.path for c in gltf.animations[0].channels} == {"weights", "rotation"}
+
+
+def split_character(tmp_path, binary, uris):
+    """The same as JSON with a buffer for each view, named or embedded, after a byte-order mark."""
+    gltf = pygltflib.GLTF2().load(str(binary))
+    blob, gltf.buffers = gltf.binary_blob(), []
+    for number, (view, uri) in enumerate(zip(gltf.bufferViews, uris, strict=True)):
+        data = blob[view.byteOffset : view.byteOffset + view.byteLength]
+        if uri is None:
+            uri = "data:application/gltf-buffer;base64," + base64.b64encode(data).decode()
+        elif not uri.startswith(".."):
+            (tmp_path / uri.replace("%20", " ")).write_bytes(data)
+        gltf.buffers.append(pygltflib.Buffer(byteLength=len(data), uri=uri))
+        view.buffer, view.byteOffset = number, None
+    path = tmp_path / "character.model"
+    path.write_text("\ufeff" + gltf.to_json(), encoding="utf-8")
+    return path
+
+
+def test_a_json_character_of_any_suffix_finds_its_buffers(tmp_path, performance, make_character):
+    binary = make_character()
+    path = split_character(tmp_path, binary, ["a.bin", None, "my%20face.bin", None])
+    write_gltf(tmp_path / "split.glb", path, performance)
+    write_gltf(tmp_path / "whole.glb", binary, performance)
+    split, whole = (pygltflib.GLTF2().load(str(tmp_path / n)) for n in ("split.glb", "whole.glb"))
+    assert len(split.animations) == len(split.buffers) == 1
+    for number in range(4):
+        np.testing.assert_array_equal(read_accessor(split, number), read_accessor(whole, number))
+
+
+def test_a_character_reads_no_file_outside_its_folder(tmp_path, performance, make_character):
+    path = split_character(tmp_path, make_character(), ["../secret", None, None, None])
+    with pytest.raises(InvalidInputError, match="outside its folder"):
+        write_gltf(tmp_path / "out.glb", path, performance)
+
+
+VRM_0 = {
+    "VRM": {"humanoid": {"humanBones": [{"bone": "neck", "node": 1}, {"bone": "head", "node": 0}]}}
+}
+VRM_1 = {"VRMC_vrm": {"humanoid": {"humanBones": {"head": {"node": 0}}}}}
+
+
+@pytest.mark.parametrize(("extensions", "side"), [(VRM_0, -1), (VRM_1, 1)], ids=["0.x", "1.0"])
+def test_vrm_says_which_bone_is_the_head(tmp_path, performance, make_character, extensions, side):
+    """For who looks along -z, as in VRM 0.x, a nod turns the other way about x."""
+    nod = np.stack([np.cos([0.0] * 6), np.sin([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])], axis=1)
+    nod = np.pad(nod / np.linalg.norm(nod, axis=1, keepdims=True), ((0, 0), (0, 2)))
+    nodding = dataclasses.replace(performance, quaternions_wxyz=nod)
+    write_gltf(tmp_path / "out.glb", make_character(extensions=extensions), nodding)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    (animation,) = gltf.animations
+    channel = next(c for c in animation.channels if c.target.path == "rotation")
+    assert channel.target.node == 0
+    xyzw = read_accessor(gltf, animation.samplers[channel.sampler].output)
+    np.testing.assert_allclose(xyzw[:, 0], side * nod[:, 1], atol=1e-6)
+
+
+def rolling(performance, degrees):
+    half = np.deg2rad(degrees) / 2
+    quaternions = np.stack([np.cos(half), 0 * half, 0 * half, np.sin(half)], axis=1)
+    quaternions *= np.where(quaternions[:, :1] < 0, -1, 1)  # as recordings hold them
+    return dataclasses.replace(performance, quaternions_wxyz=quaternions)
+
+
+ROLL = np.array([150.0, 165, 178, 182, 195, 210])
+
+
+def test_gltf_keys_go_the_short_way_past_half_a_turn(tmp_path, performance, make_character):
+    write_gltf(tmp_path / "out.glb", make_character(), rolling(performance, ROLL))
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    (animation,) = gltf.animations
+    channel = next(c for c in animation.channels if c.target.path == "rotation")
+    keys = read_accessor(gltf, animation.samplers[channel.sampler].output)
+    between = np.rad2deg(2 * np.arccos(np.einsum("ti,ti->t", keys[1:], keys[:-1]).clip(-1, 1)))
+    np.testing.assert_allclose(between, np.diff(ROLL), atol=0.1)
+
+
+def test_livelink_angles_go_on_past_half_a_turn(tmp_path, performance):
+    write_livelink(tmp_path / "take.csv", rolling(performance, ROLL))
+    with (tmp_path / "take.csv").open(newline="") as file:
+        roll = [float(r["HeadRoll"]) for r in csv.DictReader(file)]
+    np.testing.assert_allclose(np.abs(np.diff(roll)), np.deg2rad(np.diff(ROLL)), atol=1e-6)
+
+
 def test_unfit_characters_are_named(tmp_path, performance, make_character):
     def error(character, mapping=None):
         with pytest.raises(InvalidInputError) as caught:
@@ -131,25 +232,62 @@ def osc_server():
     server.server_close()
 
 
-def test_vmc_sends_one_bundle_a_frame(osc_server):
+def receive_frame(server, got):
+    """All messages of one frame."""
+    del got[:]
+    while not got or got[-1][0] != "/VMC/Ext/Blend/Apply":
+        server.handle_request()
+    return list(got)
+
+
+def test_vmc_sends_a_frame_in_bundles_that_each_hold_the_head(osc_server):
     server, got = osc_server
     sender = VmcSender("127.0.0.1", server.server_address[1])
     turn = np.array([np.cos(0.2), 0.0, np.sin(0.2), 0.0])
     for time_s in (0.5, 0.6):
         sender.send(time_s, {"jawOpen": 0.75}, turn)
-        server.handle_request()
+        frame = receive_frame(server, got)
+        addresses = [a for a, _ in frame]
+        assert addresses[:3] == ["/VMC/Ext/OK", "/VMC/Ext/T", "/VMC/Ext/Bone/Pos"]
+        assert addresses.count("/VMC/Ext/OK") == addresses.count("/VMC/Ext/Bone/Pos") == 3
+        assert addresses.count("/VMC/Ext/Blend/Apply") == 1
+        assert [v for a, v in frame if a == "/VMC/Ext/T"] == [(pytest.approx(time_s),)] * 3
+        values = dict(v for a, v in frame if a == "/VMC/Ext/Blend/Val")
+        assert values["JawOpen"] == 0.75
+        assert len(values) == 52
+        name, *numbers = frame[2][1]
+        assert name == "Head"
+        # Unity's left-handed frame: a turn to the own left is about -y
+        np.testing.assert_allclose(numbers, [0, 0, 0, 0, -np.sin(0.2), 0, np.cos(0.2)], atol=1e-6)
     sender.close()
-    assert len(got) == 2 * (3 + 52 + 1)
-    addresses = [a for a, _ in got[:56]]
-    assert addresses[:3] == ["/VMC/Ext/OK", "/VMC/Ext/T", "/VMC/Ext/Bone/Pos"]
-    assert addresses[-1] == "/VMC/Ext/Blend/Apply"
-    values = dict(v for a, v in got[:56] if a == "/VMC/Ext/Blend/Val")
-    assert values["JawOpen"] == 0.75
-    assert len(values) == 52
-    name, *numbers = got[2][1]
-    assert name == "Head"
-    # Unity's left-handed frame: a turn to the own left is about -y
-    np.testing.assert_allclose(numbers, [0, 0, 0, 0, -np.sin(0.2), 0, np.cos(0.2)], atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1, 40, 300, 2000])
+def test_vmc_packets_fit_the_network(length):
+    """Whatever a character's shapes are called; one that is longer than a packet goes alone."""
+    targets = {f"{i:02d}" + "x" * length: {"jawOpen": 1.0} for i in range(30)}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(1)
+        sender = VmcSender("127.0.0.1", receiver.getsockname()[1], Retargeter(Mapping(targets)))
+        sender.send(0.0, {"jawOpen": 0.5}, np.array([1.0, 0, 0, 0]))
+        sender.close()
+        packets = []
+        while not packets or b"/Blend/Apply" not in packets[-1]:
+            packets.append(receiver.recv(65535))
+    assert sum(p.count(b"/Blend/Val") for p in packets) == 30
+    assert max(map(len, packets)) <= (1200 if length < 1000 else 2300)
+
+
+def test_vmc_survives_a_network_that_refuses(monkeypatch):
+    sender = VmcSender("127.0.0.1", 39539)
+
+    def refuse(*_):
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(sender._client, "send", refuse)
+    sender.send(0.0, {}, np.array([1.0, 0, 0, 0]))
+    sender.close()
 
 
 def test_vmc_unity_frame_is_the_mirror_image(random):
@@ -166,7 +304,7 @@ def test_vmc_unity_frame_is_the_mirror_image(random):
 def test_vmc_addresses_are_checked():
     for bad in ("39539", "host:", ":1", "h:99999", "h:x"):
         with pytest.raises(InvalidInputError, match="HOST:PORT"):
-            Avatar(bad, Retargeter(), ExportOptions())
+            Avatar(VmcSender, bad, ExportOptions())
     with pytest.raises(InvalidInputError, match="cannot send"):
         VmcSender("no.such.host.invalid", 1)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
-from edgeface.video.recording import RecordingWriter, read_recording
-from edgeface.video.report import PLACE, VIEWER, write_report
+from edgeface.recording import RecordingWriter, read_recording
+from edgeface.retarget.viewer import PLACE, VIEWER, write_viewer
 from edgeface.video.tracker import Tracker
 from tests.video.conftest import Person, Scene, frame_image
 
@@ -72,7 +72,7 @@ def test_what_is_no_recording_is_named(tmp_path, recorded):
 
 
 def test_reports_hold_everything_they_need(tmp_path, recorded, face_model):
-    write_report(tmp_path / "report.html", read_recording(recorded), face_model)
+    write_viewer(tmp_path / "report.html", read_recording(recorded), face_model)
     page = (tmp_path / "report.html").read_text()
     assert not re.findall(r"<[^>]+\b(?:src|href)=\"(?!data:)", page)
     assert "http" not in page
@@ -95,5 +95,5 @@ def test_reports_need_the_recordings_face_model(tmp_path, recorded, face_model):
     lines = recorded.read_text().replace(face_model.sha256, "0" * 64)
     recorded.write_text(lines)
     with pytest.raises(InvalidInputError, match="another face model"):
-        write_report(tmp_path / "report.html", read_recording(recorded), face_model)
+        write_viewer(tmp_path / "report.html", read_recording(recorded), face_model)
     assert VIEWER.read_text().count(PLACE) == 1

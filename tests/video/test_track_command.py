@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from edgeface.cli import main, track
+from edgeface.recording import read_recording
 from edgeface.video import open_video
 from edgeface.video.live import LiveView
 from edgeface.video.reader import Frame
-from edgeface.video.recording import read_recording
 from tests.video.conftest import Person, Scene, frame_image
 
 pytest.importorskip("av")

@@ -3,7 +3,7 @@ import pytest
 
 import edgeface
 from edgeface import InvalidInputError, Tracker
-from edgeface.video.geometry import boxes_around, dense_points
+from edgeface.video.geometry import boxes_around
 from edgeface.video.track import MAX_OUTLIERS, IdentityAverage
 from tests.video.conftest import SIZE, Person, Scene, frame_image
 
@@ -153,7 +153,7 @@ def test_identity_average_rejects_outliers_until_they_stay(random, face_model):
 def test_boxes_around_meshes_are_those_the_networks_were_taught(face_model):
     fit = pytest.importorskip("edgeface.reference.geometry.fit")
     faces = Scene("mfn", face_model, []).faces(0, [Person((90, 90))], [Person((90, 90)).box(0)])
-    points = dense_points(face_model, faces)
+    points = faces.vertices(face_model)
     low, high = points[0, :, :2].min(axis=0), points[0, :, :2].max(axis=0)
     raised = low[1] - fit.FOREHEAD * (high - low)[1]
     np.testing.assert_allclose(boxes_around(points)[0], [low[0], raised, *high], atol=1e-3)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.video.recording import Performance, Recording
+from edgeface.recording import Performance, Recording
+from edgeface.retarget.options import ExportOptions
 
 Array = NDArray[Any]
 
@@ -23,7 +24,15 @@ MIN_FRAMES = 5
 """A person seen in fewer frames has no curve worth showing."""
 
 
-def write_report(path: str | os.PathLike[str], recording: Recording, face_model: FaceModel) -> None:
+def export_viewer(
+    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
+) -> None:
+    """Write the page of everybody in a recording."""
+    del options  # the page shows all people as they were seen
+    write_viewer(path, recording, face_model)
+
+
+def write_viewer(path: str | os.PathLike[str], recording: Recording, face_model: FaceModel) -> None:
     """Write a page that needs no server, no network and no other file.
 
     Parameters

@@ -1,0 +1,95 @@
+"""Every format that a performance is exported to, and every protocol by which it is streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.recording import Recording, read_recording
+from edgeface.retarget.avatar import Stream
+from edgeface.retarget.gltf import export_gltf
+from edgeface.retarget.livelink import export_livelink
+from edgeface.retarget.options import ExportOptions
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.retarget.viewer import export_viewer
+from edgeface.retarget.vmc import VmcSender
+
+Export = Callable[[Path, Recording, FaceModel, ExportOptions], None]
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """A kind of file that a recording can become.
+
+    Attributes
+    ----------
+    suffix : that stands for the format
+    export : writes the file; None for the recording itself, which is written frame by frame
+    needs_character : whether the export animates a character, which the options must name
+    """
+
+    suffix: str
+    export: Export | None
+    needs_character: bool = False
+
+
+FORMATS: dict[str, ExportFormat] = {
+    "jsonl": ExportFormat(".jsonl", None),
+    "livelink": ExportFormat(".csv", export_livelink),
+    "gltf": ExportFormat(".glb", export_gltf, needs_character=True),
+    "html": ExportFormat(".html", export_viewer),
+}
+"""The formats by the names that ``edgeface track --to`` takes."""
+
+STREAMS: dict[str, Callable[[str, int, Retargeter], Stream]] = {"vmc": VmcSender}
+"""The protocols by name; each is an option of ``edgeface track`` that takes ``HOST:PORT``."""
+
+
+def format_of(path: Path, named: str | None) -> str:
+    """The format of an output file.
+
+    Raises
+    ------
+    InvalidInputError
+        If neither the suffix nor ``named`` says.
+    """
+    if named is not None:
+        return named
+    for name, known in FORMATS.items():
+        if path.suffix == known.suffix:
+            return name
+    listed = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
+    raise InvalidInputError(f"{path}: the suffix names no format; known are {listed}. Or use --to")
+
+
+def check_export(name: str, options: ExportOptions) -> None:
+    """Raise before any frame is tracked what an export would raise after the last.
+
+    Raises
+    ------
+    InvalidInputError
+        If the mapping cannot be read, or a format that animates a character lacks it.
+    """
+    if FORMATS[name].needs_character and options.character is None:
+        raise InvalidInputError("a glTF export needs --character FILE.glb, which it animates")
+    options.retargeter()
+
+
+def export(
+    source: Path | str, path: Path, name: str, face_model: FaceModel, options: ExportOptions
+) -> None:
+    """Turn a recording into another format.
+
+    Raises
+    ------
+    InvalidInputError
+        If the format is the recording's own, nobody was seen, or a file cannot be read or written.
+    """
+    check_export(name, options)
+    write = FORMATS[name].export
+    if write is None:
+        raise InvalidInputError("a recording is converted: name its goal with --record FILE")
+    write(path, read_recording(source), face_model, options)

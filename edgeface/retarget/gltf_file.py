@@ -1,0 +1,118 @@
+"""glTF files: read by their content, with all their buffers in one."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import BackendUnavailableError, InvalidInputError
+
+Array = NDArray[Any]
+
+BINARY_MAGIC = b"glTF"
+FLOAT, ALIGNMENT = 5126, 4
+
+
+def import_pygltflib() -> Any:
+    """The library, or the error that names the remedy."""
+    try:
+        return importlib.import_module("pygltflib")
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "writing glTF needs pygltflib: pip install 'edgeface[video]'"
+        ) from error
+
+
+def load_character(path: str | os.PathLike[str]) -> Any:
+    """A ``pygltflib.GLTF2`` whose only buffer is its binary part.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such file, or it is no glTF with nodes, or a buffer is absent, too short, or
+        lies outside the file's folder.
+    """
+    library = import_pygltflib()
+    if not Path(path).is_file():
+        raise InvalidInputError(f"no such character: {path}")
+    try:
+        data = Path(path).read_bytes()
+        if data.startswith(BINARY_MAGIC):
+            gltf = library.GLTF2.load_from_bytes(data)
+        else:
+            gltf = library.GLTF2.gltf_from_json(data.decode("utf-8-sig"))
+        if gltf is None or not gltf.nodes:
+            raise InvalidInputError(f"{path} is no glTF file with nodes in it")
+        _join_buffers(gltf, Path(path).absolute().parent)
+    except InvalidInputError:
+        raise
+    except Exception as error:  # the library lets any parsing error through
+        raise InvalidInputError(f"{path} is no readable glTF file: {error}") from error
+    return gltf
+
+
+def _join_buffers(gltf: Any, folder: Path) -> None:
+    joined, starts = bytearray(), list[int]()
+    for number, buffer in enumerate(gltf.buffers):
+        data = _buffer_bytes(gltf, buffer.uri, folder)
+        if len(data) < buffer.byteLength:
+            raise InvalidInputError(
+                f"buffer {number} of the character has {len(data)} bytes, not {buffer.byteLength}"
+            )
+        joined += b"\0" * (-len(joined) % ALIGNMENT)
+        starts.append(len(joined))
+        joined += data[: buffer.byteLength]
+    for view in gltf.bufferViews:
+        view.byteOffset, view.buffer = (view.byteOffset or 0) + starts[view.buffer], 0
+    gltf.buffers = [import_pygltflib().Buffer(byteLength=len(joined))]
+    gltf.set_binary_blob(bytes(joined))
+
+
+def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
+    if uri is None:
+        return gltf.binary_blob() or b""
+    if uri.startswith("data:"):
+        return base64.b64decode(uri.partition(",")[2])
+    path = (folder / unquote(uri)).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise InvalidInputError(f"the character's buffer {uri} lies outside its folder")
+    return path.read_bytes()
+
+
+class Blob:
+    """The binary part of a loaded file, and arrays appended to it."""
+
+    def __init__(self, gltf: Any) -> None:
+        self._gltf = gltf
+        self._data = bytearray(gltf.binary_blob() or b"")
+
+    def add(self, rows: Array, kind: str) -> int:
+        """Append float32 rows (T, D); returns the number of their accessor."""
+        library = import_pygltflib()
+        values = np.ascontiguousarray(rows, np.float32)
+        self._data += b"\0" * (-len(self._data) % 4)
+        view = library.BufferView(buffer=0, byteOffset=len(self._data), byteLength=values.nbytes)
+        self._gltf.bufferViews.append(view)
+        self._data += values.tobytes()
+        accessor = library.Accessor(
+            bufferView=len(self._gltf.bufferViews) - 1,
+            componentType=FLOAT,
+            count=len(values),
+            type=kind,
+            min=values.min(axis=0).tolist(),
+            max=values.max(axis=0).tolist(),
+        )
+        self._gltf.accessors.append(accessor)
+        return len(self._gltf.accessors) - 1
+
+    def finish(self) -> None:
+        """Hand the binary part back to the file."""
+        self._gltf.buffers[0].byteLength = len(self._data)
+        self._gltf.set_binary_blob(bytes(self._data))
