@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgeface.backends.contents import to_text
+from edgeface.backends.pt2_archive import PROGRAM, SAMPLE_INPUTS
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
@@ -47,6 +51,23 @@ def describe(program: Any) -> dict[str, Any]:
 
 
 def save(program: Any, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
-    """Write the program with its metadata."""
+    """Write the program with its metadata, and without any pickle."""
+    buffer = io.BytesIO()
     with quietly("torch.export.save"):
-        torch.export.save(program, path, extra_files=to_text(metadata, face_model))
+        torch.export.save(program, buffer, extra_files=to_text(metadata, face_model))
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w") as target:
+        for entry in source.infolist():
+            name = entry.filename.partition("/")[2]
+            target.writestr(f"{metadata.kind}/{name}", _plain(name, source.read(entry)))
+
+
+def _plain(name: str, content: bytes) -> bytes:
+    """An entry without what torch would unpickle, and without the exporting machine's paths."""
+    if name == SAMPLE_INPUTS:
+        return b""  # torch's reader asks for the entry, and takes an empty one for none
+    if name != PROGRAM:
+        return content
+    program = json.loads(content)
+    for node in program["graph_module"]["graph"]["nodes"]:
+        node["metadata"] = {}  # where in the source it comes from
+    return json.dumps(program).encode()

@@ -51,7 +51,7 @@ def open_backend(path: Path, num_threads: int, device: str | None = None) -> Bac
     BackendUnavailableError
         If the backend's library or the device is not there.
     """
-    target = BACKENDS.get(path.suffix)
+    target = BACKENDS.get(path.suffix.lower())
     if target is None:
         raise ModelFormatError(
             f"{path}: no backend runs {path.suffix or 'files without a suffix'}; "

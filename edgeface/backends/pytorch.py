@@ -1,9 +1,8 @@
-"""``.pt2`` programs by PyTorch; they need no network code."""
+"""``.pt2`` programs by PyTorch; they need no network code, and none of theirs is executed."""
 
 from __future__ import annotations
 
 import importlib
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
-from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
-from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.backends.pt2_archive import DESCRIPTION, FACE_MODEL, read_archive
+from edgeface.backends.pt2_program import Program
+from edgeface.errors import BackendUnavailableError, InferenceError, MetadataError
 
 
 class PytorchBackend:
@@ -26,20 +26,14 @@ class PytorchBackend:
         self._torch = _torch()
         if num_threads:
             self._torch.set_num_threads(num_threads)
-        entries: dict[str, Any] = {KEY: "", FACE_MODEL_KEY: ""}
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of torch about itself
-                program = self._torch.export.load(path, extra_files=entries)
-                self._module: Any = program.module()
-        except Exception as error:  # whatever a damaged zip or graph makes torch raise
-            raise ModelFormatError(f"{path} is no readable .pt2 program: {error}") from error
+        entries = read_archive(path)
         self.metadata, self.face_model = read_contents(
-            path, entries[KEY] or None, _text(entries[FACE_MODEL_KEY])
+            path, entries.get(DESCRIPTION), _text(entries.get(FACE_MODEL), path)
         )
+        self._program = Program(entries, self._torch, str(path))
         try:
             self._device = self._torch.device(device or "cpu")
-            self._module.to(self._device)
+            self._program.to(self._device)
         except (RuntimeError, AssertionError) as error:
             raise BackendUnavailableError(f"torch has no device {device!r}: {error}") from error
 
@@ -49,15 +43,18 @@ class PytorchBackend:
         try:
             with torch.inference_mode():
                 batch = torch.from_numpy(np.ascontiguousarray(input_tensor)).to(self._device)
-                outputs = self._module(batch)
-        except RuntimeError as error:
+                outputs = self._program(batch)
+        except (RuntimeError, TypeError, ValueError, IndexError, MemoryError) as error:
             raise InferenceError(f"PyTorch failed: {error}") from error
         names = self.metadata.output_names
         return {n: o.cpu().numpy() for n, o in zip(names, outputs, strict=True)}
 
 
-def _text(entry: str | bytes) -> str | None:
-    return (entry.decode() if isinstance(entry, bytes) else entry) or None
+def _text(entry: bytes | None, path: Path) -> str | None:
+    try:
+        return None if entry is None else entry.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise MetadataError(f"{path}: the face model inside is no base64: {error}") from error
 
 
 def _torch() -> Any:

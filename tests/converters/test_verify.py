@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from edgeface import MetadataError, ParityError
 from edgeface.converters import describe
 from edgeface.converters.verify import verify
 from edgeface.metadata import KEY
-from tests.export import exporter
+from tests.export import exporter, last_layers, untrained, write
 
 onnx = pytest.importorskip("onnx", reason="converters need the extra: edgeface[convert]")
 
@@ -49,6 +50,21 @@ def test_verify_catches_one_changed_weight(graph, sfn, photo, tmp_path):
     replace_values(weight, values)
     with pytest.raises(ParityError, match="worst on the photo"):
         check(graph, sfn, photo, tmp_path)
+
+
+def test_verify_of_large_logits_passes_rounding_and_catches_damage(face_model, photo, tmp_path):
+    """A network that is sure of itself: its rounding is no fault, weights off by 0.1 % are one."""
+    trained = untrained("sfn", face_model)
+    with torch.no_grad():
+        last_layers(trained.network)[1].weight *= 1000
+    graph = onnx.load(write("onnx", trained, tmp_path / "large.onnx"))
+    clean = check(graph, trained, photo, tmp_path)
+    assert clean.magnitudes["expression"] > 100
+    assert clean.values["expression max"] > 1e-4
+    damaged = tensor(graph, "heads.1.3.weight")
+    replace_values(damaged, onnx.numpy_helper.to_array(damaged) * np.float32(1.001))
+    with pytest.raises(ParityError, match=r"expression max is .* worst on the photo"):
+        check(graph, trained, photo, tmp_path)
 
 
 def test_verify_catches_a_swapped_concat(graph, sfn, photo, tmp_path):

@@ -106,6 +106,36 @@ def test_exceeded_names_quantity_limit_and_image(face_model):
     assert "nan" in compared(face_model, pose=(0, np.nan)).exceeded("fp32")[0]
 
 
+def grown(face_model, largest, **shifts):
+    """`compared` where the second anchor, which finds nothing, has a value as large as told."""
+    a, b = Planted(face_model), Planted(face_model, **shifts)
+    for side in (a, b):
+        side.heads["pose"][..., 12] = largest
+    return compare(Model(a), Model(b), GREY, "fp32").exceeded("fp32")
+
+
+@pytest.mark.parametrize(
+    ("largest", "difference", "refused"),
+    [(1, 0.9e-4, False), (1, 1.1e-4, True), (30, 2.9e-4, False), (30, 3.1e-4, True)],
+)
+def test_limit_of_a_raw_output_follows_its_size(face_model, largest, difference, refused):
+    over = grown(face_model, largest, pose=(0, difference))
+    assert [line.split(" is ")[0] for line in over] == ["pose max"] * refused
+
+
+@pytest.mark.parametrize(
+    ("damage", "quantity"),
+    [
+        ({"pose": (4, 0.01)}, "landmarks px"),
+        ({"pose": (1, 2e-3)}, "pose deg"),
+        ({"expression": (0, 0.1)}, "blendshapes"),
+    ],
+)
+def test_damage_of_faces_is_refused_however_large_an_output_is(face_model, damage, quantity):
+    over = grown(face_model, 1e6, **damage)
+    assert quantity in [line.split(" is ")[0] for line in over]
+
+
 def test_largest_keeps_nan():
     result = Comparison()
     for value in (1.0, np.nan, 2.0):
