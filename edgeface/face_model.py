@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.output import write_output
 
 FORMAT = "edgeface-face-model"
 VERSION = (1, 1)
@@ -182,7 +183,7 @@ class FaceModel:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as a compressed ``.npz`` (``docs/face-model.md`` gives the layout)."""
-        Path(path).write_bytes(self.to_bytes())
+        write_output(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The ``.npz`` file as bytes; exported networks carry it inside them."""

@@ -8,7 +8,9 @@ import sys
 
 from edgeface import __version__
 from edgeface.cli import bench, convert, demo, info, run, track, verify, warmup
+from edgeface.cli.options import INTERRUPTED
 from edgeface.errors import EdgeFaceError
+from edgeface.output import ended_by_signals
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,7 +22,10 @@ def main(argv: list[str] | None = None) -> int:
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
-        return arguments.execute(arguments)
+        with ended_by_signals():
+            return arguments.execute(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except EdgeFaceError as error:
         print(f"edgeface: {error}", file=sys.stderr)
         return 1

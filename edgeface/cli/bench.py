@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.errors import InvalidInputError
+from edgeface.output import refuse_inputs, refuse_twice, write_output
 
 
 def add_parser(commands: Any) -> None:
@@ -61,6 +62,10 @@ def execute(arguments: argparse.Namespace) -> int:
         return _compare(arguments.models[1:])
     if arguments.adb is not None:
         return _phone(arguments)
+    written = [path for path in (arguments.json, arguments.html) if path is not None]
+    refuse_twice(written)
+    for path in written:
+        refuse_inputs(path, arguments.models)
     # measuring needs far more than the other commands, which should not wait for it
     from edgeface.bench import report
     from edgeface.bench.suite import Settings, run_suite
@@ -136,8 +141,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, text)
     print(f"wrote {path}")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
+
 
 def add_input_size(parser: argparse.ArgumentParser) -> None:
     """Declare ``--input-size``."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from edgeface.cli.options import add_input_size
+from edgeface.cli.options import INTERRUPTED, add_input_size
 from edgeface.errors import InvalidInputError
 from edgeface.model import Model, load
+from edgeface.output import refuse_inputs, refuse_twice
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.outputs import Outputs
@@ -22,8 +21,6 @@ from edgeface.video.reader import VideoReader, open_video
 from edgeface.video.smoothing import STRENGTHS
 from edgeface.video.tracker import Tracker
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 MODES = ("auto", "mfn", "sfn")
 NO_LIMIT = 1000
 
@@ -95,8 +92,9 @@ def execute(arguments: argparse.Namespace) -> int:
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
     check_export(name, options)
+    _check_files(arguments)
     model = detector(arguments)
-    if Path(arguments.source).suffix == ".jsonl":
+    if Path(arguments.source).suffix.lower() == ".jsonl":
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
         export(arguments.source, target, name, model.face_model, options)
@@ -113,6 +111,16 @@ def execute(arguments: argparse.Namespace) -> int:
             if getattr(arguments, protocol) is not None:
                 outputs.stream_to(protocol, getattr(arguments, protocol), options)
         return _run(video, tracker, outputs)
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Raise if an output is an input, or both outputs are one file."""
+    inputs = [arguments.source, arguments.model, arguments.crop_model]
+    inputs += [path for path in (arguments.character, arguments.mapping) if path is not None]
+    outputs = [path for path in (arguments.out, arguments.record) if path is not None]
+    refuse_twice(outputs)
+    for path in outputs:
+        refuse_inputs(path, inputs)
 
 
 def detector(arguments: argparse.Namespace) -> Model:
@@ -144,14 +152,11 @@ def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
     progress = Progress(video.num_frames, sys.stderr)
     status = 0
     try:
-        with interruptible():
-            results = run_pipeline(
-                video, lambda f: tracker.update(f.image, f.time_s), live=video.live
-            )
-            with contextlib.closing(results):
-                for frame, faces in results:
-                    outputs.write(frame, faces)
-                    progress.step(faces)
+        results = run_pipeline(video, lambda f: tracker.update(f.image, f.time_s), live=video.live)
+        with contextlib.closing(results):
+            for frame, faces in results:
+                outputs.write(frame, faces)
+                progress.step(faces)
     except KeyboardInterrupt:
         status = INTERRUPTED
     finally:
@@ -162,17 +167,3 @@ def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
     for path in written:
         print(f"wrote {path}")
     return status
-
-
-@contextlib.contextmanager
-def interruptible() -> Generator[None, None, None]:
-    """SIGTERM ends a run as cleanly as Ctrl-C."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

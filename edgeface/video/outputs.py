@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from edgeface.drawing import draw_faces
@@ -64,15 +65,13 @@ class Outputs:
             self._overlay.write(overlay, frame.time_s)
 
     def close(self) -> list[Path]:
-        """Finish every file; returns those that are whole."""
-        for avatar in self._avatars:
-            avatar.close()
-        if self._recording is not None:
-            self._recording.close()
-        if self._overlay is not None:
-            self._overlay.close()
+        """Finish every file, also after one that cannot be; returns those that are whole."""
+        with contextlib.ExitStack() as finishing:
+            for part in (self._overlay, self._recording, *self._avatars):
+                if part is not None:
+                    finishing.callback(part.close)
         if self._export is not None:
             part, path, name, options = self._export
             export(part, path, name, self._model.face_model, options)
             part.unlink()
-        return self._written
+        return [path for path in self._written if path.exists()]
