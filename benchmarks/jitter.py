@@ -92,7 +92,7 @@ def main() -> None:
     """Print one row for each mode and strength."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     mfn, sfn = edgeface.load("mfn"), edgeface.load("sfn")
-    for mode, options in (("mfn", {}), ("sfn", {"sfn": sfn, "max_crops": 9})):
+    for mode, options in (("detect", {}), ("crops", {"crop_model": sfn, "max_crops": 9})):
         raw = moving(edgeface.Tracker(mfn, smoothing="off", **options))
         for strength in ("off", *STRENGTHS):
             tracker = edgeface.Tracker(mfn, smoothing=strength, **options)

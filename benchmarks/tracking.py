@@ -120,8 +120,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     folder = parser.parse_args().data / "video"
     mfn, sfn = edgeface.load("mfn"), edgeface.load("sfn")
-    for mode, crops in (("mfn", None), ("sfn", sfn)):
-        tracker = edgeface.Tracker(mfn, sfn=crops, max_crops=8)
+    for mode, crops in (("detect", None), ("crops", sfn)):
+        tracker = edgeface.Tracker(mfn, crop_model=crops, max_crops=8)
         street = track_clip(tracker, folder / "street-several-faces.mp4")
         print(f"street, {mode}: {count(read_truth(), street).summary()}")
         tracker.reset()

@@ -114,7 +114,7 @@ def main() -> None:
     for name in CLIPS:
         clip = str(arguments.data / "video" / name)
         candidates = {
-            f"edgeface {mode}": ("edgeface", clip, mode) for mode in ("mfn", "sfn", "auto")
+            f"edgeface {mode}": ("edgeface", clip, mode) for mode in ("detect", "crops", "auto")
         }
         for most in (1, 8):
             candidates[f"mediapipe num_faces={most}"] = ("mediapipe", clip, str(task), str(most))

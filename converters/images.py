@@ -41,6 +41,6 @@ def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
 
 def calibration_inputs(model: Model, images: list[Image]) -> NDArray[np.uint8]:
     """What the network would see of them, uint8 (N, S, S, 3)."""
-    finder = FaceFinder(model.metadata.network_kind)
-    inputs = [network_inputs(model, pixels, finder.boxes(pixels)) for _, pixels in images]
+    finder = FaceFinder(model)
+    inputs = [network_inputs(model, pixels, finder.faces(pixels)) for _, pixels in images]
     return np.concatenate(inputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ from edgeface.errors import (
 from edgeface.image import read_image
 from edgeface.metadata import Metadata
 from edgeface.model import DEMO_PHOTO, Model, load
+from edgeface.output import PREFIX, refuse_inputs, replace_file
 from edgeface.reference.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.config import NetworkConfig
 from edgeface.reference.data.crops import CROP_SCALE
@@ -155,6 +155,7 @@ def convert(
             any_size=module.ANY_SIZE and metadata.detects,
         )
         target = folder / (_stem(trained, input_size, precision) + module.SUFFIX)
+        refuse_inputs(target, (checkpoint,))
         progress(f"{step}: verifying")
         written.append(_write(module, model, stated, trained, target, verifying, keep, name))
     return written
@@ -259,14 +260,14 @@ def _write(
     """Save beside the target, verify, state the parity, and only then take the target's name."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=target.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
             draft = Path(folder) / target.name
             module.save(model, metadata, trained.face_model, draft)
             try:
                 comparison = verify(trained, draft, images)
             except ParityError:
                 if keep:
-                    _move(draft, target)
+                    replace_file(draft, target)
                 raise
             latency = _latency_ms(draft)
             metadata = replace(metadata, parity=parity_entry(comparison, images))
@@ -274,18 +275,12 @@ def _write(
             module.save(model, metadata, trained.face_model, final)
             if open_written(final).metadata != metadata:
                 raise ConversionError(f"{target.name} does not give its metadata back")
-            _move(final, target)
+            replace_file(final, target)
     except OSError as error:
         raise ConversionError(f"cannot write {target}: {error}") from error
     return Written(
         target, name, metadata.precision, _num_bytes(target), metadata, comparison, latency
     )
-
-
-def _move(source: Path, target: Path) -> None:
-    if target.is_dir():  # a package is a folder, which no rename overwrites
-        shutil.rmtree(target)
-    os.replace(source, target)
 
 
 def _num_bytes(path: Path) -> int:

@@ -30,7 +30,6 @@ from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.image import crop, letterbox
-from edgeface.kinds import NetworkKind
 from edgeface.model import Model, load
 
 Array = NDArray[Any]
@@ -109,8 +108,8 @@ def compare(
     Parameters
     ----------
     a, b : of the same kind and input size; ``a`` is the truth
-    images : names, and uint8 arrays (H, W, 3) RGB; an SFN looks at the faces that the shipped
-        MFN finds in them, or at the whole image where it finds none
+    images : names, and uint8 arrays (H, W, 3) RGB; networks of crops look at the faces
+        that the shipped MFN finds in them, or at the whole image where it finds none
     precision : of ``b``; decides how near the threshold a face may come and go
 
     Raises
@@ -123,14 +122,14 @@ def compare(
     result = Comparison()
     raw = {name: np.zeros(4) for name in a.metadata.output_names}
     tally = _Tally()
-    finder = FaceFinder(a.metadata.network_kind)
+    finder = FaceFinder(a)
     for name, pixels in images:
-        boxes = finder.boxes(pixels)
-        _compare_raw(a, b, network_inputs(a, pixels, boxes), raw, result, name)
-        if boxes is None:
+        faces = finder.faces(pixels)
+        _compare_raw(a, b, network_inputs(a, pixels, faces), raw, result, name)
+        if faces is None:
             pairs = _match(a, b, pixels, margin, tally)
         else:
-            pairs = (a.run(pixels, boxes_xyxy=boxes), b.run(pixels, boxes_xyxy=boxes))
+            pairs = (a.refine(pixels, faces), b.refine(pixels, faces))
         _compare_faces(*pairs, tally, result, name)
     if not raw[a.metadata.output_names[0]][1]:
         raise InvalidInputError("comparing two models needs at least one image")
@@ -147,26 +146,27 @@ def decibels(signal: float, noise: float) -> float:
 
 
 class FaceFinder:
-    """Where an SFN shall look; nowhere in particular for an MFN."""
+    """Where a network of crops shall look; nowhere in particular for one that detects."""
 
-    def __init__(self, kind: NetworkKind) -> None:
-        self._mfn = None if kind.detects else load("mfn")
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._detector = None if model.metadata.detects else load("mfn")
 
-    def boxes(self, pixels: NDArray[np.uint8]) -> Array | None:
-        """Faces (N, 4), N > 0; the whole image where there is none; None for an MFN."""
-        if self._mfn is None:
+    def faces(self, pixels: NDArray[np.uint8]) -> Faces | None:
+        """N > 0 faces to refine, the whole image where there is none; None for a detector."""
+        if self._detector is None:
             return None
-        found = self._mfn.run(pixels).boxes_xyxy
+        found = self._detector.run(pixels)
         height, width = pixels.shape[:2]
-        return found if len(found) else np.array([[0, 0, width, height]], np.float32)
+        return found if len(found) else self._model.run(pixels, boxes_xyxy=[[0, 0, width, height]])
 
 
-def network_inputs(model: Model, pixels: NDArray[np.uint8], boxes: Array | None) -> Array:
+def network_inputs(model: Model, pixels: NDArray[np.uint8], faces: Faces | None) -> Array:
     """What the network gets to see of an image: uint8 (N, S, S, 3)."""
-    size = model.metadata.input_size
-    if boxes is None:
+    size, scale = model.metadata.input_size, model.metadata.crop_scale
+    if faces is None:
         return letterbox(pixels, size)[0][None]
-    return np.stack([crop(pixels, box, model.metadata.crop_scale, size)[0] for box in boxes])
+    return np.stack([crop(pixels, box, scale, size)[0] for box in faces.boxes_xyxy])
 
 
 @dataclass

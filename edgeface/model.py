@@ -170,22 +170,25 @@ class Model:
         boxes_xyxy: ArrayLike | None = None,
         score_threshold: float | None = None,
         iou_threshold: float | None = None,
-        max_faces: int = MAX_FACES,
-        suppression: kernels.Suppression = "weighted",
+        max_faces: int | None = None,
+        suppression: kernels.Suppression | None = None,
     ) -> Faces:
-        """Find the faces of an image.
+        """Find the faces of an image, or look at those whose boxes are given.
+
+        A network that detects takes every option but ``boxes_xyxy``, one that looks at crops takes
+        that alone.
 
         Parameters
         ----------
         image : uint8 array (H, W, 3) RGB, PIL image or path; see `read_image`
-        boxes_xyxy : float, shape (N, 4), image_px; the faces an SFN or a fusion network shall
-            look at, by default one that fills the image. An MFN finds its own.
+        boxes_xyxy : float, shape (N, 4), image_px; the faces to look at, by default one that
+            fills the image. Of faces that another network found, `refine` keeps the scores too.
         score_threshold : in [0, 1]; by default the one that the file names
         iou_threshold : in [0, 1]; boxes that overlap a better one by more are suppressed
-        max_faces : an MFN reports the best so many
+        max_faces : the best so many are reported, by default `MAX_FACES`
         suppression : what becomes of the candidates that a better one suppresses
-            "weighted": the face is their mean, coefficients included; "greedy": they are dropped;
-            "soft": they lose score. See `edgeface.kernels.find_faces`.
+            "weighted", the default: the face is their mean, coefficients included; "greedy":
+            they are dropped; "soft": they lose score. See `edgeface.kernels.find_faces`.
 
         Returns
         -------
@@ -195,22 +198,21 @@ class Model:
         Raises
         ------
         InvalidInputError
-            If the image or another argument is not as described.
+            If the image or another argument is not as described, or is an option that networks
+            of this kind do not have.
         InferenceError
             If the backend fails.
         """
+        self._refuse_foreign_options(
+            boxes_xyxy=boxes_xyxy,
+            score_threshold=score_threshold,
+            iou_threshold=iou_threshold,
+            max_faces=max_faces,
+            suppression=suppression,
+        )
         pixels = read_image(image)
         if not self.metadata.detects:
-            if score_threshold is not None or iou_threshold is not None:
-                raise InvalidInputError(
-                    f"a network of the kind {self.metadata.kind} does not detect: it has no "
-                    "thresholds"
-                )
             return self._run_crops(pixels, boxes_xyxy)
-        if boxes_xyxy is not None:
-            raise InvalidInputError(
-                "an mfn finds its own boxes; boxes_xyxy is for an sfn or a fusion network"
-            )
         score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
         iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
         engine = self.engine.next_run()
@@ -221,8 +223,63 @@ class Model:
             placement,
             score,
             iou,
-            max_faces=max_faces,
-            suppression=suppression,
+            max_faces=MAX_FACES if max_faces is None else max_faces,
+            suppression="weighted" if suppression is None else suppression,
+        )
+
+    def refine(self, image: ImageLike, faces: Faces) -> Faces:
+        """Look closer at faces that another network found, or that were expected there.
+
+        Parameters
+        ----------
+        image : as for `run`
+        faces : N faces, of whose boxes a crop each is looked at
+
+        Returns
+        -------
+        Faces
+            The same N in the same order: boxes, scores, track ids and velocities are those of
+            ``faces``, everything else is what this network saw.
+
+        Raises
+        ------
+        InvalidInputError
+            If this network finds its own faces instead of looking at crops, the image is none, or
+            a box is empty.
+        InferenceError
+            If the backend fails.
+
+        Examples
+        --------
+        >>> found = load("mfn").run(DEMO_PHOTO)
+        >>> closer = load("sfn").refine(DEMO_PHOTO, found)
+        >>> bool((closer.scores == found.scores).all())
+        True
+        """
+        if self.metadata.detects:
+            raise InvalidInputError(
+                f"a network of the kind {self.metadata.kind} finds its own faces; to look closer "
+                "at them is for an sfn and other networks that look at crops"
+            )
+        looked = self._run_crops(read_image(image), faces.boxes_xyxy)
+        return replace(
+            looked, scores=faces.scores, track_ids=faces.track_ids, velocities=faces.velocities
+        )
+
+    def _refuse_foreign_options(self, **options: object) -> None:
+        """Raise for options of `run` that networks of this kind do not have."""
+        detects, kind = self.metadata.detects, self.metadata.kind
+        given = [name for name, value in options.items() if value is not None]
+        foreign = [name for name in given if (name == "boxes_xyxy") == detects]
+        if not foreign:
+            return
+        if detects:
+            raise InvalidInputError(
+                f"a network of the kind {kind} finds its own boxes; boxes_xyxy is for an sfn and "
+                "other networks that look at crops"
+            )
+        raise InvalidInputError(
+            f"a network of the kind {kind} does not detect: it has no {', '.join(foreign)}"
         )
 
     def run_batch(

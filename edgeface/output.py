@@ -8,6 +8,7 @@ is never overwritten. Devices and pipes (``/dev/stdout``) are written as they ar
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -58,8 +59,6 @@ def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[
         try:
             with file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
             replace_file(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -153,12 +152,12 @@ class GrowingFile:
             return
         try:
             with _explained(self.path):
-                if self._regular:
-                    os.fsync(self._file.fileno())
                 self._file.close()
                 if self._temporary is not None:
                     replace_file(self._temporary, self._target)
                     self._temporary = None
+                elif self._regular:
+                    _sync(self._target)
                 if self._previous is not None:
                     self._previous.unlink(missing_ok=True)
         except BaseException:
@@ -220,11 +219,27 @@ def distinct_name(name: str, taken: set[str]) -> str:
 
 
 def replace_file(source: Path, target: Path) -> None:
-    """Give a finished file its name, on the disk too; the mode of what had the name stays."""
-    with contextlib.suppress(OSError):  # nothing had it, or the system has no modes
-        shutil.copymode(target, source)
-    os.replace(source, target)
-    _sync_folder(target.parent)
+    """Give a finished file, or a folder of files, its name; on the disk too.
+
+    A file's name changes hands at once. No system does that for folders: an older one is moved
+    aside first, and back if the new one cannot take its place.
+    """
+    for file in (source, *source.rglob("*")):
+        _sync(file)
+    if target.is_dir():
+        aside = target.with_name(f"{PREFIX}{secrets.token_hex(6)}")
+        os.replace(target, aside)
+        try:
+            os.replace(source, target)
+        except BaseException:
+            os.replace(aside, target)
+            raise
+        shutil.rmtree(aside)
+    else:
+        with contextlib.suppress(OSError):  # nothing had the name, or the system has no modes
+            shutil.copymode(target, source)
+        os.replace(source, target)
+    _sync(target.parent)
 
 
 @contextlib.contextmanager
@@ -298,11 +313,16 @@ def _with_mark(path: Path, mark: str) -> Path:
     return path.with_name(f"{path.stem}.{mark}{path.suffix}")
 
 
-def _sync_folder(folder: Path) -> None:
-    """Bring a changed name to the disk, where the system can."""
-    with contextlib.suppress(OSError):
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+def _sync(path: Path) -> None:
+    """Bring a file's content, or a folder's names, to the disk."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EBADF, errno.EINVAL):  # there is nothing to bring
+            raise
+    finally:
+        os.close(number)

@@ -14,6 +14,7 @@ from torch import nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
+from edgeface.output import whole_file
 from edgeface.reference.config import NetworkConfig
 from edgeface.reference.networks import build_network
 
@@ -84,4 +85,5 @@ def save_network(trained: TrainedNetwork, path: Path) -> None:
     """Write a network as a checkpoint, without what only resuming its training needs."""
     weights = {PREFIX + name: weight for name, weight in trained.network.state_dict().items()}
     entry = describe(trained.config, trained.recipe, trained.face_model)
-    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, path)
+    with whole_file(path) as file:
+        torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, file)

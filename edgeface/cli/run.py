@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
             image = read_image(path)
             faces = finder.run(image, score_threshold=arguments.threshold)
             if model is not finder:
-                looked = model.run(image, boxes_xyxy=faces.boxes_xyxy)
-                faces = replace(looked, scores=faces.scores)
+                faces = model.refine(image, faces)
         except InvalidInputError as error:
             print(f"edgeface: {error}", file=sys.stderr)
             status = 1

@@ -21,7 +21,7 @@ from edgeface.video.reader import VideoReader, open_video
 from edgeface.video.smoothing import STRENGTHS
 from edgeface.video.tracker import Tracker
 
-MODES = ("auto", "mfn", "sfn")
+MODES = ("auto", "detect", "crops")
 NO_LIMIT = 1000
 
 
@@ -72,8 +72,8 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=MODES,
         default="auto",
-        help="mfn: detect in every frame. sfn: follow each face's own crop, detect at times. auto: "
-        "sfn while there are few faces",
+        help="detect: find all faces anew in every frame. crops: follow each face's own crop and "
+        "detect now and then. auto (default): crops while there are few faces",
     )
     parser.add_argument("--model", default="mfn", help="model file that detects (default: mfn)")
     parser.add_argument(
@@ -130,12 +130,16 @@ def detector(arguments: argparse.Namespace) -> Model:
 
 def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
     """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
-    if arguments.mode == "mfn":
+    if arguments.mode == "detect":
         return Tracker(model, smoothing=arguments.smooth, score_threshold=arguments.threshold)
     crops = load(arguments.crop_model, num_threads=arguments.threads)
-    limit = {"max_crops": NO_LIMIT} if arguments.mode == "sfn" else {}
+    limit = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
     return Tracker(
-        model, sfn=crops, smoothing=arguments.smooth, score_threshold=arguments.threshold, **limit
+        model,
+        crop_model=crops,
+        smoothing=arguments.smooth,
+        score_threshold=arguments.threshold,
+        **limit,
     )
 
 

@@ -96,7 +96,7 @@ class Track:
     face : Faces with N = 1, as last measured, with the mean identity; None before `see`
     smoothed : the same after smoothing
     velocity : shape (2,), of the landmarks' centre, a second
-    crop_box : shape (4,), where the SFN last looked; None where it did not
+    crop_box : shape (4,), where a network of crops last looked; None where none did
     num_seen, seen_s : how often, and when last
     num_missed : detections in a row that did not find it
     """

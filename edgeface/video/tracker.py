@@ -29,7 +29,7 @@ COAST_S = 0.11
 REMEMBER_S = 1.5
 """How long an unseen face keeps its number."""
 MAX_DOUBTS = 5
-"""Detections in a row that may miss a face which the SFN still follows."""
+"""Detections in a row that may miss a face which the crops still follow."""
 DRIFT_IOU = 0.5
 """A followed box that overlaps the detected one by less is corrected."""
 HOLD_IOU = 0.85
@@ -42,13 +42,13 @@ class Tracker:
 
     Parameters
     ----------
-    model : an MFN, `edgeface.load("mfn")`
-    sfn : an SFN or a fusion network of the same face model; with it the faces' own boxes of the
-        last frame are looked at, and the MFN runs only on the first frame, after a loss, and every
-        ``detect_every``
+    model : a network that detects, `edgeface.load("mfn")`
+    crop_model : a network of the same face model that looks at crops, `edgeface.load("sfn")` for
+        one. With it, each face is looked at where it was in the last frame, and ``model`` runs
+        only on the first frame, after a loss, and every ``detect_every`` frames.
     smoothing : "off", "light" or "strong"
-    detect_every : frames between detections in the SFN mode
-    max_crops : with more faces than this the MFN, which costs the same for any number, takes over
+    detect_every : frames between two detections while crops are followed
+    max_crops : with more faces than this ``model``, which costs the same for any number, takes over
     score_threshold : least score of a new face; by default the one that the file names
 
     Raises
@@ -59,8 +59,8 @@ class Tracker:
 
     Notes
     -----
-    The SFN mode is Chaudhuri et al. 2019, Sec. 4: the next box comes from these landmarks. Boxes
-    are drawn around the dense mesh, as those were that the SFN was taught with.
+    Following crops is Chaudhuri et al. 2019, Sec. 4: the next box comes from these landmarks. Boxes
+    are drawn around the dense mesh, as those were that the networks of crops were taught with.
 
     Examples
     --------
@@ -76,19 +76,19 @@ class Tracker:
         self,
         model: Model,
         *,
-        sfn: Model | None = None,
+        crop_model: Model | None = None,
         smoothing: Strength = "light",
         detect_every: int = 15,
         max_crops: int = 6,
         score_threshold: float | None = None,
     ) -> None:
         settings_of(smoothing)
-        _check_networks(model, sfn)
+        _check_networks(model, crop_model)
         if detect_every < 1 or max_crops < 1:
             raise InvalidInputError(
                 f"detect_every and max_crops must be at least 1, got {detect_every}, {max_crops}"
             )
-        self._model, self._sfn = model, sfn
+        self._model, self._crop_model = model, crop_model
         self._smoothing: Strength = smoothing
         self._detect_every, self._max_crops = detect_every, max_crops
         birth = model.metadata.score_threshold if score_threshold is None else score_threshold
@@ -132,20 +132,20 @@ class Tracker:
         self._follow_resolution((pixels.shape[0], pixels.shape[1]))
         active = [t for t in self._tracks if t.seen_s == self._time_s]
         first, self._time_s = self._time_s is None, now
-        if self._sfn is None or self._must_detect(active):
+        if self._crop_model is None or self._must_detect(active):
             tracks, faces = self._detect(pixels, now)
             self._since_detection = 0
         else:
             tracks, faces = active, None
             self._since_detection += 1
-        if self._sfn is not None:
+        if self._crop_model is not None:
             tracks, faces = self._refine(pixels, now, active, tracks, faces)
         assert faces is not None
         for row, track in enumerate(tracks):
             face = faces.select(np.array([row]))
             if track.num_seen and not track.is_like(face)[0]:
                 if track.num_missed:
-                    continue  # neither the MFN nor the SFN sees this person here
+                    continue  # neither network sees this person here
                 track.num_missed = 1  # so that the next frame is searched
             track.see(face, now)
             if track.track_id == 0 and (first or track.num_seen >= NUM_TO_CONFIRM):
@@ -172,7 +172,7 @@ class Tracker:
         self._shape = shape
 
     def _must_detect(self, active: list[Track]) -> bool:
-        """Whether the SFN alone would not do: nobody, a loss, a doubt, or the interval."""
+        """Whether crops alone would not do: nobody, a loss, a doubt, or the interval."""
         return (
             len(active) < len(self._tracks)
             or not 0 < len(active) <= self._max_crops
@@ -181,7 +181,7 @@ class Tracker:
         )
 
     def _detect(self, pixels: Array, now: float) -> tuple[list[Track], Faces]:
-        """Detections of the MFN that belong to a track, new ones included."""
+        """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
         faces = self._model.run(pixels, score_threshold=threshold)
         faces = faces.select(np.array(without_doubles(faces.boxes_xyxy), int))
@@ -206,28 +206,32 @@ class Tracker:
         tracks: list[Track],
         detected: Faces | None,
     ) -> tuple[list[Track], Faces]:
-        """The SFN on the boxes where the faces should be; not on more than ``max_crops``."""
-        assert self._sfn is not None
+        """A closer look where the faces should be; not at more than ``max_crops``."""
+        assert self._crop_model is not None
         doubted = [
             t for t in active if t not in tracks and t.track_id and t.num_missed <= MAX_DOUBTS
         ]
         everyone = tracks + doubted
         if detected is not None and (len(everyone) > self._max_crops or not everyone):
             return tracks, detected
-        boxes = [self._next_box(t, now) if t.num_seen else None for t in everyone]
-        if detected is not None:
-            for row, box in enumerate(detected.boxes_xyxy):
-                known = boxes[row]
-                if known is None or iou_matrix(known[None], box[None])[0, 0] < DRIFT_IOU:
-                    boxes[row] = box
-        for track, box in zip(everyone, boxes, strict=True):
+        expected = self._expected(everyone, detected, now)
+        for track, box in zip(everyone, expected.boxes_xyxy, strict=True):
             track.crop_box = box
-        faces = self._sfn.run(pixels, boxes_xyxy=np.array(boxes))
-        faces = rebox(faces, boxes_around(faces.vertices(self._model.face_model)))
-        scores = [t.face.scores[0] if t.num_seen else 1.0 for t in everyone]
-        if detected is not None:
-            scores[: len(detected)] = detected.scores.tolist()
-        return everyone, replace(faces, scores=np.array(scores, np.float32))
+        faces = self._crop_model.refine(pixels, expected)
+        return everyone, rebox(faces, boxes_around(faces.vertices(self._model.face_model)))
+
+    def _expected(self, everyone: list[Track], detected: Faces | None, now: float) -> Faces:
+        """Where the tracks' faces should be; of those at the front, the detections are known."""
+        num_detected = 0 if detected is None else len(detected)
+        known = [t.face for t in everyone[num_detected:]]
+        parts = known if detected is None else [detected, *known]
+        faces = concatenate(parts, parts[0])
+        boxes = [self._next_box(t, now) if t.num_seen else None for t in everyone]
+        for row, found in enumerate(faces.boxes_xyxy[:num_detected]):
+            box = boxes[row]
+            if box is None or iou_matrix(box[None], found[None])[0, 0] < DRIFT_IOU:
+                boxes[row] = found
+        return replace(faces, boxes_xyxy=np.array(boxes, np.float32))
 
     def _next_box(self, track: Track, now: float) -> Array:
         """Where to look for a face; where it was looked for last, unless it has moved."""
@@ -256,9 +260,17 @@ class Tracker:
         )
 
 
-def _check_networks(model: Model, sfn: Model | None) -> None:
-    for network, kind in ((model, "mfn"), (sfn, "sfn")):
-        if network is not None and network.metadata.detects != (kind == "mfn"):
-            raise InvalidInputError(f"expected an {kind}, got an {network.metadata.kind}")
-    if sfn is not None and sfn.face_model.sha256 != model.face_model.sha256:
-        raise InvalidInputError("the mfn and the sfn speak of different face models")
+def _check_networks(model: Model, crop_model: Model | None) -> None:
+    if not model.metadata.detects:
+        raise InvalidInputError(
+            f"expected an mfn or another network that detects, got an {model.metadata.kind}"
+        )
+    if crop_model is None:
+        return
+    if crop_model.metadata.detects:
+        raise InvalidInputError(
+            "crop_model: expected an sfn or another network that looks at crops, got an "
+            f"{crop_model.metadata.kind}"
+        )
+    if crop_model.face_model.sha256 != model.face_model.sha256:
+        raise InvalidInputError("the model and the crop_model speak of different face models")

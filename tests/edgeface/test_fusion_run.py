@@ -139,7 +139,7 @@ def test_tracks_keep_the_correction(model, noise):
 
 def test_the_tracker_follows_with_the_fusion_network():
     mfn, fusion = edgeface.load("mfn"), edgeface.load("fusion")
-    tracker = edgeface.Tracker(mfn, sfn=fusion, smoothing="off", max_crops=8)
+    tracker = edgeface.Tracker(mfn, crop_model=fusion, smoothing="off", max_crops=8)
     tracker.update(edgeface.DEMO_PHOTO)
     faces = tracker.update(edgeface.DEMO_PHOTO)
     looked = fusion.run(edgeface.DEMO_PHOTO, boxes_xyxy=faces.boxes_xyxy)

@@ -129,6 +129,41 @@ def test_sfn_boxes_are_checked():
         model.run(image, score_threshold=0.5)
 
 
+@pytest.mark.parametrize("name", ["sfn", "fusion"])
+def test_refine_looks_closer_and_keeps_scores_and_tracks(name):
+    photo = edgeface.read_image(edgeface.DEMO_PHOTO)
+    found = edgeface.load("mfn").run(photo)
+    tracked = replace(found, track_ids=np.arange(3, 8), velocities=np.ones((5, 2), np.float32))
+    model = edgeface.load(name)
+    closer, looked = model.refine(photo, tracked), model.run(photo, boxes_xyxy=found.boxes_xyxy)
+    np.testing.assert_array_equal(closer.scores, found.scores)
+    np.testing.assert_array_equal(closer.track_ids, [3, 4, 5, 6, 7])
+    np.testing.assert_array_equal(closer.velocities, tracked.velocities)
+    for kept in ("boxes_xyxy", "landmarks_3d", "rotation", "expression_coeffs"):
+        np.testing.assert_array_equal(getattr(closer, kept), getattr(looked, kept))
+    none = model.refine(photo, found.select(np.arange(0)))
+    assert (len(none), none.landmarks_3d.shape) == (0, (0, 68, 3))
+
+
+def test_refine_is_for_networks_of_crops(face_model):
+    model = Model(FakeBackend(face_model, CHOSEN))
+    image = np.zeros((50, 50, 3), np.uint8)
+    with pytest.raises(InvalidInputError, match="kind mfn finds its own faces"):
+        model.refine(image, model.run(image))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"score_threshold": 0.5}, {"iou_threshold": 0.5}, {"max_faces": 3}, {"suppression": "soft"}],
+    ids=lambda option: next(iter(option)),
+)
+@pytest.mark.parametrize("name", ["sfn", "fusion"])
+def test_networks_of_crops_refuse_the_options_of_detection(name, option):
+    message = f"kind {name} does not detect: it has no {next(iter(option))}"
+    with pytest.raises(InvalidInputError, match=message):
+        edgeface.load(name).run(np.zeros((60, 60, 3), np.uint8), **option)
+
+
 def test_load_rejects_what_is_no_model(tmp_path):
     with pytest.raises(InvalidInputError, match="no such model"):
         edgeface.load(tmp_path / "absent.onnx")

@@ -1,6 +1,6 @@
 """Tiny videos, and networks whose answers are known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -74,6 +74,10 @@ class Scene:
         ]
         return self.faces(frame, nearest, boxes)
 
+    def refine(self, image, faces):
+        looked = self.run(image, boxes_xyxy=faces.boxes_xyxy)
+        return replace(looked, scores=faces.scores)
+
     def faces(self, frame, people, boxes):
         count = len(people)
         identity = np.zeros((count, 50), np.float32)
@@ -117,7 +121,7 @@ def track_ids(face_model):
 
     def run(people, num_frames, *, sfn=False, **options):
         crops = Scene("sfn", face_model, people) if sfn else None
-        tracker = Tracker(Scene("mfn", face_model, people), sfn=crops, **options)
+        tracker = Tracker(Scene("mfn", face_model, people), crop_model=crops, **options)
         return [
             tracker.update(frame_image(i), i / 30).track_ids.tolist() for i in range(num_frames)
         ]

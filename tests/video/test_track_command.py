@@ -46,7 +46,7 @@ def clip(make_video, ramp):
     return make_video("clip.mp4", ramp * 2, sound=True)
 
 
-@pytest.mark.parametrize("mode", ["auto", "mfn", "sfn"])
+@pytest.mark.parametrize("mode", ["auto", "detect", "crops"])
 def test_track_writes_overlay_and_recording(networks, clip, tmp_path, capsys, mode):
     out, take = tmp_path / "overlay.mp4", tmp_path / "take.jsonl"
     command = ["track", str(clip), "--out", str(out), "--record", str(take), "--mode", mode]
@@ -62,7 +62,7 @@ def test_track_writes_overlay_and_recording(networks, clip, tmp_path, capsys, mo
         frames = list(video)
         assert video.has_sound
     assert len(frames) == 24
-    assert networks["sfn"].calls == (0 if mode == "mfn" else 24)
+    assert networks["sfn"].calls == (0 if mode == "detect" else 24)
 
 
 def test_track_exports_every_format(networks, clip, tmp_path, capsys):
@@ -136,7 +136,7 @@ def test_a_stopped_run_keeps_what_was_written(tmp_path, sign):
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from edgeface.cli import main; sys.exit(main())"
     )
-    command = [sys.executable, "-c", start, "track", "demo", "--mode", "mfn"]
+    command = [sys.executable, "-c", start, "track", "demo", "--mode", "detect"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [*command, "--out", str(out), "--record", str(take)], env=environment, text=True,

@@ -23,7 +23,8 @@ def test_people_who_cross_keep_their_ids(track_ids, face_model, sfn):
     far = Person((280, 110), (-6, 0), side=55, seed=2, hidden=frozenset(range(17, 24)))
     people = [near, far]
     tracker = Tracker(
-        Scene("mfn", face_model, people), sfn=Scene("sfn", face_model, people) if sfn else None
+        Scene("mfn", face_model, people),
+        crop_model=Scene("sfn", face_model, people) if sfn else None,
     )
     for i in range(38):
         faces = tracker.update(frame_image(i), i / 30)
@@ -81,10 +82,10 @@ def test_weak_detections_only_continue(track_ids):
     assert track_ids(fading, 20) == [[1]] * 20
 
 
-def test_sfn_mode_detects_at_first_after_a_loss_and_at_the_interval(face_model):
+def test_crops_are_followed_after_detecting_at_first_after_a_loss_and_at_the_interval(face_model):
     people = [Person((100, 100), hidden=frozenset({20, 21, 22}))]
     mfn, sfn = Scene("mfn", face_model, people), Scene("sfn", face_model, people)
-    tracker = Tracker(mfn, sfn=sfn, detect_every=8)
+    tracker = Tracker(mfn, crop_model=sfn, detect_every=8)
     calls = []
     for i in range(19):
         before = mfn.calls
@@ -94,10 +95,10 @@ def test_sfn_mode_detects_at_first_after_a_loss_and_at_the_interval(face_model):
     assert sfn.calls == 19
 
 
-def test_sfn_mode_hands_over_to_the_mfn_above_max_crops(face_model):
+def test_crops_hand_over_to_the_detector_above_max_crops(face_model):
     people = [Person((60 + 90 * i, 120), seed=i) for i in range(3)]
     sfn = Scene("sfn", face_model, people)
-    tracker = Tracker(Scene("mfn", face_model, people), sfn=sfn, max_crops=2)
+    tracker = Tracker(Scene("mfn", face_model, people), crop_model=sfn, max_crops=2)
     for i in range(6):
         assert len(tracker.update(frame_image(i))) == 3
     assert sfn.calls == 0
@@ -107,7 +108,7 @@ def test_sfn_mode_hands_over_to_the_mfn_above_max_crops(face_model):
 def test_a_change_of_resolution_keeps_ids(face_model, sfn):
     people = [Person((100, 100)), Person((230, 140), seed=4)]
     crops = Scene("sfn", face_model, people) if sfn else None
-    tracker = Tracker(Scene("mfn", face_model, people), sfn=crops)
+    tracker = Tracker(Scene("mfn", face_model, people), crop_model=crops)
     for i in range(12):
         size = SIZE if i < 5 else (2 * SIZE[0], 2 * SIZE[1])
         faces = tracker.update(frame_image(i, size))
@@ -173,7 +174,7 @@ def test_bad_arguments_are_named(face_model):
         ({"smoothing": "soft"}, "'off' or one of light, strong"),
         ({"detect_every": 0}, "at least 1"),
         ({"score_threshold": 2.0}, "score_threshold must lie"),
-        ({"sfn": mfn}, "expected an sfn, got an mfn"),
+        ({"crop_model": mfn}, "expected an sfn .*, got an mfn"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             Tracker(mfn, **options)
