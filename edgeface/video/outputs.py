@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 from edgeface.drawing import draw_faces
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.model import Model
@@ -55,6 +56,13 @@ class Outputs:
 
     def write(self, frame: Frame, faces: Faces) -> None:
         """Pass a tracked frame on."""
+        try:
+            self._write(frame, faces)
+        except InvalidInputError:
+            self._export = None  # of half a recording it would take the place of an older one
+            raise
+
+    def _write(self, frame: Frame, faces: Faces) -> None:
         for avatar in self._avatars:
             avatar.show(frame.time_s, faces)
         if self._recording is not None:
