@@ -67,7 +67,7 @@ def execute(arguments: argparse.Namespace) -> int:
     for path in written:
         refuse_inputs(path, arguments.models)
     # measuring needs far more than the other commands, which should not wait for it
-    from edgeface.bench import report
+    from edgeface.bench import tables
     from edgeface.bench.suite import Settings, run_suite
 
     settings = Settings(
@@ -80,26 +80,26 @@ def execute(arguments: argparse.Namespace) -> int:
         minutes=arguments.minutes,
     )
     record = run_suite(settings, lambda text: print(f"measuring {text}", file=sys.stderr))
-    print(report.as_text(report.rows(record)))
+    print(tables.as_text(tables.rows(record)))
     print()
-    print(report.as_text(report.start_rows(record)))
+    print(tables.as_text(tables.start_rows(record)))
     for result in record["results"]:
         if "sustained" in result:
             slow = result["sustained"]["slow_down"]
             print(f"\n{result['file']}, {result['kernels']}: {slow:.2f} times the time at the end")
-    waited = report.busiest(record)
+    waited = tables.busiest(record)
     if waited > 0.1:
         print(f"\nother processes held the processor for up to {waited:.0%} of the time")
     if arguments.json is not None:
         _write(arguments.json, json.dumps(record, indent=1))
     if arguments.html is not None:
-        _write(arguments.html, report.as_html(record))
+        _write(arguments.html, tables.as_html(record))
     return 0
 
 
 def _compare(paths: list[str]) -> int:
     from edgeface.bench.compare import compare
-    from edgeface.bench.report import as_text
+    from edgeface.bench.tables import as_text
 
     if len(paths) != 2:
         raise InvalidInputError("usage: edgeface bench compare A.json B.json")
@@ -115,7 +115,7 @@ def _compare(paths: list[str]) -> int:
 
 def _phone(arguments: argparse.Namespace) -> int:
     from edgeface.bench.android import bench_on_phone
-    from edgeface.bench.report import as_text
+    from edgeface.bench.tables import as_text
 
     records = [
         bench_on_phone(Path(model), arguments.adb, threads, gpu=arguments.gpu)

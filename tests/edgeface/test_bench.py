@@ -16,7 +16,7 @@ from PIL import Image
 
 import edgeface
 from edgeface import BackendUnavailableError, InferenceError, InvalidInputError, load
-from edgeface.bench import android, compare, planted, report, suite
+from edgeface.bench import android, compare, planted, suite, tables
 from edgeface.cli import main
 
 SCHEMA = json.loads((Path(edgeface.__file__).parent / "bench/schema.json").read_text())
@@ -42,7 +42,7 @@ def test_record_counts_the_faces_it_was_asked_for(record):
     for result in record["results"]:
         assert [(f["count"], f["found"]) for f in result["faces"]] == [(0, 0), (2, 2)]
     stages = record["results"][0]["faces"][1]["stages"]
-    assert set(stages) == set(report.STAGES)
+    assert set(stages) == set(tables.STAGES)
     assert stages["network"]["median_ms"] > stages["nms"]["median_ms"]
 
 
@@ -72,14 +72,14 @@ def test_timed_measures_what_was_slept():
 
 
 def test_report_is_one_page_without_links(record):
-    page = report.as_html(record)
+    page = tables.as_html(record)
     assert page.count("<svg") == 3
     assert not re.search(r"(src|href)=|https?://(?!json-schema)", page)
     inside = re.search(r"id=record>(.*?)</script>", page, re.DOTALL).group(1)
     assert json.loads(inside) == record
     evil = copy.deepcopy(record)
     evil["results"][0]["file"] = "</script><b>"
-    assert "</script><b>" not in report.as_html(evil)
+    assert "</script><b>" not in tables.as_html(evil)
 
 
 def test_compare_finds_what_got_worse(record, tmp_path, capsys):
