@@ -241,7 +241,7 @@ def test_a_full_disk_is_an_error_and_costs_nothing(command, take, tmp_path):
     old = tmp_path / name
     old.write_bytes(OLD)
     done = subprocess.run(
-        [sys.executable, "-m", "edgeface.cli", *arguments],
+        [sys.executable, "-m", "edgeface", *arguments],
         cwd=tmp_path, capture_output=True, text=True, preexec_fn=limited, check=False,
         env={**os.environ, "PYTHONPATH": str(Path(edgeface.__file__).parents[1])},
     )  # fmt: skip

@@ -277,7 +277,7 @@ def test_no_command_executes_a_file(command, entries, write, marker, tmp_path, c
         "info": ["info", path],
         "run": ["run", "demo", "--model", path],
         "verify": ["verify", path, path],
-        "bench": ["bench", path, "--faces", "1"],
+        "bench": ["bench", "run", path, "--faces", "1"],
         "convert": ["convert", path, "--out", str(tmp_path / "out")],
     }
     assert main(arguments[command]) == 1
