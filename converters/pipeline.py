@@ -17,8 +17,8 @@ from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, Model
 from edgeface.output import refuse_inputs
-from edgeface.reference.checkpoint import TrainedNetwork, load_network
-from edgeface.reference.equalise import equalised
+from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
+from edgeface.reference.networks.equalise import equalised
 
 MAX_CALIBRATION = 200
 MAX_VERIFICATION = 24

@@ -19,7 +19,7 @@ from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.model import load
 from edgeface.output import PREFIX, replace_file
-from edgeface.reference.checkpoint import TrainedNetwork
+from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.timing import time_call
 
 LATENCY_ROUNDS = 15

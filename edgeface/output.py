@@ -28,7 +28,9 @@ PREFIX = ".edgeface-"
 """Of the names under which files are written until they are whole."""
 
 
-def write_output(path: PathLike, content: bytes | str, inputs: Iterable[PathLike] = ()) -> None:
+def write_output(
+    path: PathLike, content: bytes | memoryview | str, inputs: Iterable[PathLike] = ()
+) -> None:
     """Write a whole file; text as UTF-8. Inputs and errors are those of `whole_file`."""
     with whole_file(path, inputs) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -240,6 +242,23 @@ def replace_file(source: Path, target: Path) -> None:
             shutil.copymode(target, source)
         os.replace(source, target)
     _sync(target.parent)
+
+
+def keep_copy(source: Path, copy: Path) -> None:
+    """Give a file a second name, which an older file may have; a copy where there are no links.
+
+    Raises
+    ------
+    InvalidInputError
+        If the copy cannot be written.
+    """
+    with _explained(copy):
+        temporary = copy.with_name(f"{PREFIX}{secrets.token_hex(6)}")
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copy2(source, temporary)
+        os.replace(temporary, copy)
 
 
 @contextlib.contextmanager

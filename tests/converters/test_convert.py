@@ -19,7 +19,7 @@ from edgeface import (
 )
 from edgeface.cli import main
 from edgeface.converters import convert, network_metadata
-from edgeface.reference.checkpoint import save_network
+from edgeface.reference.networks.checkpoint import save_network
 from tests.export import exporter, untrained
 
 pytestmark = [
