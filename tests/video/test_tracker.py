@@ -5,7 +5,7 @@ import edgeface
 from edgeface import InvalidInputError, Tracker
 from edgeface.video.geometry import boxes_around
 from edgeface.video.track import MAX_OUTLIERS, IdentityAverage
-from tests.video.conftest import SIZE, Person, Scene, frame_image
+from tests.fakes import SIZE, Person, Scene, frame_image
 
 BOTH_MODES = pytest.mark.parametrize("sfn", [False, True])
 
