@@ -17,8 +17,8 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, Model
-from edgeface.reference.checkpoint import TrainedNetwork, load_network
-from edgeface.reference.equalise import equalised
+from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
+from edgeface.reference.networks.equalise import equalised
 
 MOST_DENSE_BYTES = 1_000_000
 """Up to here a dense mesh is a part of a small network's file, and whoever opens it finds meshes; a

@@ -22,7 +22,7 @@ from edgeface.cli import main
 from edgeface.compare import compare
 from edgeface.converters import convert, network_metadata
 from edgeface.converters.pipeline import carried_face_model
-from edgeface.reference.checkpoint import save_network
+from edgeface.reference.networks.checkpoint import save_network
 from tests.export import exporter, untrained
 
 pytestmark = [

@@ -181,7 +181,7 @@ def test_identity_average_rejects_outliers_until_they_stay(random, face_model):
 
 
 def test_boxes_around_meshes_are_those_the_networks_were_taught(face_model):
-    fit = pytest.importorskip("edgeface.reference.fit")
+    fit = pytest.importorskip("edgeface.reference.geometry.fit")
     faces = Scene("mfn", face_model, []).faces(0, [Person((90, 90))], [Person((90, 90)).box(0)])
     points = faces.vertices(face_model)
     low, high = points[0, :, :2].min(axis=0), points[0, :, :2].max(axis=0)
