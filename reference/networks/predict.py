@@ -15,6 +15,7 @@ from torch import Tensor
 
 from edgeface.faces import Faces
 from edgeface.reference.evaluation.metrics import euler_deg
+from edgeface.reference.geometry.boxes import corners, decode_boxes, pairwise_iou
 from edgeface.reference.geometry.morphable import (
     Decoder,
     MorphableModel,
@@ -22,7 +23,6 @@ from edgeface.reference.geometry.morphable import (
     unit_quaternion,
 )
 from edgeface.reference.networks.checkpoint import TrainedNetwork
-from edgeface.reference.training.losses.faces import corners, decode_boxes, pairwise_iou
 from edgeface.reference.training.views.crops import CROP_SCALE
 
 Array = NDArray[Any]
