@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from edgeface.converters.pipeline import FORMATS, Written, convert, describe
+from edgeface.converters.formats import FORMATS
+from edgeface.converters.metadata import network_metadata
+from edgeface.converters.pipeline import convert
+from edgeface.converters.writing import Written
 
-__all__ = ["FORMATS", "Written", "convert", "describe"]
+__all__ = ["FORMATS", "Written", "convert", "network_metadata"]

@@ -2,84 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import shutil
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgeface.compare import Comparison
+from edgeface.converters.formats import PRECISIONS, Format, find_format
 from edgeface.converters.images import calibration_inputs, read_images
-from edgeface.converters.quiet import silenced
-from edgeface.converters.verify import Image, NetworkBackend, open_written, parity_entry, verify
-from edgeface.errors import (
-    BackendUnavailableError,
-    ConversionError,
-    InvalidInputError,
-    ParityError,
-)
+from edgeface.converters.metadata import file_stem, network_metadata
+from edgeface.converters.verify import Image, NetworkBackend
+from edgeface.converters.writing import Job, Written, write
+from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
-from edgeface.metadata import Metadata
-from edgeface.model import DEMO_PHOTO, Model, load
+from edgeface.model import DEMO_PHOTO, Model
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
-from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.networks.equalise import equalised
-from edgeface.reference.networks.predict import IOU_THRESHOLD, SCORE_THRESHOLD
-from edgeface.reference.training.views.crops import CROP_SCALE
-
-FORMATS = {
-    "onnx": "edgeface.converters.to_onnx",
-    "tflite": "edgeface.converters.to_tflite",
-    "coreml": "edgeface.converters.to_coreml",
-    "pt2": "edgeface.converters.to_pt2",
-}
-"""Name of a format to the module that writes it: `export` once, then `lower`, `describe` and
-`save` for each of its PRECISIONS; those in CALIBRATED need photos. With ANY_SIZE, an MFN's file
-takes inputs of several sizes."""
-PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
 
 MAX_CALIBRATION = 200
 MAX_VERIFICATION = 24
-LATENCY_RUNS = 20
-
-LICENCE = "research use only (trained on 300-W and WIDER FACE)"
-UNSEEN = (
-    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "jawForward", "noseSneerLeft",
-    "noseSneerRight",
-)  # fmt: skip
-"""Expressions that the teacher of the shipped weights never scores above zero."""
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Written:
-    """One file that `convert` wrote.
-
-    Attributes
-    ----------
-    path, format, precision : what it is
-    num_bytes : of the file, or of all files of a package
-    metadata : as it is in the file; ``graph`` and ``parity`` are the report
-    comparison : with the PyTorch network
-    latency_ms : median of the network on one thread here; NaN where it cannot run
-    """
-
-    path: Path
-    format: str
-    precision: str
-    num_bytes: int
-    metadata: Metadata
-    comparison: Comparison
-    latency_ms: float
 
 
 def convert(
@@ -130,98 +73,57 @@ def convert(
     trained = load_network(checkpoint)
     if input_size is not None:
         trained = _at_size(trained, input_size)
-    metadata = describe(trained)
+    metadata = network_metadata(trained)
     images = [] if calibration is None else read_images(calibration, MAX_CALIBRATION)
     calibrating, verifying = split(images)
     inputs, smooth = None, trained
-    if any(precision in module.CALIBRATED for _, module, precision in plan):
+    if any(precision in file_format.calibrated for file_format, precision in plan):
         model = Model(NetworkBackend(trained, metadata))
         inputs = calibration_inputs(model, calibrating)
         smooth = equalised(trained, inputs)
-    folder = Path(out)
     exported: dict[str, Any] = {}
     written: list[Written] = []
-    for number, (name, module, precision) in enumerate(plan, start=1):
-        step = f"[{number}/{len(plan)}] {name} {precision}"
-        if name not in exported:
+    for number, (file_format, precision) in enumerate(plan, start=1):
+        step = f"[{number}/{len(plan)}] {file_format.name} {precision}"
+        if file_format.name not in exported:
             progress(f"{step}: exporting")
-            exported = {name: module.export(smooth, metadata)}  # one format's at a time
+            # one format's at a time
+            exported = {file_format.name: file_format.export(smooth, metadata)}
         progress(f"{step}: converting")
-        model = module.lower(exported[name], precision, inputs)
+        lowered = file_format.lower(exported[file_format.name], precision, inputs)
         stated = replace(
             metadata,
             precision=precision,
-            graph=module.describe(model),
-            any_size=module.ANY_SIZE and metadata.detects,
+            graph=file_format.graph(lowered),
+            any_size=file_format.any_size and metadata.detects,
         )
-        target = folder / (_stem(trained, input_size, precision) + module.SUFFIX)
+        name = file_stem(trained.config, input_size, precision) + file_format.suffix
+        job = Job(file_format, lowered, stated, trained.face_model, trained, Path(out) / name)
         progress(f"{step}: verifying")
-        written.append(_write(module, model, stated, trained, target, verifying, keep, name))
+        written.append(write(job, verifying, keep))
     return written
 
 
 def _plan(
     formats: Sequence[str], precisions: Sequence[str], calibrated: bool
-) -> list[tuple[str, Any, str]]:
-    """Format, its module and precision of every file to write."""
-    for kind, wanted, known in (
-        ("format", formats, FORMATS), ("precision", precisions, PRECISIONS)
-    ):  # fmt: skip
-        for name in wanted:
-            if name not in known:
-                raise InvalidInputError(f"no {kind} {name!r}; known are {', '.join(known)}")
-    plan: list[tuple[str, Any, str]] = []
-    for name in formats:
-        module = _module(name)
-        plan += [(name, module, p) for p in precisions if p in module.PRECISIONS]
+) -> list[tuple[Format, str]]:
+    """Format and precision of every file to write."""
+    for name in precisions:
+        if name not in PRECISIONS:
+            raise InvalidInputError(f"no precision {name!r}; known are {', '.join(PRECISIONS)}")
+    found = [find_format(name) for name in formats]
+    plan = [(f, precision) for f in found for precision in precisions if precision in f.precisions]
     if not plan:
         raise InvalidInputError(
             f"nothing to write: none of {', '.join(formats)} has {', '.join(precisions)}"
         )
-    needing = [f"{name} {p}" for name, module, p in plan if p in module.CALIBRATED]
+    needing = [f"{f.name} {precision}" for f, precision in plan if precision in f.calibrated]
     if needing and not calibrated:
         raise InvalidInputError(
             f"{needing[0]} needs real photos to set its ranges: give a folder as calibration "
             "(--calibration DIR), or leave int8 out"
         )
     return plan
-
-
-def _module(name: str) -> Any:
-    try:
-        with silenced():
-            return importlib.import_module(FORMATS[name])
-    except ImportError as error:
-        raise BackendUnavailableError(
-            f"converting to {name} needs {error.name}: pip install 'edgeface[convert]'"
-        ) from error
-
-
-def describe(trained: TrainedNetwork) -> Metadata:
-    """What a file made from this network shall say of itself."""
-    config = trained.config
-    is_mfn = config.kind == "mfn"
-    return Metadata(
-        kind=config.kind,
-        name=_name(config),
-        input_size=config.input_size,
-        expression_names=trained.face_model.expression_names,
-        face_model_sha256=trained.face_model.sha256,
-        licence=LICENCE,
-        stride=config.stride,
-        anchors=config.anchors,
-        score_threshold=SCORE_THRESHOLD if is_mfn else 0.0,
-        iou_threshold=IOU_THRESHOLD if is_mfn else 0.0,
-        crop_scale=0.0 if is_mfn else CROP_SCALE,
-        unseen_expressions=UNSEEN,
-        training={"epochs": trained.epoch + 1, "recipe": trained.recipe},
-    )
-
-
-def _name(config: NetworkConfig) -> str:
-    if config.kind == "fusion":
-        return "fusion"
-    return f"{config.kind} {'multi-scale' if config.multi_scale else 'single-scale'}"
 
 
 def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
@@ -232,77 +134,8 @@ def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
     return replace(trained, config=replace(trained.config, input_size=input_size))
 
 
-def _stem(trained: TrainedNetwork, input_size: int | None, precision: str) -> str:
-    config = trained.config
-    single = "" if config.multi_scale or config.kind == "fusion" else "-single"
-    size = "" if input_size is None else f"-{input_size}"
-    return config.kind + single + size + ("" if precision == "fp32" else f"-{precision}")
-
-
 def split(images: list[Image]) -> tuple[list[Image], list[Image]]:
     """Four in five for calibration; the others, and the demo photo, for verification."""
     held = images[4::5]
     used = [image for i, image in enumerate(images) if i % 5 != 4]
     return used, [("the demo photo", read_image(DEMO_PHOTO)), *held[:MAX_VERIFICATION]]
-
-
-def _write(
-    module: Any,
-    model: Any,
-    metadata: Metadata,
-    trained: TrainedNetwork,
-    target: Path,
-    images: list[Image],
-    keep: bool,
-    name: str,
-) -> Written:
-    """Save beside the target, verify, state the parity, and only then take the target's name."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=target.parent) as folder:
-            draft = Path(folder) / target.name
-            module.save(model, metadata, trained.face_model, draft)
-            try:
-                comparison = verify(trained, draft, images)
-            except ParityError:
-                if keep:
-                    _move(draft, target)
-                raise
-            latency = _latency_ms(draft)
-            metadata = replace(metadata, parity=parity_entry(comparison, images))
-            final = Path(folder) / f"final-{target.name}"
-            module.save(model, metadata, trained.face_model, final)
-            if open_written(final).metadata != metadata:
-                raise ConversionError(f"{target.name} does not give its metadata back")
-            _move(final, target)
-    except OSError as error:
-        raise ConversionError(f"cannot write {target}: {error}") from error
-    return Written(
-        target, name, metadata.precision, _num_bytes(target), metadata, comparison, latency
-    )
-
-
-def _move(source: Path, target: Path) -> None:
-    if target.is_dir():  # a package is a folder, which no rename overwrites
-        shutil.rmtree(target)
-    os.replace(source, target)
-
-
-def _num_bytes(path: Path) -> int:
-    files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)
-
-
-def _latency_ms(path: Path) -> float:
-    """Median on one thread; NaN for what only the slow executor runs here."""
-    if path.suffix == ".mlpackage" and sys.platform != "darwin":
-        return float("nan")
-    model = load(path, num_threads=1)
-    size = model.metadata.input_size
-    image: NDArray[np.uint8] = np.zeros((1, size, size, 3), np.uint8)
-    times: list[float] = []
-    for _ in range(LATENCY_RUNS):
-        start = time.perf_counter()
-        model.infer(image)
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times[LATENCY_RUNS // 4 :]))

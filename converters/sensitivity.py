@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from edgeface.compare import decibels
 from edgeface.converters import to_onnx
 from edgeface.converters.images import calibration_inputs, read_images
-from edgeface.converters.pipeline import MAX_CALIBRATION, describe, split
+from edgeface.converters.metadata import network_metadata
+from edgeface.converters.pipeline import MAX_CALIBRATION, split
 from edgeface.converters.verify import NetworkBackend
 from edgeface.errors import EdgeFaceError
 from edgeface.model import Model
@@ -47,11 +48,11 @@ def main(argv: list[str] | None = None) -> int:
 def table(checkpoint: Path, photos: Path) -> str:
     """Signal-to-noise ratios of every output in dB, as a table in Markdown."""
     trained = load_network(checkpoint)
-    metadata = describe(trained)
+    metadata = network_metadata(trained)
     model = Model(NetworkBackend(trained, metadata))
     sets = split(read_images(photos, MAX_CALIBRATION))
     calibrating, judging = (calibration_inputs(model, images) for images in sets)
-    rows = dict(sensitivity(to_onnx.export(trained, metadata), calibrating, judging))
+    rows = dict(sensitivity(to_onnx.FORMAT.export(trained, metadata), calibrating, judging))
     whole = rows.pop(ALL)
     names = metadata.output_names
     lines = [f"| layer | {' | '.join(f'{n} dB' for n in names)} |", "|---|" + "---:|" * len(names)]

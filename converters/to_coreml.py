@@ -21,11 +21,6 @@ from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 
-SUFFIX = ".mlpackage"
-PRECISIONS = ("fp32", "fp16", "int8", "palette")
-"""int8 and palettes are of the weights alone; arithmetic is then fp16."""
-CALIBRATED: tuple[str, ...] = ()
-ANY_SIZE = False
 PALETTE_BITS = 6
 
 
@@ -40,61 +35,73 @@ class _FromPlanes(nn.Module):
         return self.network(image.permute(0, 2, 3, 1))
 
 
-def export(trained: TrainedNetwork, metadata: Metadata) -> Any:
-    """The network as a torch program, from which `lower` makes each precision."""
-    size = metadata.input_size
-    with quietly("torch.export"):
-        module = _FromPlanes(trained.network).eval()
-        program = torch.export.export(module, (torch.zeros(1, 3, size, size),))
-        program = program.run_decompositions({})
-    for node in program.graph.nodes:
-        # coremltools needs the stride, which torch leaves out where it is the kernel's size
-        if node.target == torch.ops.aten.max_pool2d.default and len(node.args) == 2:
-            node.args = (*node.args, node.args[1])
-    return program, metadata
+class CoremlFormat:
+    """CoreML's packages; see `edgeface.converters.formats.Format`."""
+
+    name = "coreml"
+    suffix = ".mlpackage"
+    precisions = ("fp32", "fp16", "int8", "palette")
+    """int8 and palettes are of the weights alone; arithmetic is then fp16."""
+    calibrated = ()
+    any_size = False
+
+    def export(self, trained: TrainedNetwork, metadata: Metadata) -> Any:
+        """The network as a torch program, from which `lower` makes each precision."""
+        size = metadata.input_size
+        with quietly("torch.export"):
+            module = _FromPlanes(trained.network).eval()
+            program = torch.export.export(module, (torch.zeros(1, 3, size, size),))
+            program = program.run_decompositions({})
+        for node in program.graph.nodes:
+            # coremltools needs the stride, which torch leaves out where it is the kernel's size
+            if node.target == torch.ops.aten.max_pool2d.default and len(node.args) == 2:
+                node.args = (*node.args, node.args[1])
+        return program, metadata
+
+    def lower(self, exported: Any, precision: str, calibration: NDArray[np.uint8] | None) -> Any:
+        """The model at a precision."""
+        program, metadata = exported
+        shape = (1, 3, metadata.input_size, metadata.input_size)
+        with quietly("coremltools"):
+            model: Any = ct.convert(
+                program,
+                inputs=[ct.ImageType("image", shape, color_layout=ct.colorlayout.RGB)],
+                outputs=[ct.TensorType(name) for name in metadata.output_names],
+                compute_precision=ct.precision.FLOAT32
+                if precision == "fp32"
+                else ct.precision.FLOAT16,
+                minimum_deployment_target=ct.target.iOS16,
+                convert_to="mlprogram",
+            )
+            if precision == "int8":
+                weights = cto.OpLinearQuantizerConfig(mode="linear_symmetric")
+                model = cto.linear_quantize_weights(model, cto.OptimizationConfig(weights))
+            elif precision == "palette":
+                weights = cto.OpPalettizerConfig(mode="kmeans", nbits=PALETTE_BITS)
+                model = cto.palettize_weights(model, cto.OptimizationConfig(weights))
+        return model
+
+    def graph(self, model: Any) -> dict[str, Any]:
+        """Operators and weights, for the metadata."""
+        spec = model.get_spec()
+        program = read_program(spec, spec.specificationVersion, model.weights_dir)
+        operations = list(program.functions["main"].operations)
+        weights: Counter[str] = Counter()
+        for operation in operations:
+            for variable in operation.inputs.values():
+                constant = getattr(variable, "val", None)
+                if isinstance(constant, np.ndarray) and constant.ndim:
+                    weights[operation.name] += constant.nbytes
+        kinds = Counter(o.op_type for o in operations if o.op_type != "const")
+        return summary(kinds, weights)
+
+    def save(self, model: Any, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
+        """Write the package with its metadata."""
+        model.short_description = metadata.name
+        model.license = metadata.licence
+        model.user_defined_metadata.update(to_text(metadata, face_model))
+        with quietly("saving the CoreML package"):
+            model.save(str(path))
 
 
-def lower(exported: Any, precision: str, calibration: NDArray[np.uint8] | None) -> Any:
-    """The model at a precision."""
-    program, metadata = exported
-    shape = (1, 3, metadata.input_size, metadata.input_size)
-    with quietly("coremltools"):
-        model: Any = ct.convert(
-            program,
-            inputs=[ct.ImageType("image", shape, color_layout=ct.colorlayout.RGB)],
-            outputs=[ct.TensorType(name) for name in metadata.output_names],
-            compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
-            minimum_deployment_target=ct.target.iOS16,
-            convert_to="mlprogram",
-        )
-        if precision == "int8":
-            weights = cto.OpLinearQuantizerConfig(mode="linear_symmetric")
-            model = cto.linear_quantize_weights(model, cto.OptimizationConfig(weights))
-        elif precision == "palette":
-            weights = cto.OpPalettizerConfig(mode="kmeans", nbits=PALETTE_BITS)
-            model = cto.palettize_weights(model, cto.OptimizationConfig(weights))
-    return model
-
-
-def describe(model: Any) -> dict[str, Any]:
-    """Operators and weights, for the metadata."""
-    spec = model.get_spec()
-    program = read_program(spec, spec.specificationVersion, model.weights_dir)
-    operations = list(program.functions["main"].operations)
-    weights: Counter[str] = Counter()
-    for operation in operations:
-        for variable in operation.inputs.values():
-            constant = getattr(variable, "val", None)
-            if isinstance(constant, np.ndarray) and constant.ndim:
-                weights[operation.name] += constant.nbytes
-    kinds = Counter(o.op_type for o in operations if o.op_type != "const")
-    return summary(kinds, weights)
-
-
-def save(model: Any, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
-    """Write the package with its metadata."""
-    model.short_description = metadata.name
-    model.license = metadata.licence
-    model.user_defined_metadata.update(to_text(metadata, face_model))
-    with quietly("saving the CoreML package"):
-        model.save(str(path))
+FORMAT = CoremlFormat()

@@ -21,39 +21,87 @@ from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 
-SUFFIX = ".onnx"
-PRECISIONS = ("fp32", "fp16", "w8", "int8")
-CALIBRATED = ("int8",)
-ANY_SIZE = True
 OPSET = 18
 INPUT = "image"
 WEIGHTED = ("Conv", "Gemm")
 
 
-def export(trained: TrainedNetwork, metadata: Metadata) -> onnx.ModelProto:
-    """The network as an ONNX graph of any batch, batch norm folded."""
-    size = metadata.input_size
-    example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    buffer = io.BytesIO()
-    with quietly("the ONNX exporter"):
-        program: Any = torch.onnx.export(
-            trained.network,
-            (example,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=list(metadata.output_names),
-            dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
-            external_data=False,
-            verbose=False,
+class OnnxFormat:
+    """Files of ONNX, opset 18; see `edgeface.converters.formats.Format`."""
+
+    name = "onnx"
+    suffix = ".onnx"
+    precisions = ("fp32", "fp16", "w8", "int8")
+    calibrated = ("int8",)
+    any_size = True
+
+    def export(self, trained: TrainedNetwork, metadata: Metadata) -> onnx.ModelProto:
+        """The network as an ONNX graph of any batch, batch norm folded."""
+        size = metadata.input_size
+        example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+        buffer = io.BytesIO()
+        with quietly("the ONNX exporter"):
+            program: Any = torch.onnx.export(
+                trained.network,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=list(metadata.output_names),
+                dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+                external_data=False,
+                verbose=False,
+            )
+            program.save(buffer)
+        model = onnx.load_from_string(buffer.getvalue())
+        # the exporter's notes on where in the source each node comes from
+        for part in (model.graph, *model.graph.node, *model.graph.value_info):
+            del part.metadata_props[:]
+        _pool_by_operator(model)
+        return model
+
+    def lower(
+        self, exported: onnx.ModelProto, precision: str, calibration: NDArray[np.uint8] | None
+    ) -> onnx.ModelProto:
+        """The graph at a precision."""
+        if precision == "fp16":
+            from onnxruntime.transformers.float16 import convert_float_to_float16
+
+            with quietly("the conversion to fp16"):
+                separate = _without_shared_scales(_copy(exported))
+                halved = convert_float_to_float16(separate, keep_io_types=True)
+            del halved.graph.value_info[:]  # some still say float32
+            return halved
+        if precision == "w8":
+            return _quantize_weights(_copy(exported))
+        if precision == "int8":
+            assert calibration is not None
+            left_out = set(_last_layers(exported))
+            nodes = [n.name for n in exported.graph.node if n.name not in left_out]
+            # the layers left out compute in float32, from weights of int8 like all others
+            return _quantize_weights(quantize(exported, calibration, nodes))
+        return exported
+
+    def graph(self, model: onnx.ModelProto) -> dict[str, Any]:
+        """Operators and weights, for the metadata."""
+        weights = Counter(
+            {i.name: numpy_helper.to_array(i).nbytes for i in model.graph.initializer}
         )
-        program.save(buffer)
-    model = onnx.load_from_string(buffer.getvalue())
-    # the exporter's notes on where in the source each node comes from
-    for part in (model.graph, *model.graph.node, *model.graph.value_info):
-        del part.metadata_props[:]
-    _pool_by_operator(model)
-    return model
+        return summary(Counter(n.op_type for n in model.graph.node), weights)
+
+    def save(
+        self, model: onnx.ModelProto, metadata: Metadata, face_model: FaceModel, path: Path
+    ) -> None:
+        """Write the file with its metadata."""
+        model = _copy(model)
+        if metadata.any_size:
+            _free_size(model)
+        onnx.helper.set_model_props(model, to_text(metadata, face_model))
+        onnx.checker.check_model(model, full_check=True)
+        path.write_bytes(model.SerializeToString())
+
+
+FORMAT = OnnxFormat()
 
 
 def _pool_by_operator(model: onnx.ModelProto) -> None:
@@ -73,44 +121,6 @@ def _pool_by_operator(model: onnx.ModelProto) -> None:
     unused = [i for i in model.graph.initializer if i.name not in used]
     for initializer in unused:
         model.graph.initializer.remove(initializer)
-
-
-def lower(
-    exported: onnx.ModelProto, precision: str, calibration: NDArray[np.uint8] | None
-) -> onnx.ModelProto:
-    """The graph at a precision."""
-    if precision == "fp16":
-        from onnxruntime.transformers.float16 import convert_float_to_float16
-
-        with quietly("the conversion to fp16"):
-            separate = _without_shared_scales(_copy(exported))
-            halved = convert_float_to_float16(separate, keep_io_types=True)
-        del halved.graph.value_info[:]  # some still say float32
-        return halved
-    if precision == "w8":
-        return _quantize_weights(_copy(exported))
-    if precision == "int8":
-        assert calibration is not None
-        left_out = set(_last_layers(exported))
-        nodes = [n.name for n in exported.graph.node if n.name not in left_out]
-        return _quantize_weights(quantize(exported, calibration, nodes))  # of the layers left out
-    return exported
-
-
-def describe(model: onnx.ModelProto) -> dict[str, Any]:
-    """Operators and weights, for the metadata."""
-    weights = Counter({i.name: numpy_helper.to_array(i).nbytes for i in model.graph.initializer})
-    return summary(Counter(n.op_type for n in model.graph.node), weights)
-
-
-def save(model: onnx.ModelProto, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
-    """Write the file with its metadata."""
-    model = _copy(model)
-    if metadata.any_size:
-        _free_size(model)
-    onnx.helper.set_model_props(model, to_text(metadata, face_model))
-    onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString())
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.export import ExportedProgram
 
 from edgeface.backends.contents import to_text
 from edgeface.backends.pt2_archive import PROGRAM, SAMPLE_INPUTS
@@ -21,44 +22,54 @@ from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 
-SUFFIX = ".pt2"
-PRECISIONS = ("fp32",)
-CALIBRATED: tuple[str, ...] = ()
-ANY_SIZE = False
+
+class Pt2Format:
+    """Programs of `torch.export`; see `edgeface.converters.formats.Format`."""
+
+    name = "pt2"
+    suffix = ".pt2"
+    precisions = ("fp32",)
+    calibrated = ()
+    any_size = False
+
+    def export(self, trained: TrainedNetwork, metadata: Metadata) -> ExportedProgram:
+        """The network as a torch program of any batch."""
+        size = metadata.input_size
+        example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+        batch = {"image": {0: torch.export.Dim("batch")}}
+        with quietly("torch.export"):
+            return torch.export.export(trained.network, (example,), dynamic_shapes=batch)
+
+    def lower(
+        self, exported: ExportedProgram, precision: str, calibration: NDArray[np.uint8] | None
+    ) -> ExportedProgram:
+        """The program as it is."""
+        return exported
+
+    def graph(self, model: ExportedProgram) -> dict[str, Any]:
+        """Operators and weights, for the metadata."""
+        kinds = Counter(
+            str(node.target).split(".")[1]
+            for node in model.graph.nodes
+            if node.op == "call_function"
+        )
+        weights = Counter({n: t.numel() * t.element_size() for n, t in model.state_dict.items()})
+        return summary(kinds, weights)
+
+    def save(
+        self, model: ExportedProgram, metadata: Metadata, face_model: FaceModel, path: Path
+    ) -> None:
+        """Write the program with its metadata, and without any pickle."""
+        buffer = io.BytesIO()
+        with quietly("torch.export.save"):
+            torch.export.save(model, buffer, extra_files=to_text(metadata, face_model))
+        with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w") as target:
+            for entry in source.infolist():
+                name = entry.filename.partition("/")[2]
+                target.writestr(f"{metadata.kind}/{name}", _plain(name, source.read(entry)))
 
 
-def export(trained: TrainedNetwork, metadata: Metadata) -> Any:
-    """The network as a torch program of any batch."""
-    size = metadata.input_size
-    example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    batch = {"image": {0: torch.export.Dim("batch")}}
-    with quietly("torch.export"):
-        return torch.export.export(trained.network, (example,), dynamic_shapes=batch)
-
-
-def lower(exported: Any, precision: str, calibration: NDArray[np.uint8] | None) -> Any:
-    """The program as it is."""
-    return exported
-
-
-def describe(program: Any) -> dict[str, Any]:
-    """Operators and weights, for the metadata."""
-    kinds = Counter(
-        str(node.target).split(".")[1] for node in program.graph.nodes if node.op == "call_function"
-    )
-    weights = Counter({n: t.numel() * t.element_size() for n, t in program.state_dict.items()})
-    return summary(kinds, weights)
-
-
-def save(program: Any, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
-    """Write the program with its metadata, and without any pickle."""
-    buffer = io.BytesIO()
-    with quietly("torch.export.save"):
-        torch.export.save(program, buffer, extra_files=to_text(metadata, face_model))
-    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w") as target:
-        for entry in source.infolist():
-            name = entry.filename.partition("/")[2]
-            target.writestr(f"{metadata.kind}/{name}", _plain(name, source.read(entry)))
+FORMAT = Pt2Format()
 
 
 def _plain(name: str, content: bytes) -> bytes:

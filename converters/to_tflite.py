@@ -26,11 +26,6 @@ from edgeface.face_model import FaceModel
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 
-SUFFIX = ".tflite"
-PRECISIONS = ("fp32", "fp16", "w8", "int8")
-"""fp16 and w8 are of the weights; a CPU computes with float32, a GPU delegate as it likes."""
-CALIBRATED = ("int8",)
-ANY_SIZE = False
 INPUT = "image"
 SIGNATURE = "serving_default"
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -40,83 +35,97 @@ ALL = qtyping.TFLOperationName.ALL_SUPPORTED
 _SCOPE = re.compile(r"[\w.]+\.[A-Z][A-Za-z0-9]*_(\w+)")  # "torch.nn.modules.conv.Conv2d_reduce"
 
 
-def export(trained: TrainedNetwork, metadata: Metadata) -> bytes:
-    """The network as a TFLite file of batch 1, channels last, batch norm folded."""
-    size = metadata.input_size
-    example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-    with quietly("litert-torch"), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        network = with_row_slices(trained.network)
-        litert_torch.convert(network, (example,)).export(str(path))
-        return path.read_bytes()
+class TfliteFormat:
+    """Files of LiteRT; see `edgeface.converters.formats.Format`."""
+
+    name = "tflite"
+    suffix = ".tflite"
+    precisions = ("fp32", "fp16", "w8", "int8")
+    """fp16 and w8 are of the weights; a CPU computes with float32, a GPU delegate as it likes."""
+    calibrated = ("int8",)
+    any_size = False
+
+    def export(self, trained: TrainedNetwork, metadata: Metadata) -> bytes:
+        """The network as a TFLite file of batch 1, channels last, batch norm folded."""
+        size = metadata.input_size
+        example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
+        with quietly("litert-torch"), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.tflite"
+            network = with_row_slices(trained.network)
+            litert_torch.convert(network, (example,)).export(str(path))
+            return path.read_bytes()
+
+    def lower(
+        self, exported: bytes, precision: str, calibration: NDArray[np.uint8] | None
+    ) -> bytes:
+        """The file at a precision."""
+        if precision == "fp32":
+            return exported
+        quantizer = Quantizer(bytearray(exported))
+        ranges = None
+        with quietly("ai-edge-quantizer"):
+            if precision == "fp16":
+                half = qtyping.TensorQuantizationConfig(
+                    num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+                )
+                config = qtyping.OpQuantizationConfig(
+                    weight_tensor_config=half,
+                    compute_precision=qtyping.ComputePrecision.FLOAT,
+                    explicit_dequantize=True,
+                )
+                quantizer.update_quantization_recipe(".*", ALL, config, AlgorithmName.FLOAT_CASTING)
+            elif precision == "w8":
+                quantizer.add_weight_only_config(".*", ALL, num_bits=8)
+            else:
+                assert calibration is not None
+                quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
+                # these compute with float32 (docs/converters.md says why)
+                quantizer.add_weight_only_config(_last_layers(exported), ALL, num_bits=8)
+                quantizer.update_quantization_recipe(
+                    ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
+                )
+                ranges = _ranges(exported, quantizer, calibration)
+            result: Any = quantizer.quantize(ranges)
+            return bytes(result.quantized_model)
+
+    def graph(self, content: bytes) -> dict[str, Any]:
+        """Operators and weights, for the metadata."""
+        model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+        kinds: Counter[str] = Counter()
+        weights: Counter[str] = Counter()
+        graph = model.subgraphs[0]
+        for operator in graph.operators:
+            kinds[str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))] += 1
+            for index in operator.inputs:
+                tensor = graph.tensors[index]
+                data = model.buffers[tensor.buffer].data if index >= 0 else None
+                if data is not None:
+                    weights[_layer(tensor.name.decode())] += len(data)
+        return summary(kinds, weights)
+
+    def save(self, content: bytes, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
+        """Write the file with its metadata, its tensors named as the metadata says."""
+        model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+        graph, signature = model.subgraphs[0], model.signatureDefs[0]
+        names = (INPUT, *metadata.output_names)
+        for tensor in graph.tensors:  # the long names of Python classes are a tenth of an int8 file
+            tensor.name = _layer(tensor.name.decode()).encode()
+        # litert-torch numbers a signature's entries in the order of the network's
+        for entry, name in zip([*signature.inputs, *signature.outputs], names, strict=True):
+            graph.tensors[entry.tensorIndex].name = name.encode()
+            entry.name = name.encode()
+        schema: Any = flatbuffer_utils.schema_fb
+        blobs = {KEY: metadata.to_json().encode(), FACE_MODEL_KEY: face_model.to_bytes()}
+        for key, blob in blobs.items():
+            buffer, entry = schema.BufferT(), schema.MetadataT()
+            buffer.data = np.frombuffer(blob, np.uint8)
+            entry.name, entry.buffer = key.encode(), len(model.buffers)
+            model.buffers.append(buffer)
+            model.metadata = [*(model.metadata or []), entry]
+        path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
 
 
-def lower(exported: bytes, precision: str, calibration: NDArray[np.uint8] | None) -> bytes:
-    """The file at a precision."""
-    if precision == "fp32":
-        return exported
-    quantizer = Quantizer(bytearray(exported))
-    ranges = None
-    with quietly("ai-edge-quantizer"):
-        if precision == "fp16":
-            half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
-            config = qtyping.OpQuantizationConfig(
-                weight_tensor_config=half,
-                compute_precision=qtyping.ComputePrecision.FLOAT,
-                explicit_dequantize=True,
-            )
-            quantizer.update_quantization_recipe(".*", ALL, config, AlgorithmName.FLOAT_CASTING)
-        elif precision == "w8":
-            quantizer.add_weight_only_config(".*", ALL, num_bits=8)
-        else:
-            assert calibration is not None
-            quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
-            # these compute with float32 (docs/converters.md says why)
-            quantizer.add_weight_only_config(_last_layers(exported), ALL, num_bits=8)
-            quantizer.update_quantization_recipe(
-                ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
-            )
-            ranges = _ranges(exported, quantizer, calibration)
-        result: Any = quantizer.quantize(ranges)
-        return bytes(result.quantized_model)
-
-
-def describe(content: bytes) -> dict[str, Any]:
-    """Operators and weights, for the metadata."""
-    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    kinds: Counter[str] = Counter()
-    weights: Counter[str] = Counter()
-    graph = model.subgraphs[0]
-    for operator in graph.operators:
-        kinds[str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))] += 1
-        for index in operator.inputs:
-            tensor = graph.tensors[index]
-            data = model.buffers[tensor.buffer].data if index >= 0 else None
-            if data is not None:
-                weights[_layer(tensor.name.decode())] += len(data)
-    return summary(kinds, weights)
-
-
-def save(content: bytes, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
-    """Write the file with its metadata, its tensors named as the metadata says."""
-    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    graph, signature = model.subgraphs[0], model.signatureDefs[0]
-    names = (INPUT, *metadata.output_names)
-    for tensor in graph.tensors:  # the long names of Python classes are a tenth of an int8 file
-        tensor.name = _layer(tensor.name.decode()).encode()
-    # litert-torch numbers a signature's entries in the order of the network's
-    for entry, name in zip([*signature.inputs, *signature.outputs], names, strict=True):
-        graph.tensors[entry.tensorIndex].name = name.encode()
-        entry.name = name.encode()
-    schema: Any = flatbuffer_utils.schema_fb
-    blobs = {KEY: metadata.to_json().encode(), FACE_MODEL_KEY: face_model.to_bytes()}
-    for key, blob in blobs.items():
-        buffer, entry = schema.BufferT(), schema.MetadataT()
-        buffer.data = np.frombuffer(blob, np.uint8)
-        entry.name, entry.buffer = key.encode(), len(model.buffers)
-        model.buffers.append(buffer)
-        model.metadata = [*(model.metadata or []), entry]
-    path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+FORMAT = TfliteFormat()
 
 
 def _last_layers(content: bytes) -> str:

@@ -20,18 +20,24 @@ The coordinate frames of the whole project:
 from __future__ import annotations
 
 import os
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from edgeface import kernels
-from edgeface.errors import InvalidInputError
+from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.image_files import format_of, open_picture
 from edgeface.metadata import PAD_VALUE
+from edgeface.pictures import Picture
 
+MAX_FILE_BYTES = 1 << 29
+"""Of an image file: 512 MiB."""
+HEAD_BYTES = 64
+"""What tells the formats apart; of a file of another kind nothing more is read."""
 MARGIN = 8
 """Pixels kept around a crop, which its interpolation may reach for."""
 
@@ -64,45 +70,50 @@ def read_image(image: ImageLike) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    image : uint8 array (H, W, 3) RGB, (H, W) or (H, W, 1) grey, or (H, W, 4) RGBA whose alpha is
-        dropped; a PIL image; or a path. The EXIF orientation of the latter two is respected.
+    image : uint8 array (H, W, 3) RGB, (H, W) or (H, W, 1) grey, or (H, W, 4) RGBA; a PIL image; or
+        the path of a JPEG, PNG, WebP, GIF, BMP, TIFF, PNM, JPEG 2000, AVIF or, with the extra
+        ``heif``, HEIC file, whatever its name. The EXIF orientation of the latter two is
+        respected.
 
     Returns
     -------
     uint8, shape (H, W, 3), RGB; a view of the argument where it already was that
+        Alpha is dropped. Of 16 bits a channel the higher 8 are taken. Colours are converted to
+        sRGB by the profile inside the image, if it has one. Of an animation it is the first frame,
+        of a PIL image the current one.
 
     Raises
     ------
     InvalidInputError
-        If it is empty, of another dtype or shape, or if the file is absent or no readable image.
+        If it is empty, of another dtype, shape or mode, if it has more than `MAX_PIXELS` of
+        `edgeface.pictures`, or if the file is absent, no readable image, damaged or truncated.
+    BackendUnavailableError
+        If the file needs an extra that is not installed; the message names it.
     """
     if isinstance(image, np.ndarray):
         return _read_array(image)
     if isinstance(image, Image.Image):
-        return _read_pil(image, "the PIL image")
+        return _decoded(lambda: Picture(image), "the PIL image")
     if isinstance(cast(object, image), (str, os.PathLike)):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(image) as opened:
-                    return _read_pil(opened, str(image))
-        except FileNotFoundError as error:
-            raise InvalidInputError(f"no such image: {image}") from error
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise InvalidInputError(f"{image} is too large: {error}") from error
-        except (OSError, ValueError, SyntaxError) as error:
-            raise InvalidInputError(f"{image} is no readable image: {error}") from error
+        data = _read_file(image)
+        return _decoded(lambda: open_picture(data), str(image))
     raise InvalidInputError(
         f"expected a uint8 array, a PIL image or a path, got {type(image).__name__}"
     )
 
 
 def _read_array(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if isinstance(array, np.ma.MaskedArray):
+        raise InvalidInputError(
+            "a masked array does not say what its hidden pixels look like: fill them first, "
+            "image.filled(127)"
+        )
     if array.dtype != np.uint8:
         raise InvalidInputError(
             f"expected uint8 pixels in 0..255, got {array.dtype}; convert floats in [0, 1] with "
             "(image * 255).round().astype('uint8')"
         )
+    array = np.asarray(array)  # of a subclass, the array itself
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
@@ -114,16 +125,30 @@ def _read_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     return array[:, :, :3]
 
 
-def _read_pil(picture: Image.Image, source: str) -> NDArray[np.uint8]:
+def _read_file(path: str | os.PathLike[str]) -> bytes:
+    """The whole of a file; of one that is no image, which may have no end, the first bytes."""
     try:
-        upright = ImageOps.exif_transpose(picture)
-        if upright.mode.startswith("I;16"):
-            # 16-bit grey: PIL would clip it at 255 instead of scaling
-            return _read_array((np.asarray(upright) >> 8).astype(np.uint8))
-        return _read_array(np.asarray(upright.convert("RGB")))
-    except (OSError, ValueError, SyntaxError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+            data = head + file.read(MAX_FILE_BYTES) if format_of(head) else head
+    except FileNotFoundError as error:
+        raise InvalidInputError(f"no such image: {path}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InvalidInputError(f"{path} is no readable image: {error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise InvalidInputError(f"{path} is too large: more than {MAX_FILE_BYTES >> 20} MiB")
+    return data
+
+
+def _decoded(opened: Callable[[], Picture], source: str) -> NDArray[np.uint8]:
+    """The pixels of a picture; every failure of a decoder is an error of ours."""
+    try:
+        return opened().to_array()
+    except BackendUnavailableError as error:
+        raise BackendUnavailableError(f"{source}: {error}") from error
+    except MemoryError as error:
+        raise InvalidInputError(f"{source} does not fit into memory: {error}") from error
+    except Exception as error:  # decoders raise what they like
         raise InvalidInputError(f"{source} is no readable image: {error}") from error
 
 

@@ -56,14 +56,14 @@ def sfn(face_model):
 @pytest.fixture(scope="session")
 def exported(sfn):
     """That network as exported to a format by name, each made once."""
-    from edgeface.converters import describe
+    from edgeface.converters import network_metadata
     from tests.export import exporter
 
     done = {}
 
     def get(name):
         if name not in done:
-            done[name] = exporter(name).export(sfn, describe(sfn))
+            done[name] = exporter(name).export(sfn, network_metadata(sfn))
         return done[name]
 
     return get

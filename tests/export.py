@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import edgeface
-from edgeface.converters.pipeline import _module, describe
+from edgeface.converters import network_metadata
+from edgeface.converters.formats import find_format
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.networks import FusionNetwork, build_network
 from edgeface.reference.networks.checkpoint import TrainedNetwork
@@ -54,19 +55,19 @@ def last_layers(network):
 
 
 def exporter(name):
-    """A format's module; skips where its libraries are not installed."""
+    """A format; skips where its libraries are not installed."""
     try:
-        return _module(name)
+        return find_format(name)
     except edgeface.BackendUnavailableError as error:
         pytest.skip(str(error))
 
 
 def write(format_name, trained, path, exported=None):
     """One fp32 file of a network, unverified; ``exported`` spares exporting it anew."""
-    module = exporter(format_name)
-    metadata = describe(trained)
-    model = module.lower(exported or module.export(trained, metadata), "fp32", None)
-    any_size = module.ANY_SIZE and metadata.detects
-    stated = replace(metadata, graph=module.describe(model), any_size=any_size)
-    module.save(model, stated, trained.face_model, path)
+    target = exporter(format_name)
+    metadata = network_metadata(trained)
+    model = target.lower(exported or target.export(trained, metadata), "fp32", None)
+    any_size = target.any_size and metadata.detects
+    stated = replace(metadata, graph=target.graph(model), any_size=any_size)
+    target.save(model, stated, trained.face_model, path)
     return path

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -21,22 +20,22 @@ from edgeface.bench.planted import PlantedBackend, plant_faces, spread_boxes
 from edgeface.bench.system import energy_joules, peak_memory_mb, resident_mb
 from edgeface.image import letterbox, read_image
 from edgeface.model import Model
+from edgeface.timing import WALL, WARM_UP, stopwatch, time_for
 
-WARM_UP = 3
 BUDGET_S = 1.0
 """Time for each stage and number of faces."""
-MAX_ROUNDS = 300
 MAX_BUCKETS = 60
 
 
 def measure(settings: dict[str, Any]) -> dict[str, Any]:
     """The record of one model file, number of threads and choice of kernels."""
     path = Path(settings["model"])
-    start = time.perf_counter()
-    backend = open_backend(path, settings["threads"])
-    planted = PlantedBackend(backend)
-    model = Model(cast(Backend, planted), settings["kernels"])
-    load_ms = 1e3 * (time.perf_counter() - start)
+
+    def open_planted() -> tuple[PlantedBackend, Model]:
+        planted = PlantedBackend(open_backend(path, settings["threads"]))
+        return planted, Model(cast(Backend, planted), settings["kernels"])
+
+    (planted, model), load_ms = stopwatch(open_planted)
     images = [read_image(name) for name in settings["images"]]
     runs = [_run(model, planted, images, count, settings) for count in settings["faces"]]
     record: dict[str, Any] = {
@@ -131,39 +130,26 @@ def _stages(
 
 
 def timed(function: Callable[[int], Any], budget_s: float) -> dict[str, Any]:
-    """Median and quartiles of a function's time.
-
-    ``waited`` is the share of it in which the process had no processor, because others held
-    them: above a few per cent, the times are not to be trusted.
-    """
-    for i in range(WARM_UP):
-        function(i)
-    times: list[float] = []
-    begin, worked = time.perf_counter(), time.process_time()
-    end = begin + budget_s
-    while len(times) < MAX_ROUNDS and (len(times) < 5 or time.perf_counter() < end):
-        start = time.perf_counter()
-        function(len(times))
-        times.append(time.perf_counter() - start)
-    worked = time.process_time() - worked
-    low, median, high = 1e3 * np.percentile(times, [25, 50, 75])
+    """The record of a function's time."""
+    timing = time_for(function, budget_s)
+    low, median, high = timing.quartiles_ms
     return {
-        "median_ms": float(median),
-        "q25_ms": float(low),
-        "q75_ms": float(high),
-        "rounds": len(times),
-        "waited": max(0.0, 1.0 - worked / (time.perf_counter() - begin)),
+        "median_ms": median,
+        "q25_ms": low,
+        "q75_ms": high,
+        "rounds": timing.rounds,
+        "waited": timing.waited,
     }
 
 
 def sustained(model: Model, images: list[NDArray[np.uint8]], minutes: float) -> dict[str, Any]:
     """Runs without a pause: medians over time, and the last tenth over the first."""
-    end = time.perf_counter() + 60 * minutes
+    end = WALL() + 60 * minutes
     times: list[float] = []
     start = energy_joules()
-    while (now := time.perf_counter()) < end or not times:
-        model.run(images[len(times) % len(images)])
-        times.append(1e3 * (time.perf_counter() - now))
+    while WALL() < end or not times:
+        image = images[len(times) % len(images)]
+        times.append(stopwatch(lambda image=image: model.run(image))[1])
     spent = energy_joules()
     buckets = np.array_split(np.array(times), min(MAX_BUCKETS, len(times)))
     medians = [float(np.median(bucket)) for bucket in buckets]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeface.bench.system import describe_system
+from edgeface.bench.system import system_record
 from edgeface.errors import InvalidInputError
 from edgeface.kernels import numba_installed
 from edgeface.model import ASSETS, BUNDLED, DEMO_PHOTO
+from edgeface.timing import time_call
 
 SCHEMA_VERSION = 1
 COLD_STARTS = 3
@@ -70,24 +69,19 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
         record = json.loads(_python("-m", "edgeface.bench.measure", json.dumps(request)))
         record["cold_start"] = cold_start(path, threads, kernels, images[0])
         results.append(record)
-    return {"schema_version": SCHEMA_VERSION, "system": describe_system(), "results": results}
+    return {"schema_version": SCHEMA_VERSION, "system": system_record(), "results": results}
 
 
 def cold_start(path: Path, threads: int, kernels: str, image: Path) -> dict[str, Any]:
     """Process start to first faces, file cache and kernel cache warm; and its peak memory."""
-    times: list[float] = []
-    peak = "null"
-    for i in range(1 + COLD_STARTS):
-        start = time.perf_counter()
-        peak = _python("-c", FIRST_FACES, str(path), str(threads), kernels, str(image))
-        if i > 0:
-            times.append(time.perf_counter() - start)
-    memory = None if peak.strip() == "None" else float(peak)
+    command = ("-c", FIRST_FACES, str(path), str(threads), kernels, str(image))
+    peak = _python(*command)
+    timing = time_call(lambda: _python(*command), COLD_STARTS, warm_up=0)
     return {
-        "median_s": statistics.median(times),
-        "min_s": min(times),
-        "max_s": max(times),
-        "peak_memory_mb": memory,
+        "median_s": timing.median_ms / 1e3,
+        "min_s": timing.fastest_ms / 1e3,
+        "max_s": timing.slowest_ms / 1e3,
+        "peak_memory_mb": None if peak.strip() == "None" else float(peak),
     }
 
 

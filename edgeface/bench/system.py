@@ -18,7 +18,7 @@ GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
-def describe_system() -> dict[str, Any]:
+def system_record() -> dict[str, Any]:
     """Everything that a reader needs to repeat a measurement; None where it can't be told."""
     return {
         "os": platform.platform(),

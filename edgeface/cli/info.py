@@ -6,20 +6,21 @@ import argparse
 from typing import Any
 
 from edgeface.backends import backends
+from edgeface.cli.options import MODEL_NAMES
 from edgeface.metadata import Metadata
 from edgeface.model import load
 
 
-def add_parser(commands: Any) -> None:
-    """Declare the command's arguments: model file."""
-    parser: argparse.ArgumentParser = commands.add_parser("info", help="describe a model file")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the model file."""
     parser.add_argument(
         "model",
         nargs="?",
-        help="mfn, sfn, fusion or a file; without it: the backends here",
+        help=f"{MODEL_NAMES}; without one, the backends are listed that are installed here",
     )
-    parser.add_argument("--json", action="store_true", help="print the metadata as it is stored")
-    parser.set_defaults(execute=execute)
+    parser.add_argument(
+        "--json", action="store_true", help="print the metadata as it is stored in the file"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -49,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
         f"{model.face_model.info.get('name', 'unnamed')}, {model.face_model.mean.shape[0]} "
         f"vertices, sha256 {metadata.face_model_sha256[:12]}"
     )
-    rows["kernels"] = model.engine.describe()
+    rows["kernels"] = model.engine.explain()
     rows["never taught"] = ", ".join(metadata.unseen_expressions) or "nothing"
     rows["licence"] = metadata.licence
     rows["precision"] = metadata.precision

@@ -28,6 +28,7 @@ class DemoClip:
     live = has_sound = False
     fps: float | None = FPS
     start_s = 0.0
+    primaries = transfer = 0
     source = "demo"
 
     def __init__(self, num_frames: int = NUM_FRAMES) -> None:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import os
-import sys
-from collections.abc import Iterator
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.errors import InvalidInputError
+from edgeface.video.channel import Channel, feed
+from edgeface.video.clock import FORWARDS_FILE_S, FORWARDS_S, Clock
+from edgeface.video.picture import shown, told_colours
+from edgeface.video.source import (
+    GRACE_S,
+    READ_TIMEOUT_S,
+    Address,
+    address_of,
+    hint,
+    import_av,
+    is_live,
+    open_container,
+)
 
 DEFAULT_FPS = 30.0
 """For sources that do not say when their frames are shown."""
-
-CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:none"),
-           "win32": ("dshow", "video={}")}  # fmt: skip
-"""Platform to FFmpeg's capture format and the name of a camera there."""
+MAX_FPS = 1000.0
+"""A rate above this is a time base that was taken for one."""
+SLACK_S = 0.5
+"""By which a file may end before the length that it states."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +45,7 @@ class Frame:
     ----------
     index : from 0
     time_s : since the first frame; strictly rising
-    image : uint8, shape (H, W, 3), RGB, upright
+    image : uint8, shape (H, W, 3), RGB, upright, of square pixels
     """
 
     index: int
@@ -40,23 +53,13 @@ class Frame:
     image: NDArray[np.uint8]
 
 
-def import_av() -> Any:
-    """PyAV, or the error that names the remedy."""
-    try:
-        return importlib.import_module("av")
-    except ImportError as error:
-        raise BackendUnavailableError(
-            "reading and writing video needs PyAV: pip install 'edgeface[video]'"
-        ) from error
-
-
-def open_video(source: str | os.PathLike[str]) -> VideoReader:
+def open_video(source: str | os.PathLike[str] | int) -> VideoReader:
     """Open a video.
 
     Parameters
     ----------
-    source : a file, an address (``rtsp://...``), or a camera: "camera" or "camera:1" (on Windows
-        "camera:NAME")
+    source : a file; an address (``rtsp://...``); a camera: "camera", "camera:1" or its number (on
+        Windows "camera:NAME"); or "-", what is piped in
 
     Returns
     -------
@@ -66,45 +69,41 @@ def open_video(source: str | os.PathLike[str]) -> VideoReader:
     Raises
     ------
     InvalidInputError
-        If it is absent, empty, damaged, or has no pictures.
+        If it is absent, empty, damaged, has no pictures, or says nothing for
+        `edgeface.video.source.OPEN_TIMEOUT_S`.
     BackendUnavailableError
         If PyAV is not installed.
     """
-    av = import_av()
-    name = os.fspath(source)
-    camera = name == "camera" or name.startswith("camera:")
-    live = camera or "://" in name
-    if not live:
-        _check_file(Path(name))
+    import_av()
+    address = address_of(source)
+    container = open_container(address)
     try:
-        container = _open_camera(av, name) if camera else av.open(name)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise InvalidInputError(
-            f"cannot open {name}: {error}"
-            + ("" if live else "; it is no video, or was cut off before its index was written")
-        ) from error
-    if not container.streams.video:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        return VideoReader(container, address.name, is_live(address, container), address)
+    except InvalidInputError:
         container.close()
+        raise
+
+
+def _film(container: Any, name: str) -> Any:
+    """The stream of pictures that is meant to be watched, not a cover.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none, or none that can be decoded.
+    """
+    disposition = import_av().stream.Disposition.attached_pic
+    films = [s for s in container.streams.video if not s.disposition & disposition]
+    if not films:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        if container.streams.video:
+            kinds = "a cover" + (" and audio" if container.streams.audio else "")
         raise InvalidInputError(f"{name} has no pictures, only {kinds}")
-    return VideoReader(container, name, live)
-
-
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise InvalidInputError(f"no such video: {path}")
-    if not path.is_file():
-        raise InvalidInputError(f"{path} is no file")
-    if path.stat().st_size == 0:
-        raise InvalidInputError(f"{path} is empty")
-
-
-def _open_camera(av: Any, name: str) -> Any:
-    number = name.partition(":")[2] or "0"
-    known = CAMERAS.get(sys.platform)
-    if known is None:
-        raise InvalidInputError(f"no camera is known on {sys.platform}; give an address instead")
-    return av.open(known[1].format(number), format=known[0])
+    readable = [s for s in films if s.codec_context is not None]
+    if not readable:
+        raise InvalidInputError(f"{name} holds pictures in a code that FFmpeg cannot read here")
+    best = container.streams.best("video")
+    return best if best in readable else readable[0]
 
 
 class VideoReader:
@@ -112,21 +111,42 @@ class VideoReader:
 
     Attributes
     ----------
-    source : as it was named; live : whether frames come in their own time
+    source : as it was named; live : whether it has no end, so that frames come in their own time
     fps : average, None where the source does not say; num_frames : 0 where unknown
     start_s : time of the first frame on the source's own clock, known after it was read
+    address : where it can be opened again; None where it cannot
+    primaries, transfer : of the last frame's colours, by the numbers of ISO/IEC 23091-2; 0 where
+        untold
     """
 
-    def __init__(self, container: Any, source: str, live: bool) -> None:
+    def __init__(
+        self, container: Any, source: str, live: bool, address: Address | None = None
+    ) -> None:
         self._container = container
-        self._stream = container.streams.video[0]
+        self._stream = _film(container, source)
         self._stream.thread_type = "AUTO"
         self.source, self.live = source, live
-        rate: Fraction | None = self._stream.average_rate
-        self.fps = float(rate) if rate else None
-        self.num_frames: int = 0 if live else self._stream.frames
-        self.has_sound = bool(container.streams.audio) and not live
-        self.start_s = 0.0
+        self.address = None if address is None or address.kind == "pipe" else address
+        rate = float(self._stream.average_rate or 0)
+        self.fps = rate if 0 < rate <= MAX_FPS else None
+        self._num_packets, self.num_frames = (0, 0) if live else _lengths(self._stream)
+        self.has_sound = bool(container.streams.audio) and not live and self.address is not None
+        self.clock = Clock(1 / (self.fps or DEFAULT_FPS), self.forwards_s)
+        self.primaries = self.transfer = 0
+        self._use = threading.Lock()
+        self._closed = False
+
+    @property
+    def forwards_s(self) -> float:
+        """How far the source's clock may go ahead at once without having jumped."""
+        flags = import_av().format.Flags
+        joined = bool(self._container.format.flags & flags.ts_discont.value)
+        return FORWARDS_S if self.live or joined else FORWARDS_FILE_S
+
+    @property
+    def start_s(self) -> float:
+        """Time of the first frame on the source's own clock, 0 before it was read."""
+        return self.clock.origin_s or 0.0
 
     def __enter__(self) -> VideoReader:
         return self
@@ -135,8 +155,11 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Release the file or camera."""
-        self._container.close()
+        """Release the file or camera; a thread that waits for its next frame does so instead."""
+        self._closed = True
+        if self._use.acquire(blocking=False):
+            self._container.close()
+            self._use.release()
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames.
@@ -144,41 +167,138 @@ class VideoReader:
         Raises
         ------
         InvalidInputError
-            After the last good frame, if the file is damaged or ends early, or a camera is gone.
+            After the last good frame, if the file is damaged or ends early, or a camera is gone or
+            silent for `edgeface.video.source.READ_TIMEOUT_S`.
         """
+        frames = self._frames()
+        return _watched(frames, self.source) if self.live else frames
+
+    def _frames(self) -> Iterator[Frame]:
+        count, shown_s, came_s = 0, 0.0, time.monotonic()
+        state = _Reading()
+        for picture in self._pictures(state):
+            waited_s = time.monotonic() - came_s if self.live else 0.0
+            came_s = time.monotonic()
+            shown_s = self.clock(picture.time, waited_s)
+            state.ends_s = shown_s + float((picture.duration or 0) * self._stream.time_base)
+            self.primaries, self.transfer = told_colours(picture)
+            yield Frame(count, shown_s, shown(picture, self._stream.sample_aspect_ratio))
+            count += 1
+        if not self._closed:
+            self._check_end(state, count)
+
+    def _pictures(self, state: _Reading) -> Iterator[Any]:
+        """Decoded pictures; what ended them, and what was damaged, is left in ``state``."""
         av = import_av()
-        count, time_s = 0, -1.0
         try:
-            for picture in self._container.decode(self._stream):
-                time_s = self._time_of(picture, count, time_s)
-                yield Frame(count, time_s, _upright(picture))
-                count += 1
+            for packet in self._packets():
+                state.num_packets += packet.dts is not None or packet.size > 0
+                try:
+                    pictures = self._decoded(packet)
+                except av.InvalidDataError:
+                    state.num_damaged += 1
+                    continue
+                yield from pictures
         except (av.FFmpegError, OSError) as error:
-            raise InvalidInputError(f"{self.source} broke off {_after(count)}: {error}") from error
-        if self.live:
-            raise InvalidInputError(f"{self.source} stopped {_after(count)}")
-        if count == 0:
-            raise InvalidInputError(f"{self.source} has no frame that can be decoded")
-        if count < self.num_frames:
+            state.error = error
+            with contextlib.suppress(av.FFmpegError):  # those that were still being decoded
+                yield from self._decoded(None)
+
+    def _check_end(self, state: _Reading, count: int) -> None:
+        """Raise unless all that the source promised came."""
+        name, after = self.source, _after(count)
+        if isinstance(state.error, import_av().ExitError):
+            raise _silent(name, count) from state.error
+        if state.error is not None:
+            why = hint(self.address) if count == 0 and self.address is not None else ""
             raise InvalidInputError(
-                f"{self.source} ends {_after(count)}; its header promises {self.num_frames}"
+                f"{name} broke off {after}: {state.error}{why}"
+            ) from state.error
+        if self.live:
+            raise InvalidInputError(f"{name} stopped {after}")
+        if count == 0:
+            raise InvalidInputError(f"{name} has no frame that can be decoded")
+        if state.num_damaged:
+            raise InvalidInputError(
+                f"{name} ends {after}; {state.num_damaged} of its {state.num_packets} parts are "
+                "damaged"
+            )
+        if state.num_packets < self._num_packets:
+            raise InvalidInputError(f"{name} ends {after}; its index promises {self.num_frames}")
+        stated_s = _stated_length(self._stream) - self.start_s
+        if state.ends_s + 1 / (self.fps or DEFAULT_FPS) + SLACK_S < stated_s:
+            raise InvalidInputError(
+                f"{name} ends {after}, at {state.ends_s:.1f} s; its header promises {stated_s:.1f}"
             )
 
-    def _time_of(self, picture: Any, count: int, last_s: float) -> float:
-        step = 1.0 / (self.fps or DEFAULT_FPS)
-        if picture.time is None:
-            return 0.0 if count == 0 else last_s + step
-        if count == 0:
-            self.start_s = float(picture.time)
-            return 0.0
-        time_s = float(picture.time) - self.start_s
-        return time_s if time_s > last_s else last_s + min(step, 1e-3)
+    def _packets(self) -> Iterator[Any]:
+        """Coded pictures, until the end or `close`."""
+        packets = self._container.demux(self._stream)
+        while True:
+            with self._use:
+                packet = None if self._closed else next(packets, None)
+                if self._closed:
+                    self._container.close()
+            if packet is None:
+                return
+            yield packet
+
+    def _decoded(self, packet: Any) -> list[Any]:
+        """The pictures that a packet completes; without one, those that wait for another."""
+        with self._use:
+            return [] if self._closed else self._stream.codec_context.decode(packet)
 
 
-def _upright(picture: Any) -> NDArray[np.uint8]:
-    """Pixels turned as the file's display matrix asks, which counts counter-clockwise."""
-    image = picture.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
+@dataclass
+class _Reading:
+    """What is known of a source by the end of its pictures."""
+
+    num_packets: int = 0
+    num_damaged: int = 0
+    ends_s: float = 0.0
+    error: Exception | None = None
+
+
+def _watched(frames: Iterable[Frame], name: str) -> Iterator[Frame]:
+    """Frames of a live source, read in a thread of their own that may hang in a driver."""
+    channel: Channel[Frame] = Channel(1)
+    reader = threading.Thread(target=feed, args=(frames, channel), daemon=True, name="camera")
+    reader.start()
+    count = 0
+    try:
+        for frame in channel.within(READ_TIMEOUT_S + GRACE_S):
+            yield frame
+            count += 1
+    except TimeoutError as error:
+        raise _silent(name, count) from error
+    finally:
+        channel.abandon()
+
+
+def _silent(name: str, count: int) -> InvalidInputError:
+    return InvalidInputError(f"{name} fell silent {_after(count)}, for {READ_TIMEOUT_S:.0f} s")
+
+
+def _lengths(stream: Any) -> tuple[int, int]:
+    """Coded pictures that a file's index lists, and how many of them are to be shown; else 0.
+
+    An edit list hides some that others are decoded from.
+    """
+    if not stream.frames:
+        return 0, 0
+    index = stream.index_entries
+    if not 0 < len(index) <= stream.frames:
+        return stream.frames, stream.frames
+    return len(index), sum(not entry.is_discard for entry in index)
+
+
+def _stated_length(stream: Any) -> float:
+    """Seconds that a Matroska file states for a stream, 0 where none does."""
+    match = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    if match is None:
+        return 0.0
+    hours, minutes, seconds = match.groups()
+    return 3600.0 * int(hours) + 60.0 * int(minutes) + float(seconds)
 
 
 def _after(count: int) -> str:

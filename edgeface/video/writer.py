@@ -1,4 +1,8 @@
-"""Writing overlays: H.264 with the source's own times and its sound."""
+"""Writing overlays: H.264 with the source's own times and its sound.
+
+Pictures are converted to the matrix that players expect of their size, BT.709 for HD and BT.601
+below, in limited range, and tagged with it: no player need guess.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from edgeface.errors import InvalidInputError
-from edgeface.video.reader import DEFAULT_FPS, VideoReader, import_av
+from edgeface.video.clock import Clock
+from edgeface.video.picture import BT601, BT709, SWSCALE_MATRIX, is_hd
+from edgeface.video.reader import DEFAULT_FPS, VideoReader
+from edgeface.video.source import import_av, open_container
 
 TIME_BASE = Fraction(1, 90000)
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 """So that an .mp4 plays up to its last second even if the program that wrote it was killed."""
 KEYFRAMES_S = 2.0
+SOUND_STEP_S = 0.02
+"""About what a packet of sound holds."""
+LIMITED_RANGE = 1
+"""By its number in ISO/IEC 23091-2, plus one, as FFmpeg counts."""
 
 
 class VideoWriter:
@@ -50,16 +61,22 @@ class VideoWriter:
         except (self._av.FFmpegError, OSError, ValueError) as error:
             raise InvalidInputError(f"cannot write {self._path}: {error}") from error
         self._stream: Any = None
+        reformatter = self._av.video.reformatter
+        self._converter = reformatter.VideoReformatter()
+        kinds = reformatter.Interpolation
+        self._interpolation = kinds.AREA | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INP
         self._sound = _SoundCopy(self._av, self._container, source) if source.has_sound else None
 
     def write(self, image: NDArray[np.uint8], time_s: float) -> None:
         """Append an RGB frame (H, W, 3); one of another size is fitted into the first's."""
         if self._stream is None:
             self._stream = self._add_stream(image)
-        size = (self._stream.width, self._stream.height)
-        if image.shape[1::-1] != size:
-            image = np.asarray(ImageOps.pad(Image.fromarray(image), size))
-        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        width, height = self._stream.width, self._stream.height
+        if 0 <= image.shape[1] - width <= 1 and 0 <= image.shape[0] - height <= 1:
+            image = image[:height, :width]
+        else:
+            image = np.asarray(ImageOps.pad(Image.fromarray(image), (width, height)))
+        picture = self._coded(np.ascontiguousarray(image))
         picture.time_base, picture.pts = TIME_BASE, round(time_s / TIME_BASE)
         self._mux(self._stream.encode(picture))
         if self._sound:
@@ -74,6 +91,17 @@ class VideoWriter:
             if self._sound:
                 self._sound.close()
             self._container.close()
+
+    def _coded(self, image: NDArray[np.uint8]) -> Any:
+        """An RGB image as luma and colour differences of the stream's matrix."""
+        matrix = self._stream.codec_context.colorspace
+        return self._converter.reformat(
+            self._av.VideoFrame.from_ndarray(image, format="rgb24"),
+            format="yuv420p",
+            dst_colorspace=SWSCALE_MATRIX.get(matrix, matrix),
+            dst_color_range=self._stream.codec_context.color_range,
+            interpolation=self._interpolation,
+        )
 
     def _add_stream(self, image: NDArray[np.uint8]) -> Any:
         fps = self._source.fps or DEFAULT_FPS
@@ -90,6 +118,12 @@ class VideoWriter:
         # H.264 in its most readable form shares colours between two by two pixels
         stream.height, stream.width = (max(2, n // 2 * 2) for n in image.shape[:2])
         stream.pix_fmt = "yuv420p"
+        matrix = BT709 if is_hd(stream.width, stream.height) else BT601
+        stream.codec_context.colorspace = matrix
+        stream.codec_context.color_range = LIMITED_RANGE
+        # what reading leaves as it is
+        stream.codec_context.color_primaries = self._source.primaries or BT709
+        stream.codec_context.color_trc = self._source.transfer or BT709
         stream.codec_context.time_base = TIME_BASE
         stream.codec_context.gop_size = max(1, round(KEYFRAMES_S * fps))
         return stream
@@ -106,7 +140,8 @@ class _SoundCopy:
 
     def __init__(self, av: Any, target: Any, source: VideoReader) -> None:
         self._source, self._target = source, target
-        self._container = av.open(source.source)
+        assert source.address is not None
+        self._container = open_container(source.address)
         template = self._container.streams.audio[0]
         codec = template.codec_context.name
         if codec not in target.supported_codecs:
@@ -116,19 +151,29 @@ class _SoundCopy:
             )
         self._stream = target.add_stream_from_template(template)
         self._packets: Iterator[Any] = self._container.demux(template)
-        self._next = next(self._packets, None)
+        self._clock: Clock | None = None
+        self._next: tuple[Any, float] | None = None
 
     def copy_until(self, time_s: float) -> None:
-        while self._next is not None and self._next.pts is not None:
-            shift = round(self._source.start_s / self._next.time_base)
-            if float((self._next.pts - shift) * self._next.time_base) > time_s:
-                return
-            if self._next.pts >= shift:
-                self._next.pts -= shift
-                self._next.dts = self._next.pts
-                self._next.stream = self._stream
-                self._target.mux(self._next)
-            self._next = next(self._packets, None)
+        """Copy what is heard up to a time of the pictures, whose clock may jump as the sound's."""
+        if self._clock is None:
+            self._clock = Clock(SOUND_STEP_S, self._source.forwards_s, self._source.start_s)
+            self._next = self._read()
+        while self._next is not None and self._next[1] <= time_s:
+            packet, begins_s = self._next
+            if begins_s >= 0:
+                packet.pts = packet.dts = round(begins_s / packet.time_base)
+                packet.stream = self._stream
+                self._target.mux(packet)
+            self._next = self._read()
+
+    def _read(self) -> tuple[Any, float] | None:
+        """The next packet and its time."""
+        assert self._clock is not None
+        packet = next(self._packets, None)
+        if packet is None or packet.pts is None:
+            return None
+        return packet, self._clock(float(packet.pts * packet.time_base))
 
     def close(self) -> None:
         self._container.close()

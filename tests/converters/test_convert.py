@@ -18,7 +18,7 @@ from edgeface import (
     ParityError,
 )
 from edgeface.cli import main
-from edgeface.converters import convert, describe
+from edgeface.converters import convert, network_metadata
 from edgeface.reference.networks.checkpoint import save_network
 from tests.export import exporter, untrained
 
@@ -95,20 +95,28 @@ def test_convert_command_prints_steps_and_table(checkpoint, photos, tmp_path, ca
     assert "backbone.stem" in printed
 
 
-def test_convert_names_what_is_unknown(checkpoint, photos, tmp_path):
-    cases = [
+@pytest.mark.parametrize(
+    ("formats", "precisions", "photo_place", "message"),
+    [
         (["tfjs"], ["fp32"], None, "no format 'tfjs'; known are onnx, tflite"),
         (["onnx"], ["int4"], None, "no precision 'int4'; known are fp32"),
         (["pt2"], ["int8"], None, "nothing to write"),
         (["onnx"], ["int8"], None, "onnx int8 needs real photos"),
-        (["onnx"], ["int8"], tmp_path / "absent", "no such image or folder"),
-        (["onnx"], ["int8"], tmp_path, "holds no images"),
-        (["onnx"], ["int8"], photos / "notes.txt", "no readable image"),
-    ]
-    for formats, precisions, calibration, message in cases:
-        with pytest.raises(InvalidInputError, match=message):
-            convert(checkpoint, tmp_path, formats, precisions, calibration)
-    assert list(tmp_path.iterdir()) == []
+        (["onnx"], ["int8"], "out/absent", "no such image or folder"),
+        (["onnx"], ["int8"], "out", "holds no images"),
+        (["onnx"], ["int8"], "photos/notes.txt", "no readable image"),
+    ],
+)
+def test_convert_names_what_is_unknown(
+    checkpoint, photos, tmp_path, formats, precisions, photo_place, message
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "photos").symlink_to(photos)
+    calibration = None if photo_place is None else tmp_path / photo_place
+    with pytest.raises(InvalidInputError, match=message):
+        convert(checkpoint, out, formats, precisions, calibration)
+    assert list(out.iterdir()) == []
 
 
 def test_convert_rejects_other_checkpoints(checkpoint, tmp_path):
@@ -127,7 +135,7 @@ def test_convert_names_a_missing_library(checkpoint, tmp_path, monkeypatch):
     def absent(name):
         raise ImportError("gone", name="litert_torch")
 
-    monkeypatch.setattr("edgeface.converters.pipeline.importlib.import_module", absent)
+    monkeypatch.setattr("edgeface.converters.formats.importlib.import_module", absent)
     with pytest.raises(BackendUnavailableError, match=r"litert_torch: pip install 'edgeface\[conv"):
         convert(checkpoint, tmp_path, ["tflite"])
 
@@ -148,12 +156,12 @@ def test_convert_leaves_nothing_where_it_cannot_write(checkpoint, tmp_path, monk
 
 
 def test_convert_removes_what_is_over_the_limits(checkpoint, tmp_path, monkeypatch, face_model):
-    module = exporter("pt2")
-    real = module.export
+    target = exporter("pt2")
+    real = target.export
     other = untrained("sfn", face_model)
     with torch.no_grad():
         other.network.heads[2][-1].bias[0] += 0.01
-    monkeypatch.setattr(module, "export", lambda trained, metadata: real(other, metadata))
+    monkeypatch.setattr(target, "export", lambda trained, metadata: real(other, metadata))
     with pytest.raises(ParityError, match=r"pose max is 0\.01 \(allowed 0\.0001\), worst on the"):
         convert(checkpoint, tmp_path, ["pt2"])
     assert list(tmp_path.iterdir()) == []
@@ -168,9 +176,9 @@ def test_convert_wraps_an_exporters_errors(sfn, tmp_path):
             return tuple(torch.tensor(len(str(float(x.sum())))) for _ in range(3))
 
     trained = type(sfn)(sfn.config, Unexportable(), sfn.face_model, 0, {})
-    module = exporter("onnx")
+    target = exporter("onnx")
     with pytest.raises(ConversionError, match="the ONNX exporter failed"):
-        module.export(trained, describe(trained))
+        target.export(trained, network_metadata(trained))
 
 
 def test_report_entries_are_json_numbers(checkpoint, tmp_path):

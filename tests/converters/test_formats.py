@@ -9,7 +9,7 @@ import torch
 import edgeface
 from edgeface import InvalidInputError
 from edgeface.compare import compare
-from edgeface.converters.pipeline import describe
+from edgeface.converters import network_metadata
 from edgeface.converters.verify import NetworkBackend, open_written, verify
 from edgeface.model import Model
 from tests.export import THIN, exporter, untrained, write
@@ -85,10 +85,10 @@ def test_tflite_has_no_transposes(tflite_file, sfn, inputs):
 
 def test_fp16_of_several_upsampled_contexts_is_a_valid_file(face_model, tmp_path, random):
     trained = untrained("mfn", face_model)
-    module = exporter("onnx")
-    metadata = describe(trained)
-    model = module.lower(module.export(trained, metadata), "fp16", None)
-    module.save(model, metadata, face_model, tmp_path / "mfn.onnx")
+    target = exporter("onnx")
+    metadata = network_metadata(trained)
+    model = target.lower(target.export(trained, metadata), "fp16", None)
+    target.save(model, metadata, face_model, tmp_path / "mfn.onnx")
     size = trained.config.input_size
     inputs = random.integers(0, 256, (1, size, size, 3), np.uint8)
     loaded = edgeface.load(tmp_path / "mfn.onnx")
@@ -101,16 +101,16 @@ def test_fp16_of_several_upsampled_contexts_is_a_valid_file(face_model, tmp_path
      ("tflite", "fp16", 0.01), ("tflite", "w8", 0.05), ("tflite", "int8", 0.1)],
 )  # fmt: skip
 def test_lower_precisions_stay_near(name, precision, largest, sfn, photo, tmp_path, exported):
-    module = exporter(name)
+    target = exporter(name)
     inputs = real_inputs(photo, 64)
-    model = module.lower(exported(name), precision, inputs)
-    metadata = describe(sfn)
-    path = tmp_path / f"sfn{module.SUFFIX}"
-    module.save(model, metadata, sfn.face_model, path)
+    model = target.lower(exported(name), precision, inputs)
+    metadata = network_metadata(sfn)
+    path = tmp_path / f"sfn{target.suffix}"
+    target.save(model, metadata, sfn.face_model, path)
     difference = largest_difference(edgeface.load(path), sfn, inputs)
     assert 0 < difference < largest
-    weights = sum(module.describe(model)["layer_bytes"].values())
-    whole = sum(module.describe(exported(name))["layer_bytes"].values())
+    weights = sum(target.graph(model)["layer_bytes"].values())
+    whole = sum(target.graph(exported(name))["layer_bytes"].values())
     assert weights < whole * (0.55 if precision == "fp16" else 0.6)
 
 
@@ -118,10 +118,10 @@ def test_lower_precisions_stay_near(name, precision, largest, sfn, photo, tmp_pa
     ("precision", "largest"), [("fp32", 1e-4), ("fp16", 0.02), ("int8", 0.1), ("palette", 0.5)]
 )
 def test_coreml_packages_compute_the_network(precision, largest, sfn, photo, tmp_path, exported):
-    module = exporter("coreml")
-    model = module.lower(exported("coreml"), precision, None)
+    target = exporter("coreml")
+    model = target.lower(exported("coreml"), precision, None)
     path = tmp_path / "sfn.mlpackage"
-    module.save(model, describe(sfn), sfn.face_model, path)
+    target.save(model, network_metadata(sfn), sfn.face_model, path)
     difference = largest_difference(open_written(path), sfn, real_inputs(photo, 64)[:2])
     assert difference < largest
     assert (difference > 1e-5) == (precision != "fp32")
@@ -141,4 +141,4 @@ def test_tflite_and_onnx_agree_through_the_runtime(tflite_file, onnx_file, photo
 
 
 def test_network_backend_is_the_network(sfn, inputs):
-    assert largest_difference(Model(NetworkBackend(sfn, describe(sfn))), sfn, inputs) == 0
+    assert largest_difference(Model(NetworkBackend(sfn, network_metadata(sfn))), sfn, inputs) == 0

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgeface import MetadataError, ParityError
-from edgeface.converters import describe
+from edgeface.converters import network_metadata
 from edgeface.converters.verify import verify
 from edgeface.metadata import KEY
 from tests.export import exporter, last_layers, untrained, write
@@ -100,17 +100,17 @@ def test_verify_catches_missing_metadata(graph, sfn, photo, tmp_path):
 
 
 def test_verify_catches_a_coreml_package_of_another_colour_order(sfn, exported, photo, tmp_path):
-    module = exporter("coreml")
+    target = exporter("coreml")
     import coremltools as ct
 
-    metadata = describe(sfn)
-    model = module.lower(exported("coreml"), "fp32", None)
-    module.save(model, metadata, sfn.face_model, tmp_path / "right.mlpackage")
+    metadata = network_metadata(sfn)
+    model = target.lower(exported("coreml"), "fp32", None)
+    target.save(model, metadata, sfn.face_model, tmp_path / "right.mlpackage")
     verify(sfn, tmp_path / "right.mlpackage", photo)
     spec = model.get_spec()
     image = spec.description.input[0].type.imageType
     image.colorSpace = image.BGR
     flipped = ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
-    module.save(flipped, metadata, sfn.face_model, tmp_path / "flipped.mlpackage")
+    target.save(flipped, metadata, sfn.face_model, tmp_path / "flipped.mlpackage")
     with pytest.raises(ParityError, match="differs from its network"):
         verify(sfn, tmp_path / "flipped.mlpackage", photo)

@@ -1,4 +1,4 @@
-"""A record as a table for the terminal, and as one HTML page that needs no network."""
+"""A record as one HTML page that needs no network: tables, plots and the record itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-STAGES = ("resize", "network", "decode", "nms", "landmarks", "post-processing", "run")
+from edgeface.bench.tables import busiest, rows, start_rows
+
 COLOURS = ("#4c6ef5", "#12b886", "#f76707", "#ae3ec9", "#e03131", "#0b7285", "#5c940d", "#495057")
 WIDTH, HEIGHT, MARGIN = 560, 260, 46
 
@@ -24,60 +25,8 @@ figure { display: inline-block; margin: 0; } figcaption { font-weight: 600; }
 """
 
 
-def rows(record: dict[str, Any]) -> list[list[str]]:
-    """The table: a heading, then a line a configuration and number of faces."""
-    table = [["file", "threads", "kernels", "faces", *(f"{s} ms" for s in STAGES), "runs/s"]]
-    for result in record["results"]:
-        for run in result["faces"]:
-            stages = [
-                f"{run['stages'][s]['median_ms']:.3g}" if s in run["stages"] else "-"
-                for s in STAGES
-            ]
-            head = [result["file"], str(result["threads"]), result["kernels"], str(run["count"])]
-            table.append([*head, *stages, f"{run['per_second']:.0f}"])
-    return table
-
-
-def start_rows(record: dict[str, Any]) -> list[list[str]]:
-    """Start, memory and size: a heading, then a line a configuration."""
-    table = [["file", "threads", "kernels", "first faces s", "its MB", "load ms", "peak MB", "MB"]]
-    for r in record["results"]:
-        cold = r["cold_start"]
-        table.append(
-            [
-                r["file"],
-                str(r["threads"]),
-                r["kernels"],
-                f"{cold['median_s']:.2f}",
-                _number(cold["peak_memory_mb"]),
-                _number(r["load_ms"]),
-                _number(r["peak_memory_mb"]),
-                f"{r['file_mb']:.1f}",
-            ]
-        )
-    return table
-
-
-def busiest(record: dict[str, Any]) -> float:
-    """The largest share of a stage's time in which the process had no processor."""
-    stages = [s for r in record["results"] for run in r["faces"] for s in run["stages"].values()]
-    return max((s["waited"] for s in stages if s["median_ms"] >= 1), default=0.0)
-
-
-def as_text(table: Sequence[Sequence[str]]) -> str:
-    """A table with aligned columns; the first is left-aligned."""
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    return "\n".join(
-        "  ".join(
-            v.ljust(w) if i == 0 else v.rjust(w)
-            for i, (v, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in table
-    )
-
-
 def as_html(record: dict[str, Any]) -> str:
-    """The whole report as a page: tables, plots as inline SVG, and the record itself."""
+    """The page of a record, with its plots as inline SVG."""
     system = record["system"]
     facts = [["", ""], *([k, str(v)] for k, v in system.items() if k != "libraries")]
     libraries = ", ".join(f"{k} {v}" for k, v in system["libraries"].items() if v)
@@ -191,10 +140,6 @@ def _table(table: Iterable[Sequence[str]]) -> str:
     cells = "".join(f"<th>{html.escape(v)}" for v in head)
     lines = "".join("<tr>" + "".join(f"<td>{html.escape(v)}" for v in line) for line in body)
     return f"<table><tr>{cells}{lines}</table>"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
 
 
 def _script(record: dict[str, Any]) -> str:

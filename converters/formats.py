@@ -1,0 +1,96 @@
+"""The formats that `convert` writes, and what each of them must be able to do."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.converters.quiet import silenced
+from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.metadata import Metadata
+from edgeface.reference.networks.checkpoint import TrainedNetwork
+
+PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
+"""Precisions that at least one format has."""
+
+FORMATS = {
+    "onnx": "edgeface.converters.to_onnx",
+    "tflite": "edgeface.converters.to_tflite",
+    "coreml": "edgeface.converters.to_coreml",
+    "pt2": "edgeface.converters.to_pt2",
+}
+"""Name of a format to the module whose ``FORMAT`` writes it."""
+
+
+class Format(Protocol):
+    """One kind of model file.
+
+    `export` runs once for a network. Each precision then takes `lower` and `save`, of which `save`
+    is called twice: with a draft that is verified, and with what the verification found.
+
+    Attributes
+    ----------
+    name : a key of `FORMATS`
+    suffix : of its files, a key of `edgeface.backends.BACKENDS`
+    precisions : those of `PRECISIONS` that it has
+    calibrated : those of them that need photos to set their ranges
+    any_size : whether the file of a network that detects takes inputs of several sizes
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def suffix(self) -> str: ...  # noqa: D102
+    @property
+    def precisions(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def calibrated(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def any_size(self) -> bool: ...  # noqa: D102
+
+    def export(self, trained: TrainedNetwork, metadata: Metadata) -> Any:
+        """The network in float32, in whatever form `lower` starts from."""
+        ...
+
+    def lower(self, exported: Any, precision: str, calibration: NDArray[np.uint8] | None) -> Any:
+        """The model at a precision; ``exported`` stays as it is.
+
+        ``calibration`` is what the network would see of the photos, uint8 (N, S, S, 3); it is
+        there for the precisions in `calibrated`.
+        """
+        ...
+
+    def graph(self, model: Any) -> dict[str, Any]:
+        """The entry ``graph`` of the metadata, as `edgeface.converters.summary` makes it."""
+        ...
+
+    def save(self, model: Any, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
+        """Write the file with its metadata and its face model."""
+        ...
+
+
+def find_format(name: str) -> Format:
+    """The format of a name.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such format.
+    BackendUnavailableError
+        If a library that writes it is not installed; the message names the remedy.
+    """
+    if name not in FORMATS:
+        raise InvalidInputError(f"no format {name!r}; known are {', '.join(FORMATS)}")
+    try:
+        with silenced():
+            module: Any = importlib.import_module(FORMATS[name])
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"converting to {name} needs {error.name}: pip install 'edgeface[convert]'"
+        ) from error
+    return module.FORMAT

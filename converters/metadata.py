@@ -1,0 +1,50 @@
+"""What a file shall say of the network that it is made from."""
+
+from __future__ import annotations
+
+from edgeface.metadata import Metadata
+from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.reference.networks.config import NetworkConfig
+from edgeface.reference.networks.predict import IOU_THRESHOLD, SCORE_THRESHOLD
+from edgeface.reference.training.views.crops import CROP_SCALE
+
+LICENCE = "research use only (trained on 300-W and WIDER FACE)"
+UNSEEN = (
+    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "jawForward", "noseSneerLeft",
+    "noseSneerRight",
+)  # fmt: skip
+"""Expressions that the teacher of the shipped weights never scores above zero."""
+
+
+def network_metadata(trained: TrainedNetwork) -> Metadata:
+    """The metadata of a network, before anything is known of the file."""
+    config = trained.config
+    is_mfn = config.kind == "mfn"
+    return Metadata(
+        kind=config.kind,
+        name=_name(config),
+        input_size=config.input_size,
+        expression_names=trained.face_model.expression_names,
+        face_model_sha256=trained.face_model.sha256,
+        licence=LICENCE,
+        stride=config.stride,
+        anchors=config.anchors,
+        score_threshold=SCORE_THRESHOLD if is_mfn else 0.0,
+        iou_threshold=IOU_THRESHOLD if is_mfn else 0.0,
+        crop_scale=0.0 if is_mfn else CROP_SCALE,
+        unseen_expressions=UNSEEN,
+        training={"epochs": trained.epoch + 1, "recipe": trained.recipe},
+    )
+
+
+def file_stem(config: NetworkConfig, input_size: int | None, precision: str) -> str:
+    """``KIND``, with ``-single``, ``-SIZE`` and ``-PRECISION`` where they are not the usual."""
+    single = "" if config.multi_scale or config.kind == "fusion" else "-single"
+    size = "" if input_size is None else f"-{input_size}"
+    return config.kind + single + size + ("" if precision == "fp32" else f"-{precision}")
+
+
+def _name(config: NetworkConfig) -> str:
+    if config.kind == "fusion":
+        return "fusion"
+    return f"{config.kind} {'multi-scale' if config.multi_scale else 'single-scale'}"

@@ -1,0 +1,143 @@
+"""Writing one model file: a draft is verified, and only what passes takes the file's name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.compare import Comparison
+from edgeface.converters.formats import Format
+from edgeface.converters.verify import Image, open_written, parity_entry, verify
+from edgeface.errors import ConversionError, ParityError
+from edgeface.face_model import FaceModel
+from edgeface.metadata import Metadata
+from edgeface.model import load
+from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.timing import time_call
+
+LATENCY_ROUNDS = 15
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to write.
+
+    Attributes
+    ----------
+    format : of the file
+    model : what the format made of the network at the precision that ``metadata`` states
+    metadata : what the file shall say of itself; the parity is added when it is known
+    face_model : what the file shall carry
+    trained : the network, against which the file is verified
+    target : where the file shall lie
+    """
+
+    format: Format
+    model: Any
+    metadata: Metadata
+    face_model: FaceModel
+    trained: TrainedNetwork
+    target: Path
+
+    def save(self, metadata: Metadata, path: Path) -> None:
+        """Write the file with its metadata."""
+        self.format.save(self.model, metadata, self.face_model, path)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One file that `convert` wrote.
+
+    Attributes
+    ----------
+    path, format, precision : what it is
+    num_bytes : of the file, or of all files of a package
+    metadata : as it is in the file; ``graph`` and ``parity`` are the report
+    comparison : with the PyTorch network
+    latency_ms : median of the network on one thread here; NaN where it cannot run
+    """
+
+    path: Path
+    format: str
+    precision: str
+    num_bytes: int
+    metadata: Metadata
+    comparison: Comparison
+    latency_ms: float
+
+
+def write(job: Job, images: list[Image], keep: bool) -> Written:
+    """Save beside the target, verify, state the parity, and only then take the target's name.
+
+    Parameters
+    ----------
+    job : what to write
+    images : on which the file is held against its network
+    keep : whether a file that fails verification stays at its target
+
+    Raises
+    ------
+    ParityError
+        If the file is over the limits of its precision.
+    ConversionError
+        If the folder cannot be written, or the file does not give its metadata back.
+    """
+    target = job.target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=target.parent) as folder:
+            draft = Path(folder) / target.name
+            job.save(job.metadata, draft)
+            try:
+                comparison = verify(job.trained, draft, images)
+            except ParityError:
+                if keep:
+                    _move(draft, target)
+                raise
+            latency = _latency_ms(draft)
+            metadata = replace(job.metadata, parity=parity_entry(comparison, images))
+            final = Path(folder) / f"final-{target.name}"
+            job.save(metadata, final)
+            if open_written(final).metadata != metadata:
+                raise ConversionError(f"{target.name} does not give its metadata back")
+            _move(final, target)
+    except OSError as error:
+        raise ConversionError(f"cannot write {target}: {error}") from error
+    return Written(
+        path=target,
+        format=job.format.name,
+        precision=metadata.precision,
+        num_bytes=_num_bytes(target),
+        metadata=metadata,
+        comparison=comparison,
+        latency_ms=latency,
+    )
+
+
+def _move(source: Path, target: Path) -> None:
+    if target.is_dir():  # a package is a folder, which no rename overwrites
+        shutil.rmtree(target)
+    os.replace(source, target)
+
+
+def _num_bytes(path: Path) -> int:
+    files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
+
+
+def _latency_ms(path: Path) -> float:
+    """Median on one thread; NaN for what only the slow executor runs here."""
+    if path.suffix == ".mlpackage" and sys.platform != "darwin":
+        return float("nan")
+    model = load(path, num_threads=1)
+    size = model.metadata.input_size
+    image: NDArray[np.uint8] = np.zeros((1, size, size, 3), np.uint8)
+    return time_call(lambda: model.infer(image), LATENCY_ROUNDS).median_ms

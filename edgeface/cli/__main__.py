@@ -1,7 +1,0 @@
-"""``python -m edgeface.cli``."""
-
-import sys
-
-from edgeface.cli import main
-
-sys.exit(main())

@@ -1,0 +1,148 @@
+"""From the bytes of an image file to a picture, by the file's content alone.
+
+A decoder that is not in this list is never asked, whatever a file is called or other packages have
+taught Pillow: PostScript, for one, would start another program.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+from typing import Any
+
+from PIL import Image
+
+from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.pictures import Picture, exif_orientation
+
+_DECODERS = {
+    "JPEG": ("JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PngImagePlugin", "PngImageFile"),
+    "WebP": ("WebPImagePlugin", "WebPImageFile"),
+    "GIF": ("GifImagePlugin", "GifImageFile"),
+    "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
+    "PNM": ("PpmImagePlugin", "PpmImageFile"),
+    "JPEG 2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "AVIF": ("AvifImagePlugin", "AvifImageFile"),
+}
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+    *((b"P%d%c" % (number, space), "PNM") for number in range(1, 7) for space in b" \t\n\r#"),
+)
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_NEEDS_PILLOW = "reading {} files needs another Pillow: pip install --upgrade pillow ({})"
+# start of the image's data, its end, and markers that stand alone
+_JPEG_WITHOUT_LENGTH = {b"", *(bytes([number]) for number in (0x00, 0x01, *range(0xD0, 0xDB)))}
+
+_EXIF_ITEM = re.compile(rb"(infe\x02.{7})Exif", re.DOTALL)
+
+FORMATS = (*_DECODERS, "HEIC")
+"""The image files that are read."""
+
+
+def format_of(data: bytes) -> str | None:
+    """Which of `FORMATS` some bytes are; None for others."""
+    for signature, name in _SIGNATURES:
+        if data.startswith(signature):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":
+        end = min(int.from_bytes(data[:4], "big"), 64)
+        brands = {data[8:12], *(data[i : i + 4] for i in range(16, end, 4))}
+        if brands & _AVIF_BRANDS:
+            return "AVIF"
+        if brands & _HEIF_BRANDS:
+            return "HEIC"
+    return None
+
+
+def open_picture(data: bytes) -> Picture:
+    """The picture in the bytes of a file; its pixels are decoded later.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are none of `FORMATS`.
+    BackendUnavailableError
+        If they are HEIC or AVIF and what decodes it is not installed.
+    Exception
+        Whatever the decoder raises on a damaged file.
+    """
+    kind = format_of(data)
+    if kind is None:
+        raise InvalidInputError(f"its content is none of {', '.join(FORMATS)}")
+    if kind == "HEIC":
+        return _heic(data)
+    orientation = None
+    if kind == "JPEG":
+        data, orientation = _without_exif(data)
+    elif kind == "AVIF":  # whose orientation lies elsewhere
+        data = _EXIF_ITEM.sub(rb"\1skip", data)
+    return Picture(_decoder(kind)(io.BytesIO(data)), orientation)
+
+
+def _decoder(kind: str) -> Any:
+    """Pillow's class for one of the formats."""
+    module_name, name = _DECODERS[kind]
+    try:
+        module: Any = importlib.import_module(f"PIL.{module_name}")
+    except ImportError as error:
+        raise BackendUnavailableError(_NEEDS_PILLOW.format(kind, error)) from error
+    if not getattr(module, "SUPPORTED", True):
+        raise BackendUnavailableError(_NEEDS_PILLOW.format(kind, "built without it"))
+    return getattr(module, name)
+
+
+def _heic(data: bytes) -> Picture:
+    """The main picture of a HEIF container, which its decoder has already turned upright."""
+    try:
+        pillow_heif: Any = importlib.import_module("pillow_heif")
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "reading HEIC files needs pillow-heif: pip install 'edgeface[heif]'"
+        ) from error
+    # opened directly: registered with Pillow, it would read files for the whole process
+    container = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+    main = container[container.primary_index]
+    Picture.check_size(main.size)
+    image = Image.frombytes(main.mode, main.size, main.data, "raw", main.mode, main.stride)
+    image.info["icc_profile"] = main.info.get("icc_profile")
+    return Picture(image, orientation=1)
+
+
+def _without_exif(data: bytes) -> tuple[bytes, int | None]:
+    """A JPEG without its EXIF and multi-picture blocks, and the orientation that they gave.
+
+    Pillow looks at these blocks while it opens a file, and complains where they are damaged.
+    """
+    kept, orientation, place = [data[:2]], None, 2
+    while data[place : place + 1] == b"\xff":
+        marker = data[place + 1 : place + 2]
+        if marker == b"\xff":  # padding
+            place += 1
+            continue
+        length = int.from_bytes(data[place + 2 : place + 4], "big")
+        if marker in _JPEG_WITHOUT_LENGTH or length < 2:
+            break
+        block = data[place : place + 2 + length]
+        if marker == b"\xe1" and block[4:10] == b"Exif\0\0":
+            orientation = orientation or exif_orientation(block[4:])
+        elif not (marker == b"\xe2" and block[4:8] == b"MPF\0"):
+            kept.append(block)
+        place += 2 + length
+    kept.append(data[place:])
+    return b"".join(kept), orientation

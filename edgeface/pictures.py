@@ -1,0 +1,204 @@
+"""From a PIL image, of whatever mode and orientation, to an upright uint8 RGB array."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import struct
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgeface.errors import InvalidInputError
+
+MAX_PIXELS = 250_000_000
+"""Of an image that is decoded: phones make 200 million. Decoding takes up to 8 bytes a pixel."""
+BAND_PIXELS = 1 << 20
+"""Pixels that are converted at a time: a large photo then is in memory once more, not thrice."""
+
+ORIENTATION = 0x0112
+# by EXIF orientation: how Pillow turns the picture upright, and the orientation that undoes it
+_TURNS = {
+    2: (Image.Transpose.FLIP_LEFT_RIGHT, 2),
+    3: (Image.Transpose.ROTATE_180, 3),
+    4: (Image.Transpose.FLIP_TOP_BOTTOM, 4),
+    5: (Image.Transpose.TRANSPOSE, 5),
+    6: (Image.Transpose.ROTATE_270, 8),
+    7: (Image.Transpose.TRANSVERSE, 7),
+    8: (Image.Transpose.ROTATE_90, 6),
+}
+_PLAIN = {"RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV"}
+_GREY = {"1", "L", "LA"}
+_SIXTEEN_BITS = {"I;16", "I;16L", "I;16B", "I;16N"}
+_WITH_PROFILE = {"RGB": "RGB", "RGBA": "RGB", "RGBX": "RGB", "CMYK": "CMYK"}
+
+
+class Picture:
+    """A PIL image and the EXIF orientation of its pixels.
+
+    Parameters
+    ----------
+    image : as opened, loaded or made; it is not changed
+    orientation : 1 to 8; by default what the image's own EXIF or XMP says
+
+    Raises
+    ------
+    InvalidInputError
+        If it is empty or has more than `MAX_PIXELS`.
+    """
+
+    def __init__(self, image: Image.Image, orientation: int | None = None) -> None:
+        self.check_size(image.size)
+        self._image = image
+        self._orientation = orientation
+
+    @staticmethod
+    def check_size(size: tuple[int, int]) -> None:
+        """Raise InvalidInputError for a width and height that are none, or beyond `MAX_PIXELS`."""
+        width, height = size
+        if width < 1 or height < 1:
+            raise InvalidInputError(f"it is empty: {width} x {height} pixels")
+        if width * height > MAX_PIXELS:
+            raise InvalidInputError(
+                f"it is too large: {width} x {height} is more than {MAX_PIXELS:,} pixels"
+            )
+
+    def to_array(self) -> NDArray[np.uint8]:
+        """uint8, shape (H, W, 3), RGB, upright.
+
+        Raises
+        ------
+        InvalidInputError
+            If the mode has no stated range: 32-bit integers and floats.
+        Exception
+            Whatever the decoder raises on a damaged file.
+        """
+        image = self._image
+        image.load()
+        shift = _bits_above_8(image)
+        orientation = self._orientation or orientation_of(image)
+        to_srgb = _profile_transform(image)
+        width, height = image.size
+        upright = (width, height) if orientation >= 5 else (height, width)
+        pixels = np.empty((*upright, 3), np.uint8)
+        stored = _turned(pixels, _TURNS[orientation][1]) if orientation in _TURNS else pixels
+        rows = max(1, BAND_PIXELS // width)
+        for top in range(0, height, rows):
+            bottom = min(top + rows, height)
+            band = image.crop((0, top, width, bottom))
+            band.info = {}  # what it says of transparency does not matter
+            rgb = _rgb(band, shift) if to_srgb is None else to_srgb(band)
+            target = stored[top:bottom]
+            if orientation not in _TURNS:
+                target[...] = np.asarray(rgb)
+            elif isinstance(rgb, Image.Image):  # Pillow's turning is faster than numpy's
+                turned = rgb.transpose(_TURNS[orientation][0])
+                _turned(target, orientation)[...] = np.asarray(turned)
+            else:
+                _turned(target, orientation)[...] = _turned(rgb, orientation)
+        return pixels
+
+
+def _turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """A view of an array (H, W, ...) that was stored so, upright."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return array
+
+
+def _bits_above_8(image: Image.Image) -> int:
+    """By how many bits grey values of more than 8 are shifted down; 0 for other modes."""
+    if image.mode in _SIXTEEN_BITS:
+        # cameras' 12 bits lie in the lower ones
+        depth = getattr(image, "tag_v2", {}).get(258)
+        return 4 if depth == (12,) else 8
+    if image.mode == "I" and image.format in ("PPM", "PNG"):
+        return 8  # these formats hold at most 16 bits, and Pillow fills them
+    if image.mode not in _PLAIN | _GREY | {"La", "RGBa"}:
+        raise InvalidInputError(
+            f"images of the mode {image.mode!r} do not say which value is white: scale them to "
+            "uint8 first"
+        )
+    return 0
+
+
+def _rgb(band: Image.Image, shift: int) -> Image.Image | NDArray[np.uint8]:
+    """RGB as an image, or grey (H, W, 1) as an array."""
+    if shift:
+        values = np.asarray(band).astype(np.int64) >> shift
+        return values.clip(0, 255).astype(np.uint8)[:, :, None]
+    if band.mode in ("La", "RGBa"):  # alpha is multiplied in
+        band = band.convert("LA" if band.mode == "La" else "RGBA")
+    if band.mode in _GREY:
+        return np.asarray(band.convert("L"))[:, :, None]
+    return band.convert("RGB")
+
+
+def _profile_transform(image: Image.Image) -> Any:
+    """What takes a band to sRGB by the image's colour profile; None where it has none of use."""
+    profile, mode = image.info.get("icc_profile"), _WITH_PROFILE.get(image.mode)
+    if not isinstance(profile, bytes) or mode is None:
+        return None
+    cms: Any = importlib.import_module("PIL.ImageCms")
+    try:
+        source = cms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in (source.profile.profile_description or ""):
+            return None
+        transform = cms.buildTransform(source, cms.createProfile("sRGB"), mode, "RGB")
+    except Exception:  # a damaged profile is no reason to refuse the photo
+        return None
+
+    def to_srgb(band: Image.Image) -> Image.Image:
+        band = band if band.mode == mode else band.convert(mode)
+        return cms.applyTransform(band, transform)
+
+    return to_srgb
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF orientation of an image, 1 to 8; 1 where nothing says it.
+
+    Only this entry is read, so that damaged ones beside it do not matter.
+    """
+    info = cast(dict[Any, Any], image.info)
+    exif = info.get("exif")
+    text = info.get("Raw profile type exif")
+    if exif is None and isinstance(text, str):  # as ImageMagick writes it into PNG files
+        digits = re.sub(r"\s", "", "".join(text.split("\n")[3:]))
+        exif = bytes.fromhex(digits) if re.fullmatch(r"([0-9a-fA-F]{2})*", digits) else None
+    found = exif_orientation(exif) if isinstance(exif, bytes) else None
+    if found is not None:
+        return found
+    xmp = info.get("xmp", info.get("XML:com.adobe.xmp", b""))
+    xmp = xmp.encode(errors="replace") if isinstance(xmp, str) else xmp
+    pattern = rb"tiff:Orientation(?:=[\"']|>)([1-8])\b"
+    match = re.search(pattern, xmp) if isinstance(xmp, bytes) else None
+    return int(match[1]) if match else 1
+
+
+def exif_orientation(exif: bytes) -> int | None:
+    """The orientation in a block of EXIF, 1 to 8; None where it holds none."""
+    while exif.startswith(b"Exif\0\0"):
+        exif = exif[6:]
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return None
+    try:
+        (first,) = struct.unpack_from(order + "I", exif, 4)
+        (count,) = struct.unpack_from(order + "H", exif, first)
+        for entry in range(first + 2, first + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(order + "HH", exif, entry)
+            if tag == ORIENTATION and kind in (1, 3, 4):
+                code = {1: "B", 3: "H", 4: "I"}[kind]
+                (value,) = struct.unpack_from(order + code, exif, entry + 8)
+                return value if 1 <= value <= 8 else None
+    except struct.error:  # it ends too early
+        return None
+    return None

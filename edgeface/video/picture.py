@@ -1,0 +1,106 @@
+"""From a decoded picture to what a screen shows: RGB, square pixels, upright."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+
+UNSPECIFIED, BT709, BT601, BT2020 = 2, 1, 6, 9
+"""Matrix coefficients by the numbers of ISO/IEC 23091-2, which FFmpeg uses."""
+SUPPORTED_MATRICES = (BT709, 4, 5, BT601, 7, BT2020)
+SWSCALE_MATRIX = {BT601: 5}
+"""The number of BT.601 to swscale, which has others than those of the standard."""
+HD_WIDTH, SD_HEIGHT = 1280, 576
+"""From this width, and above this height, pictures that do not name their matrix are BT.709."""
+WIDEST_PIXEL = 8
+"""Ratio of a pixel's sides beyond which a file is not believed."""
+
+
+def is_hd(width: int, height: int) -> bool:
+    """Whether players take untagged video of this size for BT.709, not BT.601."""
+    return width >= HD_WIDTH or height > SD_HEIGHT
+
+
+def told_colours(picture: Any) -> tuple[int, int]:
+    """Primaries and transfer characteristics as tagged, 0 where they are not."""
+    told = (int(picture.color_primaries), int(picture.color_trc))
+    primaries, transfer = (0 if number == UNSPECIFIED else number for number in told)
+    return primaries, transfer
+
+
+def shown(picture: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
+    """A picture as it is meant to be seen.
+
+    Parameters
+    ----------
+    picture : ``av.VideoFrame`` of any format, depth and colours
+    pixel_aspect : width of a pixel over its height; None if unknown
+
+    Returns
+    -------
+    uint8, shape (H, W, 3), RGB
+        Matrix and range as tagged, else by the usual rule of size; pixels made square by
+        stretching the width; of an interlaced picture the first field, the other's rows
+        interpolated; turned and mirrored by the display matrix.
+
+    Raises
+    ------
+    InvalidInputError
+        If FFmpeg cannot convert the format.
+    """
+    matrix: int | None = int(picture.colorspace)
+    if picture.format.is_rgb:
+        matrix = None
+    elif matrix not in SUPPORTED_MATRICES:
+        matrix = BT709 if is_hd(picture.width, picture.height) else BT601
+    try:
+        image = picture.to_ndarray(
+            format="rgb24",
+            width=_square_width(picture.width, pixel_aspect),
+            src_colorspace=None if matrix is None else SWSCALE_MATRIX.get(matrix, matrix),
+        )
+    except (OSError, ValueError) as error:  # FFmpeg's errors are of one of these kinds
+        raise InvalidInputError(
+            f"pictures of the format {picture.format.name} cannot be shown: {error}"
+        ) from error
+    if picture.interlaced_frame:
+        image = _first_field(image)
+    return np.ascontiguousarray(_turned(image, _display_matrix(picture)))
+
+
+def _square_width(width: int, pixel_aspect: Fraction | None) -> int:
+    if not pixel_aspect or not 1 / WIDEST_PIXEL <= pixel_aspect <= WIDEST_PIXEL:
+        return width
+    return max(1, round(width * pixel_aspect))
+
+
+def _first_field(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Even rows as they are, odd ones from their neighbours: what was seen at one moment."""
+    image = image.copy()
+    above, below = image[:-2:2].astype(np.uint16), image[2::2].astype(np.uint16)
+    image[1 : 2 * len(above) : 2] = (above + below + 1) // 2
+    if image.shape[0] % 2 == 0:
+        image[-1:] = image[-2:-1]
+    return image
+
+
+def _display_matrix(picture: Any) -> tuple[int, int, int, int]:
+    """The linear part (a, b, c, d) of x' = a x + c y, y' = b x + d y; of its signs only."""
+    data = picture.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _turned(image: NDArray[np.uint8], matrix: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Turned by the nearest quarter, and mirrored where the matrix does."""
+    a, b, c, d = matrix
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return image.transpose(1, 0, 2)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]

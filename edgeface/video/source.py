@@ -1,0 +1,180 @@
+"""What a source is, and opening it without waiting for ever."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import queue
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from edgeface.errors import BackendUnavailableError, InvalidInputError
+
+OPEN_TIMEOUT_S = 10.0
+"""How long a camera or server may take until it says what it sends."""
+READ_TIMEOUT_S = 10.0
+"""How long it may be silent between two pictures."""
+GRACE_S = 2.0
+"""What is waited beyond FFmpeg's own time-out, which does not end every call."""
+
+CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:none"),
+           "win32": ("dshow", "video={}")}  # fmt: skip
+"""Platform to FFmpeg's capture format and the name of a camera there."""
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A source as FFmpeg knows it.
+
+    Attributes
+    ----------
+    name : as the user gave it
+    url : FFmpeg's name of it
+    kind : what it is; a pipe can be read once, and only at the pace of who writes it
+    capture : FFmpeg's format of a camera
+    """
+
+    name: str
+    url: str
+    kind: Literal["file", "pipe", "network", "camera"]
+    capture: str | None = None
+
+
+def import_av() -> Any:
+    """PyAV, or the error that names the remedy."""
+    try:
+        return importlib.import_module("av")
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "reading and writing video needs PyAV: pip install 'edgeface[video]'"
+        ) from error
+
+
+def address_of(source: str | os.PathLike[str] | int) -> Address:
+    """Where a source lies.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is a file that is absent, empty or none, or a camera that cannot be meant.
+    """
+    if isinstance(source, int):
+        return _camera(f"camera:{source}", str(source))
+    name = os.fspath(source)
+    if name == "camera" or name.startswith("camera:"):
+        return _camera(name, name.partition(":")[2] or "0")
+    if name == STANDARD_INPUT:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise InvalidInputError("'-' is what is piped into the command, and nothing is")
+        return Address(name, "pipe:0", "pipe")
+    if "://" in name:
+        return Address(name, name, "network")
+    if name.isdecimal() and not Path(name).exists():
+        return _camera(name, name)
+    return _local(name)
+
+
+def _camera(name: str, device: str) -> Address:
+    known = CAMERAS.get(sys.platform)
+    if known is None:
+        raise InvalidInputError(f"no camera is known on {sys.platform}; give an address instead")
+    if known[0] != "dshow" and not device.isdecimal():
+        raise InvalidInputError(f"{name}: a camera has a number here, as camera:0")
+    return Address(name, known[1].format(device), "camera", known[0])
+
+
+def _local(name: str) -> Address:
+    try:
+        found = os.stat(name)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InvalidInputError(f"no such video: {name}") from error
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"cannot open {name}: {error}") from error
+    if stat.S_ISFIFO(found.st_mode):
+        return Address(name, f"file:{name}", "pipe")
+    if stat.S_ISCHR(found.st_mode) and name.startswith("/dev/video"):
+        return Address(name, name, "camera", CAMERAS["linux"][0])
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidInputError(f"{name} is no file")
+    if found.st_size == 0:
+        raise InvalidInputError(f"{name} is empty")
+    # the prefix keeps FFmpeg from taking a name with a colon for an address
+    return Address(name, f"file:{name}", "file")
+
+
+def open_container(address: Address) -> Any:
+    """An ``av`` input container.
+
+    Cameras, servers and pipes are opened in a thread of their own, so that Ctrl-C ends the wait.
+
+    Raises
+    ------
+    InvalidInputError
+        If nothing that FFmpeg can read is there, or it says nothing for `OPEN_TIMEOUT_S`.
+    """
+    av = import_av()
+    timeout = None if address.kind in ("file", "pipe") else (OPEN_TIMEOUT_S, READ_TIMEOUT_S)
+
+    def connect() -> Any:
+        return av.open(address.url, format=address.capture, timeout=timeout)
+
+    started = time.monotonic()
+    try:
+        if address.kind == "file":
+            return connect()
+        return _within(None if timeout is None else OPEN_TIMEOUT_S + GRACE_S, connect)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = f"{error}{hint(address)}"
+        # what is interrupted fails in any way
+        if timeout is not None and time.monotonic() - started >= OPEN_TIMEOUT_S:
+            reason = f"it said nothing for {OPEN_TIMEOUT_S:.0f} s"
+        raise InvalidInputError(f"cannot open {address.name}: {reason}") from error
+
+
+def hint(address: Address) -> str:
+    """What may be the matter with a source of this kind that cannot be read."""
+    if address.kind == "network":
+        return (
+            "; if it is a whole file whose index lies at its end, the server must answer requests "
+            "for parts of it"
+        )
+    if address.kind == "camera":
+        return ""
+    return "; it is no video, or was cut off before its index was written"
+
+
+def _within(timeout_s: float | None, connect: Callable[[], Any]) -> Any:
+    """What ``connect`` returns, called in a thread of its own."""
+    results: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put(connect())
+        except BaseException as error:  # handed over
+            results.put(error)
+
+    threading.Thread(target=run, daemon=True, name="open").start()
+    try:
+        result = results.get(timeout=timeout_s)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def is_live(address: Address, container: Any) -> bool:
+    """Whether a source has no end, so that its pictures come in their own time.
+
+    The container says so: a recording at an address has a length, in time or in bytes.
+    """
+    if address.kind != "network":
+        return address.kind == "camera"
+    return container.duration is None and container.size <= 0

@@ -1,0 +1,167 @@
+"""Files are what their content says: an allow-list of decoders, damage, limits, threads."""
+
+import io
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from edgeface import BackendUnavailableError, InvalidInputError, image_files, read_image
+from edgeface import image as image_module
+from edgeface.image_files import FORMATS, format_of
+
+WRITERS = {
+    "JPEG": ("JPEG", {}), "PNG": ("PNG", {}), "WebP": ("WEBP", {}), "GIF": ("GIF", {}),
+    "BMP": ("BMP", {}), "TIFF": ("TIFF", {"compression": "tiff_lzw"}), "PNM": ("PPM", {}),
+    "JPEG 2000": ("JPEG2000", {}), "AVIF": ("AVIF", {"quality": 90}),
+}  # fmt: skip
+FOREIGN = ["EPS", "ICO", "ICNS", "PDF", "TGA", "SGI", "PCX", "DDS", "SPIDER"]
+
+
+@pytest.fixture(scope="module")
+def smooth():
+    rows, columns = np.mgrid[:64, :96]
+    return np.stack([rows * 3, columns * 2, 255 - rows - columns], axis=2).astype(np.uint8)
+
+
+def written(pixels, format_name, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format_name, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def file(request, smooth):
+    """A format's name, and the bytes of a file."""
+    if request.param == "HEIC":
+        heif = pytest.importorskip("pillow_heif", reason="needs the extra: edgeface[heif]")
+        buffer = io.BytesIO()
+        heif.from_pillow(Image.fromarray(smooth)).save(buffer, quality=90)
+        return "HEIC", buffer.getvalue()
+    name, options = WRITERS[request.param]
+    return request.param, written(smooth, name, **options)
+
+
+@pytest.mark.parametrize("name", ["photo", "photo.txt", "photo.eps"])
+def test_the_content_decides_whatever_the_name(file, smooth, tmp_path, name):
+    kind, data = file
+    assert format_of(data) == kind
+    (tmp_path / name).write_bytes(data)
+    pixels = read_image(tmp_path / name)
+    limit = {"GIF": 12, "JPEG": 4, "WebP": 4, "AVIF": 4, "HEIC": 4}.get(kind, 0)
+    assert np.abs(pixels.astype(int) - smooth).mean() <= limit
+
+
+def test_a_file_cut_anywhere_is_an_error_or_whole(file, tmp_path, random):
+    kind, data = file
+    path = tmp_path / "cut"
+    path.write_bytes(data)
+    whole = read_image(path)
+    for size in sorted({0, 1, 8, 20, 64, *random.integers(0, len(data), 40).tolist()}):
+        path.write_bytes(data[:size])
+        try:
+            pixels = read_image(path)
+        except InvalidInputError:
+            continue
+        np.testing.assert_array_equal(pixels, whole, err_msg=f"{kind} cut at {size}")
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_other_formats_are_refused_by_content(smooth, tmp_path, name):
+    pixels = smooth
+    try:
+        data = written(pixels, name)
+    except (OSError, ValueError):
+        data = written(pixels[:, :, 0], name)
+    (tmp_path / "photo.jpg").write_bytes(data)
+    with pytest.raises(InvalidInputError, match="its content is none of JPEG, PNG"):
+        read_image(tmp_path / "photo.jpg")
+
+
+def test_postscript_starts_no_program(tmp_path):
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/STARTED\n")
+    (tmp_path / "gs").chmod(0o755)
+    (tmp_path / "a.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n")
+    code = f"import edgeface; edgeface.read_image({str(tmp_path / 'a.jpg')!r})"
+    environment = {"PATH": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert "InvalidInputError" in result.stderr
+    assert not (tmp_path / "STARTED").exists()
+
+
+@pytest.mark.parametrize(
+    ("missing", "brand", "remedy"),
+    [("pillow_heif", b"heic", r"pip install 'edgeface\[heif\]'"), ("PIL.AvifImagePlugin", b"avif",
+      "pip install --upgrade pillow")],
+)  # fmt: skip
+def test_a_missing_decoder_is_named(monkeypatch, tmp_path, missing, brand, remedy):
+    monkeypatch.setitem(sys.modules, missing, None)
+    (tmp_path / "photo.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
+    with pytest.raises(BackendUnavailableError, match=remedy):
+        read_image(tmp_path / "photo.jpg")
+
+
+def test_an_endless_or_too_large_file_is_not_read_whole(monkeypatch, tmp_path, smooth):
+    with pytest.raises(InvalidInputError, match="content is none of"):
+        read_image("/dev/zero")
+    (tmp_path / "photo.png").write_bytes(written(smooth, "PNG"))
+    monkeypatch.setattr(image_module, "MAX_FILE_BYTES", 100)
+    with pytest.raises(InvalidInputError, match=r"photo\.png is too large"):
+        read_image(tmp_path / "photo.png")
+
+
+@pytest.mark.parametrize("path", ["", "\0", "a" * 5000, "/"])
+def test_paths_that_are_none_are_refused(path):
+    with pytest.raises(InvalidInputError):
+        read_image(path)
+
+
+def test_reading_changes_nothing_that_the_process_shares(tmp_path, smooth, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # the application's own, for its own files
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(written(smooth, "JPEG"))
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        first, *others = pool.map(read_image, [path] * 64)
+    for pixels in others:
+        np.testing.assert_array_equal(pixels, first)
+    assert warnings.filters == before
+    assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES) == (10, False)
+
+
+def test_what_others_register_with_pillow_is_not_asked(monkeypatch, tmp_path, smooth):
+    def shout(*_):
+        raise AssertionError("asked")
+
+    monkeypatch.setitem(Image.OPEN, "JPEG", (shout, shout))
+    (tmp_path / "photo.jpg").write_bytes(written(smooth, "JPEG"))
+    assert read_image(tmp_path / "photo.jpg").shape == smooth.shape
+
+
+def test_a_heic_photo_is_turned_once(smooth, tmp_path):
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra: edgeface[heif]")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    container = heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(smooth, 1))))
+    container.info["exif"] = exif.tobytes()
+    container.save(tmp_path / "photo.heic", quality=95)
+    assert np.abs(read_image(tmp_path / "photo.heic").astype(int) - smooth).mean() < 4
+    assert "HEIF" not in Image.OPEN
+
+
+def test_jpeg_padding_and_odd_markers_are_passed_over(smooth, tmp_path):
+    data = written(smooth, "JPEG")
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    whole = read_image(path)
+    path.write_bytes(data[:2] + b"\xff\xff\xff" + data[3:])
+    np.testing.assert_array_equal(read_image(path), whole)
+    stripped, orientation = image_files._without_exif(data[:2] + b"\xff\xe1\0\0" + data[2:])
+    assert stripped == data[:2] + b"\xff\xe1\0\0" + data[2:]
+    assert orientation is None
