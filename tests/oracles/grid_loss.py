@@ -1,4 +1,4 @@
-"""Eq. 4 (Chaudhuri et al. 2019) one face and one candidate at a time, in torch for its gradients."""
+"""Eq. 4 (Chaudhuri et al. 2019), one face and one candidate at a time, in torch."""
 
 from __future__ import annotations
 
