@@ -1,9 +1,15 @@
-"""Boxes in torch: decoding the MFN's, and overlaps."""
+"""Boxes: decoding a network's, and how much they overlap."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Array = NDArray[Any]
 
 
 def decode_boxes(detection: Tensor, anchors: Tensor, stride: int) -> Tensor:
@@ -45,3 +51,11 @@ def generalised_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     iou = inter / union.clamp(min=1e-6)
     hull_area = hull.prod(dim=1).clamp(min=1e-6)
     return iou, iou - (hull_area - union) / hull_area
+
+
+def overlap(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """IoU of corresponding boxes (N, 4) and (N, 4)."""
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    shared = np.clip(sides, 0, None).prod(axis=1)
+    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
+    return shared / (areas - shared)

@@ -3,12 +3,7 @@ import pytest
 import torch
 
 from edgeface import kernels
-from edgeface.reference.geometry.boxes import (
-    corners,
-    decode_boxes,
-    generalised_iou,
-    pairwise_iou,
-)
+from edgeface.reference.geometry.boxes import corners, decode_boxes, generalised_iou, pairwise_iou
 from edgeface.reference.geometry.morphable import (
     MorphableModel,
     quaternion_to_rotation,
