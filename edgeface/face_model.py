@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.face_model_file import (
+    ARRAYS,
+    FORMAT,
+    HEADER,
+    INDICES,
+    NUM_EXPRESSIONS,
+    NUM_IDENTITY,
+    NUM_LANDMARKS,
+    OPTIONAL_ARRAYS,
+    VERSION,
+    check_shapes,
+    pack,
+    unpack,
+)
+from edgeface.values import option
 
-FORMAT = "edgeface-face-model"
-VERSION = (1, 1)
-NUM_LANDMARKS = 68
-NUM_IDENTITY = 50
-"""Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
-NUM_EXPRESSIONS = 46
-
+MAX_LENGTH = 1e6
+"""Of coordinates and weights, in model units: their products stay finite."""
 EXPRESSION_NAMES: tuple[str, ...] = (
     "browDownLeft", "browDownRight", "browInnerUpLeft", "browInnerUpRight",
     "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
@@ -37,8 +44,6 @@ EXPRESSION_NAMES: tuple[str, ...] = (
     "noseSneerLeft", "noseSneerRight",
 )  # fmt: skip
 """The 46 expressions: ARKit's 52 without gaze and tongue, plus a split brow and two lid shapes."""
-
-_ARRAYS = ("identity", "expression", "landmark_vertices", "landmark_weights", "triangles", "uv")
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class FaceModel:
         of one hash are the same face. The harmonics follow from the mean and are not in it.
         """
         digest = hashlib.sha256("\n".join(self.expression_names).encode())
-        for name in _ARRAYS:
+        for name in ARRAYS:
             _add(digest, name, getattr(self, name))
         return digest.hexdigest()
 
@@ -186,8 +191,7 @@ class FaceModel:
 
     def to_bytes(self) -> bytes:
         """The ``.npz`` file as bytes; exported networks carry it inside them."""
-        buffer = io.BytesIO()
-        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in ARRAYS}
         header: dict[str, Any] = {
             "format": FORMAT,
             "version": list(VERSION),
@@ -198,14 +202,7 @@ class FaceModel:
         if self.harmonics is not None:
             arrays["harmonics"] = self.harmonics
             header["harmonics_sha256"] = _harmonics_hash(self.harmonics)
-        arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-        # Modes and offsets are stored in half precision where that loses nothing.
-        for name in ("identity", "expression", "uv"):
-            half = arrays[name].astype(np.float16)
-            if np.array_equal(half.astype(np.float32), arrays[name]):
-                arrays[name] = half
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        return buffer.getvalue()
+        return pack(header, arrays)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> FaceModel:
@@ -226,40 +223,28 @@ class FaceModel:
 
     @staticmethod
     def from_bytes(data: bytes, source: str = "face model") -> FaceModel:
-        """Inverse of `to_bytes`; ``source`` names the file in errors."""
+        """Inverse of `to_bytes`; ``source`` names the file in errors.
+
+        Raises
+        ------
+        ModelFormatError
+            If it is damaged, of another kind, or of a newer major version.
+        """
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                header = json.loads(archive["header"].tobytes())
-                names = (*_ARRAYS, *(n for n in ("harmonics",) if n in archive.files))
-                arrays = {name: archive[name] for name in names}
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            header, arrays = unpack(data)
+            model = FaceModel(
+                **arrays,
+                expression_names=header["expression_names"],
+                info=header.get("info", {}),
+            )
+        except ValueError as error:
             raise ModelFormatError(
                 f"{source} is no edgeface face model, or is damaged: {error}"
             ) from error
-        if not isinstance(header, dict) or cast(dict[str, Any], header).get("format") != FORMAT:
-            raise ModelFormatError(f"{source} is no edgeface face model: it lacks 'format'")
-        return _from_parts(cast(dict[str, Any], header), arrays, source)
-
-
-def _from_parts(header: dict[str, Any], arrays: dict[str, Any], source: str) -> FaceModel:
-    version = header.get("version")
-    if not (isinstance(version, list) and version and version[0] == VERSION[0]):
-        raise ModelFormatError(
-            f"{source} has face-model version {version}; this release reads {VERSION[0]}.x"
-        )
-    integers = ("landmark_vertices", "triangles")
-    try:
-        model = FaceModel(
-            **{n: a.astype(np.int32 if n in integers else np.float32) for n, a in arrays.items()},
-            expression_names=tuple(header["expression_names"]),
-            info=header.get("info", {}),
-        )
-    except (InvalidInputError, KeyError, TypeError) as error:
-        raise ModelFormatError(f"{source} is damaged: {error}") from error
-    harmonics = None if model.harmonics is None else _harmonics_hash(model.harmonics)
-    if header.get("sha256") != model.sha256 or header.get("harmonics_sha256") != harmonics:
-        raise ModelFormatError(f"{source} is damaged: its arrays do not match its hash")
-    return model
+        harmonics = None if model.harmonics is None else _harmonics_hash(model.harmonics)
+        if header["sha256"] != model.sha256 or header.get("harmonics_sha256") != harmonics:
+            raise ModelFormatError(f"{source} is damaged: its arrays do not match its hash")
+        return model
 
 
 def _add(digest: Any, name: str, array: NDArray[Any]) -> None:
@@ -275,32 +260,30 @@ def _harmonics_hash(harmonics: NDArray[np.float32]) -> str:
 
 
 def _validate(model: FaceModel) -> None:
-    num_vertices = model.identity.shape[1] if model.identity.ndim == 3 else -1
-    tail = (NUM_EXPRESSIONS, num_vertices, 3)
-    checks = {
-        "identity": model.identity.shape == (NUM_IDENTITY, num_vertices, 3),
-        "expression": model.expression.shape in (tail, (NUM_IDENTITY, *tail)),
-        "landmark_vertices": model.landmark_vertices.ndim == 2
-        and model.landmark_vertices.shape[0] == NUM_LANDMARKS,
-        "landmark_weights": model.landmark_weights.shape == model.landmark_vertices.shape,
-        "triangles": model.triangles.ndim == 2 and model.triangles.shape[1] == 3,
-        "uv": model.uv.shape in ((0, 2), (num_vertices, 2)),
-        "harmonics": model.harmonics is None
-        or (model.harmonics.ndim == 2 and len(model.harmonics) == num_vertices),
-    }
-    for name, good in checks.items():
-        if not good:
-            raise InvalidInputError(f"{name} has the shape {np.shape(getattr(model, name))}")
-    for name in ("landmark_vertices", "triangles"):
-        indices = getattr(model, name)
-        if indices.size and (indices.min() < 0 or indices.max() >= num_vertices):
+    arrays: dict[str, Any] = {n: getattr(model, n) for n in (*ARRAYS, *OPTIONAL_ARRAYS)}
+    if model.harmonics is None:
+        del arrays["harmonics"]
+    for name, array in arrays.items():
+        dtype = np.int32 if name in INDICES else np.float32
+        got = getattr(array, "dtype", type(array).__name__)
+        if not isinstance(array, np.ndarray) or got != dtype:
+            raise InvalidInputError(f"{name} must be an array of {np.dtype(dtype)}, got {got}")
+    try:
+        check_shapes({name: array.shape for name, array in arrays.items()})
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from error
+    num_vertices = model.identity.shape[1]
+    for name, array in arrays.items():
+        if name in INDICES and array.size and not (array.min() >= 0 and array.max() < num_vertices):
             raise InvalidInputError(f"{name} points outside the {num_vertices} vertices")
-    for name in ("identity", "expression", "landmark_weights", "uv", "harmonics"):
-        array = getattr(model, name)
-        if array is not None and not np.isfinite(array).all():
+        if name not in INDICES and not np.isfinite(array).all():
             raise InvalidInputError(f"{name} contains values that are not finite")
-    if len(model.expression_names) != NUM_EXPRESSIONS:
-        raise InvalidInputError(f"expected 46 expression names, got {len(model.expression_names)}")
+        if name not in INDICES and array.size and np.abs(array).max() > MAX_LENGTH:
+            raise InvalidInputError(f"{name} contains values beyond {MAX_LENGTH:g}")
+    names = model.expression_names
+    if len(names) != NUM_EXPRESSIONS:
+        raise InvalidInputError(f"expected 46 expression names, got {len(names)}")
+    option("expression_names", list(names), HEADER.required["expression_names"])
 
 
 def _blend(

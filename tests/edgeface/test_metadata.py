@@ -70,10 +70,19 @@ def test_from_json_names_a_missing_or_corrupt_key(metadata, key):
         ("{", "no JSON"),
         ("[]", "no JSON object"),
         (json.dumps(json.loads(MFN.to_json()) | {"schema_version": [2, 0]}), "reads 1.x"),
-        (json.dumps(json.loads(MFN.to_json()) | {"kind": "xfn"}), "'kind' must be"),
-        (json.dumps(json.loads(MFN.to_json()) | {"anchors": [[1]]}), "pairs of numbers"),
-        (json.dumps(json.loads(MFN.to_json()) | {"anchors": []}), "needs anchors"),
-        (json.dumps(json.loads(MFN.to_json()) | {"stride": 0}), "positive stride"),
+        (json.dumps(json.loads(MFN.to_json()) | {"kind": "xfn"}), "kind must be one of sfn"),
+        (
+            json.dumps(json.loads(MFN.to_json()) | {"anchors": [[1]]}),
+            r"anchors\[0\] must be a list of 2 items, got 1",
+        ),
+        (
+            json.dumps(json.loads(MFN.to_json()) | {"anchors": []}),
+            "anchors must be a list of 1 to 64 items, got 0",
+        ),
+        (
+            json.dumps(json.loads(MFN.to_json()) | {"stride": 0}),
+            "stride must be a whole number from 1 to 4096, got 0",
+        ),
         (json.dumps(json.loads(MFN.to_json()) | {"expression_names": ["a"]}), "46"),
     ],
 )
