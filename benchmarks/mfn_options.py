@@ -16,9 +16,9 @@ import numpy as np
 import edgeface
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import data_dir
-from edgeface.reference.evaluate import model_predictor, run
-from edgeface.reference.headline import FACES, PHOTOS, judging_images
-from edgeface.reference.report import report
+from edgeface.reference.evaluation.evaluate import model_predictor, run
+from edgeface.reference.evaluation.headline import FACES, PHOTOS, judging_images
+from edgeface.reference.evaluation.report import report
 
 OPTIONS = (
     (288, "weighted"), (288, "greedy"), (384, "weighted"), (320, "weighted"), (256, "weighted"),

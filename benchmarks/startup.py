@@ -56,4 +56,4 @@ if __name__ == "__main__":
             cold = {"NUMBA_CACHE_DIR": folder}
             seconds, _ = measure([python, "-c", FIRST, "numba"], cold)
             print(f"{'first faces, numba, cold':<30} once {seconds:.2f} s")
-    report("edgeface run demo", [python, "-m", "edgeface.cli", "run", "demo"])
+    report("edgeface run demo", [python, "-m", "edgeface", "run", "demo"])

@@ -13,7 +13,7 @@ from edgeface.converters.quiet import silenced
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
-from edgeface.reference.checkpoint import TrainedNetwork
+from edgeface.reference.networks.checkpoint import TrainedNetwork
 
 PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
 """Precisions that at least one format has."""

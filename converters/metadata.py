@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from edgeface.metadata import Metadata
-from edgeface.reference.checkpoint import TrainedNetwork
-from edgeface.reference.config import NetworkConfig
-from edgeface.reference.data.crops import CROP_SCALE
-from edgeface.reference.predict import IOU_THRESHOLD, SCORE_THRESHOLD
+from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.reference.networks.config import NetworkConfig
+from edgeface.reference.networks.predict import IOU_THRESHOLD, SCORE_THRESHOLD
+from edgeface.reference.training.views.crops import CROP_SCALE
 
 LICENCE = "research use only (trained on 300-W and WIDER FACE)"
 UNSEEN = (

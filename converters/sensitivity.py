@@ -25,7 +25,7 @@ from edgeface.converters.pipeline import MAX_CALIBRATION, split
 from edgeface.converters.verify import NetworkBackend
 from edgeface.errors import EdgeFaceError
 from edgeface.model import Model
-from edgeface.reference.checkpoint import load_network
+from edgeface.reference.networks.checkpoint import load_network
 
 Outputs = list[NDArray[np.float32]]
 ALL = "all layers"

@@ -20,7 +20,7 @@ from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
-from edgeface.reference.checkpoint import TrainedNetwork
+from edgeface.reference.networks.checkpoint import TrainedNetwork
 
 
 class Pt2Format:

@@ -24,7 +24,7 @@ from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
-from edgeface.reference.checkpoint import TrainedNetwork
+from edgeface.reference.networks.checkpoint import TrainedNetwork
 
 INPUT = "image"
 SIGNATURE = "serving_default"

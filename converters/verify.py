@@ -16,7 +16,7 @@ from edgeface.errors import ParityError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.model import Model, load
-from edgeface.reference.checkpoint import TrainedNetwork
+from edgeface.reference.networks.checkpoint import TrainedNetwork
 
 Image = tuple[str, NDArray[np.uint8]]
 

@@ -20,7 +20,7 @@ from edgeface.errors import ConversionError, ParityError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.model import load
-from edgeface.reference.checkpoint import TrainedNetwork
+from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.timing import time_call
 
 LATENCY_ROUNDS = 15

@@ -56,7 +56,7 @@ class KernelEngine:
                 threading.Thread(target=self._load, name="edgeface-kernels").start()
         return self.current
 
-    def describe(self) -> str:
+    def explain(self) -> str:
         """What was asked for and what it means, for people."""
         if self.choice != "auto":
             return self.choice

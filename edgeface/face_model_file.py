@@ -1,76 +1,90 @@
-"""The ``.npz`` of a face model: a header and arrays, bounded and checked before they are read.
-
-``docs/face-model.md`` specifies it for other languages.
-"""
+"""The file of a face model: one ``.npz`` of arrays and a header (``docs/face-model.md``)."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeface import strict_json
-from edgeface.values import SHA256, Choice, Free, Record, Several, Text, Version
+from edgeface.errors import ModelFormatError
+from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_LANDMARKS
+from edgeface.values import SHA256, Choice, Flag, Free, Record, Several, Text, Version
 
 FORMAT = "edgeface-face-model"
-VERSION = (1, 1)
-NUM_LANDMARKS = 68
-NUM_IDENTITY = 50
-"""Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
-NUM_EXPRESSIONS = 46
+VERSION = (1, 2)
+SHAPES = ("identity", "expression", "landmark_vertices", "landmark_weights", "triangles", "uv")
+"""The arrays of every file, in the order in which they are hashed."""
+OPTIONAL = ("harmonics",)
+HALVES = ("identity", "expression", "uv")
+"""The arrays that are stored in half precision where that loses nothing."""
+INTEGERS = ("landmark_vertices", "triangles")
 
-INDICES = ("landmark_vertices", "triangles")
-ARRAYS = ("identity", "expression", "landmark_vertices", "landmark_weights", "triangles", "uv")
-OPTIONAL_ARRAYS = ("harmonics",)
 MAX_BYTES = 1 << 29
 """Of all arrays unpacked, 512 MiB; a multilinear tensor of 11,510 vertices takes 320."""
 MAX_HEADER = 1 << 12
 """Of the header of a ``.npy``; its own is 128 bytes."""
 
+EXPRESSION_LIST = Several(Text(100), NUM_EXPRESSIONS, NUM_EXPRESSIONS, unique=True)
 HEADER = Record(
     required={
         "format": Choice((FORMAT,)),
         "version": Version(VERSION[0]),
         "sha256": SHA256,
-        "expression_names": Several(Text(100), NUM_EXPRESSIONS, NUM_EXPRESSIONS, unique=True),
+        "expression_names": EXPRESSION_LIST,
     },
-    optional={"info": Free(), "harmonics_sha256": SHA256},
+    optional={
+        "info": Free(),
+        "harmonics_sha256": SHA256,
+        "dense": Flag(),
+        "basis_sha256": SHA256,
+    },
 )
 """The JSON in the array ``header``."""
 
-Array = NDArray[Any]
+Arrays = dict[str, NDArray[Any]]
 
 
-def pack(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
-    """The file as bytes."""
-    # modes and offsets are stored in half precision where that loses nothing
-    stored = {name: array if name in INDICES else _halved(array) for name, array in arrays.items()}
-    stored["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+def hash_of(arrays: Iterable[tuple[str, NDArray[Any]]], start: str = "") -> str:
+    """SHA-256 over names, shapes, types and bytes of arrays, hex; ``start`` goes before them."""
+    digest = hashlib.sha256(start.encode())
+    for name, array in arrays:
+        array = np.ascontiguousarray(array)
+        digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def pack(arrays: Mapping[str, NDArray[Any]], header: dict[str, Any]) -> bytes:
+    """The file as bytes; format and version are added to the header."""
+    stored: Arrays = dict(arrays)
+    for name in HALVES:
+        with np.errstate(over="ignore"):  # infinite halves are not equal, so floats stay
+            half = stored[name].astype(np.float16)
+        if np.array_equal(half.astype(np.float32), stored[name]):
+            stored[name] = half
+    text = json.dumps({"format": FORMAT, "version": list(VERSION)} | header)
+    stored["header"] = np.frombuffer(text.encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **stored)
     return buffer.getvalue()
 
 
-def _halved(array: Array) -> Array:
-    with np.errstate(over="ignore"):
-        half = array.astype(np.float16)
-    return half if np.array_equal(half.astype(np.float32), array) else array
-
-
-def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Header and arrays, int32 and float32, of the file's bytes.
+def unpack(data: bytes, source: str) -> tuple[Arrays, dict[str, Any]]:
+    """Arrays as float32 and int32, and the header; ``source`` names the file in errors.
 
     Raises
     ------
-    ValueError
-        If the bytes are no such file, are damaged, or claim what cannot be. Nothing is unpacked
-        before its name, type, shape and size are known to be good.
+    ModelFormatError
+        If the file is damaged, of another kind, or of a newer major version, or claims what cannot
+        be. Nothing is unpacked before its name, type, shape and size are known to be good.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -79,19 +93,19 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
             header = HEADER.check(strict_json.parse(text), "")
             check_shapes({name: _layout(archive, info)[0] for name, info in members.items()})
             arrays = {
-                name: _array(archive, info, np.int32 if name in INDICES else np.float32)
+                name: _array(archive, info, np.int32 if name in INTEGERS else np.float32)
                 for name, info in members.items()
             }
-            return header, arrays
-    except ValueError:
-        raise
+            return arrays, header
     except Exception as error:  # zipfile, zlib, struct and numpy have each their own
-        raise ValueError(f"it cannot be unpacked: {error}") from error
+        raise ModelFormatError(
+            f"{source} is no edgeface face model, or is damaged: {error}"
+        ) from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Its arrays by name, sizes checked; others, of newer versions, are passed over."""
-    known = {f"{name}.npy": name for name in ("header", *ARRAYS, *OPTIONAL_ARRAYS)}
+    known = {f"{name}.npy": name for name in ("header", *SHAPES, *OPTIONAL)}
     found: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         name = known.get(info.filename)
@@ -99,7 +113,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             raise ValueError(f"it holds {info.filename} twice")
         if name is not None:
             found[name] = info
-    for name in ("header", *ARRAYS):
+    for name in ("header", *SHAPES):
         if name not in found:
             raise ValueError(f"it lacks the array {name}")
     if any(info.flag_bits & 1 for info in found.values()):
@@ -128,7 +142,7 @@ def _layout(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int,
     return shape, dtype
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: Any) -> Array:
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: Any) -> NDArray[Any]:
     """An array of a member, checked to be of floats, of integers or of bytes as ``dtype`` is."""
     _, stored = _layout(archive, info)
     kinds, sizes = ("f", (2, 4, 8)) if dtype is np.float32 else ("iu", (1, 2, 4, 8))

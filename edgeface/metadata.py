@@ -12,6 +12,7 @@ from typing import Any, cast
 from edgeface import strict_json
 from edgeface.errors import InvalidInputError, MetadataError
 from edgeface.face_model import NUM_EXPRESSIONS
+from edgeface.face_model_file import EXPRESSION_LIST, HEADER
 from edgeface.kinds import KINDS, NetworkKind
 from edgeface.values import (
     SHA256,
@@ -32,7 +33,7 @@ from edgeface.values import (
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
 """The face model's ``.npz`` beside the JSON; base64 where the format holds text only."""
-SCHEMA_VERSION = (1, 3)
+SCHEMA_VERSION = (1, 4)
 PAD_VALUE = 127
 SIZE_STEP = 32
 MAX_INPUT_SIZE = 4096
@@ -55,7 +56,8 @@ class Metadata:
     crop_scale : side of the crop in longer sides of the face box; not for an MFN
     expression_names : of the 46 coefficients
     unseen_expressions : those that no training label ever moved
-    face_model_sha256 : of the face model in the file
+    face_model_sha256 : of the face model that the outputs speak of
+    dense_mesh : whether the file carries that face model's dense mesh, or its landmark basis alone
     precision : of weights and arithmetic, a key of `edgeface.compare.LIMITS`
     licence, training, parity : for people and tools; never needed to run
     graph : the operators of the file by kind, and the bytes of its weights by layer
@@ -68,6 +70,7 @@ class Metadata:
     face_model_sha256: str
     licence: str
     any_size: bool = False
+    dense_mesh: bool = True
     stride: int = 0
     anchors: tuple[tuple[float, float], ...] = ()
     score_threshold: float = 0.0
@@ -169,19 +172,19 @@ class Metadata:
             raise MetadataError(f"{source}: in the metadata, {error}") from error
 
 
-_NAMES = Text(longest=100)
 _COMMON = Record(
     required={
         "schema_version": Version(SCHEMA_VERSION[0]),
         "kind": Choice(tuple(KINDS)),
         "name": Text(),
         "input_size": Whole(SIZE_STEP, MAX_INPUT_SIZE, SIZE_STEP),
-        "expression_names": Several(_NAMES, NUM_EXPRESSIONS, NUM_EXPRESSIONS, unique=True),
+        "expression_names": EXPRESSION_LIST,
         "face_model_sha256": SHA256,
         "licence": Text(longest=2000),
     },
     optional={
-        "unseen_expressions": Several(_NAMES, 0, NUM_EXPRESSIONS, unique=True),
+        "dense_mesh": Flag(),
+        "unseen_expressions": Several(Text(100), 0, NUM_EXPRESSIONS, unique=True),
         "precision": Choice(PRECISIONS),
         "training": Free(),
         "parity": Free(),
@@ -218,13 +221,21 @@ _CROPPING = Record(
 """What a network says that looks at crops: of a grid and of thresholds it has none."""
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the entry ``edgeface``, for programs in other languages."""
+def file_schema() -> dict[str, Any]:
+    """The JSON Schema of both JSON texts in a model file, for programs in other languages."""
     detecting = [kind.name for kind in KINDS.values() if kind.detects]
-    return _COMMON.json_schema() | {
+    metadata = _COMMON.json_schema() | {
         "if": {"properties": {"kind": {"enum": detecting}}},
         "then": _DETECTING.json_schema(),
         "else": _CROPPING.json_schema(),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What a model file of edgeface says of itself",
+        "description": f"{KEY}: the metadata. face_model_header: the JSON in the array 'header' of "
+        f"the face model, {FACE_MODEL_KEY}.",
+        "type": "object",
+        "properties": {KEY: metadata, "face_model_header": HEADER.json_schema()},
     }
 
 

@@ -10,10 +10,10 @@ import torch
 import edgeface
 from edgeface.converters import network_metadata
 from edgeface.converters.formats import find_format
-from edgeface.reference.checkpoint import TrainedNetwork
-from edgeface.reference.config import CONFIGS
-from edgeface.reference.harmonics import with_harmonics
+from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.networks import FusionNetwork, build_network
+from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.reference.networks.config import CONFIGS
 
 THIN = {
     "sfn": replace(

@@ -47,6 +47,9 @@ def read_contents(
             f"{path}: a {metadata.kind} needs a face model with {NUM_HARMONICS} harmonics, the one "
             f"inside has {harmonics}"
         )
+    if model.is_dense != metadata.dense_mesh:
+        carried = "carries a dense mesh" if model.is_dense else "carries no dense mesh"
+        raise MetadataError(f"{path} {carried}, although its metadata says otherwise")
     return metadata, model
 
 

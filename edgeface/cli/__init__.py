@@ -1,24 +1,48 @@
-"""The ``edgeface`` command line; one file a command."""
+"""The ``edgeface`` command line; one file a command.
+
+A command's module declares its arguments by ``add_arguments(parser)`` and is run by
+``execute(arguments)``, which returns the exit status. Only the command that was asked for is
+imported, so that ``edgeface run`` does not wait for what video needs.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
+from typing import Any
 
 from edgeface import __version__
-from edgeface.cli import bench, convert, demo, info, run, track, verify, warmup
 from edgeface.errors import EdgeFaceError
+
+COMMANDS = {
+    "run": "find the faces of images",
+    "track": "follow the faces of a video or camera",
+    "demo": "show the camera and the head it drives, live in the browser",
+    "info": "show what a model file says of itself, or which backends are installed",
+    "verify": "compare two model files; the exit status is 1 if B is over its limits",
+    "convert": "turn a training checkpoint into model files, each of them verified",
+    "bench": "measure speed, start and memory on this device or on a phone",
+    "warmup": "compile the numba kernels and keep them for later processes",
+}
+"""The commands, each a module of this package, and what they do."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 1 after an error of the project's own."""
+    given = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="edgeface", description="Every face by one network pass.")
     parser.add_argument("--version", action="version", version=f"edgeface {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, track, demo, info, verify, convert, bench, warmup):
-        command.add_parser(commands)
-    arguments = parser.parse_args(argv)
+    chosen = next((word for word in given if not word.startswith("-")), None)
+    for name, does in COMMANDS.items():
+        command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+        if name == chosen:
+            module: Any = importlib.import_module(f"edgeface.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(execute=module.execute)
+    arguments = parser.parse_args(given)
     try:
         return arguments.execute(arguments)
     except EdgeFaceError as error:
@@ -27,7 +51,3 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads the output, head for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""``python -m edgeface.cli``."""
+"""``python -m edgeface.cli``: the same as ``python -m edgeface``."""
 
 import sys
 

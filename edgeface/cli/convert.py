@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import math
 import sys
 from pathlib import Path
@@ -13,39 +12,51 @@ from edgeface.cli.options import add_input_size
 from edgeface.errors import BackendUnavailableError
 
 
-def add_parser(commands: Any) -> None:
-    """Declare the command's arguments: checkpoint, formats, precisions, folders."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "convert", help="turn a training checkpoint into model files, each verified"
-    )
-    parser.add_argument("checkpoint", help="of edgeface-train, or mfn, sfn, fusion, which ship")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare checkpoint, formats, precisions and folders."""
     parser.add_argument(
-        "--to", default="onnx", metavar="FORMATS", help="of onnx,tflite,coreml,pt2 (default: onnx)"
+        "checkpoint",
+        help="checkpoint of edgeface-train, or mfn, sfn or fusion for one that ships with edgeface",
+    )
+    parser.add_argument(
+        "--to",
+        default="onnx",
+        metavar="FORMATS",
+        help="formats to write, of onnx,tflite,coreml,pt2 (default: onnx)",
     )
     parser.add_argument(
         "--precision",
         default="fp32",
         metavar="PRECISIONS",
-        help="of fp32,fp16,int8,w8,palette (default: fp32); each format writes those it has",
+        help="precisions to write, of fp32,fp16,int8,w8,palette (default: fp32); a format is "
+        "written in those of them that it has",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder that the files go to"
+    )
     parser.add_argument(
         "--calibration",
         type=Path,
         metavar="DIR",
-        help="folder of real photos; int8 needs it, and a part of them verifies every file",
+        help="folder of real photos: int8 needs it to set its ranges, and a part of the photos "
+        "verifies every file",
     )
     parser.add_argument(
-        "--keep", action="store_true", help="leave a file that fails verification where it is"
+        "--keep", action="store_true", help="leave a file that fails its verification in place"
     )
     add_input_size(parser)
-    parser.set_defaults(execute=execute)
+    parser.add_argument(
+        "--dense",
+        action=argparse.BooleanOptionalAction,
+        help="whether the files carry the dense mesh of the face model, which only meshes and "
+        "viewers need (default: they do where it takes no more than 1 MB)",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Convert, showing each step, and print the table of what was written."""
     try:
-        converters: Any = importlib.import_module("edgeface.converters")
+        from edgeface import converters
     except ImportError as error:
         raise BackendUnavailableError(
             f"converting needs {error.name}: pip install 'edgeface[convert]'"
@@ -56,10 +67,11 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.out,
         formats,
         precisions,
-        arguments.calibration,
-        arguments.keep,
-        arguments.input_size,
-        _show,
+        calibration=arguments.calibration,
+        keep=arguments.keep,
+        input_size=arguments.input_size,
+        dense=arguments.dense,
+        progress=_show,
     )
     if sys.stderr.isatty():
         _show("")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import webbrowser
-from typing import Any
 
-from edgeface.cli.track import (
+from edgeface.cli.tracking import (
     add_tracking_options,
     detector,
     interruptible,
@@ -21,22 +20,27 @@ from edgeface.video.pipeline import run_pipeline
 DEFAULT_PORT = 8765
 
 
-def add_parser(commands: Any) -> None:
-    """Declare the command's arguments: source, port, mode and smoothing."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "demo", help="show the camera and the head it drives, live in the browser"
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare source, port, and how faces are followed."""
     parser.add_argument(
         "source",
         nargs="?",
         default="camera",
         metavar="CAMERA|VIDEO",
-        help="'camera' (default), 'camera:1', a file, an address; 'demo' needs none of them",
+        help="'camera' (default), 'camera:1', a file or an address; 'demo' shows a clip that ships "
+        "with edgeface and needs none of them",
     )
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of the page; 0: any free")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="port at which the page is served; 0 takes any that is free (default: "
+        f"{DEFAULT_PORT})",
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="print the address and open no browser"
+    )
     add_tracking_options(parser)
-    parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,11 @@
-"""Options that several commands take."""
+"""Options that several commands take, each declared once."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+MODEL_NAMES = "a model file, or mfn, sfn or fusion for a network that ships with edgeface"
 
 
 def add_input_size(parser: argparse.ArgumentParser) -> None:
@@ -11,6 +14,43 @@ def add_input_size(parser: argparse.ArgumentParser) -> None:
         "--input-size",
         type=int,
         metavar="PX",
-        help="side of the square that an mfn sees, a multiple of 32: smaller is faster (default: "
-        "the one that it was trained for)",
+        help="side of the square that an mfn sees, a multiple of 32: a smaller one is faster, a "
+        "larger one finds smaller faces (default: the size that it was trained for)",
     )
+
+
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--threshold``."""
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="SCORE",
+        help="faces of a lower score are not reported (default: the score that the model file "
+        "names)",
+    )
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--images``."""
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="folder of photos to use (default: the demo photo that ships with edgeface)",
+    )
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers of at least 0, given like ``1,2``."""
+    try:
+        values = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected numbers like 1,2, got {text!r}") from error
+    if min(values) < 0:
+        raise argparse.ArgumentTypeError(f"expected numbers of at least 0, got {text!r}")
+    return values
+
+
+def words(text: str) -> list[str]:
+    """Words given like ``onnx,tflite``."""
+    return text.split(",")

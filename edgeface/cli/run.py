@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgeface.cli.options import add_input_size
+from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.image import read_image
@@ -17,9 +17,8 @@ from edgeface.model import DEMO_PHOTO, load
 NUM_SHOWN = 3
 
 
-def add_parser(commands: Any) -> None:
-    """Declare the command's arguments: images, model, output folder and threshold."""
-    parser: argparse.ArgumentParser = commands.add_parser("run", help="find the faces of images")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare images, model, output folder and threshold."""
     parser.add_argument(
         "images",
         nargs="+",
@@ -29,13 +28,20 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--model",
         default="mfn",
-        help="model file, mfn (default), sfn or fusion; those of crops look at what mfn finds",
+        help=f"{MODEL_NAMES} (default: mfn). A network that looks at crops, as sfn and fusion do, "
+        "is shown the faces that mfn finds",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write overlays to this folder")
-    parser.add_argument("--json", action="store_true", help="print one JSON object an image")
-    parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write the images with their faces drawn to this folder",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object for each image instead of text"
+    )
+    add_threshold(parser)
     add_input_size(parser)
-    parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:

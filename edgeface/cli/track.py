@@ -4,87 +4,76 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import sys
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
-from edgeface.cli.options import add_input_size
+from edgeface.cli.tracking import (
+    add_tracking_options,
+    detector,
+    interruptible,
+    make_tracker,
+    open_source,
+)
 from edgeface.errors import InvalidInputError
-from edgeface.model import Model, load
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.outputs import Outputs
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress
-from edgeface.video.reader import VideoReader, open_video
-from edgeface.video.smoothing import STRENGTHS
+from edgeface.video.reader import VideoReader
 from edgeface.video.tracker import Tracker
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
-MODES = ("auto", "detect", "crops")
-NO_LIMIT = 1000
 
 
-def add_parser(commands: Any) -> None:
-    """Declare the command's arguments: source, outputs, mode and smoothing."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "track", help="follow the faces of a video or camera"
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare source, outputs, and how faces are followed."""
     parser.add_argument(
         "source",
         metavar="VIDEO|CAMERA",
-        help="a file, an address, 'camera', 'camera:1'; 'demo' moves over the photo that ships; a "
-        "recording (.jsonl) is only converted",
+        help="a file, an address, 'camera' or 'camera:1'; 'demo' moves over the photo that ships "
+        "with edgeface; a recording (.jsonl) is converted without tracking",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write an overlay: .mp4, .mkv")
     parser.add_argument(
-        "--record",
-        type=Path,
-        metavar="FILE",
-        help="write what was seen: " + ", ".join(f"{f.suffix} ({n})" for n, f in FORMATS.items()),
+        "--out", type=Path, metavar="FILE", help="write the video with its faces drawn: .mp4, .mkv"
     )
-    parser.add_argument("--to", choices=FORMATS, help="format of --record, whatever its suffix")
+    suffixes = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help=f"write what was seen: {suffixes}"
+    )
+    parser.add_argument(
+        "--to", choices=FORMATS, help="format of --record where its suffix does not say it"
+    )
     for protocol in STREAMS:
         parser.add_argument(
             f"--{protocol}",
             metavar="HOST:PORT",
-            help=f"stream one person to an avatar by {protocol.upper()} as it goes",
+            help=f"stream one person to an avatar by {protocol.upper()} while tracking",
         )
-    parser.add_argument("--character", type=Path, metavar="GLB", help="what a glTF export animates")
-    parser.add_argument("--mapping", type=Path, metavar="JSON", help="mapping file of a character")
+    parser.add_argument(
+        "--character", type=Path, metavar="GLB", help="the character that a glTF export animates"
+    )
+    parser.add_argument(
+        "--mapping", type=Path, metavar="JSON", help="mapping file of the character's shapes"
+    )
     parser.add_argument(
         "--calibrate",
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="take the first seconds of a performance as the neutral face",
+        help="take the first seconds of a performance as the neutral face (default: 0)",
     )
-    parser.add_argument("--person", type=int, metavar="ID", help="whose performance to export")
-    parser.add_argument("--mesh", action="store_true", help="draw the mesh into the overlay")
+    parser.add_argument(
+        "--person",
+        type=int,
+        metavar="ID",
+        help="number of the person to export or stream (default: whoever is seen most)",
+    )
+    parser.add_argument(
+        "--mesh", action="store_true", help="draw the faces' dense meshes into the video, too"
+    )
     add_tracking_options(parser)
-    parser.set_defaults(execute=execute)
-
-
-def add_tracking_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how faces are followed: smoothing, mode, networks."""
-    parser.add_argument("--smooth", choices=("off", *STRENGTHS), default="light")
-    parser.add_argument(
-        "--mode",
-        choices=MODES,
-        default="auto",
-        help="detect: find all faces anew in every frame. crops: follow each face's own crop and "
-        "detect now and then. auto (default): crops while there are few faces",
-    )
-    parser.add_argument("--model", default="mfn", help="model file that detects (default: mfn)")
-    parser.add_argument(
-        "--crop-model", default="sfn", help="sfn (default), fusion or a model file, for crops"
-    )
-    add_input_size(parser)
-    parser.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a face")
-    parser.add_argument("--threads", type=int, default=0, help="of networks and encoder; 0: all")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -115,35 +104,6 @@ def execute(arguments: argparse.Namespace) -> int:
         return _run(video, tracker, outputs)
 
 
-def detector(arguments: argparse.Namespace) -> Model:
-    """The model that finds the faces, as the options have it."""
-    return load(arguments.model, num_threads=arguments.threads, input_size=arguments.input_size)
-
-
-def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
-    """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
-    if arguments.mode == "detect":
-        return Tracker(model, smoothing=arguments.smooth, score_threshold=arguments.threshold)
-    crops = load(arguments.crop_model, num_threads=arguments.threads)
-    limit = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
-    return Tracker(
-        model,
-        crop_model=crops,
-        smoothing=arguments.smooth,
-        score_threshold=arguments.threshold,
-        **limit,
-    )
-
-
-def open_source(source: str, *, loop: bool = False) -> Any:
-    """A `VideoReader`, or the clip that ships, which can go on and on."""
-    if source == "demo":
-        from edgeface.video.demo_clip import NUM_FRAMES, DemoClip
-
-        return DemoClip(1000 * NUM_FRAMES if loop else NUM_FRAMES)
-    return open_video(source)
-
-
 def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
     progress = Progress(video.num_frames, sys.stderr)
     status = 0
@@ -166,17 +126,3 @@ def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
     for path in written:
         print(f"wrote {path}")
     return status
-
-
-@contextlib.contextmanager
-def interruptible() -> Generator[None, None, None]:
-    """SIGTERM ends a run as cleanly as Ctrl-C."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

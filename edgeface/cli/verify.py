@@ -5,28 +5,24 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.cli.options import MODEL_NAMES, add_images
 from edgeface.compare import compare
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, load
 
 
-def add_parser(commands: Any) -> None:
-    """Declare the command's arguments: two model files and images."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "verify", help="compare two model files; exit status 1 if B is over its limits"
-    )
-    parser.add_argument("a", metavar="A", help="model file, mfn, sfn or fusion: the truth")
-    parser.add_argument("b", metavar="B", help="model file; its precision sets the limits")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare two model files and images."""
+    parser.add_argument("a", metavar="A", help=f"{MODEL_NAMES}; its results count as the truth")
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="folder of photos (default: the demo photo)"
+        "b", metavar="B", help="the model to judge; the precision of its file sets the limits"
     )
-    parser.set_defaults(execute=execute)
+    add_images(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:

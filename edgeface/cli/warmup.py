@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from edgeface.engine import warm_up
 from edgeface.kernels import cache_folder
 
 
-def add_parser(commands: Any) -> None:
-    """Declare the command; it has no arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "warmup", help="compile the numba kernels and keep them for later processes"
-    )
-    parser.set_defaults(execute=execute)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare nothing: the command has no arguments."""
+    del parser
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.errors import InvalidInputError
+
 UNSPECIFIED, BT709, BT601, BT2020 = 2, 1, 6, 9
 """Matrix coefficients by the numbers of ISO/IEC 23091-2, which FFmpeg uses."""
 SUPPORTED_MATRICES = (BT709, 4, 5, BT601, 7, BT2020)
@@ -45,17 +47,27 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
         Matrix and range as tagged, else by the usual rule of size; pixels made square by
         stretching the width; of an interlaced picture the first field, the other's rows
         interpolated; turned and mirrored by the display matrix.
+
+    Raises
+    ------
+    InvalidInputError
+        If FFmpeg cannot convert the format.
     """
     matrix: int | None = int(picture.colorspace)
     if picture.format.is_rgb:
         matrix = None
     elif matrix not in SUPPORTED_MATRICES:
         matrix = BT709 if is_hd(picture.width, picture.height) else BT601
-    image = picture.to_ndarray(
-        format="rgb24",
-        width=_square_width(picture.width, pixel_aspect),
-        src_colorspace=None if matrix is None else SWSCALE_MATRIX.get(matrix, matrix),
-    )
+    try:
+        image = picture.to_ndarray(
+            format="rgb24",
+            width=_square_width(picture.width, pixel_aspect),
+            src_colorspace=None if matrix is None else SWSCALE_MATRIX.get(matrix, matrix),
+        )
+    except (OSError, ValueError) as error:  # FFmpeg's errors are of one of these kinds
+        raise InvalidInputError(
+            f"pictures of the format {picture.format.name} cannot be shown: {error}"
+        ) from error
     if picture.interlaced_frame:
         image = _first_field(image)
     return np.ascontiguousarray(_turned(image, _display_matrix(picture)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -22,6 +23,7 @@ from edgeface.video.source import (
     READ_TIMEOUT_S,
     Address,
     address_of,
+    hint,
     import_av,
     is_live,
     open_container,
@@ -172,50 +174,61 @@ class VideoReader:
         return _watched(frames, self.source) if self.live else frames
 
     def _frames(self) -> Iterator[Frame]:
+        count, shown_s, came_s = 0, 0.0, time.monotonic()
+        state = _Reading()
+        for picture in self._pictures(state):
+            waited_s = time.monotonic() - came_s if self.live else 0.0
+            came_s = time.monotonic()
+            shown_s = self.clock(picture.time, waited_s)
+            state.ends_s = shown_s + float((picture.duration or 0) * self._stream.time_base)
+            self.primaries, self.transfer = told_colours(picture)
+            yield Frame(count, shown_s, shown(picture, self._stream.sample_aspect_ratio))
+            count += 1
+        if not self._closed:
+            self._check_end(state, count)
+
+    def _pictures(self, state: _Reading) -> Iterator[Any]:
+        """Decoded pictures; what ended them, and what was damaged, is left in ``state``."""
         av = import_av()
-        count = num_packets = num_damaged = 0
-        shown_s = length_s = 0.0
-        came_s = time.monotonic()
         try:
             for packet in self._packets():
-                num_packets += packet.dts is not None or packet.size > 0
+                state.num_packets += packet.dts is not None or packet.size > 0
                 try:
                     pictures = self._decoded(packet)
                 except av.InvalidDataError:
-                    num_damaged += 1
+                    state.num_damaged += 1
                     continue
-                for picture in pictures:
-                    length_s = float((picture.duration or 0) * self._stream.time_base)
-                    waited_s = time.monotonic() - came_s if self.live else 0.0
-                    came_s = time.monotonic()
-                    shown_s = self.clock(picture.time, waited_s)
-                    self.primaries, self.transfer = told_colours(picture)
-                    yield Frame(count, shown_s, shown(picture, self._stream.sample_aspect_ratio))
-                    count += 1
-        except av.ExitError as error:
-            raise _silent(self.source, count) from error
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise InvalidInputError(f"{self.source} broke off {_after(count)}: {error}") from error
-        if self._closed:
-            return
-        if self.live:
-            raise InvalidInputError(f"{self.source} stopped {_after(count)}")
-        if count == 0:
-            raise InvalidInputError(f"{self.source} has no frame that can be decoded")
-        if num_damaged:
+                yield from pictures
+        except (av.FFmpegError, OSError) as error:
+            state.error = error
+            with contextlib.suppress(av.FFmpegError):  # those that were still being decoded
+                yield from self._decoded(None)
+
+    def _check_end(self, state: _Reading, count: int) -> None:
+        """Raise unless all that the source promised came."""
+        name, after = self.source, _after(count)
+        if isinstance(state.error, import_av().ExitError):
+            raise _silent(name, count) from state.error
+        if state.error is not None:
+            why = hint(self.address) if count == 0 and self.address is not None else ""
             raise InvalidInputError(
-                f"{self.source} ends {_after(count)}; {num_damaged} of its {num_packets} parts are "
+                f"{name} broke off {after}: {state.error}{why}"
+            ) from state.error
+        if self.live:
+            raise InvalidInputError(f"{name} stopped {after}")
+        if count == 0:
+            raise InvalidInputError(f"{name} has no frame that can be decoded")
+        if state.num_damaged:
+            raise InvalidInputError(
+                f"{name} ends {after}; {state.num_damaged} of its {state.num_packets} parts are "
                 "damaged"
             )
-        if num_packets < self._num_packets:
-            raise InvalidInputError(
-                f"{self.source} ends {_after(count)}; its index promises {self.num_frames}"
-            )
+        if state.num_packets < self._num_packets:
+            raise InvalidInputError(f"{name} ends {after}; its index promises {self.num_frames}")
         stated_s = _stated_length(self._stream) - self.start_s
-        if shown_s + max(length_s, 1 / (self.fps or DEFAULT_FPS)) + SLACK_S < stated_s:
+        if state.ends_s + 1 / (self.fps or DEFAULT_FPS) + SLACK_S < stated_s:
             raise InvalidInputError(
-                f"{self.source} ends {_after(count)}, at {shown_s:.1f} s; its header promises "
-                f"{stated_s:.1f} s"
+                f"{name} ends {after}, at {state.ends_s:.1f} s; its header promises {stated_s:.1f}"
             )
 
     def _packets(self) -> Iterator[Any]:
@@ -231,8 +244,19 @@ class VideoReader:
             yield packet
 
     def _decoded(self, packet: Any) -> list[Any]:
+        """The pictures that a packet completes; without one, those that wait for another."""
         with self._use:
-            return [] if self._closed else packet.decode()
+            return [] if self._closed else self._stream.codec_context.decode(packet)
+
+
+@dataclass
+class _Reading:
+    """What is known of a source by the end of its pictures."""
+
+    num_packets: int = 0
+    num_damaged: int = 0
+    ends_s: float = 0.0
+    error: Exception | None = None
 
 
 def _watched(frames: Iterable[Frame], name: str) -> Iterator[Frame]:

@@ -8,6 +8,7 @@ import queue
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,19 +125,21 @@ def open_container(address: Address) -> Any:
     def connect() -> Any:
         return av.open(address.url, format=address.capture, timeout=timeout)
 
+    started = time.monotonic()
     try:
         if address.kind == "file":
             return connect()
         return _within(None if timeout is None else OPEN_TIMEOUT_S + GRACE_S, connect)
-    except (av.ExitError, TimeoutError) as error:
-        raise InvalidInputError(
-            f"cannot open {address.name}: it said nothing for {OPEN_TIMEOUT_S:.0f} s"
-        ) from error
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise InvalidInputError(f"cannot open {address.name}: {error}{_hint(address)}") from error
+        reason = f"{error}{hint(address)}"
+        # what is interrupted fails in any way
+        if timeout is not None and time.monotonic() - started >= OPEN_TIMEOUT_S:
+            reason = f"it said nothing for {OPEN_TIMEOUT_S:.0f} s"
+        raise InvalidInputError(f"cannot open {address.name}: {reason}") from error
 
 
-def _hint(address: Address) -> str:
+def hint(address: Address) -> str:
+    """What may be the matter with a source of this kind that cannot be read."""
     if address.kind == "network":
         return (
             "; if it is a whole file whose index lies at its end, the server must answer requests "

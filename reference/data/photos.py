@@ -13,8 +13,8 @@ from PIL import Image
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.packs import MULTI_FACE_PACK, NEGATIVE_PACK, is_validation, open_pack
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
-from edgeface.reference.facemodel.learn import expression_scores
-from edgeface.reference.fit import fit_meshes
+from edgeface.reference.face_model.learn import expression_scores
+from edgeface.reference.geometry.fit import fit_meshes
 
 INVALID = 3  # column of face_attr
 

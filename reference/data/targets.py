@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.facemodel.alignment import LANDMARK_MIRROR
-from edgeface.reference.facemodel.learn import EXPRESSION_MIRROR
-from edgeface.reference.fit import Fit
-from edgeface.reference.metrics import yaw_from_rotation
+from edgeface.reference.evaluation.metrics import yaw_from_rotation
+from edgeface.reference.face_model.learn import EXPRESSION_MIRROR
+from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
+from edgeface.reference.geometry.fit import Fit
 
 Array = NDArray[Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from edgeface.reference.config import NetworkConfig
+from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.networks.fusion import FusionNetwork
 from edgeface.reference.networks.mfn import MultiFaceNetwork
 from edgeface.reference.networks.sfn import SingleFaceNetwork

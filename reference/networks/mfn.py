@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgeface.reference.blocks import Backbone, MultiScale, conv_bn, hidden_relu, normalise
-from edgeface.reference.config import (
+from edgeface.reference.networks.blocks import Backbone, MultiScale, conv_bn, hidden_relu, normalise
+from edgeface.reference.networks.config import (
     NUM_BOX,
     NUM_EXPRESSIONS,
     NUM_IDENTITY,

@@ -5,8 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgeface.reference.blocks import Backbone, LearnedPool, MultiScale, normalise
-from edgeface.reference.config import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_POSE, NetworkConfig
+from edgeface.reference.networks.blocks import Backbone, LearnedPool, MultiScale, normalise
+from edgeface.reference.networks.config import (
+    NUM_EXPRESSIONS,
+    NUM_IDENTITY,
+    NUM_POSE,
+    NetworkConfig,
+)
 
 
 class SingleFaceNetwork(nn.Module):

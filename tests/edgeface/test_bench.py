@@ -16,7 +16,7 @@ from PIL import Image
 
 import edgeface
 from edgeface import BackendUnavailableError, InferenceError, InvalidInputError, load
-from edgeface.bench import android, compare, planted, suite, tables
+from edgeface.bench import android, compare, page, planted, suite, tables
 from edgeface.cli import main
 
 SCHEMA = json.loads((Path(edgeface.__file__).parent / "bench/schema.json").read_text())
@@ -72,14 +72,14 @@ def test_timed_measures_what_was_slept():
 
 
 def test_report_is_one_page_without_links(record):
-    page = tables.as_html(record)
-    assert page.count("<svg") == 3
-    assert not re.search(r"(src|href)=|https?://(?!json-schema)", page)
-    inside = re.search(r"id=record>(.*?)</script>", page, re.DOTALL).group(1)
+    text = page.as_html(record)
+    assert text.count("<svg") == 3
+    assert not re.search(r"(src|href)=|https?://(?!json-schema)", text)
+    inside = re.search(r"id=record>(.*?)</script>", text, re.DOTALL).group(1)
     assert json.loads(inside) == record
     evil = copy.deepcopy(record)
     evil["results"][0]["file"] = "</script><b>"
-    assert "</script><b>" not in tables.as_html(evil)
+    assert "</script><b>" not in page.as_html(evil)
 
 
 def test_compare_finds_what_got_worse(record, tmp_path, capsys):
@@ -106,11 +106,11 @@ def test_compare_finds_what_got_worse(record, tmp_path, capsys):
 def test_bench_writes_what_it_measured(tmp_path, capsys, monkeypatch, record):
     monkeypatch.setattr(suite, "run_suite", lambda settings, progress: record)
     files = tmp_path / "a.json", tmp_path / "a.html"
-    assert main(["bench", "mfn", "--json", str(files[0]), "--html", str(files[1])]) == 0
+    assert main(["bench", "run", "mfn", "--json", str(files[0]), "--html", str(files[1])]) == 0
     assert json.loads(files[0].read_text()) == record
     assert files[1].read_text().startswith("<!doctype html>")
     assert "post-processing ms" in capsys.readouterr().out
-    assert main(["bench", "--json", str(tmp_path / "no" / "a.json")]) == 1
+    assert main(["bench", "run", "--json", str(tmp_path / "no" / "a.json")]) == 1
     assert "cannot write" in capsys.readouterr().err
 
 
@@ -239,7 +239,20 @@ def test_bench_adb_prints_and_writes(phone, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(Path(adb).parent), prepend=os.pathsep)
     out = tmp_path / "phone.json"
     assert (
-        main(["bench", str(model), "--adb", str(tool), "--threads", "1,4", "--json", str(out)]) == 0
+        main(
+            [
+                "bench",
+                "phone",
+                str(model),
+                "--tool",
+                str(tool),
+                "--threads",
+                "1,4",
+                "--json",
+                str(out),
+            ]
+        )
+        == 0
     )
     assert "8.051" in capsys.readouterr().out
     assert [r["threads"] for r in json.loads(out.read_text())["phone"]] == [1, 4]

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 import edgeface
-from edgeface.cli import main
+from edgeface.cli import COMMANDS, main
+from edgeface.cli.bench import COMMANDS as BENCH_COMMANDS
 from edgeface.model import BUNDLED
 
 
@@ -20,6 +21,23 @@ def test_run_prints_faces_and_writes_overlays(tmp_path, capsys):
         assert overlay.size == (1280, 800)
 
 
+def test_only_the_command_that_was_asked_for_is_imported():
+    code = (
+        "import sys; from edgeface.cli import main; main(['run', 'demo', '--json']); "
+        "sys.exit(any(name.startswith(('edgeface.video', 'http')) for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS),
+                                     *(["bench", name] for name in BENCH_COMMANDS)])  # fmt: skip
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: edgeface {' '.join(command)}".rstrip() in capsys.readouterr().out
+
+
 def test_run_json_is_one_object_an_image(capsys):
     assert main(["run", "demo", "demo", "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -30,7 +48,7 @@ def test_run_json_is_one_object_an_image(capsys):
 
 
 def test_run_ends_quietly_when_nobody_reads_on():
-    command = [sys.executable, "-u", "-m", "edgeface.cli", "run", *["demo"] * 3]
+    command = [sys.executable, "-u", "-m", "edgeface", "run", *["demo"] * 3]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline().startswith("demo")
     process.stdout.close()

@@ -36,7 +36,7 @@ def test_engine_auto_loads_numba_after_some_runs(monkeypatch):
         if thread.name == "edgeface-kernels":
             thread.join(10)
     assert engine.next_run() == "numba"
-    assert engine.describe() == "auto: numpy at first, numba after 3 runs"
+    assert engine.explain() == "auto: numpy at first, numba after 3 runs"
 
 
 def test_engine_auto_without_numba_stays_on_numpy(monkeypatch):
@@ -44,7 +44,7 @@ def test_engine_auto_without_numba_stays_on_numpy(monkeypatch):
     monkeypatch.setattr(module, "numba_installed", lambda: False)
     engine = KernelEngine("auto")
     assert [engine.next_run() for _ in range(3)] == ["numpy"] * 3
-    assert "not installed" in engine.describe()
+    assert "not installed" in engine.explain()
     with pytest.raises(edgeface.BackendUnavailableError, match=r"pip install 'edgeface\[fast\]'"):
         KernelEngine("numba")
     with pytest.raises(edgeface.BackendUnavailableError, match="warming up needs numba"):

@@ -277,7 +277,7 @@ def test_no_command_executes_a_file(command, entries, write, marker, tmp_path, c
         "info": ["info", path],
         "run": ["run", "demo", "--model", path],
         "verify": ["verify", path, path],
-        "bench": ["bench", path, "--faces", "1"],
+        "bench": ["bench", "run", path, "--faces", "1"],
         "convert": ["convert", path, "--out", str(tmp_path / "out")],
     }
     assert main(arguments[command]) == 1
@@ -287,7 +287,7 @@ def test_no_command_executes_a_file(command, entries, write, marker, tmp_path, c
 
 @pytest.mark.parametrize("protocol", ["zip", "legacy", "plain"])
 def test_convert_executes_no_checkpoint(protocol, marker, tmp_path):
-    from edgeface.reference.checkpoint import load_network
+    from edgeface.reference.networks.checkpoint import load_network
 
     path = tmp_path / "evil.ckpt"
     if protocol == "plain":

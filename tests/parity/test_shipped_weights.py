@@ -5,12 +5,12 @@ import pytest
 
 import edgeface
 from edgeface.model import ASSETS, BUNDLED
-from edgeface.reference.checkpoint import load_network
 from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.packs import is_validation, open_pack
 from edgeface.reference.data.validation import read_packs
-from edgeface.reference.evaluate import open_predictor, run
-from edgeface.reference.report import report
+from edgeface.reference.evaluation.evaluate import open_predictor, run
+from edgeface.reference.evaluation.report import report
+from edgeface.reference.networks.checkpoint import load_network
 
 
 @pytest.fixture(scope="module")

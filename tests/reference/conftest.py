@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.facemodel.learn import expression_scores
-from edgeface.reference.fit import Fit
+from edgeface.reference.face_model.learn import expression_scores
+from edgeface.reference.geometry.fit import Fit
 
 TEACHER_NAMES = [
     "_neutral",

@@ -131,19 +131,31 @@ def track_ids(face_model):
 
 @pytest.fixture
 def make_video(tmp_path):
-    """Writes a small clip: ``make_video(name, images, fps=..., times_s=..., sound=...)``."""
+    """Writes a small clip: ``make_video(name, images, fps=..., times_s=..., sound=...)``.
+
+    ``prepare`` may change the encoder; images that are ``av.VideoFrame`` are encoded as they are.
+    """
     av = pytest.importorskip("av")
 
-    def make(name, images, *, fps=30, times_s=None, sound=False, codec="libx264", **options):
+    def make(
+        name, images, *, fps=30, times_s=None, sound=False, codec="libx264", pix_fmt="yuv420p",
+        prepare=lambda encoder: None, muxer=None, encoder_options=None,
+    ):  # fmt: skip
         path = tmp_path / name
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000))
-            stream.height, stream.width = images[0].shape[:2]
-            stream.pix_fmt = options.get("pix_fmt", "yuv420p")
+        with av.open(str(path), "w", options=muxer or {}) as container:
+            rate = Fraction(fps).limit_denominator(1000)
+            stream = container.add_stream(codec, rate=rate, options=encoder_options or {})
+            first = images[0]
+            raw = isinstance(first, av.VideoFrame)
+            stream.height, stream.width = (first.height, first.width) if raw else first.shape[:2]
+            stream.pix_fmt = pix_fmt
             stream.codec_context.time_base = Fraction(1, 1000)
+            prepare(stream.codec_context)
             audio = container.add_stream("aac", rate=16000, layout="mono") if sound else None
             for i, image in enumerate(images):
-                picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+                picture = image
+                if not raw:
+                    picture = av.VideoFrame.from_ndarray(image, format="rgb24")
                 time_s = i / fps if times_s is None else times_s[i]
                 picture.pts, picture.time_base = round(1000 * time_s), Fraction(1, 1000)
                 container.mux(stream.encode(picture))

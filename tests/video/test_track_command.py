@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeface.cli import main, track
+from edgeface.cli import main, track, tracking
 from edgeface.recording import read_recording
 from edgeface.video import open_video
 from edgeface.video.live import LiveView
@@ -37,7 +37,7 @@ def networks(monkeypatch, face_model):
     """One person in every frame, whatever the picture."""
     people = [Person((48, 32), side=40, seed=1)]
     made = {k: StillScene(k, face_model, people) for k in ("mfn", "sfn")}
-    monkeypatch.setattr(track, "load", lambda name, **_: made[name])
+    monkeypatch.setattr(tracking, "load", lambda name, **_: made[name])
     return made
 
 

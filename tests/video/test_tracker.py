@@ -1,9 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import edgeface
 from edgeface import InvalidInputError, Tracker
+from edgeface.retarget.options import ExportOptions
 from edgeface.video.geometry import boxes_around
+from edgeface.video.outputs import Outputs
 from edgeface.video.track import MAX_OUTLIERS, IdentityAverage
 from tests.video.conftest import SIZE, Person, Scene, frame_image
 
@@ -104,6 +108,31 @@ def test_crops_hand_over_to_the_detector_above_max_crops(face_model):
     assert sfn.calls == 0
 
 
+def test_tracking_needs_no_dense_mesh(face_model):
+    """Boxes of the next frame come from the crops; with the landmark basis they stay the same."""
+    people = [Person((60, 100), (2, 0), seed=1), Person((230, 140), seed=4)]
+    boxes = []
+    for carried in (face_model, face_model.landmark_basis()):
+        detector, crops = Scene("mfn", face_model, people), Scene("sfn", face_model, people)
+        detector.face_model = crops.face_model = carried
+        tracker = Tracker(detector, crop_model=crops, detect_every=8)
+        for i in range(12):
+            faces = tracker.update(frame_image(i), i / 30)
+        assert faces.track_ids.tolist() == [1, 2]
+        boxes.append(faces.boxes_xyxy)
+    np.testing.assert_allclose(*boxes, atol=0.5)
+
+
+def test_a_mesh_that_is_not_there_is_refused_before_the_first_frame(face_model, tmp_path):
+    model = SimpleNamespace(face_model=face_model.landmark_basis())
+    outputs = Outputs(SimpleNamespace(), model)
+    with pytest.raises(InvalidInputError, match="without the dense mesh"):
+        outputs.draw_to(tmp_path / "overlay.mp4", mesh=True)
+    with pytest.raises(InvalidInputError, match="without the dense mesh"):
+        outputs.record_to(tmp_path / "page.html", "html", ExportOptions())
+    assert list(tmp_path.iterdir()) == []
+
+
 @BOTH_MODES
 def test_a_change_of_resolution_keeps_ids(face_model, sfn):
     people = [Person((100, 100)), Person((230, 140), seed=4)]
@@ -152,7 +181,7 @@ def test_identity_average_rejects_outliers_until_they_stay(random, face_model):
 
 
 def test_boxes_around_meshes_are_those_the_networks_were_taught(face_model):
-    fit = pytest.importorskip("edgeface.reference.fit")
+    fit = pytest.importorskip("edgeface.reference.geometry.fit")
     faces = Scene("mfn", face_model, []).faces(0, [Person((90, 90))], [Person((90, 90)).box(0)])
     points = faces.vertices(face_model)
     low, high = points[0, :, :2].min(axis=0), points[0, :, :2].max(axis=0)

@@ -1,0 +1,43 @@
+"""Records of ``edgeface bench`` on the disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from edgeface.errors import InvalidInputError
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What ``edgeface bench run --json`` wrote.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be read, or is no such record.
+    """
+    try:
+        record = json.loads(path.read_text())
+        if record["schema_version"] != 1 or "results" not in record:
+            raise InvalidInputError(f"{path} is no record of edgeface bench, version 1")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(f"{path} is no record of edgeface bench: {error}") from error
+    return record
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a record and say so.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be written.
+    """
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    print(f"wrote {path}")

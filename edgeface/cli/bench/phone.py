@@ -1,0 +1,49 @@
+"""``edgeface bench phone``: how fast a phone runs ``.tflite`` files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from edgeface.cli.bench.files import write_text
+from edgeface.cli.options import numbers
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the models, the tool and the processor."""
+    parser.add_argument("models", nargs="+", metavar="MODEL", help=".tflite files")
+    parser.add_argument(
+        "--tool",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="LiteRT's benchmark_model, built for the phone's processor",
+    )
+    parser.add_argument(
+        "--threads",
+        type=numbers,
+        default=[1],
+        metavar="1,2",
+        help="measure with each of these numbers of threads (default: 1)",
+    )
+    parser.add_argument(
+        "--gpu", action="store_true", help="run the models by the GPU delegate, not on the CPU"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to this file")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Measure every model and print the table; returns the exit status."""
+    from edgeface.bench.android import bench_on_phone
+    from edgeface.bench.tables import as_text
+
+    records = [
+        bench_on_phone(Path(model), arguments.tool, threads, gpu=arguments.gpu)
+        for model in arguments.models
+        for threads in arguments.threads
+    ]
+    print(as_text([list(records[0]), *([str(v) for v in r.values()] for r in records)]))
+    if arguments.json is not None:
+        write_text(arguments.json, json.dumps({"schema_version": 1, "phone": records}, indent=1))
+    return 0

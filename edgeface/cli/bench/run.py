@@ -1,0 +1,88 @@
+"""``edgeface bench run``: how fast this device runs the models."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from edgeface.cli.bench.files import write_text
+from edgeface.cli.options import MODEL_NAMES, add_images, numbers, words
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare models, what to vary, and where the record goes."""
+    parser.add_argument("models", nargs="*", default=["mfn"], help=f"{MODEL_NAMES} (default: mfn)")
+    parser.add_argument(
+        "--backend",
+        type=words,
+        default=[],
+        metavar="onnx,..",
+        help="formats of the networks that ship with edgeface (default: onnx)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=numbers,
+        default=[1],
+        metavar="1,2",
+        help="measure with each of these numbers of threads (default: 1)",
+    )
+    parser.add_argument(
+        "--faces",
+        type=numbers,
+        default=[0, 1, 5, 10, 20],
+        metavar="0,1,5",
+        help="measure with each of these numbers of faces (default: 0,1,5,10,20)",
+    )
+    parser.add_argument(
+        "--kernels",
+        type=words,
+        default=[],
+        metavar="numpy,numba",
+        help="measure with each of these kernels (default: all that are installed)",
+    )
+    add_images(parser)
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=0.0,
+        help="also run each model without a pause for so long (default: 0)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to this file")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the record with plots to this file"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Measure and print the tables; returns the exit status."""
+    # measuring needs far more than the other commands, which should not wait for it
+    from edgeface.bench import page, tables
+    from edgeface.bench.suite import Settings, run_suite
+
+    settings = Settings(
+        models=arguments.models,
+        backends=arguments.backend,
+        threads=arguments.threads,
+        faces=arguments.faces,
+        kernels=arguments.kernels,
+        images=arguments.images,
+        minutes=arguments.minutes,
+    )
+    record = run_suite(settings, lambda text: print(f"measuring {text}", file=sys.stderr))
+    print(tables.as_text(tables.rows(record)))
+    print()
+    print(tables.as_text(tables.start_rows(record)))
+    for result in record["results"]:
+        if "sustained" in result:
+            slow = result["sustained"]["slow_down"]
+            print(f"\n{result['file']}, {result['kernels']}: {slow:.2f} times the time at the end")
+    waited = tables.busiest(record)
+    if waited > 0.1:
+        print(f"\nother processes held the processor for up to {waited:.0%} of the time")
+    if arguments.json is not None:
+        write_text(arguments.json, json.dumps(record, indent=1))
+    if arguments.html is not None:
+        write_text(arguments.html, page.as_html(record))
+    return 0

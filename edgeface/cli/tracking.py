@@ -1,0 +1,97 @@
+"""What following faces takes on the command line: the options of `track` and `demo`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+from collections.abc import Generator
+from typing import Any
+
+from edgeface.cli.options import add_input_size, add_threshold
+from edgeface.model import Model, load
+from edgeface.video.reader import open_video
+from edgeface.video.smoothing import STRENGTHS
+from edgeface.video.tracker import Tracker
+
+MODES = ("auto", "detect", "crops")
+NO_LIMIT = 1000
+
+
+def add_tracking_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how faces are followed: smoothing, mode, networks."""
+    parser.add_argument(
+        "--smooth",
+        choices=("off", *STRENGTHS),
+        default="light",
+        help="how much faces are smoothed over time (default: light)",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        default="auto",
+        help="detect: find all faces anew in every frame. crops: follow each face's own crop and "
+        "detect now and then. auto (default): crops while there are few faces",
+    )
+    parser.add_argument(
+        "--model", default="mfn", help="the network that finds faces: mfn (default) or a model file"
+    )
+    parser.add_argument(
+        "--crop-model",
+        default="sfn",
+        metavar="MODEL",
+        help="the network that looks at crops: sfn (default), fusion or a model file",
+    )
+    add_input_size(parser)
+    add_threshold(parser)
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="COUNT",
+        help="number of threads of the networks and of the video's encoder; 0 leaves the choice to "
+        "them (default: 0)",
+    )
+
+
+def detector(arguments: argparse.Namespace) -> Model:
+    """The model that finds the faces, as the options have it."""
+    return load(arguments.model, num_threads=arguments.threads, input_size=arguments.input_size)
+
+
+def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
+    """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
+    if arguments.mode == "detect":
+        return Tracker(model, smoothing=arguments.smooth, score_threshold=arguments.threshold)
+    crops = load(arguments.crop_model, num_threads=arguments.threads)
+    limit = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
+    return Tracker(
+        model,
+        crop_model=crops,
+        smoothing=arguments.smooth,
+        score_threshold=arguments.threshold,
+        **limit,
+    )
+
+
+def open_source(source: str, *, loop: bool = False) -> Any:
+    """A `VideoReader`, or the clip that ships, which can go on and on."""
+    if source == "demo":
+        from edgeface.video.demo_clip import NUM_FRAMES, DemoClip
+
+        return DemoClip(1000 * NUM_FRAMES if loop else NUM_FRAMES)
+    return open_video(source)
+
+
+@contextlib.contextmanager
+def interruptible() -> Generator[None, None, None]:
+    """SIGTERM ends a run as cleanly as Ctrl-C."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,46 @@
+"""The few figures that networks, and the files made of them, are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgeface.face_model import FaceModel
+from edgeface.reference.data.labelled import LabelledImage
+from edgeface.reference.data.validation import TEACHER, read_packs
+from edgeface.reference.evaluation.evaluate import Predictor, run
+from edgeface.reference.evaluation.report import report
+
+FACES = "faces68-300w"
+"""The faces with human labels, of which NME, expression and pose errors are told."""
+PHOTOS = f"multiface-wider{TEACHER}"
+"""The photos of which AP50 is told, for faces of at least 5 % of the photo on both sides."""
+
+AP50 = "AP50, %"
+
+
+def judging_images(folder: Path, model: FaceModel) -> list[LabelledImage]:
+    """The faces and photos of the unseen split that `headline` needs."""
+    return [i for i in read_packs(folder, model) if i.group in (FACES, PHOTOS)]
+
+
+def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str, float]:
+    """The figures of a network on judging images; of what it was given, and what it can do."""
+    detects = predictor.find is not None
+    judging = (i for i in images if detects or i.group == FACES)
+    groups = report([result for result, _ in run(predictor, judging)], detects)
+    figures: dict[str, float] = {}
+    if detects and PHOTOS in groups:
+        found = groups[PHOTOS]["detection"]["faces from 5% of the photo"]
+        figures[AP50] = 100 * found["AP50"]
+    if FACES in groups:
+        faces = groups[FACES]
+        landmarks = faces["landmarks"]["all faces"]
+        figures |= {
+            "NME-51, %": landmarks["eyes 51"],
+            "NME-68, %": landmarks["eyes 68"],
+            "missed, %": 100 * landmarks["missed"] / landmarks["faces"],
+            "expression": faces["expression"]["all faces"]["error"],
+            "pose, deg": faces["head pose, deg"]["all faces"]["mean of three"],
+        }
+    return figures

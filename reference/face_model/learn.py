@@ -1,0 +1,301 @@
+"""Learning the default face model from meshes with blendshape scores.
+
+Each mesh is a similarity of ``mean + identity + sum_k score_k * shape_k``. The unknowns are
+found in turn until they settle: pose by Procrustes, shapes by a ridge regression towards prior
+shapes, identity modes by PCA over people of what remains. Every mesh also enters as its mirror
+image, so that left and right come out as mirror images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import EXPRESSION_NAMES, NUM_IDENTITY, FaceModel
+from edgeface.face_model_import import from_ict_facekit
+from edgeface.reference.data.packs import (
+    SINGLE_FACE_PACKS,
+    Pack,
+    is_validation,
+    open_pack,
+    split_groups,
+)
+from edgeface.reference.evaluation.metrics import yaw_from_rotation
+from edgeface.reference.face_model.landmark_map import learn_landmark_map
+from edgeface.reference.face_model.transfer import transferred_expressions
+from edgeface.reference.geometry.alignment import (
+    align,
+    mirror_permutation,
+    mirrored,
+    rigid_mean,
+    similarity,
+    to_model_axes,
+)
+
+Array = NDArray[Any]
+
+NUM_ROUNDS = 6
+RIDGE = 12.0
+"""Weight of the prior shapes, in the unit of a score's sum of squares over the corpus."""
+PUCKER_RIDGE = 0.5
+"""The same for mouthPucker, relative to its sum of squares: the teacher's score also fires on
+ordinary closed lips, and would teach a pucker that hardly moves."""
+OFF_MASK = 0.04
+"""How far, relative to its own region, a shape may differ from its prior elsewhere."""
+
+# Contours of the teacher's mesh whose inside is a hole.
+HOLES = (
+    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415),
+    (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398),
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173),
+)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Meshes (N, V, 3) in ``model`` axes, scores (N, 46), person (N,), and the 300-W subset."""
+
+    meshes: Array
+    scores: Array
+    person: Array
+    labelled_meshes: Array  # image_px
+    landmarks: Array  # image_px
+
+
+def expression_scores(scores: Array, names: Array) -> Array:
+    """The 46 expression scores (N, 46) from the teacher's 52 (N, 52)."""
+    column = {str(name): k for k, name in enumerate(names)}
+    pairs = {
+        "browInnerUpLeft": ("browInnerUp",),
+        "browInnerUpRight": ("browInnerUp",),
+        "eyeLookUp": ("eyeLookUpLeft", "eyeLookUpRight"),
+        "eyeLookDown": ("eyeLookDownLeft", "eyeLookDownRight"),
+    }
+    return np.stack(
+        [
+            np.mean([scores[:, column[part]] for part in pairs.get(name, (name,))], axis=0)
+            for name in EXPRESSION_NAMES
+        ],
+        axis=1,
+    )
+
+
+def mirrored_scores(scores: Array) -> Array:
+    """Scores (..., 46) of the mirror image."""
+    return scores[..., EXPRESSION_MIRROR]
+
+
+def _mirror_name(name: str) -> str:
+    return name.replace("Left", "*").replace("Right", "Left").replace("*", "Right")
+
+
+EXPRESSION_MIRROR = np.array([EXPRESSION_NAMES.index(_mirror_name(n)) for n in EXPRESSION_NAMES])
+
+
+def read_corpus(folder: Path, validation: bool = False) -> Corpus:
+    """The single-face packs' meshes, of the training split or of the validation split."""
+    parts: list[tuple[Pack, Array]] = []
+    for name in SINGLE_FACE_PACKS:
+        pack = open_pack(folder, name)
+        good = np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
+        parts.append((pack, np.flatnonzero((is_validation(pack) == validation) & good)))
+    labelled = [(p, i) for p, i in parts if p.name == "faces68-300w"]
+    names = parts[0][0].labels["blendshape_names"]
+    return Corpus(
+        meshes=to_model_axes(np.concatenate([p.labels["mesh"][i] for p, i in parts])),
+        scores=np.concatenate(
+            [expression_scores(p.labels["blendshapes52"][i], names) for p, i in parts]
+        ),
+        person=np.concatenate([np.char.add(p.name, split_groups(p)[i]) for p, i in parts]),
+        labelled_meshes=np.concatenate([p.labels["mesh"][i] for p, i in labelled]),
+        landmarks=np.concatenate([p.labels["landmarks68"][i] for p, i in labelled]),
+    )
+
+
+def learn(folder: Path) -> FaceModel:
+    """Learn the default face model from the packs in ``folder`` (its training split)."""
+    corpus = read_corpus(folder)
+    mean, weights = rigid_mean(corpus.meshes)
+    permutation, mean = mirror_permutation(mean)
+    weights = (weights + weights[permutation]) / 2
+    # up is y: the mean came out in the frame of the first mesh
+    mean = _upright(mean, corpus.meshes, weights)
+    _, rotation, _ = similarity(corpus.labelled_meshes * [1, -1, -1], mean, weights)
+    vertices, shares = learn_landmark_map(
+        corpus.labelled_meshes, corpus.landmarks, yaw_from_rotation(rotation), permutation
+    )
+
+    def landmarks_of(shapes: Array) -> Array:
+        return np.einsum("...lkc,lk->...lc", shapes[..., vertices, :], shares)
+
+    mean = _unit(mean, landmarks_of(mean))
+    prior = _prior_shapes(folder, mean, landmarks_of(mean), permutation)
+
+    meshes = np.concatenate([corpus.meshes, mirrored(corpus.meshes, permutation)])
+    scores = np.concatenate([corpus.scores, mirrored_scores(corpus.scores)])
+    person = np.concatenate([corpus.person, np.char.add(corpus.person, "~")])
+    shapes, modes = prior, np.zeros((NUM_IDENTITY - 1, *mean.shape))
+    prediction = np.broadcast_to(mean, meshes.shape)
+    for _ in range(NUM_ROUNDS):
+        aligned = align(meshes, prediction, weights)
+        identity = _identity_part(aligned - mean - np.tensordot(scores, shapes, 1), modes, person)
+        mean, shapes = _regress_shapes(aligned - identity, scores, prior)
+        mean = _unit(mean, landmarks_of(mean))
+        residual = aligned - mean - np.tensordot(scores, shapes, 1)
+        modes = _identity_modes(residual, person)
+        identity = _identity_part(residual, modes, person)
+        prediction = mean + identity + np.tensordot(scores, shapes, 1)
+    halves = (mean, modes, shapes)
+    mean, modes, shapes = (a.astype(np.float16).astype(np.float32) for a in halves)
+    triangles, uv = _surface(mean)
+    return FaceModel(
+        identity=np.concatenate([mean[None], modes]),
+        expression=shapes,
+        landmark_vertices=vertices,
+        landmark_weights=shares,
+        triangles=triangles,
+        uv=uv,
+        info={
+            "name": "edgeface default",
+            "num_meshes": len(corpus.meshes),
+            "num_people": len(np.unique(corpus.person)),
+            "licence": "research use only: learned from data with such terms",
+        },
+    )
+
+
+def residuals(model: FaceModel, corpus: Corpus) -> dict[str, float]:
+    """RMS distance between meshes and the model, in % of the outer eye distance.
+
+    ``scores`` uses the teacher's scores and the best identity; ``mean_only`` the mean shape.
+    """
+    weights = np.ones(model.mean.shape[0])
+    expression = np.tensordot(corpus.scores, model.expression.astype(float), 1)
+    neutral = model.mean + np.zeros_like(expression)
+    modes = model.identity[1:].reshape(NUM_IDENTITY - 1, -1).astype(float)
+    prediction = neutral + expression
+    for _ in range(5):
+        aligned = align(corpus.meshes, prediction, weights)
+        rest = (aligned - neutral - expression).reshape(len(aligned), -1)
+        coefficients = np.linalg.lstsq(modes.T, rest.T, rcond=None)[0].T
+        prediction = neutral + expression + (coefficients @ modes).reshape(neutral.shape)
+
+    def rms(difference: Array) -> float:
+        return float(100 * np.sqrt(np.mean(np.sum(difference**2, axis=2))))
+
+    return {
+        "mean_only": rms(align(corpus.meshes, neutral, weights) - neutral),
+        "scores": rms(align(corpus.meshes, prediction, weights) - prediction),
+    }
+
+
+def landmark_map_nme(model: FaceModel, corpus: Corpus) -> dict[str, float]:
+    """NME in % of the outer eye distance of the mesh's landmarks against human labels."""
+    corners = corpus.labelled_meshes[:, model.landmark_vertices]
+    points = np.einsum("nlkc,lk->nlc", corners, model.landmark_weights)[..., :2]
+    eyes = np.linalg.norm(corpus.landmarks[:, 45] - corpus.landmarks[:, 36], axis=1)
+    error = np.linalg.norm(points - corpus.landmarks, axis=2) / eyes[:, None] * 100
+    return {"68": float(error.mean()), "51": float(error[:, 17:].mean())}
+
+
+def _upright(mean: Array, meshes: Array, weights: Array) -> Array:
+    """Rotate the symmetric mean about x so that the average head looks straight ahead."""
+    _, rotation, _ = similarity(np.broadcast_to(mean, meshes.shape), meshes, weights)
+    u, _, vt = np.linalg.svd(rotation.mean(axis=0))
+    average = u @ vt
+    angle = np.arctan2(average[2, 1] - average[1, 2], average[1, 1] + average[2, 2])
+    c, s = np.cos(angle), np.sin(angle)
+    return mean @ np.array([[1, 0, 0], [0, c, -s], [0, s, c]]).T
+
+
+def _unit(mean: Array, landmarks: Array) -> Array:
+    """Outer eye distance 1, origin at the landmarks' centroid."""
+    return (mean - landmarks.mean(axis=0)) / np.linalg.norm(landmarks[45] - landmarks[36])
+
+
+def _prior_shapes(folder: Path, mean: Array, landmarks: Array, permutation: Array) -> Array:
+    """ICT-FaceKit's expressions at the learned vertices, made exactly symmetric.
+
+    They decide where a shape may act, and stand in where the teacher's scores never move
+    (cheekPuff, cheekSquint, noseSneer, jawForward).
+    """
+    path = folder / "ict_facekit_light.npz"
+    if not path.is_file():
+        raise InvalidInputError(f"the learner needs ICT-FaceKit as its prior: {path} is absent")
+    prior = transferred_expressions(from_ict_facekit(path), mean, landmarks)
+    return (prior + mirrored(prior[EXPRESSION_MIRROR], permutation)) / 2
+
+
+def _regress_shapes(targets: Array, scores: Array, prior: Array) -> tuple[Array, Array]:
+    """Mean (V, 3) and shapes (46, V, 3) that explain targets (N, V, 3) by scores (N, 46).
+
+    Minimises, for every vertex v, ``sum_n |t_nv - m_v - sum_k s_nk B_kv|^2 +
+    RIDGE sum_k |B_kv - P_kv|^2 / mask_kv^2`` with the prior P.
+    """
+    size = np.linalg.norm(prior, axis=2)
+    mask = np.clip(size / (0.25 * size.max(axis=1, keepdims=True)), OFF_MASK, 1.0)
+    design = np.concatenate([np.ones((len(scores), 1)), scores], axis=1)
+    gram = design.T @ design
+    right = np.tensordot(design.T, targets, 1)  # (47, V, 3)
+    strength = np.full(len(prior), RIDGE)
+    pucker = EXPRESSION_NAMES.index("mouthPucker")
+    strength[pucker] = PUCKER_RIDGE * np.sum(scores[:, pucker] ** 2)
+    penalty = np.concatenate([np.zeros((1, mask.shape[1])), strength[:, None] / mask**2])
+    prior = np.concatenate([np.zeros((1, *prior.shape[1:])), prior])
+    systems = gram[None] + np.eye(len(gram)) * penalty.T[:, None]
+    solution = np.linalg.solve(systems, (right + penalty[..., None] * prior).transpose(1, 0, 2))
+    return solution[:, 0], solution[:, 1:].transpose(1, 0, 2)
+
+
+def _person_means(residual: Array, person: Array) -> tuple[Array, Array]:
+    _, index, count = np.unique(person, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(count), *residual.shape[1:]))
+    np.add.at(sums, index, residual)
+    return sums / count[:, None, None], index
+
+
+def _identity_modes(residual: Array, person: Array) -> Array:
+    """49 principal modes (49, V, 3) of people's mean residuals, one standard deviation each."""
+    means, _ = _person_means(residual, person)
+    flat = means.reshape(len(means), -1)
+    values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
+    top = np.argsort(values)[::-1][: NUM_IDENTITY - 1]
+    modes = vectors[:, top].T * np.sqrt(values[top])[:, None]
+    modes *= np.sign(modes.sum(axis=1, keepdims=True) + 1e-12)
+    return modes.reshape(NUM_IDENTITY - 1, *residual.shape[1:])
+
+
+def _identity_part(residual: Array, modes: Array, person: Array) -> Array:
+    """Each person's mean residual, projected onto the modes and shrunk as a posterior mean."""
+    if not modes.any():
+        return np.zeros_like(residual)
+    means, index = _person_means(residual, person)
+    flat = modes.reshape(len(modes), -1)
+    noise = 0.1 * np.mean(np.sum(flat**2, axis=1))
+    gram = flat @ flat.T + noise * np.eye(len(flat)) * 0.01
+    coefficients = np.linalg.solve(gram, flat @ means.reshape(len(means), -1).T).T
+    return (coefficients @ flat).reshape(means.shape)[index]
+
+
+def _surface(mean: Array) -> tuple[Array, Array]:
+    """Triangles (T, 3), counter-clockwise seen from outside, and cylindrical UV (V, 2)."""
+    depth = mean[:, 2] - mean[:, 2].min() + 0.35
+    u = np.arctan2(mean[:, 0], depth)
+    v = mean[:, 1]
+    plane = np.stack([u, v], axis=1)
+    triangles = Delaunay(plane).simplices
+    a, b, c = (plane[triangles[:, i]] for i in range(3))
+    area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+    triangles[area < 0] = triangles[area < 0][:, ::-1]
+    in_hole = np.any([np.isin(triangles, hole).all(axis=1) for hole in HOLES], axis=0)
+    edges = np.max([np.linalg.norm(p - q, axis=1) for p, q in ((a, b), (b, c), (c, a))], axis=0)
+    sliver = np.abs(area) / edges**2 < 0.02
+    uv = (plane - plane.min(axis=0)) / np.ptp(plane, axis=0)
+    kept = triangles[~in_hole & ~sliver].astype(np.int32)
+    return kept, uv.astype(np.float16).astype(np.float32)

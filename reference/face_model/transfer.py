@@ -1,0 +1,48 @@
+"""Carrying another model's expression shapes over to the learned topology."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
+from scipy.spatial import KDTree
+
+from edgeface.face_model import FaceModel
+from edgeface.reference.geometry.alignment import align
+
+Array = NDArray[Any]
+
+
+def transferred_expressions(source: FaceModel, mean: Array, landmarks: Array) -> Array:
+    """The source's 46 expression offsets at the vertices of another mean face.
+
+    Parameters
+    ----------
+    source : FaceModel
+    mean : float, shape (V, 3), the other model's mean
+    landmarks : float, shape (68, 3), its landmarks
+
+    Returns
+    -------
+    float, shape (46, V, 3)
+
+    Notes
+    -----
+    The other mean is warped onto the source's by a thin-plate spline through the landmarks; each
+    vertex then takes the offsets of the four nearest source vertices, weighted by 1/distance.
+    """
+    goal = source.landmarks(np.eye(50)[0], np.zeros(46)).astype(float)
+    weights = np.ones(len(landmarks))
+    near = align(landmarks[None], goal, weights)[0]
+    both = align(np.concatenate([landmarks, mean])[None], np.concatenate([goal, mean]),
+                 np.concatenate([weights, np.zeros(len(mean))]))[0]  # fmt: skip
+    spline = RBFInterpolator(near, goal - near, kernel="thin_plate_spline", smoothing=1e-4)
+    moved = both[len(landmarks) :]
+    distance, index = KDTree(source.mean.astype(float)).query(moved + spline(moved), k=4)
+    share = 1.0 / (distance + 1e-3)
+    share /= share.sum(axis=1, keepdims=True)
+    scale = np.linalg.norm(landmarks[45] - landmarks[36]) / np.linalg.norm(goal[45] - goal[36])
+    offsets = np.einsum("kvnc,vn->kvc", source.expression[:, index].astype(float), share)
+    return offsets * scale

@@ -1,0 +1,1 @@
+"""Faces as mathematics: the face model in torch, fitting, alignment, harmonics."""

@@ -1,0 +1,87 @@
+"""Trained networks in checkpoints: reading them back, and shipping them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.face_model import FaceModel
+from edgeface.reference.networks import build_network
+from edgeface.reference.networks.config import NetworkConfig
+
+KEY = "edgeface"
+PREFIX = "network."
+SHIPPED = {p.stem: p for p in (Path(__file__).parents[1] / "checkpoints").glob("*.ckpt")}
+"""Checkpoints of the weights that ship, by name."""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network in evaluation mode, and what belongs to it."""
+
+    config: NetworkConfig
+    network: nn.Module
+    face_model: FaceModel
+    epoch: int
+    recipe: dict[str, Any]
+
+
+def describe(config: NetworkConfig, recipe: dict[str, Any], model: FaceModel) -> dict[str, Any]:
+    """The entry that every checkpoint carries."""
+    blob = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
+    return {
+        "config": config.to_dict(),
+        "recipe": recipe,
+        "face_model": blob,
+    }
+
+
+def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
+    """Read a checkpoint of ``edgeface-train``; weights are the averaged ones.
+
+    Parameters
+    ----------
+    path : a file, or "mfn", "sfn" or "fusion" for the weights that ship
+
+    Raises
+    ------
+    InvalidInputError
+        If the file is absent.
+    ModelFormatError
+        If it is damaged or not such a checkpoint. Nothing in it is ever executed.
+    """
+    path = SHIPPED.get(str(path), path)
+    if not os.path.isfile(path):
+        raise InvalidInputError(f"no such checkpoint: {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        entry = content[KEY]
+        config = NetworkConfig.from_dict(entry["config"])
+        model = FaceModel.from_bytes(entry["face_model"].numpy().tobytes(), source=str(path))
+        network = build_network(config)
+        weights = content["state_dict"]
+        network.load_state_dict(
+            {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
+        )
+        epoch, recipe = int(content["epoch"]), dict(entry["recipe"])
+    except (KeyError, RuntimeError, EOFError, OSError, TypeError, pickle.UnpicklingError,
+            zipfile.BadZipFile) as error:  # fmt: skip
+        raise ModelFormatError(
+            f"{path} is no edgeface checkpoint, or is damaged: {error}"
+        ) from error
+    return TrainedNetwork(config, network.eval(), model, epoch, recipe)
+
+
+def save_network(trained: TrainedNetwork, path: Path) -> None:
+    """Write a network as a checkpoint, without what only resuming its training needs."""
+    weights = {PREFIX + name: weight for name, weight in trained.network.state_dict().items()}
+    entry = describe(trained.config, trained.recipe, trained.face_model)
+    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, path)

@@ -1,0 +1,178 @@
+"""Images to `Faces` by a network in torch: the oracle that exported files are held against.
+
+The steps are those of the runtime, written again from the same equations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from edgeface.faces import Faces
+from edgeface.reference.evaluation.metrics import euler_deg
+from edgeface.reference.geometry.morphable import (
+    Decoder,
+    MorphableModel,
+    quaternion_to_rotation,
+    unit_quaternion,
+)
+from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.reference.training.losses.faces import corners, decode_boxes, pairwise_iou
+from edgeface.reference.training.views.crops import CROP_SCALE
+
+Array = NDArray[Any]
+GREY = 127
+SCORE_THRESHOLD = 0.5
+"""From which score on a detection counts as a face, unless somebody says otherwise."""
+IOU_THRESHOLD = 0.45
+"""Boxes that overlap a better one by more are the same face."""
+
+
+def letterbox_input(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], Array, Array]:
+    """The MFN's input uint8 (S, S, 3), and scale (2,) and offset (2,) from the image to it."""
+    height, width = image.shape[:2]
+    inner = np.array([width, height]) * size / max(height, width)
+    inner = np.maximum(1, np.round(inner)).astype(int)
+    offset = (size - inner) // 2
+    view = Image.new("RGB", (size, size), (GREY, GREY, GREY))
+    small = Image.fromarray(image).resize(
+        tuple(inner.tolist()), Image.Resampling.BILINEAR, reducing_gap=3.0
+    )
+    view.paste(small, tuple(offset.tolist()))
+    return np.asarray(view), inner / np.array([width, height]), offset.astype(float)
+
+
+@torch.inference_mode()
+def predict_faces(
+    trained: TrainedNetwork,
+    image: NDArray[np.uint8],
+    score_threshold: float,
+    iou_threshold: float,
+) -> Faces:
+    """All faces that an MFN finds in an image uint8 (H, W, 3)."""
+    config = trained.config
+    tensor, scale, offset = letterbox_input(image, config.input_size)
+    anchors = torch.tensor(config.anchors)
+    outputs = trained.network(torch.from_numpy(tensor[None].copy()))
+    rows = [o[0].reshape(-1, o.shape[-1] // len(anchors)) for o in outputs]
+    grid = outputs[0].reshape(1, config.grid_size, config.grid_size, len(anchors), 5)
+    boxes = decode_boxes(grid, anchors, config.stride).reshape(-1, 4)
+    scores = torch.sigmoid(rows[0][:, 4])
+    kept, shares = _survivors(corners(boxes), scores, score_threshold, iou_threshold)
+    boxes, identity, expression, pose = (shares @ values for values in (boxes, *rows[1:]))
+    points = _points(trained, identity, expression, pose) * boxes[:, 2:].amax(dim=1)[:, None, None]
+    points[..., :2] += boxes[:, None, :2]
+    to_image = np.array([*(1 / scale), 1 / scale.mean()])
+    landmarks = (points.numpy() - [*offset, 0.0]) * to_image
+    flat = (corners(boxes).numpy().reshape(-1, 2, 2) - offset) / scale
+    return _faces(trained, flat.reshape(-1, 4), scores[kept], landmarks, identity, expression, pose)
+
+
+@torch.inference_mode()
+def predict_crop(trained: TrainedNetwork, crop: NDArray[np.uint8]) -> Faces:
+    """The face that an SFN or a fusion network sees in its input uint8 (S, S, 3).
+
+    ``image_px`` is the crop's.
+    """
+    size = trained.config.input_size
+    side = size / CROP_SCALE
+    outputs = trained.network(torch.from_numpy(crop[None].copy()))
+    if trained.config.kind == "fusion":
+        return _corrected_face(trained, outputs, size, side)
+    identity, expression, pose = outputs
+    landmarks = _points(trained, identity, expression, pose).numpy() * side
+    landmarks[..., :2] += size / 2
+    box = np.array([[size - side, size - side, size + side, size + side]]) / 2
+    return _faces(trained, box, torch.ones(1), landmarks, identity, expression, pose)
+
+
+def _corrected_face(
+    trained: TrainedNetwork, outputs: tuple[Tensor, ...], size: int, side: float
+) -> Faces:
+    identity, expression, correction, pose = outputs
+    model = trained.face_model
+    decoder = Decoder(model, model.landmark_vertices, model.landmark_weights)
+    rotation, scale = decoder.rotation(pose), decoder.scale(pose)
+    landmarks = (decoder.posed(*outputs) * side).numpy()
+    landmarks[..., :2] += size / 2
+    box = np.array([[size - side, size - side, size + side, size + side]]) / 2
+    translation = torch.cat([pose[:, 4:] / scale * torch.tensor([1.0, -1.0]), 0 * scale], dim=1)
+    return Faces(
+        boxes_xyxy=box.astype(np.float32),
+        scores=np.ones(1, np.float32),
+        landmarks_3d=landmarks.astype(np.float32),
+        identity_coeffs=identity.numpy(),
+        expression_coeffs=torch.sigmoid(expression).numpy(),
+        rotation=rotation.numpy(),
+        euler_deg=euler_deg(rotation.numpy()),
+        translation=translation.numpy(),
+        focal=scale[:, 0].numpy(),
+        expression_names=model.expression_names,
+        face_model=model,
+        correction_coeffs=correction.numpy(),
+    )
+
+
+def _survivors(
+    boxes: Tensor, scores: Tensor, score_threshold: float, iou: float
+) -> tuple[Tensor, Tensor]:
+    """Greedy suppression, best first: indices (F,), and each candidate's shares in them (F, N).
+
+    A face is the mean of its survivor and what that suppressed, weighed by
+    ``score (score - score_threshold) (IoU - iou)``.
+    """
+    order = torch.argsort(scores, descending=True, stable=True)
+    order = order[scores[order] >= score_threshold]
+    overlaps = pairwise_iou(boxes[order], boxes[order])
+    alive = torch.ones(len(order), dtype=torch.bool)
+    kept: list[int] = []
+    shares = torch.zeros(len(order), len(scores))
+    for i in range(len(order)):
+        if alive[i]:
+            mine = alive & (overlaps[i] > iou)
+            mine[i] = True
+            mine_scores, overlap = scores[order[mine]], overlaps[i, mine]
+            weight = mine_scores * (mine_scores - score_threshold) * (overlap - iou)
+            shares[len(kept), order[mine]] = weight.clamp(min=1e-12)
+            alive &= ~mine
+            kept.append(i)
+    shares = shares[: len(kept)]
+    return order[kept], shares / shares.sum(dim=1, keepdim=True)
+
+
+def _points(trained: TrainedNetwork, identity: Tensor, expression: Tensor, pose: Tensor) -> Tensor:
+    """Landmarks with depth (F, 68, 3), ``face_norm``."""
+    morphable = MorphableModel(trained.face_model)
+    shape = morphable.landmarks(identity, torch.sigmoid(expression))
+    rotation = quaternion_to_rotation(unit_quaternion(pose[:, :4]))
+    posed = torch.einsum("fij,flj->fli", rotation, shape) + pose[:, None, 4:7]
+    return torch.sigmoid(pose[:, 7])[:, None, None] * posed * torch.tensor([1.0, -1.0, -1.0])
+
+
+def _faces(
+    trained: TrainedNetwork,
+    boxes: Array,
+    scores: Tensor,
+    landmarks: Array,
+    identity: Tensor,
+    expression: Tensor,
+    pose: Tensor,
+) -> Faces:
+    rotation = quaternion_to_rotation(unit_quaternion(pose[:, :4])).numpy()
+    return Faces(
+        boxes_xyxy=boxes.astype(np.float32),
+        scores=scores.numpy(),
+        landmarks_3d=landmarks.astype(np.float32),
+        identity_coeffs=identity.numpy(),
+        expression_coeffs=torch.sigmoid(expression).numpy(),
+        rotation=rotation,
+        euler_deg=euler_deg(rotation),
+        translation=pose[:, 4:7].numpy(),
+        focal=torch.sigmoid(pose[:, 7]).numpy(),
+        expression_names=trained.face_model.expression_names,
+    )

@@ -1,0 +1,1 @@
+"""Comparisons of trained networks, and the demo photo."""

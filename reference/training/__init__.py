@@ -1,0 +1,1 @@
+"""Training: recipes, labels, the training run and its log."""

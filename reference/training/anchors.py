@@ -1,0 +1,61 @@
+"""The MFN's anchors: the typical shapes of the faces that it learns from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import default_face_model
+from edgeface.reference.data.faces import read_faces
+from edgeface.reference.data.photos import read_photos
+from edgeface.reference.training.views.scenes import SceneBatches
+
+Array = NDArray[Any]
+
+VIEWS = 1500
+ROUNDS = 100
+
+
+def find_anchors(folder: Path, input_size: int, count: int, seed: int = 0) -> Array:
+    """Anchors (count, 2) as width and height in input px, for training on the packs of a folder."""
+    model = default_face_model()
+    photos, empty, _ = read_photos(folder, model, validation=False)
+    faces = read_faces(folder, model, validation=False)
+    views = SceneBatches(photos, empty, faces, model, input_size, fixed=False)
+    torch.manual_seed(seed)
+    batch = views.__getitems__(list(range(VIEWS)))
+    boxes = batch["boxes"][~batch["ignore"]].numpy()
+    return k_means(boxes[:, 2:] - boxes[:, :2], count, seed)
+
+
+def k_means(extents: Array, count: int, seed: int = 0) -> Array:
+    """Cluster widths and heights (N, 2); the centres (count, 2) by rising area.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are fewer boxes than clusters.
+
+    Notes
+    -----
+    Redmon and Farhadi 2017, Sec. 2: the distance is ``1 - IoU`` of boxes with a common corner, so
+    that large boxes do not count more than small ones. A centre is the mean of its boxes.
+    """
+    if len(extents) < count:
+        raise InvalidInputError(f"{count} anchors need as many boxes, got {len(extents)}")
+    random = np.random.default_rng(seed)
+    centres = extents[random.choice(len(extents), count, replace=False)].astype(np.float64)
+    nearest = np.full(len(extents), -1)
+    for _ in range(ROUNDS):
+        shared = np.minimum(extents[:, None], centres).prod(axis=2)
+        iou = shared / (extents.prod(axis=1)[:, None] + centres.prod(axis=1) - shared)
+        if np.array_equal(nearest, nearest := iou.argmax(axis=1)):
+            break
+        for i in np.unique(nearest):
+            centres[i] = extents[nearest == i].mean(axis=0)
+    return centres[np.argsort(centres.prod(axis=1))]

@@ -1,0 +1,125 @@
+"""A training run in one small TOML file; it travels with the checkpoint."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from edgeface.errors import InvalidInputError
+from edgeface.reference.networks.config import CONFIGS, NetworkConfig
+from edgeface.reference.training.databases import conventions_of
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Labels = Literal["teacher", "sfn", "boxes"]
+FOLDER = Path(__file__).parents[1] / "recipes"
+NAMES = tuple(sorted(p.stem for p in FOLDER.glob("*.toml")))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training run does.
+
+    Attributes
+    ----------
+    network : a key of ``CONFIGS``
+    epochs, batch_size, learning_rate, seed : as usual; a batch is what one process sees at once
+    accumulate : batches an optimiser step
+    precision : of Lightning's ``Trainer``
+    ema_decay : of the averaged weights, a step
+    turned : copies turned in 3D, as a share of the single faces
+    disentangle : weight of the regularisers that hold copies of a face together; SFN only
+    epochs_before : that the weights it starts from have learned; Eq. 3's tau goes on from there
+    labels : whose coefficients the multi-face photos carry; with "boxes" none at all, and the MFN
+        learns to detect only
+    databases : what the fusion network learns from, of ``PACKS``, or NAME=FOLDER of a
+        published one
+    correction : whether the fusion network corrects the face model's shapes
+    """
+
+    network: str
+    epochs: int
+    batch_size: int
+    learning_rate: float = 1e-3
+    seed: int = 0
+    accumulate: int = 1
+    precision: Precision = "32-true"
+    ema_decay: float = 0.998
+    turned: float = 0.0
+    disentangle: float = 0.0
+    epochs_before: int = 0
+    labels: Labels = "teacher"
+    databases: tuple[str, ...] = ()
+    correction: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "databases", tuple(self.databases))
+        for name in ("epochs", "batch_size", "accumulate"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise InvalidInputError(
+                    f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}"
+                )
+        if not isinstance(self.epochs_before, int) or self.epochs_before < 0:
+            raise InvalidInputError(
+                f"epochs_before must be a whole number, got {self.epochs_before!r}"
+            )
+        for name, choices in (
+            ("network", tuple(CONFIGS)),
+            ("precision", get_args(Precision)),
+            ("labels", get_args(Labels)),
+        ):
+            if getattr(self, name) not in choices:
+                raise InvalidInputError(
+                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        for name, high in (("learning_rate", 1.0), ("ema_decay", 1.0), ("turned", 1.0),
+                           ("disentangle", 100.0)):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0.0 <= value <= high:
+                raise InvalidInputError(f"{name} must lie in [0, {high:g}], got {value!r}")
+        for name in self.databases:
+            conventions_of(name)
+        if (self.config.kind == "fusion") != bool(self.databases):
+            raise InvalidInputError(
+                "a fusion network needs databases, and no other takes any; the network is "
+                f"{self.network} and databases are {list(self.databases)}"
+            )
+        if not isinstance(self.correction, bool):
+            raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
+
+    @property
+    def config(self) -> NetworkConfig:
+        return CONFIGS[self.network]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"databases": list(self.databases)}  # as JSON gives it back
+
+
+def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
+    """A recipe by its file, or one of the ``NAMES`` that ship.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none, or it says what a recipe can't say.
+    """
+    path = FOLDER / f"{path_or_name}.toml" if str(path_or_name) in NAMES else Path(path_or_name)
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InvalidInputError(
+            f"no such recipe: {path_or_name}; a .toml file, or one of {', '.join(NAMES)}"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} is no TOML file: {error}") from error
+    known = {f.name for f in fields(Recipe)}
+    if unknown := set(values) - known:
+        raise InvalidInputError(
+            f"{path} has unknown keys {', '.join(sorted(unknown))}; known: {', '.join(known)}"
+        )
+    try:
+        return Recipe(**values)
+    except TypeError as error:
+        raise InvalidInputError(f"{path} is incomplete: {error}") from error

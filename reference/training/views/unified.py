@@ -1,0 +1,202 @@
+"""Database fusion: faces of several databases under one set of landmarks (Wang et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.reference.conventions import UnifiedLandmarks, read_convention, unify
+from edgeface.reference.face_model.learn import EXPRESSION_MIRROR
+from edgeface.reference.training.databases import conventions_of, read_database
+from edgeface.reference.training.views.augment import jitter
+from edgeface.reference.training.views.crops import CROP_SCALE, crop_matrix, sample
+
+Array = NDArray[Any]
+Batch = dict[str, Tensor]
+
+EPOCH_FACES = 6400
+"""Faces of an epoch, whatever the databases: trainings of as many epochs cost the same."""
+
+
+@dataclass(frozen=True)
+class FusedFaces:
+    """N faces of several databases under L unified landmarks.
+
+    Attributes
+    ----------
+    landmarks : UnifiedLandmarks
+    pictures : uint8, shape (n, 256, 256, 3), of each database
+    database, row : int, shape (N,), which of the pictures a face is in
+    boxes : shape (N, 4), xyxy in them
+    points : float32, shape (N, L, 2), in them; 0 where ``weights`` is
+    weights : float32, shape (N, L), summing to 1: Eq. 1's mask over its sum. A face labelled in
+        several conventions gives each an equal share.
+    depth : float32, shape (N, L), towards the back, in them; NaN where not known
+    expression : float32, shape (N, 46); NaN where no teacher saw the face
+    skipped : names of corrupt images
+    """
+
+    landmarks: UnifiedLandmarks
+    pictures: tuple[NDArray[np.uint8], ...]
+    database: Array
+    row: Array
+    boxes: Array
+    points: Array
+    weights: Array
+    depth: Array
+    expression: Array
+    skipped: list[str]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def crops(self, index: Array) -> NDArray[np.uint8]:
+        """The pictures (B, 256, 256, 3) of some faces."""
+        return np.stack([self.pictures[self.database[i]][self.row[i]] for i in index])
+
+
+def unified_landmarks(databases: Sequence[str]) -> UnifiedLandmarks:
+    """The determined landmarks of the databases' conventions."""
+    conventions = dict.fromkeys(c for name in databases for c in conventions_of(name))
+    return unify([read_convention(name) for name in conventions])
+
+
+def read_fused(
+    folder: Path,
+    model: FaceModel,
+    databases: Sequence[str],
+    validation: bool,
+    turned: float = 0.0,
+    seed: int = 0,
+) -> FusedFaces:
+    """One split of the databases, the packs' with turned copies of a share of their faces."""
+    landmarks = unified_landmarks(databases)
+    sets = [
+        read_database(name, folder, model, validation, turned, seed + i)
+        for i, name in enumerate(databases)
+    ]
+    targets = [fused_targets(faces.points, landmarks) for faces in sets]
+    return FusedFaces(
+        landmarks=landmarks,
+        pictures=tuple(faces.crops for faces in sets),
+        database=np.repeat(np.arange(len(sets)), [len(faces.crops) for faces in sets]),
+        row=np.concatenate([np.arange(len(faces.crops)) for faces in sets]),
+        boxes=np.concatenate([faces.boxes for faces in sets]),
+        points=np.concatenate([points for points, _ in targets]),
+        weights=np.concatenate([weights for _, weights in targets]),
+        depth=_unified_depth(np.concatenate([faces.depth for faces in sets]), landmarks),
+        expression=np.concatenate([faces.expression for faces in sets]),
+        skipped=[name for faces in sets for name in faces.skipped],
+    )
+
+
+def _unified_depth(depth: Array, landmarks: UnifiedLandmarks) -> Array:
+    """Depth (N, 478) of the mesh at the unified landmarks, (N, L)."""
+    found = np.full((len(depth), len(landmarks.names)), np.nan, np.float32)
+    if "mesh" in landmarks.columns:
+        column = landmarks.columns["mesh"]
+        found[:, column[column >= 0]] = depth[:, column >= 0]
+    return found
+
+
+def fused_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tuple[Array, Array]:
+    """Unified points (N, L, 2) and weights (N, L) of faces labelled in one or more conventions.
+
+    Raises
+    ------
+    InvalidInputError
+        If a face's mask is all zeros.
+    """
+    count = len(next(iter(labels.values())))
+    points = np.zeros((count, len(landmarks.names), 2), np.float32)
+    weights = np.zeros(points.shape[:2], np.float32)
+    for name, labelled in labels.items():
+        known = np.asarray(np.isfinite(labelled).all(axis=2))
+        rows = np.flatnonzero(known.any(axis=1))
+        target, mask = landmarks.targets(name, labelled[rows])
+        weight = mask / mask.sum(axis=1, keepdims=True)
+        points[rows] += weight[..., None] * target
+        weights[rows] += weight
+    total = weights.sum(axis=1, keepdims=True)
+    if (total == 0).any():
+        raise InvalidInputError(
+            f"{int((total == 0).sum())} of {count} faces have no labelled point"
+        )
+    points /= np.where(weights > 0, weights, 1)[..., None]
+    weights /= total
+    return points, weights
+
+
+class FusionBatches(Dataset[Batch]):
+    """Warps of faces; ``__getitems__`` makes a whole batch at once.
+
+    With ``augment``, boxes perturbed in scale and place, rotations, flips and colour jitter; else
+    the plain crops.
+    """
+
+    def __init__(self, faces: FusedFaces, size: int, augment: bool) -> None:
+        self.faces, self.size, self.augment = faces, size, augment
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        random = np.random.default_rng(int(torch.randint(2**62, ()))) if self.augment else None
+        faces, index = self.faces, np.array(indices)
+        flipped = np.zeros(len(index), bool) if random is None else random.random(len(index)) < 0.5
+        pictures = faces.crops(index)
+        width = pictures.shape[2]
+        boxes, points = faces.boxes[index], faces.points[index]
+        weights, expression = faces.weights[index], faces.expression[index]
+        depth = faces.depth[index]
+        mirror = faces.landmarks.mirror
+        boxes[flipped] = boxes[flipped][:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0]
+        points[flipped] = points[flipped][:, mirror] * [-1, 1] + [width, 0]
+        weights[flipped] = weights[flipped][:, mirror]
+        depth[flipped] = depth[flipped][:, mirror]
+        expression[flipped] = expression[flipped][:, EXPRESSION_MIRROR]
+        matrices = np.stack([crop_matrix(box, self.size, random)[0] for box in boxes])
+        zoom = np.sqrt(np.linalg.det(matrices[:, :, :2]))
+        placed = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
+        flip = np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
+        matrices[flipped] = matrices[flipped] @ flip  # the pixels are still the unflipped ones
+        pixels = sample(pictures, matrices, self.size)
+        norm = (placed - self.size / 2) / (self.size / CROP_SCALE)
+        return {
+            "image": jitter(pixels) if self.augment else pixels,
+            "points": torch.from_numpy(norm.astype(np.float32)),
+            "depth": torch.from_numpy(
+                (depth * zoom[:, None] / (self.size / CROP_SCALE)).astype(np.float32)
+            ),
+            "weights": torch.from_numpy(weights),
+            "expression": torch.from_numpy(expression),
+        }
+
+
+class Balanced(Sampler[int]):
+    """An epoch of EPOCH_FACES, as many of every database, drawn anew each time.
+
+    Of a larger database a random part; a smaller one's faces come again.
+    """
+
+    def __init__(self, database: Array) -> None:
+        self.rows = [np.flatnonzero(database == i) for i in np.unique(database)]
+        self.share = EPOCH_FACES // len(self.rows)
+
+    def __len__(self) -> int:
+        return self.share * len(self.rows)
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        drawn = [np.resize(random.permutation(rows), self.share) for rows in self.rows]
+        return iter(random.permutation(np.concatenate(drawn)).tolist())

@@ -1,0 +1,187 @@
+"""One whole training, interrupted: packs -> checkpoint -> resume -> log -> plot -> file."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.reference.cli import main
+from edgeface.reference.networks import MultiFaceNetwork, build_network
+from edgeface.reference.networks.checkpoint import load_network
+from edgeface.reference.networks.config import CONFIGS
+from edgeface.reference.networks.predict import predict_crop, predict_faces
+from edgeface.reference.training import train as training
+from edgeface.reference.training.plot import plot_run, read_log
+from edgeface.reference.training.recipe import Recipe
+from edgeface.reference.training.train import copy_weights, learning_rate_factor, train
+
+# thin networks: the plumbing is in question here; but with under 32 filters in a strided
+# branch, the backward pass of torch 2.13 on the CPU corrupts the heap
+SMALL = {
+    "sfn": replace(CONFIGS["sfn"], stem_filters=16, squeeze=(16, 16, 16), expand=(64, 64, 64)),
+    "mfn": replace(
+        CONFIGS["mfn"], stem_filters=16, squeeze=(16,) * 4, expand=(64,) * 4, head_units=32
+    ),
+}
+pytestmark = [
+    # of the libraries, about machines with more cores and about their own changes
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+
+def recipe(kind, **changes):
+    return Recipe(network=kind, batch_size=8, **({"epochs": 1} | changes))
+
+
+@pytest.fixture(autouse=True)
+def small_networks(monkeypatch):
+    for kind, config in SMALL.items():
+        monkeypatch.setitem(CONFIGS, kind, config)
+    monkeypatch.setattr("edgeface.reference.training.views.scenes.EPOCH_VIEWS", 16)
+
+
+@pytest.mark.parametrize("kind", ["sfn", "mfn"])
+def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch, kind):
+    out = tmp_path / "run"
+    last = train(recipe(kind), tiny_packs, out)
+    first = load_network(last)
+    assert first.epoch == 0
+    assert first.config == SMALL[kind]
+    assert first.recipe == recipe(kind).to_dict()
+
+    real = training.Training.training_step
+
+    def killed(self, batch, index):
+        if self.current_epoch == 2:
+            raise RuntimeError("the lights went out")
+        return real(self, batch, index)
+
+    monkeypatch.setattr(training.Training, "training_step", killed)
+    with pytest.raises(RuntimeError, match="lights"):
+        train(recipe(kind, epochs=4), tiny_packs, out)
+    assert load_network(last).epoch == 1
+
+    monkeypatch.setattr(training.Training, "training_step", real)
+    train(recipe(kind, epochs=4), tiny_packs, out)
+    assert load_network(last).epoch == 3
+    assert list(read_log(out)["train_loss"]) == [0, 1, 2, 3]
+    with pytest.raises(InvalidInputError, match="holds another network"):
+        train(recipe(f"{kind}-single"), tiny_packs, out)
+
+    plot_run(out, tmp_path / "log.png")
+    assert (tmp_path / "log.png").stat().st_size > 5000
+    trained = load_network(last)
+    image = np.full((128, 128, 3), 100, np.uint8)
+    if kind == "sfn":
+        assert len(predict_crop(trained, image)) == 1
+    else:
+        assert len(predict_faces(trained, image, 0.0, 1.0)) == 18 * 18 * 5
+
+
+def test_sfn_trains_with_every_option(tiny_packs, tmp_path):
+    options = {"turned": 0.5, "disentangle": 1.0, "accumulate": 2, "precision": "bf16-mixed"}
+    train(recipe("sfn", **options), tiny_packs, tmp_path)
+    log = read_log(tmp_path)
+    assert log["train_disagreement"][0] > 0
+    assert "validation_disagreement" not in log
+    assert load_network(tmp_path / "last.ckpt").recipe["precision"] == "bf16-mixed"
+
+
+@pytest.mark.parametrize("labels", ["sfn", "boxes"])
+def test_mfn_trains_on_other_labels(tiny_packs, tmp_path, labels):
+    train(recipe("mfn", labels=labels), tiny_packs, tmp_path)
+    assert read_log(tmp_path)["train_loss"][0] > 0
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_mfn_trains_in_half_precision_with_a_worker_and_compiled(tiny_packs, tmp_path, monkeypatch):
+    asked = []  # compiling takes minutes, and a C++ compiler
+
+    def compile_later(module, **options):
+        asked.append((type(module), options))
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_later)
+    half = recipe("mfn", precision="bf16-mixed")
+    last = train(half, tiny_packs, tmp_path, workers=1, compiled=True)
+    assert asked == [(MultiFaceNetwork, {"dynamic": False})]
+    assert math.isfinite(read_log(tmp_path)["validation_loss"][0])
+    trained = load_network(last).network.state_dict()
+    assert {weight.dtype for weight in trained.values()} == {torch.float32, torch.int64}
+
+
+def test_a_run_can_begin_with_another_networks_weights(tiny_packs, tmp_path):
+    first = train(recipe("sfn"), tiny_packs, tmp_path / "a")
+    source = load_network(first).network
+    target = build_network(CONFIGS["sfn-single"])  # wider in the stem, alike in the pose head
+    before = {name: weight.clone() for name, weight in target.state_dict().items()}
+    copied = copy_weights(source, target)
+    after = target.state_dict()
+    assert 0 < copied < len(before)
+    stem, last = "backbone.stem.0.weight", "heads.2.3.weight"
+    assert torch.equal(after[stem], before[stem])
+    assert torch.equal(after[last], source.state_dict()[last])
+    again = train(recipe("sfn", learning_rate=0.0), tiny_packs, tmp_path / "b", first)
+    weight = load_network(again).network.state_dict()[stem]
+    torch.testing.assert_close(weight, source.state_dict()[stem])
+
+
+def test_strip_keeps_what_the_network_is(tiny_packs, tmp_path):
+    last = train(recipe("sfn"), tiny_packs, tmp_path / "run")
+    small = tmp_path / "small.ckpt"
+    assert main(["strip", str(last), "--out", str(small)]) == 0
+    assert small.stat().st_size < 0.5 * last.stat().st_size
+    whole, alone = load_network(last), load_network(small)
+    assert (alone.config, alone.recipe, alone.epoch) == (whole.config, whole.recipe, whole.epoch)
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(alone.network.state_dict()[name], weight)
+
+
+def test_learning_rate_warms_up_and_falls():
+    factor = learning_rate_factor(1000)
+    values = [factor(s) for s in (0, 199, 200, 600, 1000, 2000)]
+    assert values[0] == pytest.approx(1 / 200)
+    assert values[1:3] == [1.0, 1.0]
+    assert values[3] == pytest.approx(0.505)
+    assert values[4] == values[5] == pytest.approx(0.01)
+
+
+def test_load_network_rejects_other_files(tmp_path):
+    with pytest.raises(InvalidInputError, match="no such checkpoint"):
+        load_network(tmp_path / "absent.ckpt")
+    (tmp_path / "text.ckpt").write_text("no checkpoint")
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    torch.save({"a": torch.zeros(1000)}, tmp_path / "cut.ckpt")
+    data = (tmp_path / "cut.ckpt").read_bytes()
+    (tmp_path / "cut.ckpt").write_bytes(data[: len(data) // 2])
+    (tmp_path / "empty.ckpt").write_bytes(b"")
+    for name in ("text", "other", "cut", "empty"):
+        with pytest.raises(ModelFormatError, match=r"no edgeface checkpoint"):
+            load_network(tmp_path / f"{name}.ckpt")
+
+
+def test_load_network_executes_nothing(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "written"), "w"))
+
+    torch.save({"edgeface": Evil()}, tmp_path / "evil.ckpt")
+    with pytest.raises(ModelFormatError):
+        load_network(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "written").exists()
+
+
+def test_plot_run_without_a_log_is_an_error(tmp_path):
+    with pytest.raises(InvalidInputError, match="no training log"):
+        plot_run(tmp_path, tmp_path / "x.png")
+
+
+def test_command_line_reports_errors(tmp_path, capsys):
+    assert main(["train", "sfn", "--data", str(tmp_path / "no"), "--out", str(tmp_path)]) == 1
+    assert "does not exist" in capsys.readouterr().err
+    assert main(["describe"]) == 0
+    assert "multiply-adds" in capsys.readouterr().out

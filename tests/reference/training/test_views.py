@@ -1,0 +1,330 @@
+import shutil
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from edgeface.errors import InvalidInputError
+from edgeface.faces import Faces
+from edgeface.image import crop
+from edgeface.reference.data.faces import read_faces
+from edgeface.reference.data.packs import (
+    MULTI_FACE_PACK,
+    NEGATIVE_PACK,
+    SINGLE_FACE_PACKS,
+    data_dir,
+    is_validation,
+    open_pack,
+    split_groups,
+)
+from edgeface.reference.data.photos import read_photos
+from edgeface.reference.data.targets import (
+    Mirror,
+    concatenate,
+    from_fit,
+    rotation_to_quaternion,
+    warp,
+)
+from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
+from edgeface.reference.geometry.morphable import quaternion_to_rotation
+from edgeface.reference.training.views.augment import jitter
+from edgeface.reference.training.views.crops import CROP_SCALE, CropBatches, crop_matrix, sample
+from edgeface.reference.training.views.scenes import SceneBatches, keep_visible, letterboxed, render
+from edgeface.reference.training.weak_labels import weakly_labelled
+from tests.reference.conftest import rotation
+
+ALL_PACKS = (*SINGLE_FACE_PACKS, MULTI_FACE_PACK, NEGATIVE_PACK)
+
+
+@pytest.mark.parametrize("name", ALL_PACKS)
+def test_split_never_cuts_a_group(data_folder, name):
+    pack = open_pack(data_folder, name)
+    validation, groups = is_validation(pack), split_groups(pack)
+    assert not set(groups[validation]) & set(groups[~validation])
+    assert 0.1 < validation.mean() < 0.3
+
+
+def test_split_keeps_faces_of_one_photo_together(data_folder):
+    pack = open_pack(data_folder, "faces68-300w")
+    groups = dict(zip(pack.labels["group"].tolist(), split_groups(pack).tolist(), strict=True))
+    assert groups["100040721_1"] == groups["100040721_2"]
+    assert groups["image_0001"] != groups["image_0002"]
+
+
+def test_labels_move_to_the_pixel_corner(tiny_packs):
+    pack = open_pack(tiny_packs, "faces68-300w")
+    with zipfile.ZipFile(tiny_packs / "faces68-300w.zip") as archive:
+        raw = np.load(archive.open("labels.npz"))
+        np.testing.assert_allclose(pack.labels["landmarks68"], raw["landmarks68"] + 0.5)
+    assert pack.labels["mesh"].shape[1] == 468
+
+
+def test_corrupt_images_are_named_skipped_and_counted(tiny_packs, tmp_path, face_model):
+    for name in SINGLE_FACE_PACKS:
+        shutil.copy(tiny_packs / f"{name}.zip", tmp_path)
+    path = tmp_path / "faces68-video.zip"
+    with zipfile.ZipFile(path) as archive:
+        content = {n: archive.read(n) for n in archive.namelist()}
+    training = np.flatnonzero(~is_validation(open_pack(tmp_path, "faces68-video")))
+    for i in training[:2]:
+        content[f"images/{i:05d}.jpg"] = content[f"images/{i:05d}.jpg"][:300]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    whole = read_faces(tiny_packs, face_model, validation=False)
+    faces = read_faces(tmp_path, face_model, validation=False)
+    assert faces.skipped == [f"faces68-video:images/{i:05d}.jpg" for i in training[:2]]
+    assert len(faces.crops) == len(whole.crops) - 2 == len(faces.targets) == len(faces.labelled)
+
+
+def test_bad_data_folders_are_errors(tmp_path, monkeypatch):
+    monkeypatch.delenv("EDGEFACE_DATA", raising=False)
+    with pytest.raises(InvalidInputError, match="give --data"):
+        data_dir(None)
+    with pytest.raises(InvalidInputError, match="does not exist"):
+        data_dir(tmp_path / "absent")
+    (tmp_path / "faces68-300w.zip").write_text("no zip")
+    for name in ("faces68-300w", "faces68-video"):
+        with pytest.raises(InvalidInputError, match="cannot open the data pack"):
+            open_pack(tmp_path, name)
+
+
+@pytest.fixture(scope="module")
+def faces(tiny_packs, face_model):
+    return read_faces(tiny_packs, face_model, validation=False)
+
+
+def test_faces_without_a_mesh_are_fitted_to_their_landmarks(faces):
+    assert faces.targets.has_fit.all()
+    error = np.linalg.norm(faces.targets.landmarks - faces.labelled, axis=2)
+    labelled = np.isfinite(faces.labelled).all(axis=(1, 2))
+    assert np.median(error[labelled]) < 0.01  # labels are the targets
+    assert set(faces.pack[~labelled]) == {"faces-expressive"}
+
+
+def test_a_corner_that_repeats_another_is_no_label(faces, face_model):
+    fitted = faces.fit.landmarks(face_model)
+    labelled = fitted + np.float32(3)
+    labelled[::2, 60] = labelled[::2, 48]
+    found = from_fit(faces.fit, face_model, labelled).landmarks
+    np.testing.assert_allclose(found[::2, 60], fitted[::2, 60], atol=1e-4)
+    np.testing.assert_allclose(found[1::2, 60], labelled[1::2, 60], atol=1e-4)
+    np.testing.assert_allclose(found[:, 48], labelled[:, 48], atol=1e-4)
+
+
+def test_mirror_twice_is_nothing(faces, face_model):
+    mirror = Mirror(face_model)
+    twice = mirror(mirror(faces.targets, 256), 256)
+    for name in ("landmarks", "boxes", "identity", "expression", "rotation"):
+        np.testing.assert_allclose(
+            getattr(twice, name), getattr(faces.targets, name), atol=1e-4, err_msg=name
+        )
+
+
+def test_mirrored_coefficients_project_to_mirrored_landmarks(faces, face_model):
+    """What the labels say of the mirror image is the mirror image of what they say."""
+    targets = faces.targets[:5]
+    mirrored = Mirror(face_model)(targets, 256)
+    shape = face_model.landmarks(targets.identity, targets.expression)
+    posed = np.einsum("nij,nlj->nli", targets.rotation, shape)
+    other = face_model.landmarks(mirrored.identity, mirrored.expression)
+    other = np.einsum("nij,nlj->nli", mirrored.rotation, other)
+    np.testing.assert_allclose(other, posed[:, LANDMARK_MIRROR] * [-1, 1, 1], atol=0.01)
+
+
+def test_warp_turns_pixels_landmarks_and_head_alike(faces, face_model):
+    """Targets rebuilt from warped coefficients land on the warped landmarks."""
+    targets = faces.targets[:4]
+    angle = np.deg2rad(25)
+    linear = 1.4 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = np.concatenate([linear, [[20.0], [-7.0]]], axis=1)
+    moved = warp(targets, matrix, angle)
+    np.testing.assert_allclose(moved.landmarks, targets.landmarks @ linear.T + [20, -7], atol=1e-3)
+    shape = face_model.landmarks(moved.identity, moved.expression)
+    posed = np.einsum("nij,nlj->nli", moved.rotation, shape)[..., :2] * [1, -1]
+    for a, b in zip(posed, moved.landmarks, strict=True):
+        a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+        np.testing.assert_allclose(a * (a * b).sum() / (a * a).sum(), b, atol=1.5)
+
+
+def test_sample_and_the_runtimes_crop_see_the_same(noise, random):
+    """Training's warp and the runtime's resize agree about where a pixel goes."""
+    smooth = Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8))
+    picture = np.array(smooth.resize((256, 256), Image.Resampling.BICUBIC))
+    box = np.array([60.0, 50.0, 180.0, 200.0])
+    matrix, _ = crop_matrix(box, 128)
+    ours = sample(picture[None], matrix[None], 128)[0].numpy().astype(float)
+    theirs, _ = crop(picture, box, CROP_SCALE, 128)
+    difference = np.abs(ours - theirs)[4:-4, 4:-4]
+    assert difference.mean() < 2.0
+
+
+def test_crop_batches_put_landmarks_on_the_dots(faces, face_model):
+    torch.manual_seed(3)
+    plain = CropBatches(faces, face_model, 128, augment=False).__getitems__(list(range(16)))
+    assert brightness_at_landmarks(plain) > 150
+    # colour jitter off: only the geometry is in question
+    warped = CropBatches(faces, face_model, 128, augment=True)
+    batch = warped.__getitems__(list(range(16)))
+    assert batch["image"].shape == (16, 128, 128, 3)
+    values = batch["image"].float().mean(dim=3)
+    contrast = landmark_values(values, batch["landmarks"]) - values.mean(dim=(1, 2))[:, None]
+    assert float(contrast.mean()) > 15
+
+
+def test_crop_batches_pair_faces_with_copies(faces, face_model):
+    torch.manual_seed(5)
+    pairs = CropBatches(faces, face_model, 128, augment=True, pairs=True)
+    batch = pairs.__getitems__(list(range(12)))
+    assert len(batch["image"]) == len(batch["landmarks"]) == 24
+    original, moved = batch["copy_of"], batch["moved"]
+    assert sorted(original.tolist()) == list(range(12))
+    assert 0 < int(moved.sum()) < 12
+    for name, kept in (("identity", slice(None)), ("expression", moved), ("quaternion", ~moved)):
+        torch.testing.assert_close(batch[name][12:][kept], batch[name][original][kept])
+    assert (batch["quaternion"][12:][moved] != batch["quaternion"][original][moved]).any()
+    assert (batch["expression"][12:][~moved] != batch["expression"][original][~moved]).any()
+    values = batch["image"].float().mean(dim=3)
+    contrast = landmark_values(values, batch["landmarks"]) - values.mean(dim=(1, 2))[:, None]
+    assert float(contrast[12:].mean()) > 10
+
+
+def landmark_values(values, landmarks):
+    points = (landmarks * 128 / CROP_SCALE + 64).floor().long().clamp(0, 127)
+    rows = torch.arange(len(points))[:, None]
+    return values[rows, points[..., 1], points[..., 0]]
+
+
+def brightness_at_landmarks(batch):
+    return float(landmark_values(batch["image"].float().mean(dim=3), batch["landmarks"]).mean())
+
+
+@pytest.fixture(scope="module")
+def photos(tiny_packs, face_model):
+    return read_photos(tiny_packs, face_model, validation=False)
+
+
+def test_read_photos_joins_boxes_and_fits(photos):
+    with_faces, empty, skipped = photos
+    assert skipped == []
+    assert all(len(p.targets) == 0 for p in empty)
+    for photo in with_faces:
+        assert photo.targets.has_fit.tolist() == [True, False]
+        assert photo.targets.ignore.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_scene_batches_put_landmarks_on_the_dots(photos, faces, face_model, fixed, monkeypatch):
+    monkeypatch.setattr("edgeface.reference.training.views.scenes.jitter", lambda x: x)
+    torch.manual_seed(11)
+    scenes = SceneBatches(photos[0], photos[1], faces, face_model, 288, fixed)
+    batch = scenes.__getitems__(list(range(24)))
+    assert batch["image"].shape == (24, 288, 288, 3)
+    values = batch["image"].float().mean(dim=3)
+    bright = []
+    for i in torch.nonzero(batch["has_fit"] & ~batch["ignore"])[:, 0].tolist():
+        points = batch["landmarks"][i]
+        extent = float((batch["boxes"][i, 2:] - batch["boxes"][i, :2]).max())
+        if extent > 60:
+            inside = ((points >= 0) & (points < 288)).all(dim=1)
+            column, row = points[inside].long().unbind(dim=1)
+            bright.append(float(values[batch["image_index"][i], row, column].mean()))
+    assert np.mean(bright) > 115  # the noise is 90, the dots 255
+
+
+@pytest.mark.parametrize("kind", ["mosaic", "crowd"])
+def test_composed_scenes_put_landmarks_on_the_dots(photos, faces, face_model, kind):
+    scenes = SceneBatches(photos[0], photos[1], faces, face_model, 288, fixed=False)
+    random = np.random.default_rng(3)
+    bright, counts = [], []
+    for _ in range(24):
+        view, targets = getattr(scenes, f"_{kind}")(random)
+        assert view.shape == (288, 288, 3)
+        counts.append(len(targets))
+        extent = (targets.boxes[:, 2:] - targets.boxes[:, :2]).max(axis=1, initial=0)
+        for points in targets.landmarks[targets.has_fit & ~targets.ignore & (extent > 60)]:
+            column, row = points[((points >= 0) & (points < 288)).all(axis=1)].astype(int).T
+            bright.append(view[row, column].mean())
+    assert len(bright) > 5
+    assert np.mean(bright) > 115
+    assert max(counts) > 4
+    assert max(counts) <= 20
+
+
+def test_weak_labels_come_from_the_network(photos, face_model):
+    asked = []
+
+    def look(image, boxes):
+        asked.append(len(boxes))
+        count = len(boxes)
+        return Faces(
+            boxes_xyxy=boxes,
+            scores=np.ones(count, np.float32),
+            landmarks_3d=np.full((count, 68, 3), 7, np.float32),
+            identity_coeffs=np.full((count, 50), 2, np.float32),
+            expression_coeffs=np.full((count, 46), 0.5, np.float32),
+            rotation=np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)),
+            euler_deg=np.zeros((count, 3), np.float32),
+            translation=np.zeros((count, 3), np.float32),
+            focal=np.ones(count, np.float32),
+            expression_names=face_model.expression_names,
+        )
+
+    photo = photos[0][0]
+    crowd = replace(photo, targets=concatenate([photo.targets] * 11))
+    labelled = weakly_labelled([photo, crowd], look)
+    assert len(labelled) == 1  # 22 faces are too many
+    targets = labelled[0].targets
+    wanted = ~photo.targets.ignore
+    assert asked == [wanted.sum()]
+    np.testing.assert_array_equal(targets.has_fit, wanted)
+    assert (targets.landmarks[wanted] == 7).all()
+    assert (targets.expression[wanted] == 0.5).all()
+    assert not (photo.targets.expression == 0.5).any()  # the photo's own are untouched
+
+
+def test_letterboxed_photo_matches_the_runtime(photos):
+    from edgeface.image import letterbox
+
+    photo = photos[0][0]
+    ours, _ = letterboxed(photo, 288)
+    theirs, _ = letterbox(photo.pixels, 288)
+    assert np.abs(ours.astype(float) - theirs).mean() < 6
+
+
+def test_render_shows_the_background_outside(photos):
+    pixels = photos[0][0].pixels
+    background = Image.new("RGB", (64, 64), (1, 2, 3))
+    view = render(pixels, np.array([[0.1, 0, 0], [0, 0.1, 0]]), 64, background)
+    assert (view[40:, 40:] == [1, 2, 3]).all()
+    assert (view[:20, :25] != [1, 2, 3]).any()
+
+
+def test_keep_visible_ignores_cut_and_tiny_faces(photos):
+    targets = photos[0][0].targets
+    matrix = np.array([[1.0, 0, -1000], [0, 1, 0]])
+    assert len(keep_visible(warp(targets, matrix, 0.0), 288, 6)) == 0
+    small = warp(targets, np.array([[0.02, 0, 50], [0, 0.02, 50]]), 0.0)
+    assert keep_visible(small, 288, 6).ignore.all()
+    assert not targets.ignore[0]  # the photo's own labels are untouched
+
+
+def test_jitter_changes_colours_only():
+    torch.manual_seed(0)
+    images = torch.full((64, 8, 8, 3), 128, dtype=torch.uint8)
+    changed = jitter(images)
+    assert changed.dtype == torch.uint8
+    assert changed.shape == images.shape
+    assert (changed != images).any()
+
+
+def test_rotation_to_quaternion_inverts_every_rotation():
+    angles = [(0, 0, 0), (180, 0, 0), (0, 179, 0), (0, 0, 180), (10, -80, 40), (90, 0, 90)]
+    matrices = np.stack([rotation(*a) for a in angles])
+    quaternion = rotation_to_quaternion(matrices)
+    again = quaternion_to_rotation(torch.from_numpy(quaternion)).numpy()
+    np.testing.assert_allclose(again, matrices, atol=1e-6)
+    assert (quaternion[:, 0] >= -1e-7).all()
