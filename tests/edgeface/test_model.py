@@ -10,52 +10,35 @@ import pytest
 import edgeface
 from edgeface import BackendUnavailableError, InvalidInputError, MetadataError, ModelFormatError
 from edgeface.backends import onnx as onnx_backend
-from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 from edgeface.model import Model
+from tests.fakes import FixedBackend, metadata_of
 from tests.oracles import detection, morphable
 
 onnx = pytest.importorskip("onnx")
 
 
-class FakeBackend:
+def tilted(face_model, chosen):
     """Two anchors at 288; every candidate is a slightly tilted face, only chosen ones score."""
-
-    def __init__(self, face_model, chosen):
-        self.face_model = face_model
-        self.metadata = Metadata(
-            kind="mfn",
-            name="fake",
-            input_size=288,
-            expression_names=EXPRESSION_NAMES,
-            face_model_sha256=face_model.sha256,
-            licence="none",
-            stride=32,
-            anchors=((40.0, 50.0), (90.0, 70.0)),
-            score_threshold=0.5,
-            iou_threshold=0.5,
-        )
-        random = np.random.default_rng(5)
-        self.heads = {
-            name: random.normal(0, 0.3, (1, *self.metadata.output_shape(name))).astype(np.float32)
-            for name in self.metadata.output_names
-        }
-        self.heads["identity"].reshape(-1, 50)[:, 0] = 1
-        self.heads["pose"].reshape(-1, 8)[:, :4] = [1, 0.1, 0.2, -0.1]
-        self.heads["detection"].reshape(9, 9, 2, 5)[..., 4] = -9
-        for row, column, anchor, logit in chosen:
-            self.heads["detection"][0].reshape(9, 9, 2, 5)[row, column, anchor, 4] = logit
-
-    def infer(self, input_tensor):
-        self.seen = input_tensor
-        return self.heads
+    metadata = metadata_of("mfn", face_model, anchors=((40.0, 50.0), (90.0, 70.0)))
+    random = np.random.default_rng(5)
+    heads = {
+        name: random.normal(0, 0.3, (1, *metadata.output_shape(name))).astype(np.float32)
+        for name in metadata.output_names
+    }
+    heads["identity"].reshape(-1, 50)[:, 0] = 1
+    heads["pose"].reshape(-1, 8)[:, :4] = [1, 0.1, 0.2, -0.1]
+    heads["detection"].reshape(9, 9, 2, 5)[..., 4] = -9
+    for row, column, anchor, logit in chosen:
+        heads["detection"][0].reshape(9, 9, 2, 5)[row, column, anchor, 4] = logit
+    return FixedBackend(face_model, metadata, heads)
 
 
 CHOSEN = [(2, 3, 0, 2.0), (2, 6, 1, 1.0), (7, 1, 0, 0.5), (7, 1, 1, -0.5)]
 
 
 def test_run_agrees_with_oracles(face_model):
-    backend = FakeBackend(face_model, CHOSEN)
+    backend = tilted(face_model, CHOSEN)
     faces = Model(backend).run(np.full((200, 400, 3), 9, np.uint8))
     assert backend.seen.shape == (1, 288, 288, 3)
     assert len(faces) == 3
@@ -85,7 +68,7 @@ def test_run_agrees_with_oracles(face_model):
 
 
 def test_run_without_faces_is_an_empty_result(face_model):
-    faces = Model(FakeBackend(face_model, [])).run(np.zeros((50, 50, 3), np.uint8))
+    faces = Model(tilted(face_model, [])).run(np.zeros((50, 50, 3), np.uint8))
     assert len(faces) == 0
     assert faces.landmarks_2d.shape == (0, 68, 2)
     assert faces.boxes_xyxy.shape == (0, 4)
@@ -93,7 +76,7 @@ def test_run_without_faces_is_an_empty_result(face_model):
 
 
 def test_run_thresholds(face_model):
-    model = Model(FakeBackend(face_model, CHOSEN))
+    model = Model(tilted(face_model, CHOSEN))
     image = np.zeros((50, 50, 3), np.uint8)
     assert len(model.run(image, score_threshold=0.8)) == 1
     assert len(model.run(image, score_threshold=0.2, iou_threshold=1.0)) == 4
@@ -106,7 +89,7 @@ def test_run_thresholds(face_model):
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 20000, 3), (20000, 1, 3), (7, 5)])
 def test_run_takes_extreme_images(face_model, shape):
-    faces = Model(FakeBackend(face_model, CHOSEN)).run(np.zeros(shape, np.uint8))
+    faces = Model(tilted(face_model, CHOSEN)).run(np.zeros(shape, np.uint8))
     assert np.isfinite(faces.landmarks_3d).all()
 
 
@@ -146,7 +129,7 @@ def test_refine_looks_closer_and_keeps_scores_and_tracks(name):
 
 
 def test_refine_is_for_networks_of_crops(face_model):
-    model = Model(FakeBackend(face_model, CHOSEN))
+    model = Model(tilted(face_model, CHOSEN))
     image = np.zeros((50, 50, 3), np.uint8)
     with pytest.raises(InvalidInputError, match="kind mfn finds its own faces"):
         model.refine(image, model.run(image))
@@ -231,7 +214,7 @@ def test_load_names_the_missing_backend(monkeypatch):
 
 @pytest.mark.parametrize("shape", [(200, 400), (333, 471)])
 def test_vertices_lie_where_the_landmarks_do(face_model, shape):
-    model = Model(FakeBackend(face_model, CHOSEN))
+    model = Model(tilted(face_model, CHOSEN))
     faces = model.run(np.zeros((*shape, 3), np.uint8))
     dense = model.vertices(faces)
     assert dense.shape == (3, *face_model.mean.shape)
@@ -243,7 +226,7 @@ def test_vertices_lie_where_the_landmarks_do(face_model, shape):
 
 
 def test_run_takes_max_faces_and_suppression(face_model):
-    model = Model(FakeBackend(face_model, CHOSEN))
+    model = Model(tilted(face_model, CHOSEN))
     image = np.zeros((50, 50, 3), np.uint8)
     every, best = model.run(image), model.run(image, max_faces=2)
     np.testing.assert_array_equal(best.landmarks_3d, every.landmarks_3d[:2])

@@ -9,7 +9,7 @@ from edgeface import InvalidInputError
 from edgeface.recording import RecordingWriter, read_recording
 from edgeface.retarget.viewer import PLACE, VIEWER, write_viewer
 from edgeface.video.tracker import Tracker
-from tests.video.conftest import Person, Scene, frame_image
+from tests.fakes import Person, Scene, frame_image
 
 
 @pytest.fixture

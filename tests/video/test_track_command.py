@@ -20,7 +20,7 @@ from edgeface.recording import read_recording
 from edgeface.video import open_video
 from edgeface.video.live import LiveView
 from edgeface.video.reader import Frame
-from tests.video.conftest import Person, Scene, frame_image
+from tests.fakes import Person, Scene, frame_image
 
 pytest.importorskip("av")
 

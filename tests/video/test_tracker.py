@@ -9,7 +9,7 @@ from edgeface.retarget.options import ExportOptions
 from edgeface.video.geometry import boxes_around
 from edgeface.video.outputs import Outputs
 from edgeface.video.track import MAX_OUTLIERS, IdentityAverage
-from tests.video.conftest import SIZE, Person, Scene, frame_image
+from tests.fakes import SIZE, Person, Scene, frame_image
 
 BOTH_MODES = pytest.mark.parametrize("sfn", [False, True])
 
