@@ -22,7 +22,8 @@ from edgeface.reference.networks import FusionNetwork, build_network
 from edgeface.reference.networks.checkpoint import KEY, TrainedNetwork, describe, load_network
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
 from edgeface.reference.training.loading import batches
-from edgeface.reference.training.losses.faces import FaceLoss, GridLoss, disagreement
+from edgeface.reference.training.losses.faces import FaceLoss, disagreement
+from edgeface.reference.training.losses.grid import GridLoss
 from edgeface.reference.training.losses.unified import FusionLoss
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.views.unified import unified_landmarks
