@@ -131,7 +131,7 @@ class Model:
         InvalidInputError
             If the input is not as described.
         InferenceError
-            If the backend fails.
+            If the backend fails, or gives values that are not finite.
         """
         size = self.metadata.input_size
         shape, dtype = np.shape(input_tensor), getattr(input_tensor, "dtype", None)
@@ -139,7 +139,16 @@ class Model:
             raise InvalidInputError(
                 f"infer takes uint8 of shape (B, {size}, {size}, 3), got {dtype} {shape}"
             )
-        return self._backend.infer(input_tensor) if len(input_tensor) else _no_heads(self.metadata)
+        if not len(input_tensor):
+            return _no_heads(self.metadata)
+        heads = self._backend.infer(input_tensor)
+        for name, values in heads.items():
+            if not np.isfinite(values).all():
+                raise InferenceError(
+                    f"the network {self.metadata.name!r} gave values that are not finite as its "
+                    f"output {name!r}: its weights are damaged, or the device cannot run it"
+                )
+        return heads
 
     def clone(self) -> Model:
         """Another model of the same file and options, sharing nothing with this one."""

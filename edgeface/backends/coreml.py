@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.backends.contents import read_contents
+from edgeface.backends.coreml_package import network_pieces
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
 
@@ -38,6 +39,7 @@ class CoremlBackend:
                 f"no compute units are called {device!r}; expected one of {', '.join(UNITS)}"
             )
         tools = _tools()
+        pieces = network_pieces(path)
         try:
             self._model: Any = tools.models.MLModel(
                 str(path), compute_units=tools.ComputeUnit[device or "ALL"]
@@ -46,7 +48,7 @@ class CoremlBackend:
         except Exception as error:  # CoreML's own errors are untyped
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
         self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
         )
         self._lock = threading.Lock()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
+from edgeface.backends.protobuf import entry, fields, outside
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
 
 CPU = "CPUExecutionProvider"
+METADATA_PROPS = 14
+"""Number of the field of ``ModelProto``."""
+_EXTERNAL = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
+"""The key of ``TensorProto.external_data`` that names a file, however its length is written."""
 
 
 class OnnxBackend:
@@ -35,14 +41,14 @@ class OnnxBackend:
         options.log_severity_level = 3
         # what the chosen provider cannot run goes to the CPU
         providers = [CPU] if device in (None, CPU) else [device, CPU]
+        content, entries = _read(path)
+        self.metadata, self.face_model = read_contents(
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), network_pieces(content)
+        )
         try:
-            self._session: Any = runtime.InferenceSession(str(path), options, providers=providers)
-            entries = self._session.get_modelmeta().custom_metadata_map
+            self._session: Any = runtime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # ONNX Runtime raises a dozen private types
             raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
-        self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
-        )
         self._check_signature(path)
 
     def _check_signature(self, path: Path) -> None:
@@ -106,6 +112,27 @@ class OnnxBackend:
         except Exception as error:
             raise InferenceError(f"ONNX Runtime failed: {error}") from error
         return dict(zip(names, outputs, strict=True))
+
+
+def network_pieces(content: bytes) -> list[memoryview]:
+    """What a file's checksum is of: everything but its ``metadata_props``."""
+    return outside(memoryview(content), (METADATA_PROPS,))
+
+
+def _read(path: Path) -> tuple[bytes, dict[str, str]]:
+    """A file, and its ``metadata_props``; one whose weights lie in other files is refused."""
+    try:
+        content = path.read_bytes()
+        found = [part for n, _, _, part in fields(memoryview(content)) if n == METADATA_PROPS]
+        entries = dict(entry(part) for part in found)
+    except (OSError, ValueError) as error:
+        raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
+    if b"location" in content and _EXTERNAL.search(content):
+        raise ModelFormatError(
+            f"{path} keeps weights in other files, which are never read; convert the checkpoint "
+            "again, or save the model as one file"
+        )
+    return content, entries
 
 
 def _runtime() -> Any:
