@@ -21,7 +21,8 @@ from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.networks import FusionNetwork, build_network
 from edgeface.reference.networks.checkpoint import KEY, describe, load_network
 from edgeface.reference.training.loading import batches
-from edgeface.reference.training.losses.faces import FaceLoss, GridLoss, disagreement
+from edgeface.reference.training.losses.faces import FaceLoss, disagreement
+from edgeface.reference.training.losses.grid import GridLoss
 from edgeface.reference.training.losses.unified import FusionLoss
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.views.unified import unified_landmarks
