@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgeface import MetadataError
+from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.metadata import Metadata, file_schema
 from tests.fakes import metadata_of
 
