@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgeface import kernels
 from edgeface.backends import Backend, open_backend
@@ -21,6 +21,7 @@ from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
 from edgeface.kinds import ROTATION_VECTOR_POSE
 from edgeface.metadata import Metadata
 from edgeface.run_options import check_heads, face_boxes, suppression_of, thresholds
+from edgeface.types import Float32Array, Float64Array, ImageArray
 from edgeface.values import Text, Whole, option, path_of, shown
 
 ASSETS = Path(__file__).parent / "assets"
@@ -29,7 +30,7 @@ BUNDLED = ("mfn", "sfn", "fusion")
 
 MAX_THREADS = 1024
 
-Heads = dict[str, NDArray[np.float32]]
+Heads = dict[str, Float32Array]
 # what `load` was given: file, num_threads, device, kernels, input_size
 _Source = tuple[Path, int, str | None, KernelChoice, int | None]
 
@@ -118,7 +119,7 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
+    def infer(self, input_tensor: ImageArray) -> Heads:
         """The network alone, on inputs made by `letterbox` or `crop`.
 
         Parameters
@@ -364,12 +365,9 @@ class Model:
         place = np.concatenate([placement.scale, placement.offset])[None]
         return self._assemble(found, place, engine)
 
-    def _run_crops(self, pixels: NDArray[np.uint8], boxes_xyxy: ArrayLike | None) -> Faces:
-        size, scale, engine = (
-            self.metadata.input_size,
-            self.metadata.crop_scale,
-            self.engine.current,
-        )
+    def _run_crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
+        size, scale = self.metadata.input_size, self.metadata.crop_scale
+        engine = self.engine.current
         boxes = face_boxes(boxes_xyxy, pixels, scale)
         crops = [crop(pixels, box, scale, size) for box in boxes]
         tensors = np.array([c[0] for c in crops], np.uint8).reshape(-1, size, size, 3)
@@ -392,7 +390,7 @@ class Model:
         return replace(self._assemble(found, places, engine), boxes_xyxy=boxes)
 
     def _assemble(
-        self, found: kernels.FoundFaces, placements: NDArray[np.float64], engine: kernels.Engine
+        self, found: kernels.FoundFaces, placements: Float64Array, engine: kernels.Engine
     ) -> Faces:
         """Faces from raw coefficients and boxes in ``input_px``; one placement, or one a face."""
         posed = kernels.pose_faces(
@@ -421,7 +419,7 @@ class Model:
             correction_coeffs=found.identity[:, NUM_IDENTITY:] if corrected else None,
         )
 
-    def vertices(self, faces: Faces) -> NDArray[np.float32]:
+    def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of this model's `run`."""
         return replace(faces, face_model=self.face_model).vertices()
 
@@ -442,7 +440,7 @@ class _Closed:
     metadata: Metadata
     face_model: FaceModel
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
+    def infer(self, input_tensor: ImageArray) -> Heads:
         raise InferenceError(f"the model {self.metadata.name!r} is closed")
 
 

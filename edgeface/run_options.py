@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgeface import kernels
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import Metadata
+from edgeface.types import Float32Array, ImageArray
 from edgeface.values import Choice, Number, Whole, array_of, option, shown
 
 MAX_COORDINATE, MIN_SIDE_PX = 1_000_000, 0.01
@@ -29,7 +30,7 @@ def thresholds(
     return option("score_threshold", score, fraction), option("iou_threshold", iou, fraction)
 
 
-def check_heads(metadata: Metadata, heads: Mapping[str, NDArray[np.float32]]) -> None:
+def check_heads(metadata: Metadata, heads: Mapping[str, Float32Array]) -> None:
     """Raise InvalidInputError unless these are a network's outputs for one image."""
     if not isinstance(cast(object, heads), Mapping):
         raise InvalidInputError(f"expected the outputs by name, got {shown(heads)}")
@@ -54,9 +55,7 @@ def suppression_of(
     return limit, method
 
 
-def face_boxes(
-    boxes_xyxy: ArrayLike | None, pixels: NDArray[np.uint8], crop_scale: float
-) -> NDArray[np.float32]:
+def face_boxes(boxes_xyxy: ArrayLike | None, pixels: ImageArray, crop_scale: float) -> Float32Array:
     """Checked boxes (N, 4); without any, the one whose crop just holds the whole image."""
     height, width = pixels.shape[:2]
     if boxes_xyxy is None:

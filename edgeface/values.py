@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
+from edgeface.types import Float64Array
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def option(name: str, value: Any, kind: Kind[T]) -> T:
 def path_of(name: str, value: Any) -> Path:
     """An argument that names a file; raises InvalidInputError."""
     try:
-        text: Any = os.fspath(value)
+        text: Any = cast(Any, os).fspath(value)
         good = isinstance(text, str) and b"\0" not in os.fsencode(text)
     except (TypeError, UnicodeEncodeError):
         good, text = False, ""
@@ -55,7 +55,7 @@ def path_of(name: str, value: Any) -> Path:
     return Path(text)
 
 
-def array_of(name: str, value: Any, shape: str) -> NDArray[np.float64]:
+def array_of(name: str, value: Any, shape: str) -> Float64Array:
     """An argument that holds finite real numbers, float64; ``shape`` is for errors.
 
     Raises

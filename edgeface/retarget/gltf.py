@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.gltf_file import Blob, import_pygltflib, load_character
 from edgeface.retarget.mapping import Mapping, check_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 
@@ -91,10 +90,7 @@ def write_gltf(
         channels.append((head, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
     _animate(gltf, times, channels)
     blob.finish()
-    try:
-        gltf.save_binary(str(path))
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, b"".join(gltf.save_to_bytes()), inputs=(character,))
 
 
 def _morph_names(gltf: Any, character: Any) -> dict[int, list[str]]:
@@ -166,7 +162,7 @@ def _vrm_head(extensions: dict[str, Any]) -> int | None:
         return None
 
 
-def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
+def _local_rotations(gltf: Any, head: int, turns: FloatArray) -> FloatArray:
     parent_of: dict[int, int] = {}
     for index, node in enumerate(gltf.nodes):
         parent_of |= dict.fromkeys(cast(list[int], node.children or []), index)
@@ -180,7 +176,7 @@ def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
     return continuous(quaternion_from_rotation(local))
 
 
-def _rest_rotation(node: Any) -> Array:
+def _rest_rotation(node: Any) -> FloatArray:
     if node.matrix:
         linear = np.array(node.matrix, np.float64).reshape(4, 4).T[:3, :3]
         return linear / np.linalg.norm(linear, axis=0)
