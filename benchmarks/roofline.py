@@ -17,7 +17,7 @@ from benchmarks import cases
 from edgeface.kernels import numba_installed
 
 MFN_MULTIPLY_ADDS = 619_636_736
-"""``edgeface-train describe``."""
+"""``edgeface-train cost``."""
 
 
 def best(function, rounds=40):

@@ -23,8 +23,8 @@ from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.model import load
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import data_dir
-from edgeface.reference.evaluation.evaluate import model_predictor
 from edgeface.reference.evaluation.headline import AP50, headline, judging_images
+from edgeface.reference.evaluation.predictor import model_predictor
 
 ROUNDS = 12
 CALLS = 8
