@@ -7,6 +7,7 @@ import os
 import sys
 
 from edgeface.errors import EdgeFaceError
+from edgeface.output import ended_by_signals
 from edgeface.reference.cli import (
     anchors,
     conventions,
@@ -19,6 +20,9 @@ from edgeface.reference.cli import (
     study,
     train,
 )
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,7 +38,10 @@ def main(argv: list[str] | None = None) -> int:
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
-        arguments.execute(arguments)
+        with ended_by_signals():
+            arguments.execute(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except EdgeFaceError as error:
         print(f"edgeface-train: {error}", file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from edgeface.output import refuse_inputs
 from edgeface.reference.cli.options import Commands
 
 
@@ -23,4 +24,5 @@ def add_parser(commands: Commands) -> None:
 def _execute(arguments: argparse.Namespace) -> None:
     from edgeface.reference.networks.checkpoint import load_network, save_network
 
+    refuse_inputs(arguments.out, (arguments.checkpoint,))
     save_network(load_network(arguments.checkpoint), arguments.out)

@@ -29,6 +29,7 @@ class Predictor:
     find : image and score threshold to the faces found
     look : image and boxes (N, 4) to the N faces in them
     score_threshold : at which a face counts as found
+    side_by_side : whether several threads may ask at once
     """
 
     name: str
@@ -36,6 +37,7 @@ class Predictor:
     find: Callable[[Pixels, float], Faces] | None = None
     look: Callable[[Pixels, Array], Faces] | None = None
     score_threshold: float = 0.0
+    side_by_side: bool = False
 
 
 def open_predictor(path: str | os.PathLike[str]) -> Predictor:
@@ -90,5 +92,7 @@ def _open_checkpoint(path: Path) -> Predictor:
         return concatenate(faces, faces[0])
 
     if not trained.config.network_kind.detects:
-        return Predictor(name, trained.face_model, look=look)
-    return Predictor(name, trained.face_model, find=find, score_threshold=SCORE_THRESHOLD)
+        return Predictor(name, trained.face_model, look=look, side_by_side=True)
+    return Predictor(
+        name, trained.face_model, find=find, score_threshold=SCORE_THRESHOLD, side_by_side=True
+    )

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.output import save_figure, write_output
 from edgeface.reference.evaluation.figures import (
     COEFFICIENTS,
     ERROR_LIMIT,
@@ -36,8 +37,8 @@ def write_report(
 ) -> None:
     """Write report.md, report.json and the pictures that apply into the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.md").write_text(to_markdown(found) + "\n")
-    (out / "report.json").write_text(json.dumps(to_json(found), indent=1) + "\n")
+    write_output(out / "report.md", to_markdown(found) + "\n")
+    write_output(out / "report.json", json.dumps(to_json(found), indent=1) + "\n")
     draw_error_curves(results, out / "error-curve.png")
     if detects:
         draw_precision_recall(results, out / "precision-recall.png")
@@ -126,5 +127,5 @@ def _save(figure: Any, axes: Any, path: Path) -> None:
         for axis in axes:
             axis.grid(alpha=0.3)
         figure.tight_layout()
-        figure.savefig(path, dpi=110)
+        save_figure(figure, path, dpi=110)
     plt.close(figure)

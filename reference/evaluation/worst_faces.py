@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from edgeface.boxes import iou_matrix
+from edgeface.output import whole_file
 from edgeface.reference.evaluation.detection import size_share
 from edgeface.reference.evaluation.metrics import nme
 from edgeface.reference.evaluation.run import ImageResult
@@ -51,7 +52,8 @@ class WorstFaces:
         sheet = Image.new("RGB", (WORST_COLUMNS * TILE, rows * TILE))
         for k, (_, tile) in enumerate(self.tiles):
             sheet.paste(tile, (k % WORST_COLUMNS * TILE, k // WORST_COLUMNS * TILE))
-        sheet.save(path)
+        with whole_file(path) as file:
+            sheet.save(file, "PNG")
 
 
 def face_errors(result: ImageResult) -> Array:

@@ -11,7 +11,8 @@ from torch import nn
 from edgeface.face_model import FaceModel
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.training.loading import Split, read_crops, read_databases, read_scenes
-from edgeface.reference.training.losses.faces import CropLoss, GridLoss
+from edgeface.reference.training.losses.faces import CropLoss
+from edgeface.reference.training.losses.grid import GridLoss
 from edgeface.reference.training.losses.unified import UnifiedLoss
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.views.unified import unified_landmarks

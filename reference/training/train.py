@@ -15,15 +15,20 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
-from edgeface.errors import InvalidInputError
+from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel, default_face_model
 from edgeface.reference.networks import FusionNetwork, build_network
-from edgeface.reference.networks.checkpoint import KEY, checkpoint_entry, load_network
+from edgeface.reference.networks.checkpoint import (
+    KEY,
+    TrainedNetwork,
+    checkpoint_entry,
+    load_network,
+)
+from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
 from edgeface.reference.training.kinds import TRAINING
 from edgeface.reference.training.loading import load_batches, unseen_expressions
 from edgeface.reference.training.recipe import Recipe
 
-LAST = "last.ckpt"
 WARMUP_STEPS = 200
 FINAL_RATE = 0.01
 
@@ -150,7 +155,7 @@ def train(
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    if resumed and load_network(last).config != recipe.config:
+    if resumed and _load_last(out).config != recipe.config:
         raise InvalidInputError(f"{last} holds another network; choose another --out")
     kind = TRAINING[recipe.config.kind]
     model = kind.prepare(default_face_model())
@@ -168,6 +173,7 @@ def train(
         accumulate_grad_batches=recipe.accumulate,
         callbacks=[*checkpoints, averaging(recipe.ema_decay), TQDMProgressBar(refresh_rate=10)],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
+        plugins=[WholeCheckpoints()],
         gradient_clip_val=5.0,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
@@ -185,8 +191,21 @@ def train(
         load_batches(learning, validation=False, workers=workers),
         load_batches(validating, validation=True, workers=workers),
         ckpt_path=last if resumed else None,
+        weights_only=True,
     )
     return last
+
+
+def _load_last(out: Path) -> TrainedNetwork:
+    """The checkpoint to go on from; a damaged one is an error that names the one before it."""
+    try:
+        return load_network(out / LAST)
+    except ModelFormatError as error:
+        if not (out / PREVIOUS).is_file():
+            raise
+        raise ModelFormatError(
+            f"{error}. {out / PREVIOUS} holds the epoch before: rename it to {LAST} to go on there"
+        ) from error
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> int:
