@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
-from edgeface.errors import InvalidInputError
+from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, load
@@ -62,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
             faces = finder.run(image, score_threshold=arguments.threshold)
             if model is not finder:
                 faces = model.refine(image, faces)
-        except InvalidInputError as error:
+        except (InvalidInputError, BackendUnavailableError) as error:
             print(f"edgeface: {error}", file=sys.stderr)
             status = 1
             continue
