@@ -31,7 +31,7 @@ def network_metadata(trained: TrainedNetwork) -> Metadata:
         score_threshold=SCORE_THRESHOLD if is_mfn else 0.0,
         iou_threshold=IOU_THRESHOLD if is_mfn else 0.0,
         crop_scale=0.0 if is_mfn else CROP_SCALE,
-        unseen_expressions=UNSEEN,
+        unseen_expressions=tuple(n for n in UNSEEN if n in trained.face_model.expression_names),
         training={"epochs": trained.epoch + 1, "recipe": trained.recipe},
     )
 

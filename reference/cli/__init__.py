@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeface.errors import EdgeFaceError, InvalidInputError
+from edgeface.reference.face_model.own import DEFAULT, read_face_model
 from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.training.recipe import NAMES, read_recipe
 
+FACE_MODEL = "an .npz of the face model that the network shall speak of, or 'default'"
 WORKERS = "processes that draw batches (default: none)"
 
 
@@ -41,12 +43,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--from", dest="start", type=Path, help="checkpoint to begin with")
     command.add_argument("--workers", type=int, default=0, help=WORKERS)
     command.add_argument("--compile", action="store_true", help="fuse operators by torch.compile")
+    command.add_argument(
+        "--face-model", metavar="FILE", help=f"{FACE_MODEL} (default: the recipe's)"
+    )
     command.set_defaults(run=_train)
 
     command = commands.add_parser("anchors", help="cluster the faces of the packs, for a recipe")
     command.add_argument("--data", help="folder of the packs (default: $EDGEFACE_DATA)")
     command.add_argument("--size", type=int, default=288, help="of the network's input, px")
     command.add_argument("--count", type=int, default=5)
+    command.add_argument("--face-model", default=DEFAULT, metavar="FILE", help=FACE_MODEL)
     command.set_defaults(run=_anchors)
 
     command = commands.add_parser("ablate", help="equal, short trainings of variants, as a table")
@@ -125,6 +131,8 @@ def _train(arguments: argparse.Namespace) -> None:
     recipe = read_recipe(arguments.recipe)
     if arguments.epochs is not None:
         recipe = replace(recipe, epochs=arguments.epochs)
+    if arguments.face_model is not None:
+        recipe = replace(recipe, face_model=arguments.face_model)
     train(
         recipe,
         data_dir(arguments.data),
@@ -139,7 +147,9 @@ def _anchors(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
     from edgeface.reference.training.anchors import find_anchors
 
-    found = find_anchors(data_dir(arguments.data), arguments.size, arguments.count)
+    model = read_face_model(arguments.face_model)
+    folder = data_dir(arguments.data)
+    found = find_anchors(folder, arguments.size, arguments.count, face_model=model)
     for width, height in found:
         print(f"{width:6.1f} x {height:5.1f} px")
 

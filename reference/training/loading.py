@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.model import load
 from edgeface.reference.data.faces import read_faces
@@ -58,7 +59,7 @@ def _plain(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> 
     else:
         photos, empty, unreadable = read_photos(folder, model, validation)
         skipped = unreadable + skipped
-        photos = _relabelled(photos, recipe.labels)
+        photos = _relabelled(photos, recipe.labels, model)
         dataset = SceneBatches(photos, empty, faces, model, config.input_size, fixed=validation)
     return dataset, RandomSampler(dataset), batch_size, skipped
 
@@ -71,10 +72,20 @@ def _fused(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> 
     return dataset, Balanced(faces.database), recipe.batch_size, faces.skipped
 
 
-def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:
-    """The photos with the coefficients that a recipe asks for."""
+def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[Photo]:
+    """The photos with the coefficients that a recipe asks for.
+
+    Raises
+    ------
+    InvalidInputError
+        If the shipped SFN shall give them, but speaks of another face model.
+    """
     if labels == "sfn":
         sfn = load("sfn")
+        if sfn.face_model.sha256 != model.sha256:
+            raise InvalidInputError(
+                'the shipped sfn cannot label photos for another face model: use labels = "teacher"'
+            )
         return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
+from edgeface.reference.face_model.own import read_face_model
+from edgeface.reference.geometry.fit import has_teacher_topology
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.networks import FusionNetwork, build_network
 from edgeface.reference.networks.checkpoint import KEY, describe, load_network
@@ -163,17 +165,22 @@ def train(
     Raises
     ------
     InvalidInputError
-        If the checkpoint there is of another network.
+        If the checkpoint there is of another network or another face model, or if the recipe's
+        face model cannot be trained with.
     """
     # processes of one run start from the same weights, but must not draw the same views
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    if resumed and load_network(last).config != recipe.config:
-        raise InvalidInputError(f"{last} holds another network; choose another --out")
-    model = default_face_model()
-    if recipe.config.kind == "fusion":
-        model = with_harmonics(model)
+    model = face_model_of(recipe)
+    if resumed:
+        earlier = load_network(last)
+        if earlier.config != recipe.config:
+            raise InvalidInputError(f"{last} holds another network; choose another --out")
+        if earlier.face_model.sha256 != model.sha256:
+            raise InvalidInputError(
+                f"{last} was trained with another face model; choose another --out"
+            )
     learning, validating = (batches(recipe, model, folder, v, workers) for v in (False, True))
     # Lightning's own save_last skips epochs in which the monitored loss did not improve
     checkpoints = [
@@ -202,6 +209,26 @@ def train(
         training.network.compile(dynamic=False)
     trainer.fit(training, learning, validating, ckpt_path=last if resumed else None)
     return last
+
+
+def face_model_of(recipe: Recipe) -> FaceModel:
+    """The face model that a recipe names, with harmonics for a network that corrects shapes.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none, or a fusion network shall learn one of another topology.
+    """
+    model = read_face_model(recipe.face_model)
+    if recipe.config.kind != "fusion":
+        return model
+    if not has_teacher_topology(model):
+        raise InvalidInputError(
+            "a fusion network learns from landmark conventions, which are places on the default's "
+            f"mesh of {len(default_face_model().mean)} vertices; {recipe.face_model} has "
+            f"{len(model.mean)}: train an sfn or an mfn with it"
+        )
+    return with_harmonics(model)
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> int:
