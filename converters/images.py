@@ -25,18 +25,19 @@ def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
     InvalidInputError
         If there is no such place, no image in it, or one that cannot be read.
     """
-    place = Path(place)
-    if place.is_file():
-        return [(place.name, read_image(place))]
-    if not place.is_dir():
+    folder = Path(place)
+    if folder.is_file():
+        return [(folder.name, read_image(folder))]
+    if not folder.is_dir():
         raise InvalidInputError(f"no such image or folder of images: {place}")
-    paths = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise InvalidInputError(
             f"the folder {place} holds no images: expected files that end in {', '.join(SUFFIXES)}"
         )
     picked = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int))
-    return [(paths[i].name, read_image(paths[i])) for i in picked]
+    chosen = [paths[int(i)] for i in picked]
+    return [(path.name, read_image(path)) for path in chosen]
 
 
 def calibration_inputs(model: Model, images: list[Image]) -> NDArray[np.uint8]:
