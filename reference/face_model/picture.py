@@ -66,7 +66,7 @@ def draw_harmonics(model: FaceModel, path: Path, count: int = 8) -> None:
 
 
 def _draw(
-    axis: Axes, shape: NDArray[Any], moved: NDArray[Any], triangles: NDArray[np.int32]
+    axis: Axes, shape: NDArray[Any], moved: NDArray[Any], triangles: IntArray
 ) -> None:
     corners, light, front = _lit(shape, triangles)
     red = np.clip(moved[triangles].mean(axis=1) / 0.12, 0, 1)
@@ -75,7 +75,7 @@ def _draw(
 
 
 def _lit(
-    shape: NDArray[Any], triangles: NDArray[np.int32]
+    shape: NDArray[Any], triangles: IntArray
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
     """Corners (T, 3, 3) of the turned shape, light (T,) in [0, 1], and which face the viewer."""
     angle = np.deg2rad(YAW_DEG)
