@@ -33,8 +33,10 @@ class PytorchBackend:
         self._program = Program(entries, self._torch, str(path))
         try:
             self._device = self._torch.device(device or "cpu")
+            if self._device.type == "meta":  # which computes nothing
+                raise RuntimeError("it holds no numbers")
             self._program.to(self._device)
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, ImportError) as error:
             raise BackendUnavailableError(f"torch has no device {device!r}: {error}") from error
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:

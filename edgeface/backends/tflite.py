@@ -49,6 +49,8 @@ class TfliteBackend:
         except (ValueError, RuntimeError) as error:
             raise ModelFormatError(f"{path} is no TFLite model that runs here: {error}") from error
         self._check_signature(path)
+        if device is not None:
+            _check_delegate(library, path, device)
         self._lock = threading.Lock()
 
     def _check_signature(self, path: Path) -> None:
@@ -101,6 +103,30 @@ def import_library() -> Any:
         "running .tflite files needs LiteRT: pip install 'edgeface[tflite]' "
         "(tflite-runtime or tensorflow do as well)"
     )
+
+
+def _check_delegate(library: Any, path: Path, device: str) -> None:
+    """A delegate may load and take nothing; without the default one beside it, that shows.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If every operator was left to the CPU.
+    """
+    kinds: Any = getattr(library, "OpResolverType", None)
+    if kinds is None:  # the earliest libraries cannot tell
+        return
+    alone = library.Interpreter(
+        model_path=str(path),
+        experimental_delegates=[_delegate(library, device)],
+        experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    alone.allocate_tensors()
+    if not any(op["op_name"] == "DELEGATE" for op in alone._get_ops_details()):
+        raise BackendUnavailableError(
+            f"the delegate {device!r} was asked for, but it runs no operator of {path.name}: all "
+            "are left to the CPU. Leave device out to run there"
+        )
 
 
 def _delegate(library: Any, device: str) -> Any:

@@ -26,7 +26,7 @@ from edgeface.reference.geometry.fit import fit_meshes
 from edgeface.reference.networks.checkpoint import load_network
 from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.training.recipe import Recipe, read_recipe
-from edgeface.reference.training.train import face_model_of, train
+from edgeface.reference.training.train import train
 from edgeface.reference.training.views.synthesis import add_turned
 from tests.reference.conftest import TEACHER_NAMES, random_faces, teacher_meshes
 
@@ -212,7 +212,7 @@ def test_what_cannot_learn_another_topology_says_so(tiny_packs, finer_file, tmp_
     with pytest.raises(InvalidInputError, match="the shipped sfn cannot label photos"):
         train(recipe(str(finer_file), network="mfn", labels="sfn"), tiny_packs, tmp_path)
     with pytest.raises(InvalidInputError, match="a fusion network learns from landmark conv"):
-        face_model_of(recipe(str(finer_file), network="fusion", databases=("300w",)))
+        train(recipe(str(finer_file), network="fusion", databases=("300w",)), tiny_packs, tmp_path)
 
 
 def test_a_recipe_names_its_face_model_beside_itself(tmp_path):
