@@ -18,7 +18,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
-    """An image file, or those of a folder, evenly picked where there are more than ``most``.
+    """Read one image file, or the images of a folder.
+
+    Where a folder holds more than ``most``, so many are picked evenly in the order of their names.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
 
 
 def calibration_inputs(model: Model, images: list[Image]) -> NDArray[np.uint8]:
-    """What the network would see of them, uint8 (N, S, S, 3)."""
+    """What the network would see of the images, uint8 (N, S, S, 3)."""
     finder = FaceFinder(model)
     inputs = [network_inputs(model, pixels, finder.faces(pixels)) for _, pixels in images]
     return np.concatenate(inputs)

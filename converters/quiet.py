@@ -40,7 +40,8 @@ def quietly(step: str) -> Generator[None]:
     Raises
     ------
     ConversionError
-        In place of any error; it ends with the last that was printed. ``step`` names what failed.
+        In place of any error that the library raises. The message says which ``step`` failed and
+        ends with what the library printed last.
     """
     with silenced() as log:
         try:

@@ -23,8 +23,8 @@ from edgeface.reference.geometry.alignment import (
     identity_mirror,
 )
 from edgeface.reference.geometry.fit import fit_meshes
+from edgeface.reference.networks import CONFIGS
 from edgeface.reference.networks.checkpoint import load_network
-from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.training.recipe import Recipe, read_recipe
 from edgeface.reference.training.train import train
 from edgeface.reference.training.views.synthesis import add_turned
