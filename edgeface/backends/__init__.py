@@ -68,7 +68,7 @@ def open_backend(path: Path, num_threads: int, device: str | None = None) -> Bac
 
 def threads_for(path: Path, wanted: int) -> int:
     """The ``num_threads`` that the backend of a file takes: CoreML chooses its own."""
-    return 0 if path.suffix == ".mlpackage" else wanted
+    return 0 if path.suffix.lower() == ".mlpackage" else wanted
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,11 @@ class BackendInfo:
 
     Attributes
     ----------
-    suffix : of the files; engine : what runs them
-    version : of the engine as installed, empty where it is not
+    suffix : the suffix of the model files
+    engine : the library that runs them
+    version : the version of that library, empty where it is not installed
     available : whether `edgeface.load` can open such files here
-    install : what makes it available
+    install : the command that makes it available
     """
 
     suffix: str
