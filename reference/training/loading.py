@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.model import load
 from edgeface.reference.data.faces import read_faces
@@ -67,7 +68,7 @@ def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool
     scores = np.concatenate([faces.scores, *(photo.scores for photo in photos)])
     if not validation:
         faces = add_turned(faces, model, recipe.turned, recipe.seed)
-    photos = _relabelled(photos, recipe.labels)
+    photos = _relabelled(photos, recipe.labels, model)
     size = recipe.config.input_size
     dataset = SceneBatches(photos, empty, faces, model, size, fixed=validation)
     skipped = unreadable + faces.skipped
@@ -110,10 +111,20 @@ def unseen_expressions(scores: Array) -> tuple[str, ...]:
     return tuple(name for name, score in most.items() if score < SHOWN)
 
 
-def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:
-    """The photos with the coefficients that a recipe asks for."""
+def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[Photo]:
+    """The photos with the coefficients that a recipe asks for.
+
+    Raises
+    ------
+    InvalidInputError
+        If the shipped SFN shall give them, but speaks of another face model.
+    """
     if labels == "sfn":
         sfn = load("sfn")
+        if sfn.face_model.sha256 != model.sha256:
+            raise InvalidInputError(
+                'the shipped sfn cannot label photos for another face model: use labels = "teacher"'
+            )
         return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]
