@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 
 Array = NDArray[Any]
 
@@ -145,3 +145,9 @@ def _as_involution(permutation: Array, distance: Array) -> Array:
 def mirrored(shapes: Array, permutation: Array) -> Array:
     """Mirror images of shapes (..., V, 3) about the plane x = 0."""
     return shapes[..., permutation, :] * np.array([-1.0, 1.0, 1.0])
+
+
+def mapped_landmarks(meshes: Array, model: FaceModel) -> Array:
+    """The 68 landmarks (..., 68, C) of meshes (..., V, C) that have the model's vertices."""
+    corners = meshes[..., model.landmark_vertices, :]
+    return np.einsum("...lkc,lk->...lc", corners, model.landmark_weights)
