@@ -218,7 +218,7 @@ class Tracker:
         for track, box in zip(everyone, expected.boxes_xyxy, strict=True):
             track.crop_box = box
         faces = self._crop_model.refine(pixels, expected)
-        return everyone, rebox(faces, boxes_around(faces.vertices(self._model.face_model)))
+        return everyone, rebox(faces, boxes_around(faces.face_points(self._model.face_model)))
 
     def _expected(self, everyone: list[Track], detected: Faces | None, now: float) -> Faces:
         """Where the tracks' faces should be; of those at the front, the detections are known."""

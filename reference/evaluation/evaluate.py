@@ -1,6 +1,6 @@
 """Evaluation: a predictor runs over labelled images and leaves a result an image.
 
-Data flows one way: a reader's images -> `run` -> results -> `reference.report`.
+Data flows one way: a reader's images -> `run` -> results -> `report`.
 """
 
 from __future__ import annotations
