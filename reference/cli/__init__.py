@@ -49,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--count", type=int, default=5)
     command.set_defaults(run=_anchors)
 
+    command = commands.add_parser("labels", help="bias of every pack's landmarks, as tables")
+    command.add_argument("--data", help="folder of the packs (default: $EDGEFACE_DATA)")
+    command.add_argument(
+        "--model", help="crop network, against which the packs without human points are held too"
+    )
+    command.set_defaults(run=_labels)
+
     command = commands.add_parser("ablate", help="equal, short trainings of variants, as a table")
     command.add_argument("variants", nargs="*", help="default: all of the table")
     command.add_argument("--data", help="folder of the packs (default: $EDGEFACE_DATA)")
@@ -142,6 +149,19 @@ def _anchors(arguments: argparse.Namespace) -> None:
     found = find_anchors(data_dir(arguments.data), arguments.size, arguments.count)
     for width, height in found:
         print(f"{width:6.1f} x {height:5.1f} px")
+
+
+def _labels(arguments: argparse.Namespace) -> None:
+    from edgeface.face_model import default_face_model
+    from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.evaluation.evaluate import open_predictor
+    from edgeface.reference.evaluation.labels import check_labels
+
+    find = open_predictor(arguments.model).look if arguments.model else None
+    if arguments.model and find is None:
+        raise InvalidInputError(f"{arguments.model} looks at no crops: give an sfn")
+    look = None if find is None else lambda image, boxes: find(image, boxes).landmarks_2d
+    print(check_labels(data_dir(arguments.data), default_face_model(), look))
 
 
 def _ablate(arguments: argparse.Namespace) -> None:

@@ -33,6 +33,7 @@ from edgeface.reference.face_model.transfer import transferred_expressions
 from edgeface.reference.geometry.alignment import (
     EXPRESSION_MIRROR,
     align,
+    mapped_landmarks,
     mirror_permutation,
     mirrored,
     rigid_mean,
@@ -49,7 +50,7 @@ RIDGE = 12.0
 LEADING = tuple(
     EXPRESSION_NAMES.index(name)
     for name in ("eyeBlinkLeft", "eyeBlinkRight", "eyeLookDown", "jawOpen", "mouthPucker",
-                 "mouthSmileLeft", "mouthSmileRight")
+                 "mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight")
 )  # fmt: skip
 """The shapes that move most of a face. They explain the meshes first, the others what is left: all
 at once, the milder scores that always come along (a squint with a blink) take a share, and the
@@ -183,8 +184,7 @@ def residuals(model: FaceModel, corpus: Corpus) -> dict[str, float]:
 
 def landmark_map_nme(model: FaceModel, corpus: Corpus) -> dict[str, float]:
     """NME in % of the outer eye distance of the mesh's landmarks against human labels."""
-    corners = corpus.labelled_meshes[:, model.landmark_vertices]
-    points = np.einsum("nlkc,lk->nlc", corners, model.landmark_weights)[..., :2]
+    points = mapped_landmarks(corpus.labelled_meshes[..., :2], model)
     eyes = np.linalg.norm(corpus.landmarks[:, 45] - corpus.landmarks[:, 36], axis=1)
     error = np.linalg.norm(points - corpus.landmarks, axis=2) / eyes[:, None] * 100
     return {"68": float(error.mean()), "51": float(error[:, 17:].mean())}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader, RandomSampler, Sampler
+from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
 from edgeface.face_model import FaceModel
 from edgeface.model import load
@@ -16,6 +16,7 @@ from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.photos import Photo, read_photos
 from edgeface.reference.training.recipe import Labels, Recipe
 from edgeface.reference.training.views.crops import CropBatches
+from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
 from edgeface.reference.training.views.synthesis import add_turned
 from edgeface.reference.training.views.unified import Balanced, FusionBatches, read_fused
@@ -54,13 +55,20 @@ def _plain(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> 
     if config.kind == "sfn":
         pairs = recipe.disentangle > 0 and not validation
         batch_size = max(1, batch_size // 2) if pairs else batch_size
-        dataset: Any = CropBatches(faces, model, config.input_size, not validation, pairs)
+        dataset: CropBatches | SceneBatches = CropBatches(faces, model, config.input_size, not validation, pairs)
     else:
         photos, empty, unreadable = read_photos(folder, model, validation)
         skipped = unreadable + skipped
         photos = _relabelled(photos, recipe.labels)
         dataset = SceneBatches(photos, empty, faces, model, config.input_size, fixed=validation)
-    return dataset, RandomSampler(dataset), batch_size, skipped
+    return dataset, _sampler(dataset), batch_size, skipped
+
+
+def _sampler(dataset: CropBatches | SceneBatches) -> Sampler[int]:
+    """Crops by `draw_shares`; an epoch is as many as there are faces. Views draw their own faces."""
+    if isinstance(dataset, SceneBatches):
+        return RandomSampler(dataset)
+    return WeightedRandomSampler(draw_shares(dataset.faces.targets).tolist(), len(dataset))
 
 
 def _fused(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Drawn:

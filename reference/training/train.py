@@ -20,6 +20,7 @@ from edgeface.face_model import FaceModel, default_face_model
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.networks import FusionNetwork, build_network
 from edgeface.reference.networks.checkpoint import KEY, describe, load_network
+from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.loading import batches
 from edgeface.reference.training.losses.faces import FaceLoss, GridLoss, disagreement
 from edgeface.reference.training.losses.unified import FusionLoss
@@ -152,7 +153,7 @@ def train(
     folder : the data packs
     out : where the checkpoint (every epoch) and ``log/version_*/metrics.csv`` go
     start_from : a checkpoint, of another network even, whose weights a new run begins with
-        wherever name and shape agree
+        wherever name and shape agree; identity in the modes of the default face model
     workers : processes that draw batches beside the one that learns; 0: it draws its own
     compiled : let ``torch.compile`` fuse the network first; takes two minutes on a CPU
 
@@ -195,7 +196,8 @@ def train(
     )
     training = Training(recipe, model)
     if start_from is not None and not resumed:
-        copy_weights(load_network(start_from).network, training.network)
+        start = on_face_model(load_network(start_from), model)
+        copy_weights(start.network, training.network)
     if isinstance(training.network, FusionNetwork) and not recipe.correction and not resumed:
         training.network.leave_uncorrected()
     if compiled:
