@@ -20,7 +20,6 @@ TEACHER = " (teacher)"
 """Ends the names of groups whose landmarks are the teacher's, not people's."""
 
 
-
 def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     """Crops of the single-face packs, the multi-face photos, and the photos without faces.
 

@@ -14,7 +14,7 @@ from edgeface.reference.geometry.fit import Fit
 Array = NDArray[Any]
 
 LID_PAIRS = ((37, 41), (38, 40), (43, 47), (44, 46))
-"""Landmarks of the upper lid and the lower one below them: two of the right eye, two of the left."""
+"""Landmarks of the upper lid and those below them: two of the right eye, two of the left."""
 EYE_CORNERS = ((36, 39), (42, 45))
 BLINKS = tuple(EXPRESSION_NAMES.index(f"eyeBlink{side}") for side in ("Right", "Left"))
 SHUT = 0.12

@@ -55,7 +55,9 @@ def _plain(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> 
     if config.kind == "sfn":
         pairs = recipe.disentangle > 0 and not validation
         batch_size = max(1, batch_size // 2) if pairs else batch_size
-        dataset: CropBatches | SceneBatches = CropBatches(faces, model, config.input_size, not validation, pairs)
+        dataset: CropBatches | SceneBatches = CropBatches(
+            faces, model, config.input_size, not validation, pairs
+        )
     else:
         photos, empty, unreadable = read_photos(folder, model, validation)
         skipped = unreadable + skipped
@@ -65,7 +67,7 @@ def _plain(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> 
 
 
 def _sampler(dataset: CropBatches | SceneBatches) -> Sampler[int]:
-    """Crops by `draw_shares`; an epoch is as many as there are faces. Views draw their own faces."""
+    """Crops by `draw_shares`, as many an epoch as there are faces; views draw their own faces."""
     if isinstance(dataset, SceneBatches):
         return RandomSampler(dataset)
     return WeightedRandomSampler(draw_shares(dataset.faces.targets).tolist(), len(dataset))

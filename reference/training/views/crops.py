@@ -34,9 +34,10 @@ class CropBatches(Dataset[Batch]):
     """Random warps of faces; ``__getitems__`` makes a whole batch at once.
 
     Scale in [0.8, 1.2], translation up to 10 %, in-plane rotation up to 30 degrees, mirror images
-    and colour jitter (2019, Sec. 4.3.1); some faces wear a mask. Without ``augment``, the plain crops. With ``pairs``, a
-    batch of B indices has 2 B crops: the second half are copies of the first, half of them moved
-    otherwise (``moved`` is true), half with another expression on the same spot.
+    and colour jitter (2019, Sec. 4.3.1); some faces wear a mask. Without ``augment``, the plain
+    crops. With ``pairs``, a batch of B indices has 2 B crops: the second half are copies of the
+    first, half of them moved otherwise (``moved`` is true), half with another expression on the
+    same spot.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ OVERSAMPLED = 2
 def masked(
     pixels: NDArray[np.uint8], landmarks: Array, random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) in which the face with these landmarks (68, 2), ``image_px``, wears a mask.
+    """A picture (H, W, 3) in which the face with these landmarks (68, 2) wears a mask.
 
     From jaw to jaw over the nose, at a random height of its bridge; pleated, lit from a side, with
     loops towards the ears. What the picture's labels say stays true.

@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 
 from edgeface.face_model import EXPRESSION_NAMES
-from edgeface.reference.geometry.lids import BLINKS, EYE_CORNERS, LID_PAIRS, lid_opening, with_shut_lids
+from edgeface.reference.geometry.lids import (
+    BLINKS,
+    EYE_CORNERS,
+    LID_PAIRS,
+    lid_opening,
+    with_shut_lids,
+)
 from tests.reference.conftest import random_faces
 
 
 def test_lid_opening_is_the_gap_over_the_width():
     points = np.zeros((1, 68, 2))
-    for (first, second), width in zip(EYE_CORNERS, (10.0, 20.0), strict=True):
+    for (_, second), width in zip(EYE_CORNERS, (10.0, 20.0), strict=True):
         points[0, second, 0] = width
     for (upper, _), height in zip(LID_PAIRS, (1.0, 3.0, 5.0, 5.0), strict=True):
         points[0, upper, 1] = -height

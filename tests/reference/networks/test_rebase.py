@@ -16,7 +16,9 @@ def other_model(face_model, random):
     """The same shapes in other modes: mixed by an invertible matrix, the mean still first."""
     mix = np.linalg.qr(random.normal(size=(49, 49)))[0]
     modes = np.tensordot(mix, face_model.identity[1:], axes=1)
-    return replace(face_model, identity=np.concatenate([face_model.identity[:1], modes]).astype("f"))
+    return replace(
+        face_model, identity=np.concatenate([face_model.identity[:1], modes]).astype("f")
+    )
 
 
 @pytest.mark.parametrize(("name", "branch"), [("sfn", 0), ("mfn", 1), ("fusion", 0)])
