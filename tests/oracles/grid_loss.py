@@ -76,7 +76,7 @@ def _shapes(shapes, raw, batch, reduced, identity_weight, tau):
         longer = (target[2:] - target[:2]).max()
         errors.append((difference.square().sum(1).mean() + 1e-8).sqrt() / longer)
         apart = [
-            ((difference[upper] - difference[lower]).square().sum() + 1e-8).sqrt() / longer
+            ((difference[upper] - difference[lower]).square().sum() + 1e-10).sqrt() / longer
             for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46))
         ]
         lids.append(sum(apart) / 4)

@@ -113,4 +113,4 @@ def lid_error(difference: Tensor) -> Tensor:
     right = difference[:, 37:39] - difference[:, 40:42].flip(dims=[1])
     left = difference[:, 43:45] - difference[:, 46:48].flip(dims=[1])
     gaps = torch.cat([right, left], dim=1)
-    return (gaps.square().sum(dim=2) + 1e-8).sqrt().mean(dim=1)
+    return (gaps.square().sum(dim=2) + 1e-10).sqrt().mean(dim=1)

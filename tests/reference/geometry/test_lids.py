@@ -25,7 +25,8 @@ def test_lid_opening_is_the_gap_over_the_width():
 def test_blink_alone_shuts_the_shipped_models_eye(face_model, side):
     blink = np.zeros((2, 46))
     blink[1, EXPRESSION_NAMES.index(f"eyeBlink{side}")] = 1
-    opening = lid_opening(face_model.landmarks(np.eye(1, 50).repeat(2, 0), blink))
+    points = face_model.landmarks(np.eye(1, 50).repeat(2, 0), blink)
+    opening = lid_opening(points[..., :2])  # as seen from the front
     eye = ("Right", "Left").index(side)
     assert opening[1, eye] < 0.1 * opening[0, eye]
     assert opening[1, 1 - eye] == pytest.approx(opening[0, 1 - eye], rel=0.05)
