@@ -47,14 +47,17 @@ Array = NDArray[Any]
 NUM_ROUNDS = 6
 RIDGE = 12.0
 """Weight of the prior shapes, in the unit of a score's sum of squares over the corpus."""
-LEADING = tuple(
-    EXPRESSION_NAMES.index(name)
-    for name in ("eyeBlinkLeft", "eyeBlinkRight", "eyeLookDown", "jawOpen", "mouthPucker",
-                 "mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight")
+TIERS = tuple(
+    tuple(EXPRESSION_NAMES.index(name) for name in names)
+    for names in (
+        ("eyeBlinkLeft", "eyeBlinkRight", "eyeLookDown", "jawOpen", "mouthPucker"),
+        ("mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+         "mouthLowerDownLeft", "mouthLowerDownRight"),
+    )
 )  # fmt: skip
-"""The shapes that move most of a face. They explain the meshes first, the others what is left: all
-at once, the milder scores that always come along (a squint with a blink) take a share, and the
-shape alone moves two thirds of what meshes of score 1 show."""
+"""The shapes that move most of a face. The first explain the meshes, the second what those leave,
+all others the rest: all at once, the milder scores that always come along (a squint with a blink)
+take a share, and the shape alone moves two thirds of what meshes of score 1 show."""
 PUCKER_RIDGE = 0.25
 """The same for mouthPucker, relative to its sum of squares: the teacher's score also fires on
 ordinary closed lips, and would teach a pucker that hardly moves."""
@@ -221,7 +224,7 @@ def _prior_shapes(folder: Path, mean: Array, landmarks: Array, permutation: Arra
 def _regress_shapes(targets: Array, scores: Array, prior: Array) -> tuple[Array, Array]:
     """Mean (V, 3) and shapes (46, V, 3) that explain targets (N, V, 3) by scores (N, 46).
 
-    The `LEADING` shapes first, the others what those leave.
+    Tier by tier (`TIERS`), each what those before it leave.
     """
     size = np.linalg.norm(prior, axis=2)
     mask = np.clip(size / (0.25 * size.max(axis=1, keepdims=True)), OFF_MASK, 1.0)
@@ -231,8 +234,8 @@ def _regress_shapes(targets: Array, scores: Array, prior: Array) -> tuple[Array,
     penalty = strength[:, None] / mask**2
     shapes, left = np.empty_like(prior), targets
     mean = np.zeros(prior.shape[1:])
-    others = np.setdiff1d(np.arange(len(prior)), LEADING)
-    for part in (np.array(LEADING), others):
+    others = np.setdiff1d(np.arange(len(prior)), np.concatenate(TIERS))
+    for part in (*map(np.array, TIERS), others):
         mean, shapes[part] = _ridge(left, scores[:, part], prior[part], penalty[part])
         left = left - np.tensordot(scores[:, part], shapes[part], 1)
     return mean, shapes
