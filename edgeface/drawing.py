@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from edgeface.face_model import FaceModel
 from edgeface.image import ImageLike, read_image
+from edgeface.types import Float32Array, ImageArray
 
 # Runs of the 68 landmarks that form lines, and whether they close.
 LINES: tuple[tuple[range, bool], ...] = (
@@ -38,7 +38,7 @@ class DrawnFace(Protocol):
     """What is drawn of an `edgeface.Face`."""
 
     @property
-    def box_xyxy(self) -> NDArray[np.float32]:
+    def box_xyxy(self) -> Float32Array:
         """The box, shape (4,), ``image_px``."""
         ...
 
@@ -48,12 +48,12 @@ class DrawnFace(Protocol):
         ...
 
     @property
-    def landmarks_2d(self) -> NDArray[np.float32]:
+    def landmarks_2d(self) -> Float32Array:
         """The landmarks, shape (68, 2), ``image_px``."""
         ...
 
     @property
-    def rotation(self) -> NDArray[np.float32]:
+    def rotation(self) -> Float32Array:
         """The head's rotation, shape (3, 3), ``model`` frame."""
         ...
 
@@ -73,7 +73,7 @@ class DrawnFaces(Protocol):
 
     def __iter__(self) -> Iterator[DrawnFace]: ...
 
-    def vertices(self, fallback: FaceModel | None = None) -> NDArray[np.float32]:
+    def vertices(self, fallback: FaceModel | None = None) -> Float32Array:
         """The dense meshes, float32, shape (N, V, 3), ``image_px`` with depth."""
         ...
 
@@ -84,7 +84,7 @@ def draw_faces(
     *,
     mesh: FaceModel | None = None,
     expressions: bool = False,
-) -> NDArray[np.uint8]:
+) -> ImageArray:
     """Draw faces on a copy of an image.
 
     Parameters

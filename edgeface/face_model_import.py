@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError, ModelFormatError
 from edgeface.face_model import (
@@ -18,6 +18,7 @@ from edgeface.face_model import (
     NUM_LANDMARKS,
     FaceModel,
 )
+from edgeface.types import AnyArray, FloatArray, IntArray
 
 OUTER_EYE_CORNERS = (36, 45)
 
@@ -124,7 +125,7 @@ def from_facewarehouse(
     )
 
 
-def _ict_expression(named: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
+def _ict_expression(named: dict[str, FloatArray], name: str) -> FloatArray:
     short = name.replace("Left", "_L").replace("Right", "_R")
     # jawLeft, mouthLeft and their mirror images are directions, not sides.
     candidates = [[name], [short], [f"{name}_L", f"{name}_R"]]
@@ -135,11 +136,11 @@ def _ict_expression(named: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
 
 
 def _normalised(
-    identity: NDArray[Any],
-    expression: NDArray[Any],
-    landmark_vertices: NDArray[np.int32],
-    triangles: NDArray[Any],
-    uv: NDArray[Any],
+    identity: FloatArray,
+    expression: FloatArray,
+    landmark_vertices: IntArray,
+    triangles: IntArray,
+    uv: FloatArray,
     names: tuple[str, ...],
     info: dict[str, Any],
 ) -> FaceModel:
@@ -160,7 +161,7 @@ def _normalised(
     )
 
 
-def _read_archive(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
     suffix = Path(path).suffix
     if not Path(path).is_file():
         raise InvalidInputError(f"no such file: {path}")
@@ -186,7 +187,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     raise ModelFormatError(f"{path}: expected a .npy, .npz or .mat file")
 
 
-def _pick_tensor(path: str | os.PathLike[str], key: str | None) -> NDArray[Any]:
+def _pick_tensor(path: str | os.PathLike[str], key: str | None) -> AnyArray:
     arrays = _read_archive(path)
     if key is not None and key not in arrays:
         raise InvalidInputError(f"{path} has no array {key!r}, only {sorted(arrays)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgeface import kernels
 from edgeface.backends import Backend, open_backend
@@ -20,6 +20,7 @@ from edgeface.faces import Faces
 from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
 from edgeface.kinds import ROTATION_VECTOR_POSE
 from edgeface.metadata import Metadata
+from edgeface.types import Float32Array, Float64Array, ImageArray
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn", "fusion")
@@ -28,7 +29,7 @@ BUNDLED = ("mfn", "sfn", "fusion")
 MAX_FACES = 100
 """Faces that `Model.run` reports at most, unless told otherwise."""
 
-Heads = dict[str, NDArray[np.float32]]
+Heads = dict[str, Float32Array]
 # what `load` was given: file, num_threads, device, kernels, input_size
 _Source = tuple[Path, int, str | None, KernelChoice, int | None]
 
@@ -115,7 +116,7 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
+    def infer(self, input_tensor: ImageArray) -> Heads:
         """The network alone, on inputs made by `letterbox` or `crop`.
 
         Parameters
@@ -336,7 +337,7 @@ class Model:
         place = np.concatenate([placement.scale, placement.offset])[None]
         return self._assemble(found, place)
 
-    def _run_crops(self, pixels: NDArray[np.uint8], boxes_xyxy: ArrayLike | None) -> Faces:
+    def _run_crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
         size, scale = self.metadata.input_size, self.metadata.crop_scale
         boxes = _face_boxes(boxes_xyxy, pixels, scale)
         crops = [crop(pixels, box, scale, size) for box in boxes]
@@ -359,7 +360,7 @@ class Model:
         places = np.array([[*c[1].scale, *c[1].offset] for c in crops]).reshape(-1, 4)
         return replace(self._assemble(found, places), boxes_xyxy=boxes)
 
-    def _assemble(self, found: kernels.FoundFaces, placements: NDArray[np.float64]) -> Faces:
+    def _assemble(self, found: kernels.FoundFaces, placements: Float64Array) -> Faces:
         """Faces from raw coefficients and boxes in ``input_px``; one placement, or one a face."""
         posed = kernels.pose_faces(
             self._basis,
@@ -387,7 +388,7 @@ class Model:
             correction_coeffs=found.identity[:, NUM_IDENTITY:] if corrected else None,
         )
 
-    def vertices(self, faces: Faces) -> NDArray[np.float32]:
+    def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of this model's `run`."""
         return replace(faces, face_model=self.face_model).vertices()
 
@@ -408,7 +409,7 @@ class _Closed:
     metadata: Metadata
     face_model: FaceModel
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
+    def infer(self, input_tensor: ImageArray) -> Heads:
         raise InferenceError(f"the model {self.metadata.name!r} is closed")
 
 
@@ -425,8 +426,8 @@ def _fraction(name: str, value: Any, default: float) -> float:
 
 
 def _face_boxes(
-    boxes_xyxy: ArrayLike | None, pixels: NDArray[np.uint8], crop_scale: float
-) -> NDArray[np.float32]:
+    boxes_xyxy: ArrayLike | None, pixels: ImageArray, crop_scale: float
+) -> Float32Array:
     """Checked boxes (N, 4); without any, the one whose crop just holds the whole image."""
     height, width = pixels.shape[:2]
     if boxes_xyxy is None:

@@ -12,12 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
+from edgeface.types import Float32Array, ImageArray
 
 BACKENDS = {
     ".onnx": "edgeface.backends.onnx:OnnxBackend",
@@ -34,7 +32,7 @@ class Backend(Protocol):
     metadata: Metadata
     face_model: FaceModel
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3); see `Metadata.output_shape`."""
         ...
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.backends.contents import read_contents
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.types import Float32Array, ImageArray
 
 UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
 
@@ -50,7 +50,7 @@ class CoremlBackend:
         )
         self._lock = threading.Lock()
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         names = self.metadata.output_names
         found: list[dict[str, Any]] = []

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
+from edgeface.types import Float32Array, ImageArray
 
 CPU = "CPUExecutionProvider"
 
@@ -98,7 +98,7 @@ class OnnxBackend:
             for found, wanted in zip(shape, expected, strict=True)
         )
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         names = list(self.metadata.output_names)
         try:

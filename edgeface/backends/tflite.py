@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
 from edgeface.backends.tflite_metadata import read_metadata_buffers
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.types import Float32Array, ImageArray
 
 LIBRARIES = (
     "ai_edge_litert.interpreter",
@@ -72,7 +72,7 @@ class TfliteBackend:
         self._input: int = inputs[0]["index"]
         self._outputs = {n: int(outputs[n]["index"]) for n in self.metadata.output_names}
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         heads = {
             name: np.empty((len(input_tensor), *self.metadata.output_shape(name)), np.float32)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
 from edgeface.model import Model
+from edgeface.types import FloatArray, ImageArray
 from edgeface.video.association import match
 from edgeface.video.geometry import boxes_around, rebox, without_doubles
 from edgeface.video.smoothing import Strength, settings_of
 from edgeface.video.track import Track
-
-Array = NDArray[Any]
 
 KEEP_RATIO = 0.7
 """A known face goes on down to this part of the score that a new one needs."""
@@ -180,7 +177,7 @@ class Tracker:
             or self._since_detection + 1 >= self._detect_every
         )
 
-    def _detect(self, pixels: Array, now: float) -> tuple[list[Track], Faces]:
+    def _detect(self, pixels: ImageArray, now: float) -> tuple[list[Track], Faces]:
         """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
         faces = self._model.run(pixels, score_threshold=threshold)
@@ -200,7 +197,7 @@ class Tracker:
 
     def _refine(
         self,
-        pixels: Array,
+        pixels: ImageArray,
         now: float,
         active: list[Track],
         tracks: list[Track],
@@ -233,7 +230,7 @@ class Tracker:
                 boxes[row] = found
         return replace(faces, boxes_xyxy=np.array(boxes, np.float32))
 
-    def _next_box(self, track: Track, now: float) -> Array:
+    def _next_box(self, track: Track, now: float) -> FloatArray:
         """Where to look for a face; where it was looked for last, unless it has moved."""
         expected = track.face.boxes_xyxy[0] + np.tile(track.shift_at(now), 2)
         last = track.crop_box

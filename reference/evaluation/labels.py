@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
+from edgeface.faces import Faces
 from edgeface.reference.data.faces import FaceSet, read_face_pack
 from edgeface.reference.data.labelled import neutral_landmarks
 from edgeface.reference.data.packs import Pack, open_pack, single_face_packs
@@ -23,8 +24,8 @@ from edgeface.reference.geometry.lids import lid_opening
 from edgeface.reference.geometry.pose import head_rotation, yaw_from_rotation
 
 Array = NDArray[Any]
-Look = Callable[[NDArray[np.uint8], Array], Array]
-"""A crop network: an image and boxes (N, 4) to landmarks (N, 68, 2)."""
+Look = Callable[[NDArray[np.uint8], Array], Faces]
+"""A crop network: an image and boxes (N, 4) to the N faces in them."""
 
 POINT_GROUPS = {
     "outline": slice(0, 17),
@@ -113,7 +114,8 @@ def _both(pack: Pack, model: FaceModel) -> tuple[Array, Array, NDArray[np.bool_]
 
 def _seen(faces: FaceSet, look: Look) -> Array:
     boxes = faces.targets.boxes
-    return np.concatenate([look(faces.crops[i], boxes[i : i + 1]) for i in range(len(boxes))])
+    seen = [look(faces.crops[i], boxes[i : i + 1]) for i in range(len(boxes))]
+    return np.concatenate([each.landmarks_2d for each in seen])
 
 
 def _table(rows: list[Difference]) -> list[str]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.reference.networks import CLASSES
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 
 
@@ -39,8 +40,8 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
         )
     change = np.linalg.lstsq(new.T.astype(float), old.T.astype(float), rcond=None)[0]
     network = copy.deepcopy(trained.network)
-    name = {"mfn": "heads.1", "sfn": "heads.0", "fusion": "identity"}[trained.config.kind]
-    last = list(network.get_submodule(name).modules())[-1]
+    branch = network.get_submodule(CLASSES[trained.config.kind].identity_branch)
+    last = list(branch.modules())[-1]
     assert isinstance(last, nn.Linear | nn.Conv2d)
     assert last.bias is not None
     turn = torch.from_numpy(change).to(last.weight.dtype)

@@ -114,3 +114,28 @@ def lid_error(difference: Tensor) -> Tensor:
     left = difference[:, 43:45] - difference[:, 46:48].flip(dims=[1])
     gaps = torch.cat([right, left], dim=1)
     return (gaps.square().sum(dim=2) + 1e-10).sqrt().mean(dim=1)
+
+
+class CropLoss(nn.Module):
+    """`FaceLoss` over a batch of crops, plus the `disagreement` of its copies where it has any.
+
+    Parameters
+    ----------
+    disentangle : the weight of the disagreement
+    """
+
+    def __init__(self, model: FaceModel, disentangle: float) -> None:
+        super().__init__()
+        self.face, self.disentangle = FaceLoss(model), disentangle
+
+    def forward(
+        self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor], epoch: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Raw identity, expression and pose against the faces of a batch, a row a crop."""
+        identity, expression, pose = outputs
+        total, parts = self.face(identity, expression, pose, batch, epoch)
+        if "copy_of" in batch:
+            apart = disagreement(self.face, (identity, expression, pose), batch)
+            total = total + self.disentangle * apart
+            parts["disagreement"] = apart.detach()
+        return total, parts

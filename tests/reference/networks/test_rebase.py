@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from edgeface.errors import InvalidInputError
-from edgeface.reference.networks import build_network
+from edgeface.reference.networks import CONFIGS, build_network
 from edgeface.reference.networks.checkpoint import TrainedNetwork
-from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.networks.rebase import on_face_model
 
 
