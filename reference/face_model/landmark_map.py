@@ -83,8 +83,9 @@ def learn_landmark_map(
         weights = _weights(sides, vertices, ridge)
         if partner == landmark:
             weights = _symmetric(vertices, weights, permutation)
-        all_vertices[landmark] = vertices[0]
-        all_vertices[landmark, : len(vertices)] = vertices
+        # the rest of a row weighs nothing, but names every vertex once
+        rest = np.setdiff1d(np.arange(meshes.shape[1]), vertices)
+        all_vertices[landmark] = np.concatenate([vertices, rest])[:NUM_NEIGHBOURS]
         all_weights[landmark, : len(vertices)] = weights
     return all_vertices, all_weights
 

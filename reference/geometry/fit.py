@@ -87,7 +87,7 @@ FOREHEAD = 0.1
 
 def fit_meshes(model: FaceModel, meshes: Array, scores: Array) -> Fit:
     """Fit meshes (N, V, 3) in ``image_px`` (z towards the back) with scores (N, 46)."""
-    return _fit(model.identity, model.expression, meshes, scores, SCORE_SIGMA, depth=True, rounds=5)
+    return _fit(model.identity, model.expression, meshes, scores, SCORE_SIGMA, depth=True, rounds=8)
 
 
 def fit_landmarks(model: FaceModel, landmarks: Array) -> Fit:
