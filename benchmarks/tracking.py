@@ -1,4 +1,4 @@
-"""Identity switches, fragmentations and misses on the two real clips.
+"""Identity switches, fragmentations and misses on the two real clips, ghosts on a made one.
 
     python benchmarks/tracking.py --data DIR
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,30 +108,78 @@ def _pair(counts: Boxes, found: Boxes, last_id: dict[str, int]) -> dict[str, int
     return {names[r]: ids[c] for r, c in assign(cost)}
 
 
-def track_clip(tracker: edgeface.Tracker, path: Path) -> list[Boxes]:
-    """Boxes by id for every frame of a clip."""
+def track_clip(tracker: edgeface.Tracker, path: Path, step: int = 1) -> list[Boxes]:
+    """Boxes by id for every frame of a clip, or for every so many."""
     with open_video(path) as video:
-        tracked = [tracker.update(frame.image, frame.time_s) for frame in video]
+        frames = [frame for frame in video if frame.index % step == 0]
+    tracked = [tracker.update(frame.image, frame.time_s) for frame in frames]
     return [{f.track_id: f.box_xyxy.astype(float) for f in faces} for faces in tracked]
 
 
+def count_ghosts(tracker: edgeface.Tracker, fps: float, step_px: int) -> tuple[int, int]:
+    """Frames of 40 without the demo photo's first face where it is, and with one where it is not.
+
+    The face, 125 px wide, moves by ``step_px`` a frame over grey, and turns back at the edges.
+    """
+    face = edgeface.read_image(edgeface.DEMO_PHOTO)[90:330, 190:420]
+    place, direction, lost, ghosts = 50, 1, 0, 0
+    reference = None
+    for index in range(40):
+        image = np.full((480, 1280, 3), 128, np.uint8)
+        image[120:360, place : place + 230] = face
+        found = tracker.update(image, index / fps).landmarks_2d - [place, 0]
+        if reference is None:
+            reference = found[0]
+        size = np.sqrt(np.ptp(reference, axis=0).prod())
+        errors = np.linalg.norm(found - reference, axis=2).mean(axis=1) / size
+        lost += errors.min(initial=9.0) > 0.1
+        ghosts += int((errors > 0.5).any())
+        if not 20 < place + direction * step_px < 1000:
+            direction = -direction
+        place += direction * step_px
+    return lost, ghosts
+
+
 def main() -> None:
-    """Print the counts of both modes on both clips."""
+    """Print the counts of both modes on both clips, and at low frame rates."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     folder = parser.parse_args().data / "video"
     mfn, sfn = edgeface.load("mfn"), edgeface.load("sfn")
     for mode, crops in (("detect", None), ("crops", sfn)):
         tracker = edgeface.Tracker(mfn, crop_model=crops, max_crops=8)
-        street = track_clip(tracker, folder / "street-several-faces.mp4")
-        print(f"street, {mode}: {count(read_truth(), street).summary()}")
-        tracker.reset()
-        head = track_clip(tracker, folder / "talking-head.mp4")
-        ids = {i for boxes in head for i in boxes}
-        print(
-            f"talking head, {mode}: {len(ids)} ids, {sum(not b for b in head)} of {len(head)} "
-            "frames without a face"
-        )
+        for fps, step in ((30, 1), (15, 2), (10, 3), (5, 6), (3, 10)):
+            tracker.reset()
+            street = track_clip(tracker, folder / "street-several-faces.mp4", step)
+            print(
+                f"street, {mode}, {fps} a second: {count(read_truth()[::step], street).summary()}"
+            )
+            tracker.reset()
+            started = time.process_time()
+            head = track_clip(tracker, folder / "talking-head.mp4", step)
+            cost_ms = 1000 * (time.process_time() - started) / len(head)
+            ids = {i for boxes in head for i in boxes}
+            print(
+                f"talking head, {mode}, {fps} a second: {len(ids)} ids, "
+                f"{sum(not b for b in head)} of {len(head)} frames without a face, "
+                f"{cost_ms:.1f} ms a frame of the processor, reading included"
+            )
+        for fps, step_px in (
+            (30, 4),
+            (30, 20),
+            (15, 40),
+            (5, 40),
+            (5, 60),
+            (2, 60),
+            (1, 60),
+            (0.2, 40),
+        ):
+            tracker = edgeface.Tracker(mfn, crop_model=crops, smoothing="off")
+            lost, ghosts = count_ghosts(tracker, fps, step_px)
+            print(
+                f"a face moving {step_px / 125:.2f} widths a frame, {mode}, {fps} a second: lost in "
+                f"{lost}, a ghost in {ghosts} of 40 frames"
+            )
 
 
 if __name__ == "__main__":
