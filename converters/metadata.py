@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
-from edgeface.reference.networks.config import NetworkConfig
+from edgeface.reference.networks.config import CROP_SCALE, NetworkConfig
 from edgeface.reference.networks.predict import IOU_THRESHOLD, SCORE_THRESHOLD
-from edgeface.reference.training.views.crops import CROP_SCALE
 
 LICENCE = "research use only (trained on 300-W and WIDER FACE)"
 UNSEEN = (

@@ -14,11 +14,15 @@ from edgeface.converters.metadata import file_stem, network_metadata
 from edgeface.converters.verify import Image, NetworkBackend
 from edgeface.converters.writing import Job, Written, write
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, Model
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.networks.equalise import equalised
 
+MOST_DENSE_BYTES = 1_000_000
+"""Up to here a dense mesh is a part of a small network's file, and whoever opens it finds meshes; a
+larger one would be most of the file for what few need."""
 MAX_CALIBRATION = 200
 MAX_VERIFICATION = 24
 
@@ -34,6 +38,7 @@ def convert(
     keep: bool = False,
     input_size: int | None = None,
     progress: Progress = lambda step: None,
+    dense: bool | None = None,
 ) -> list[Written]:
     """Convert a training checkpoint; every file is reopened and held against the network.
 
@@ -49,6 +54,8 @@ def convert(
     input_size : side of the square that an MFN sees, px, a multiple of 32; by default the one it
         was trained for. The files are then called ``mfn-SIZE``.
     progress : is told each step
+    dense : whether the files carry the face model's dense mesh beside its landmark basis. By
+        default they do where it takes no more than `MOST_DENSE_BYTES`.
 
     Returns
     -------
@@ -73,7 +80,8 @@ def convert(
     trained = load_network(checkpoint)
     if input_size is not None:
         trained = _at_size(trained, input_size)
-    metadata = network_metadata(trained)
+    face_model = carried_face_model(trained.face_model, dense)
+    metadata = replace(network_metadata(trained), dense_mesh=face_model.is_dense)
     images = [] if calibration is None else read_images(calibration, MAX_CALIBRATION)
     calibrating, verifying = split(images)
     inputs, smooth = None, trained
@@ -98,10 +106,17 @@ def convert(
             any_size=file_format.any_size and metadata.detects,
         )
         name = file_stem(trained.config, input_size, precision) + file_format.suffix
-        job = Job(file_format, lowered, stated, trained.face_model, trained, Path(out) / name)
+        job = Job(file_format, lowered, stated, face_model, trained, Path(out) / name)
         progress(f"{step}: verifying")
         written.append(write(job, verifying, keep))
     return written
+
+
+def carried_face_model(face_model: FaceModel, dense: bool | None) -> FaceModel:
+    """The whole face model, or its landmark basis; ``dense`` is that of `convert`."""
+    if dense is None:
+        dense = len(face_model.to_bytes()) <= MOST_DENSE_BYTES
+    return face_model if dense else face_model.landmark_basis()
 
 
 def _plan(

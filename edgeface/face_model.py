@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-
-FORMAT = "edgeface-face-model"
-VERSION = (1, 1)
-NUM_LANDMARKS = 68
-NUM_IDENTITY = 50
-"""Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
-NUM_EXPRESSIONS = 46
+from edgeface.face_model_file import SHAPES, hash_of, pack, unpack
+from edgeface.face_shapes import (
+    NUM_EXPRESSIONS,
+    NUM_IDENTITY,
+    NUM_LANDMARKS,
+    blend,
+    face_vertices,
+    field_at,
+    outermost,
+)
 
 EXPRESSION_NAMES: tuple[str, ...] = (
     "browDownLeft", "browDownRight", "browInnerUpLeft", "browInnerUpRight",
@@ -37,8 +36,6 @@ EXPRESSION_NAMES: tuple[str, ...] = (
     "noseSneerLeft", "noseSneerRight",
 )  # fmt: skip
 """The 46 expressions: ARKit's 52 without gaze and tongue, plus a split brow and two lid shapes."""
-
-_ARRAYS = ("identity", "expression", "landmark_vertices", "landmark_weights", "triangles", "uv")
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,9 @@ class FaceModel:
     expression_names : tuple of 46 str
     info : dict
         Free text for people: name, licence, data, residuals.
+    whole_sha256 : str, or None
+        None for a whole model. Otherwise this is only the `landmark_basis` of the model with that
+        hash: its V "vertices" are the 68 landmarks and some points that bound the face.
     """
 
     identity: NDArray[np.float32]
@@ -78,9 +78,25 @@ class FaceModel:
     expression_names: tuple[str, ...] = EXPRESSION_NAMES
     info: dict[str, Any] = field(default_factory=lambda: {})
     harmonics: NDArray[np.float32] | None = None
+    whole_sha256: str | None = None
 
     def __post_init__(self) -> None:
         _validate(self)
+
+    def __repr__(self) -> str:
+        name = self.info.get("name", "unnamed")
+        surface = f"{len(self.mean)} vertices, {len(self.triangles)} triangles"
+        shared = "shared by all identities" if self.expression.ndim == 3 else "for each identity"
+        return (
+            f"FaceModel({name!r}, {surface if self.is_dense else 'landmarks only'}, "
+            f"{NUM_IDENTITY} identities, {NUM_EXPRESSIONS} expressions {shared}, "
+            f"sha256 {self.sha256[:12]})"
+        )
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the dense mesh is here, rather than the landmark basis alone."""
+        return self.whole_sha256 is None
 
     @property
     def mean(self) -> NDArray[np.float32]:
@@ -106,12 +122,14 @@ class FaceModel:
     @cached_property
     def sha256(self) -> str:
         """Hash of shapes, landmarks and expression names, hex: the same coefficients of two models
-        of one hash are the same face. The harmonics follow from the mean and are not in it.
+        of one hash are the same face. The harmonics follow from the mean and are not in it, and a
+        landmark basis has the hash of the whole model.
         """
-        digest = hashlib.sha256("\n".join(self.expression_names).encode())
-        for name in _ARRAYS:
-            _add(digest, name, getattr(self, name))
-        return digest.hexdigest()
+        return self.whole_sha256 or self._hash_of_arrays()
+
+    def _hash_of_arrays(self) -> str:
+        names = "\n".join(self.expression_names)
+        return hash_of(((name, getattr(self, name)) for name in SHAPES), names)
 
     def vertices(
         self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
@@ -131,7 +149,8 @@ class FaceModel:
         Raises
         ------
         InvalidInputError
-            If the coefficients' last axes are not 50, 46 and 3 * K, or are not numbers.
+            If the coefficients' last axes are not 50, 46 and 3 * K, or are not numbers, or if the
+            model has no dense mesh.
 
         Examples
         --------
@@ -140,8 +159,79 @@ class FaceModel:
         >>> model.vertices(np.eye(50)[0], smile).shape
         (468, 3)
         """
-        shape = _blend(self.identity, self.expression, identity, expression)
-        return shape if correction is None else shape + _field(self.harmonics, correction)
+        self.require_dense()
+        return self._points(identity, expression, correction)
+
+    def _points(
+        self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None
+    ) -> NDArray[np.float32]:
+        shape = blend(self.identity, self.expression, identity, expression)
+        return shape if correction is None else shape + field_at(self.harmonics, correction)
+
+    def require_dense(self) -> None:
+        """Do nothing where the dense mesh is here.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is not.
+        """
+        if not self.is_dense:
+            raise InvalidInputError(
+                "the face model in this file is the landmark basis alone, without the dense mesh: "
+                "take a file that `edgeface convert --dense` wrote"
+            )
+
+    def face_points(
+        self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
+    ) -> NDArray[np.float32]:
+        """The part of `vertices` that is the face, without the rest of a head; it needs no mesh.
+
+        Boxes are drawn around these points, whatever the face model shows besides the face.
+        Parameters, frame and errors are those of `vertices`.
+
+        Returns
+        -------
+        float32, shape (..., P, 3), ``model`` frame
+        """
+        return self._points(identity, expression, correction)[..., self._face_vertices, :]
+
+    @cached_property
+    def _face_vertices(self) -> NDArray[np.intp]:
+        """Those that are the face; of a landmark basis all but the landmarks."""
+        if not self.is_dense:
+            return np.arange(NUM_LANDMARKS, len(self.mean))
+        return face_vertices(self.mean, self.landmark_shapes[0][0])
+
+    def landmark_basis(self) -> FaceModel:
+        """The same model without its dense mesh: all that landmarks, poses and boxes need.
+
+        Its vertices are the 68 landmarks, and those of the face that bound it: the farthest in each
+        of 64 directions, in the mean shape and in that of each expression. Boxes around them are
+        off by less than 1 % of their size in 95 of 100 faces.
+        """
+        if not self.is_dense:
+            return self
+        face = self._face_vertices
+        offsets = self.expression if self.expression.ndim == 3 else self.expression[0]
+        shapes = self.mean[face] + np.concatenate([offsets[:1, face] * 0, offsets[:, face]])
+        outline = face[outermost(shapes)]
+        harmonics = None
+        if self.harmonics is not None and self.landmark_harmonics is not None:
+            harmonics = np.concatenate([self.landmark_harmonics, self.harmonics[outline]])
+        identity, expression = self.landmark_shapes
+        return FaceModel(
+            identity=np.concatenate([identity, self.identity[:, outline]], axis=-2),
+            expression=np.concatenate([expression, self.expression[..., outline, :]], axis=-2),
+            landmark_vertices=np.arange(NUM_LANDMARKS, dtype=np.int32)[:, None],
+            landmark_weights=np.ones((NUM_LANDMARKS, 1), np.float32),
+            triangles=np.zeros((0, 3), np.int32),
+            uv=np.zeros((0, 2), np.float32),
+            expression_names=self.expression_names,
+            info=self.info,
+            harmonics=harmonics,
+            whole_sha256=self.sha256,
+        )
 
     def landmarks(
         self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
@@ -155,12 +245,12 @@ class FaceModel:
         float32, shape (..., 68, 3), ``model`` frame
             In the order of Multi-PIE and 300-W.
         """
-        shape = _blend(*self.landmark_shapes, identity, expression)
+        shape = blend(*self.landmark_shapes, identity, expression)
         return shape if correction is None else shape + self.corrected_landmarks(correction)
 
     def corrected_landmarks(self, correction: ArrayLike) -> NDArray[np.float32]:
         """How far a correction (..., 3 * K) moves the 68 landmarks, (..., 68, 3)."""
-        return _field(self.landmark_harmonics, correction)
+        return field_at(self.landmark_harmonics, correction)
 
     @cached_property
     def landmark_harmonics(self) -> NDArray[np.float32] | None:
@@ -186,26 +276,18 @@ class FaceModel:
 
     def to_bytes(self) -> bytes:
         """The ``.npz`` file as bytes; exported networks carry it inside them."""
-        buffer = io.BytesIO()
-        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
+        arrays = {name: getattr(self, name) for name in SHAPES}
         header: dict[str, Any] = {
-            "format": FORMAT,
-            "version": list(VERSION),
             "sha256": self.sha256,
             "expression_names": list(self.expression_names),
             "info": self.info,
         }
+        if not self.is_dense:
+            header |= {"dense": False, "basis_sha256": self._hash_of_arrays()}
         if self.harmonics is not None:
             arrays["harmonics"] = self.harmonics
             header["harmonics_sha256"] = _harmonics_hash(self.harmonics)
-        arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-        # Modes and offsets are stored in half precision where that loses nothing.
-        for name in ("identity", "expression", "uv"):
-            half = arrays[name].astype(np.float16)
-            if np.array_equal(half.astype(np.float32), arrays[name]):
-                arrays[name] = half
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        return buffer.getvalue()
+        return pack(arrays, header)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> FaceModel:
@@ -227,51 +309,28 @@ class FaceModel:
     @staticmethod
     def from_bytes(data: bytes, source: str = "face model") -> FaceModel:
         """Inverse of `to_bytes`; ``source`` names the file in errors."""
+        arrays, header = unpack(data, source)
+        dense = header.get("dense", True)
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                header = json.loads(archive["header"].tobytes())
-                names = (*_ARRAYS, *(n for n in ("harmonics",) if n in archive.files))
-                arrays = {name: archive[name] for name in names}
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise ModelFormatError(
-                f"{source} is no edgeface face model, or is damaged: {error}"
-            ) from error
-        if not isinstance(header, dict) or cast(dict[str, Any], header).get("format") != FORMAT:
-            raise ModelFormatError(f"{source} is no edgeface face model: it lacks 'format'")
-        return _from_parts(cast(dict[str, Any], header), arrays, source)
-
-
-def _from_parts(header: dict[str, Any], arrays: dict[str, Any], source: str) -> FaceModel:
-    version = header.get("version")
-    if not (isinstance(version, list) and version and version[0] == VERSION[0]):
-        raise ModelFormatError(
-            f"{source} has face-model version {version}; this release reads {VERSION[0]}.x"
-        )
-    integers = ("landmark_vertices", "triangles")
-    try:
-        model = FaceModel(
-            **{n: a.astype(np.int32 if n in integers else np.float32) for n, a in arrays.items()},
-            expression_names=tuple(header["expression_names"]),
-            info=header.get("info", {}),
-        )
-    except (InvalidInputError, KeyError, TypeError) as error:
-        raise ModelFormatError(f"{source} is damaged: {error}") from error
-    harmonics = None if model.harmonics is None else _harmonics_hash(model.harmonics)
-    if header.get("sha256") != model.sha256 or header.get("harmonics_sha256") != harmonics:
-        raise ModelFormatError(f"{source} is damaged: its arrays do not match its hash")
-    return model
-
-
-def _add(digest: Any, name: str, array: NDArray[Any]) -> None:
-    array = np.ascontiguousarray(array)
-    digest.update(f"{name}{array.shape}{array.dtype.str}".encode())
-    digest.update(array.tobytes())
+            model = FaceModel(
+                **arrays,
+                expression_names=tuple(header["expression_names"]),
+                info=header.get("info", {}),
+                whole_sha256=None if dense else str(header["sha256"]),
+            )
+        except (InvalidInputError, KeyError, TypeError) as error:
+            raise ModelFormatError(f"{source} is damaged: {error}") from error
+        harmonics = None if model.harmonics is None else _harmonics_hash(model.harmonics)
+        if (
+            header.get("sha256" if dense else "basis_sha256") != model._hash_of_arrays()
+            or header.get("harmonics_sha256") != harmonics
+        ):
+            raise ModelFormatError(f"{source} is damaged: its arrays do not match its hash")
+        return model
 
 
 def _harmonics_hash(harmonics: NDArray[np.float32]) -> str:
-    digest = hashlib.sha256()
-    _add(digest, "harmonics", harmonics)
-    return digest.hexdigest()
+    return hash_of([("harmonics", harmonics)])
 
 
 def _validate(model: FaceModel) -> None:
@@ -301,37 +360,6 @@ def _validate(model: FaceModel) -> None:
             raise InvalidInputError(f"{name} contains values that are not finite")
     if len(model.expression_names) != NUM_EXPRESSIONS:
         raise InvalidInputError(f"expected 46 expression names, got {len(model.expression_names)}")
-
-
-def _blend(
-    neutral: NDArray[np.float32],
-    offsets: NDArray[np.float32],
-    identity: ArrayLike,
-    expression: ArrayLike,
-) -> NDArray[np.float32]:
-    w = np.asarray(identity, dtype=np.float32)
-    e = np.asarray(expression, dtype=np.float32)
-    if w.shape[-1:] != (NUM_IDENTITY,) or e.shape[-1:] != (NUM_EXPRESSIONS,):
-        raise InvalidInputError(
-            f"expected identity (..., 50) and expression (..., 46), got {w.shape} and {e.shape}"
-        )
-    shape = np.tensordot(w, neutral, axes=1)
-    if offsets.ndim == 3:
-        shape = shape + w[..., :1, None] * np.tensordot(e, offsets, axes=1)
-    else:
-        shape = shape + np.einsum("...i,...k,ikvc->...vc", w, e, offsets, optimize=True)
-    return shape.astype(np.float32)
-
-
-def _field(harmonics: NDArray[np.float32] | None, correction: ArrayLike) -> NDArray[np.float32]:
-    """``H x`` of functions (L, K) and coefficients (..., 3 * K)."""
-    x = np.asarray(correction, dtype=np.float32)
-    size = 0 if harmonics is None else 3 * harmonics.shape[1]
-    if harmonics is None or x.shape[-1:] != (size,):
-        raise InvalidInputError(
-            f"this face model takes corrections (..., {size}), got the shape {x.shape}"
-        )
-    return harmonics @ x.reshape(*x.shape[:-1], harmonics.shape[1], 3)
 
 
 def default_face_model() -> FaceModel:

@@ -137,7 +137,7 @@ class Faces:
         Raises
         ------
         InvalidInputError
-            If these faces came without their face model.
+            If these faces came without their face model, or it without its dense mesh.
 
         Notes
         -----
@@ -145,11 +145,27 @@ class Faces:
         landmarks', of the box in the input, differs from it by the rounding of the input's size
         to whole pixels, less than 0.4 %.
         """
+        shape = self._model(fallback).vertices(
+            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
+        )
+        return place(shape, self)
+
+    def face_points(self, fallback: FaceModel | None = None) -> NDArray[np.float32]:
+        """The points of every face around which its box is drawn, shape (N, P, 3), image_px.
+
+        They are `FaceModel.face_points`; ``fallback`` and errors are those of `vertices`, but for
+        the dense mesh, which these points do not need.
+        """
+        shape = self._model(fallback).face_points(
+            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
+        )
+        return place(shape, self)
+
+    def _model(self, fallback: FaceModel | None) -> FaceModel:
         model = self.face_model or fallback
         if model is None:
             raise InvalidInputError("these faces came without their face model")
-        shape = model.vertices(self.identity_coeffs, self.expression_coeffs, self.correction_coeffs)
-        return place(shape, self)
+        return model
 
     def to_dict(self) -> list[dict[str, Any]]:
         """`Face.to_dict` of every face."""

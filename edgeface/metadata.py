@@ -16,7 +16,7 @@ from edgeface.kinds import KINDS, NetworkKind
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
 """The face model's ``.npz`` beside the JSON; base64 where the format holds text only."""
-SCHEMA_VERSION = (1, 3)
+SCHEMA_VERSION = (1, 4)
 PAD_VALUE = 127
 SIZE_STEP = 32
 
@@ -36,7 +36,8 @@ class Metadata:
     crop_scale : side of the crop in longer sides of the face box; not for an MFN
     expression_names : of the 46 coefficients
     unseen_expressions : those that no training label ever moved
-    face_model_sha256 : of the face model in the file
+    face_model_sha256 : of the face model that the outputs speak of
+    dense_mesh : whether the file carries that face model's dense mesh, or its landmark basis alone
     precision : of weights and arithmetic, a key of `edgeface.compare.LIMITS`
     licence, training, parity : for people and tools; never needed to run
     graph : the operators of the file by kind, and the bytes of its weights by layer
@@ -49,6 +50,7 @@ class Metadata:
     face_model_sha256: str
     licence: str
     any_size: bool = False
+    dense_mesh: bool = True
     stride: int = 0
     anchors: tuple[tuple[float, float], ...] = ()
     score_threshold: float = 0.0
@@ -188,6 +190,7 @@ def _checked(values: dict[str, Any], source: str) -> Metadata:
         face_model_sha256=values["face_model_sha256"],
         licence=values["licence"],
         any_size=bool(values.get("any_size", False)),
+        dense_mesh=bool(values.get("dense_mesh", True)),
         stride=values.get("stride", 0),
         anchors=anchors,
         score_threshold=float(values.get("score_threshold", 0.0)),

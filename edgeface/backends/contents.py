@@ -38,6 +38,9 @@ def read_contents(
     model = FaceModel.from_bytes(face_model, source=f"the face model in {path}")
     if model.sha256 != metadata.face_model_sha256:
         raise MetadataError(f"{path}: the face model inside is not the one it names")
+    if model.is_dense != metadata.dense_mesh:
+        carried = "carries a dense mesh" if model.is_dense else "carries no dense mesh"
+        raise MetadataError(f"{path} {carried}, although its metadata says otherwise")
     return metadata, model
 
 

@@ -46,9 +46,10 @@ def execute(arguments: argparse.Namespace) -> int:
         rows["thresholds"] = f"score {metadata.score_threshold:g}, IoU {metadata.iou_threshold:g}"
     else:
         rows["crop"] = f"{metadata.crop_scale:g} x the longer side of the face box"
+    mesh = f"{len(model.face_model.mean)} vertices" if metadata.dense_mesh else "landmarks only"
     rows["face model"] = (
-        f"{model.face_model.info.get('name', 'unnamed')}, {model.face_model.mean.shape[0]} "
-        f"vertices, sha256 {metadata.face_model_sha256[:12]}"
+        f"{model.face_model.info.get('name', 'unnamed')}, {mesh}, "
+        f"sha256 {metadata.face_model_sha256[:12]}"
     )
     rows["kernels"] = model.engine.explain()
     rows["never taught"] = ", ".join(metadata.unseen_expressions) or "nothing"

@@ -29,18 +29,20 @@ class ExportFormat:
     suffix : that stands for the format
     export : writes the file; None for the recording itself, which is written frame by frame
     needs_character : whether the export animates a character, which the options must name
+    needs_mesh : whether the export shows the face model's dense mesh
     """
 
     suffix: str
     export: Export | None
     needs_character: bool = False
+    needs_mesh: bool = False
 
 
 FORMATS: dict[str, ExportFormat] = {
     "jsonl": ExportFormat(".jsonl", None),
     "livelink": ExportFormat(".csv", export_livelink),
     "gltf": ExportFormat(".glb", export_gltf, needs_character=True),
-    "html": ExportFormat(".html", export_viewer),
+    "html": ExportFormat(".html", export_viewer, needs_mesh=True),
 }
 """The formats by the names that ``edgeface track --to`` takes."""
 

@@ -44,8 +44,8 @@ def write_viewer(path: str | os.PathLike[str], recording: Recording, face_model:
     Raises
     ------
     InvalidInputError
-        If the recording is of another face model, the mesh has too many vertices for a browser,
-        or the file cannot be written.
+        If the recording is of another face model, the mesh is not here or has too many vertices
+        for a browser, or the file cannot be written.
     """
     if recording.header.get("face_model_sha256") != face_model.sha256:
         raise InvalidInputError("the recording was made with another face model")
@@ -64,6 +64,7 @@ def write_viewer(path: str | os.PathLike[str], recording: Recording, face_model:
 
 def page_values(face_model: FaceModel, source: str, *, live: bool = False) -> dict[str, Any]:
     """What the page needs of the face model; nobody is in it yet."""
+    face_model.require_dense()
     if face_model.mean.shape[0] > np.iinfo(np.uint16).max:
         raise InvalidInputError("a browser shows at most 65,535 vertices")
     offsets = face_model.expression

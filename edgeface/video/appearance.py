@@ -1,4 +1,4 @@
-"""How a face looks: brightness at the points of its mesh, wherever and however large it is."""
+"""How a face looks: brightness at points of it, wherever and however large it is."""
 
 from __future__ import annotations
 
@@ -15,29 +15,34 @@ SPREAD = 1 / 60
 """How far, in face sizes, the four samples lie around a point whose mean is its brightness."""
 LEAST_CONTRAST = 2.0
 """Standard deviation, in grey levels, below which there is nothing to recognise."""
+JAW, NOSE_TIP, INNER = slice(0, 17), 30, slice(17, 68)
+"""Landmarks of Multi-PIE's order."""
+NUM_POINTS = 85
+THIRDS = np.array([1 / 3, 2 / 3], np.float32)[:, None, None]
 
 
-def appearance(pixels: Array, points: Array) -> NDArray[np.float32]:
+def appearance(pixels: Array, landmarks: Array) -> NDArray[np.float32]:
     """The look of faces, which does not change with light that is the same everywhere.
 
     Parameters
     ----------
     pixels : uint8, shape (H, W, 3)
-    points : float, shape (N, V, 2 or more), image_px, of dense meshes
+    landmarks : float, shape (N, 68, 2), image_px
 
     Returns
     -------
-    float32, shape (N, V)
-        Zero mean, unit length; zeros where nothing but one shade is there. The product of two is
+    float32, shape (N, 85)
+        Of the inner landmarks, and of the cheeks between the jaw and the tip of the nose. Zero mean, unit length; zeros where nothing but one shade is there. The product of two is
         their correlation.
     """
     height, width = pixels.shape[:2]
-    looks = np.zeros(points.shape[:2], np.float32)
-    for look, mesh in zip(looks, points[..., :2], strict=True):
-        spread = SPREAD * np.sqrt(np.ptp(mesh, axis=0).prod())
+    points = [_points(face) for face in landmarks]
+    looks = np.zeros((len(points), NUM_POINTS), np.float32)
+    for look, places in zip(looks, points, strict=True):
+        spread = SPREAD * np.sqrt(np.ptp(places, axis=0).prod())
         total = 0
         for offset in ((-spread, -spread), (spread, -spread), (-spread, spread), (spread, spread)):
-            x, y = (mesh + offset).astype(np.int64).T
+            x, y = (places + offset).astype(np.int64).T
             total = total + pixels[y.clip(0, height - 1), x.clip(0, width - 1)] @ LUMA
         shade = np.asarray(total, np.float64) / 1024
         shade -= shade.mean()
@@ -45,3 +50,9 @@ def appearance(pixels: Array, points: Array) -> NDArray[np.float32]:
         if length >= LEAST_CONTRAST * np.sqrt(len(shade)):
             look[:] = shade / length
     return looks
+
+
+def _points(face: Array) -> Array:
+    jaw, tip = face[JAW], face[NOSE_TIP]
+    cheeks = (jaw + THIRDS * (tip - jaw)).reshape(-1, 2)
+    return np.concatenate([face[INNER], cheeks])

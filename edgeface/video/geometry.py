@@ -1,4 +1,4 @@
-"""From coefficients back to the image: boxes around the dense mesh, the box of the next frame."""
+"""From coefficients back to the image: boxes around the face, the box of the next frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOUBLE = 0.4
 
 
 def boxes_around(points: Array) -> Array:
-    """Face boxes (N, 4), as the networks were taught them, around dense meshes (N, V, 3)."""
+    """Face boxes (N, 4), as the networks were taught them, around the points of faces (N, P, 3)."""
     low, high = points[..., :2].min(axis=1), points[..., :2].max(axis=1)
     low[:, 1] -= FOREHEAD * (high - low)[:, 1]
     return np.concatenate([low, high], axis=1)

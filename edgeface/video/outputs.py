@@ -33,12 +33,16 @@ class Outputs:
 
     def draw_to(self, path: Path, *, mesh: bool) -> None:
         """Write an overlay, with sound."""
+        if mesh:
+            self._model.face_model.require_dense()
         self._overlay = VideoWriter(path, self._video, num_threads=self._num_threads)
         self._mesh = self._model.face_model if mesh else None
         self._written.append(path)
 
     def record_to(self, path: Path, name: str, options: ExportOptions) -> None:
         """Write a recording, or at the end the format of that name that is made of one."""
+        if FORMATS[name].needs_mesh:
+            self._model.face_model.require_dense()
         made_of_it = FORMATS[name].export is not None
         target = path.with_name(path.name + UNFINISHED) if made_of_it else path
         self._recording = RecordingWriter(

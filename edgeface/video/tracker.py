@@ -184,8 +184,8 @@ class Tracker:
         """What crops show where faces should be, and how it looks."""
         assert self._crop_model is not None
         faces = self._crop_model.refine(pixels, expected)
-        points = faces.vertices(self._model.face_model)
-        return rebox(faces, boxes_around(points)), appearance(pixels, points)
+        looks = appearance(pixels, faces.landmarks_2d)
+        return rebox(faces, boxes_around(faces.face_points(self._model.face_model))), looks
 
     def _seen(self, tracks: list[Track], faces: Faces, looks: Array) -> tuple[list[Track], Faces]:
         for track, look in zip(tracks, looks, strict=True):

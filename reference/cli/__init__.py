@@ -169,7 +169,7 @@ def _harmonics(arguments: argparse.Namespace) -> None:
 
 
 def _plot(arguments: argparse.Namespace) -> None:
-    from edgeface.reference.training.plot import plot_run
+    from edgeface.reference.training.log import plot_run
 
     plot_run(arguments.folder, arguments.out)
 

@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.reference.data.packs import SINGLE_FACE_PACKS, Pack, is_validation, open_pack
+from edgeface.reference.data.packs import (
+    SINGLE_FACE_PACKS,
+    Pack,
+    expression_scores,
+    is_validation,
+    open_pack,
+)
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
-from edgeface.reference.face_model.learn import expression_scores
 from edgeface.reference.geometry.fit import Fit, fit_landmarks, fit_meshes
 
 Array = NDArray[Any]

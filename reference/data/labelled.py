@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.reference.evaluation.metrics import head_rotation, yaw_from_rotation
+from edgeface.reference.geometry.pose import head_rotation, yaw_from_rotation
 
 Array = NDArray[Any]
 

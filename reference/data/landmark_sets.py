@@ -24,7 +24,7 @@ from edgeface.reference.data.labelled import (
     labels_from_landmarks,
 )
 from edgeface.reference.data.matlab import read_mat
-from edgeface.reference.evaluation.metrics import rotation_from_euler
+from edgeface.reference.geometry.pose import rotation_from_euler
 
 Array = NDArray[Any]
 

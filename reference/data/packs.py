@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import EXPRESSION_NAMES
 
 SINGLE_FACE_PACKS = ("faces68-300w", "faces68-video", "faces-expressive")
 MULTI_FACE_PACK = "multiface-wider"
@@ -127,3 +128,21 @@ def is_validation(pack: Pack) -> NDArray[np.bool_]:
 def validates(database: str, group: str) -> bool:
     """Whether a group belongs to the validation split: a fifth of them, by their hash."""
     return zlib.crc32(f"{database}/{group}".encode()) % 1000 < 1000 * VALIDATION_SHARE
+
+
+def expression_scores(scores: NDArray[Any], names: NDArray[Any]) -> NDArray[Any]:
+    """The 46 expression scores (N, 46) from the teacher's 52 (N, 52)."""
+    column = {str(name): k for k, name in enumerate(names)}
+    pairs = {
+        "browInnerUpLeft": ("browInnerUp",),
+        "browInnerUpRight": ("browInnerUp",),
+        "eyeLookUp": ("eyeLookUpLeft", "eyeLookUpRight"),
+        "eyeLookDown": ("eyeLookDownLeft", "eyeLookDownRight"),
+    }
+    return np.stack(
+        [
+            np.mean([scores[:, column[part]] for part in pairs.get(name, (name,))], axis=0)
+            for name in EXPRESSION_NAMES
+        ],
+        axis=1,
+    )

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.data.packs import MULTI_FACE_PACK, NEGATIVE_PACK, is_validation, open_pack
+from edgeface.reference.data.packs import (
+    MULTI_FACE_PACK,
+    NEGATIVE_PACK,
+    expression_scores,
+    is_validation,
+    open_pack,
+)
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
-from edgeface.reference.face_model.learn import expression_scores
+from edgeface.reference.geometry.boxes import overlap
 from edgeface.reference.geometry.fit import fit_meshes
 
 INVALID = 3  # column of face_attr
@@ -61,14 +66,6 @@ def read_photos(
         for i, pixels in empty_pack.images(np.flatnonzero(is_validation(empty_pack) == validation))
     ]
     return photos, empty, pack.skipped + empty_pack.skipped
-
-
-def overlap(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """IoU of corresponding boxes (N, 4) and (N, 4)."""
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    shared = np.clip(sides, 0, None).prod(axis=1)
-    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
-    return shared / (areas - shared)
 
 
 def resize(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

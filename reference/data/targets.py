@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.evaluation.metrics import yaw_from_rotation
-from edgeface.reference.face_model.learn import EXPRESSION_MIRROR
-from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
+from edgeface.reference.geometry.alignment import EXPRESSION_MIRROR, LANDMARK_MIRROR
 from edgeface.reference.geometry.fit import Fit
+from edgeface.reference.geometry.pose import yaw_from_rotation
 
 Array = NDArray[Any]
 
@@ -157,24 +156,3 @@ def warp(targets: Targets, matrix: Array, angle_rad: float) -> Targets:
         has_fit=targets.has_fit,
         ignore=targets.ignore,
     )
-
-
-def rotation_to_quaternion(rotation: Array) -> Array:
-    """Rotations (N, 3, 3) to unit quaternions (N, 4) as (w, x, y, z) with w >= 0.
-
-    Notes
-    -----
-    The eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric matrix (2000,
-    doi:10.2514/2.4654, Eq. 6), which has no singular case.
-    """
-    m = rotation.astype(np.float64)
-    k = np.empty((len(m), 4, 4))
-    k[:, 1:, 1:] = m + m.transpose(0, 2, 1)
-    k[:, 0, 0] = np.trace(m, axis1=1, axis2=2)
-    k[:, [1, 2, 3], [1, 2, 3]] -= k[:, :1, 0]
-    axis = np.stack(
-        [m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]], axis=1
-    )
-    k[:, 0, 1:] = k[:, 1:, 0] = axis
-    vectors = np.linalg.eigh(k)[1][:, :, -1]
-    return (vectors * np.where(vectors[:, :1] < 0, -1, 1)).astype(np.float32)

@@ -13,7 +13,7 @@ from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.labelled import LabelledImage, Labels
 from edgeface.reference.data.photos import read_photos
 from edgeface.reference.data.targets import Targets
-from edgeface.reference.evaluation.metrics import yaw_from_rotation
+from edgeface.reference.geometry.pose import yaw_from_rotation
 
 TEACHER = " (teacher)"
 """Ends the names of groups whose landmarks are the teacher's, not people's."""

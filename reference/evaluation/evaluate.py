@@ -1,6 +1,6 @@
 """Evaluation: a predictor runs over labelled images and leaves a result an image.
 
-Data flows one way: a reader's images -> `run` -> results -> `reference.report`.
+Data flows one way: a reader's images -> `run` -> results -> `report`.
 """
 
 from __future__ import annotations
@@ -118,13 +118,13 @@ def model_predictor(model: Model) -> Predictor:
 
 def _open_checkpoint(path: Path) -> Predictor:
     from edgeface.reference.networks.checkpoint import load_network
+    from edgeface.reference.networks.config import CROP_SCALE
     from edgeface.reference.networks.predict import (
         IOU_THRESHOLD,
         SCORE_THRESHOLD,
         predict_crop,
         predict_faces,
     )
-    from edgeface.reference.training.views.crops import CROP_SCALE
 
     trained = load_network(path)
     name = f"{trained.config.kind} of {path.name}, epoch {trained.epoch}"

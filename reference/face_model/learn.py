@@ -22,14 +22,15 @@ from edgeface.face_model_import import from_ict_facekit
 from edgeface.reference.data.packs import (
     SINGLE_FACE_PACKS,
     Pack,
+    expression_scores,
     is_validation,
     open_pack,
     split_groups,
 )
-from edgeface.reference.evaluation.metrics import yaw_from_rotation
 from edgeface.reference.face_model.landmark_map import learn_landmark_map
 from edgeface.reference.face_model.transfer import transferred_expressions
 from edgeface.reference.geometry.alignment import (
+    EXPRESSION_MIRROR,
     align,
     mirror_permutation,
     mirrored,
@@ -37,6 +38,7 @@ from edgeface.reference.geometry.alignment import (
     similarity,
     to_model_axes,
 )
+from edgeface.reference.geometry.pose import yaw_from_rotation
 
 Array = NDArray[Any]
 
@@ -68,34 +70,9 @@ class Corpus:
     landmarks: Array  # image_px
 
 
-def expression_scores(scores: Array, names: Array) -> Array:
-    """The 46 expression scores (N, 46) from the teacher's 52 (N, 52)."""
-    column = {str(name): k for k, name in enumerate(names)}
-    pairs = {
-        "browInnerUpLeft": ("browInnerUp",),
-        "browInnerUpRight": ("browInnerUp",),
-        "eyeLookUp": ("eyeLookUpLeft", "eyeLookUpRight"),
-        "eyeLookDown": ("eyeLookDownLeft", "eyeLookDownRight"),
-    }
-    return np.stack(
-        [
-            np.mean([scores[:, column[part]] for part in pairs.get(name, (name,))], axis=0)
-            for name in EXPRESSION_NAMES
-        ],
-        axis=1,
-    )
-
-
 def mirrored_scores(scores: Array) -> Array:
     """Scores (..., 46) of the mirror image."""
     return scores[..., EXPRESSION_MIRROR]
-
-
-def _mirror_name(name: str) -> str:
-    return name.replace("Left", "*").replace("Right", "Left").replace("*", "Right")
-
-
-EXPRESSION_MIRROR = np.array([EXPRESSION_NAMES.index(_mirror_name(n)) for n in EXPRESSION_NAMES])
 
 
 def read_corpus(folder: Path, validation: bool = False) -> Corpus:

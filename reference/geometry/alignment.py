@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from edgeface.face_model import EXPRESSION_NAMES
+
 Array = NDArray[Any]
 
 LANDMARK_MIRROR = np.concatenate(
@@ -21,6 +23,14 @@ LANDMARK_MIRROR = np.concatenate(
     ]
 )
 """The 68-landmark index that each landmark becomes in a mirror."""
+
+
+def _mirror_name(name: str) -> str:
+    return name.replace("Left", "*").replace("Right", "Left").replace("*", "Right")
+
+
+EXPRESSION_MIRROR = np.array([EXPRESSION_NAMES.index(_mirror_name(n)) for n in EXPRESSION_NAMES])
+"""The expression that each becomes in a mirror."""
 
 
 def to_model_axes(mesh: Array) -> Array:

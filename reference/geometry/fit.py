@@ -73,10 +73,10 @@ class Fit:
     def face_boxes(self, model: FaceModel) -> Array:
         """The boxes (N, 4) that people draw around these faces, xyxy, ``image_px``.
 
-        The extent of the dense shape, raised by a tenth of its height: so median WIDER FACE
-        boxes lie around the teacher's meshes.
+        The extent of the face, without the rest of a head that the model may have, raised by a
+        tenth of its height: so median WIDER FACE boxes lie around the teacher's meshes.
         """
-        points = self.project(model.vertices(self.identity, self.expression))
+        points = self.project(model.face_points(self.identity, self.expression))
         low, high = points.min(axis=1), points.max(axis=1)
         low[:, 1] -= FOREHEAD * (high - low)[:, 1]
         return np.concatenate([low, high], axis=1)

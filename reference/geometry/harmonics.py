@@ -12,7 +12,7 @@ from scipy.sparse.linalg import eigsh
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.reference.networks.config import NUM_HARMONICS
+from edgeface.kinds import NUM_HARMONICS
 
 Array = NDArray[Any]
 

@@ -15,6 +15,8 @@ NUM_BOX = 5  # box 4, objectness 1
 NUM_HARMONICS = 20
 NUM_CORRECTION = 3 * NUM_HARMONICS
 NUM_VECTOR_POSE = 6  # scale 1, rotation vector 3, translation in the image 2
+CROP_SCALE = 1.3
+"""Side of the crop that a network of crops sees, in longer sides of the face box."""
 
 Kind = Literal["sfn", "mfn", "fusion"]
 

@@ -14,16 +14,16 @@ from PIL import Image
 from torch import Tensor
 
 from edgeface.faces import Faces
-from edgeface.reference.evaluation.metrics import euler_deg
+from edgeface.reference.geometry.boxes import corners, decode_boxes, pairwise_iou
 from edgeface.reference.geometry.morphable import (
     Decoder,
     MorphableModel,
     quaternion_to_rotation,
     unit_quaternion,
 )
+from edgeface.reference.geometry.pose import euler_deg
 from edgeface.reference.networks.checkpoint import TrainedNetwork
-from edgeface.reference.training.losses.faces import corners, decode_boxes, pairwise_iou
-from edgeface.reference.training.views.crops import CROP_SCALE
+from edgeface.reference.networks.config import CROP_SCALE
 
 Array = NDArray[Any]
 GREY = 127

@@ -13,11 +13,16 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.data import published
 from edgeface.reference.data.faces import FaceSet, read_face_pack
-from edgeface.reference.data.packs import MULTI_FACE_PACK, is_validation, open_pack, validates
-from edgeface.reference.data.photos import overlap
+from edgeface.reference.data.packs import (
+    MULTI_FACE_PACK,
+    expression_scores,
+    is_validation,
+    open_pack,
+    validates,
+)
 from edgeface.reference.data.published_crops import SIDE, cut_faces, cut_square
 from edgeface.reference.data.targets import from_fit
-from edgeface.reference.face_model.learn import expression_scores
+from edgeface.reference.geometry.boxes import overlap
 from edgeface.reference.geometry.fit import fit_meshes
 from edgeface.reference.training.views.synthesis import add_turned
 

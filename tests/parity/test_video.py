@@ -3,7 +3,7 @@
 import pytest
 
 import edgeface
-from benchmarks import jitter, tracking
+from tests.measures import clear_mot, jitter
 
 pytest.importorskip("av")
 
@@ -13,18 +13,18 @@ def networks():
     return edgeface.load("mfn"), edgeface.load("sfn")
 
 
-@pytest.fixture(params=["mfn", "sfn"])
+@pytest.fixture(params=["detect", "crops"])
 def options(request, networks):
     return mode_options(request.param, networks)
 
 
 def mode_options(mode, networks):
-    return {} if mode == "mfn" else {"sfn": networks[1], "max_crops": 8}
+    return {} if mode == "detect" else {"crop_model": networks[1], "max_crops": 8}
 
 
 def test_the_talking_head_is_one_person(networks, options, data_folder):
     tracker = edgeface.Tracker(networks[0], **options)
-    found = tracking.track_clip(tracker, data_folder / "video" / "talking-head.mp4")
+    found = clear_mot.track_clip(tracker, data_folder / "video" / "talking-head.mp4")
     assert {track for boxes in found for track in boxes} == {1}
     assert sum(not boxes for boxes in found) <= 10
 
@@ -32,12 +32,12 @@ def test_the_talking_head_is_one_person(networks, options, data_folder):
 @pytest.fixture
 def street(networks, options, data_folder):
     tracker = edgeface.Tracker(networks[0], **options)
-    found = tracking.track_clip(tracker, data_folder / "video" / "street-several-faces.mp4")
-    return tracking.count(tracking.read_truth(), found)
+    found = clear_mot.track_clip(tracker, data_folder / "video" / "street-several-faces.mp4")
+    return clear_mot.count(clear_mot.read_truth(), found)
 
 
 def test_people_in_the_street_are_followed(street):
-    """CLEAR MOT's accuracy; 0.62 (mfn) and 0.58 (sfn) with the weights that shipped first."""
+    """CLEAR MOT's accuracy; 0.62 (detect) and 0.58 (crops) with the weights that shipped first."""
     wrong = street.misses + street.false_alarms + street.switches
     assert 1 - wrong / street.faces >= 0.65
 
@@ -47,16 +47,16 @@ def test_people_in_the_street_keep_their_numbers(street):
     assert street.switches <= 2
 
 
-# an aim of the sfn mode, 7 % by now (docs/video.md); the day it is reached, the test says so
+# an aim of following crops, 7 % by now (docs/video.md); the day it is reached, the test says so
 AIM = pytest.mark.xfail(strict=True, reason="the sfn follows what the mfn took for a face")
 
 
-@pytest.mark.parametrize("options", ["mfn", pytest.param("sfn", marks=AIM)], indirect=True)
+@pytest.mark.parametrize("options", ["detect", pytest.param("crops", marks=AIM)], indirect=True)
 def test_nobody_is_seen_in_the_street_who_is_not_there(street):
     assert street.false_alarms <= 0.05 * street.faces
 
 
-@pytest.mark.parametrize("mode", ["mfn", "sfn"])
+@pytest.mark.parametrize("mode", ["detect", "crops"])
 @pytest.mark.parametrize(("strength", "most"), [("off", 0.20), ("light", 0.08)])
 def test_jitter_under_noise(networks, mode, strength, most):
     options = mode_options(mode, networks)

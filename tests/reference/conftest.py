@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.face_model.learn import expression_scores
+from edgeface.reference.data.packs import expression_scores
 from edgeface.reference.geometry.fit import Fit
 
 TEACHER_NAMES = [

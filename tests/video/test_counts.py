@@ -1,8 +1,8 @@
-"""The counts of ``benchmarks/tracking.py``, by hand."""
+"""CLEAR MOT's counts, by hand."""
 
 import numpy as np
 
-from benchmarks.tracking import count, read_truth
+from tests.measures.clear_mot import count, read_truth
 
 A, B = np.array([0, 0, 10, 10.0]), np.array([50, 0, 60, 10.0])
 

@@ -1,9 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import edgeface
 from edgeface import InvalidInputError, Tracker
+from edgeface.retarget.options import ExportOptions
 from edgeface.video.geometry import boxes_around
+from edgeface.video.outputs import Outputs
 from edgeface.video.track import MAX_OUTLIERS, IdentityAverage
 from tests.video.conftest import SIZE, Person, Scene, frame_image
 
@@ -102,6 +106,31 @@ def test_crops_hand_over_to_the_detector_above_max_crops(face_model):
     for i in range(6):
         assert len(tracker.update(frame_image(i))) == 3
     assert sfn.calls == 0
+
+
+def test_tracking_needs_no_dense_mesh(face_model):
+    """Boxes of the next frame come from the crops; with the landmark basis they stay the same."""
+    people = [Person((60, 100), (2, 0), seed=1), Person((230, 140), seed=4)]
+    boxes = []
+    for carried in (face_model, face_model.landmark_basis()):
+        detector, crops = Scene("mfn", face_model, people), Scene("sfn", face_model, people)
+        detector.face_model = crops.face_model = carried
+        tracker = Tracker(detector, crop_model=crops, detect_every=8)
+        for i in range(12):
+            faces = tracker.update(frame_image(i), i / 30)
+        assert faces.track_ids.tolist() == [1, 2]
+        boxes.append(faces.boxes_xyxy)
+    np.testing.assert_allclose(*boxes, atol=0.5)
+
+
+def test_a_mesh_that_is_not_there_is_refused_before_the_first_frame(face_model, tmp_path):
+    model = SimpleNamespace(face_model=face_model.landmark_basis())
+    outputs = Outputs(SimpleNamespace(), model)
+    with pytest.raises(InvalidInputError, match="without the dense mesh"):
+        outputs.draw_to(tmp_path / "overlay.mp4", mesh=True)
+    with pytest.raises(InvalidInputError, match="without the dense mesh"):
+        outputs.record_to(tmp_path / "page.html", "html", ExportOptions())
+    assert list(tmp_path.iterdir()) == []
 
 
 @BOTH_MODES

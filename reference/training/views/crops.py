@@ -12,14 +12,9 @@ from torch.utils.data import Dataset
 
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.faces import FaceSet
-from edgeface.reference.data.targets import (
-    Mirror,
-    Targets,
-    concatenate,
-    rotation_to_quaternion,
-    similarity_matrix,
-    warp,
-)
+from edgeface.reference.data.targets import Mirror, Targets, concatenate, similarity_matrix, warp
+from edgeface.reference.geometry.pose import rotation_to_quaternion
+from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.views.augment import jitter
 from edgeface.reference.training.views.synthesis import reexpressed
 
@@ -28,8 +23,6 @@ Batch = dict[str, Tensor]
 Move = tuple[Array, float, bool]
 """From a picture to a crop: matrix (2, 3), its angle in rad, whether mirrored first."""
 
-CROP_SCALE = 1.3
-"""Side of the SFN's crop, in longer sides of the face box."""
 SCALE_RANGE = (0.8, 1.2)
 MAX_SHIFT = 0.1  # of the box's longer side
 MAX_ANGLE_RAD = np.deg2rad(30.0)

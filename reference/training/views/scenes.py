@@ -15,14 +15,8 @@ from torch.utils.data import Dataset
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.faces import FaceSet
 from edgeface.reference.data.photos import Photo, resize
-from edgeface.reference.data.targets import (
-    Mirror,
-    Targets,
-    concatenate,
-    rotation_to_quaternion,
-    similarity_matrix,
-    warp,
-)
+from edgeface.reference.data.targets import Mirror, Targets, concatenate, similarity_matrix, warp
+from edgeface.reference.geometry.pose import rotation_to_quaternion
 from edgeface.reference.training.views.augment import jitter
 
 Array = NDArray[Any]

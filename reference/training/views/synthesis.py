@@ -18,8 +18,8 @@ from scipy.ndimage import map_coordinates
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.faces import FaceSet
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
-from edgeface.reference.evaluation.metrics import rotation_from_euler, yaw_from_rotation
 from edgeface.reference.geometry.fit import Fit
+from edgeface.reference.geometry.pose import rotation_from_euler, yaw_from_rotation
 
 Array = NDArray[Any]
 

@@ -16,10 +16,11 @@ from torch.utils.data import Dataset, Sampler
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.conventions import UnifiedLandmarks, read_convention, unify
-from edgeface.reference.face_model.learn import EXPRESSION_MIRROR
+from edgeface.reference.geometry.alignment import EXPRESSION_MIRROR
+from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.databases import conventions_of, read_database
 from edgeface.reference.training.views.augment import jitter
-from edgeface.reference.training.views.crops import CROP_SCALE, crop_matrix, sample
+from edgeface.reference.training.views.crops import crop_matrix, sample
 
 Array = NDArray[Any]
 Batch = dict[str, Tensor]

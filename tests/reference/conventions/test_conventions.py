@@ -11,8 +11,8 @@ from edgeface.errors import InvalidInputError
 from edgeface.reference.cli import main
 from edgeface.reference.conventions import NAMES, read_convention, unify
 from edgeface.reference.conventions.mean_fit import fit_mean_face
-from edgeface.reference.evaluation.metrics import rotation_from_euler
 from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
+from edgeface.reference.geometry.pose import rotation_from_euler
 
 MEAN_FACES = json.loads((Path(__file__).parent / "mean_faces.json").read_text())
 PAPER = {"68": 52, "68-fixed": 68, "74": 59, "98": 66}

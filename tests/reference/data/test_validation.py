@@ -1,8 +1,7 @@
 import numpy as np
 
-from edgeface.reference.data.packs import is_validation, open_pack
+from edgeface.reference.data.packs import expression_scores, is_validation, open_pack
 from edgeface.reference.data.validation import read_packs
-from edgeface.reference.face_model.learn import expression_scores
 
 
 def test_read_packs_yields_the_unseen_split_of_every_pack(tiny_packs, face_model):

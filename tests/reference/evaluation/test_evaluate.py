@@ -16,9 +16,9 @@ from edgeface.reference.cli import main
 from edgeface.reference.data.expression_sets import extreme
 from edgeface.reference.data.labelled import LabelledImage, face_box, labels, neutral_landmarks
 from edgeface.reference.evaluation.evaluate import Predictor, open_predictor, run
-from edgeface.reference.evaluation.metrics import rotation_from_euler
 from edgeface.reference.evaluation.report import category_errors, report
 from edgeface.reference.evaluation.report_files import WorstFaces, to_markdown, write_report
+from edgeface.reference.geometry.pose import rotation_from_euler
 from edgeface.reference.networks import build_network
 from edgeface.reference.networks.checkpoint import TrainedNetwork, save_network
 from edgeface.reference.networks.config import CONFIGS

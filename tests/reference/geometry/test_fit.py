@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgeface.reference.face_model.learn import expression_scores
+from edgeface.reference.data.packs import expression_scores
 from edgeface.reference.geometry.fit import fit_landmarks, fit_meshes
 from tests.reference.conftest import TEACHER_NAMES, random_faces, teacher_meshes
 

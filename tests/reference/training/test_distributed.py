@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from edgeface.reference.networks.checkpoint import load_network
-from edgeface.reference.training.plot import read_log
+from edgeface.reference.training.log import read_log
 
 RUN = """
 import sys

@@ -19,12 +19,12 @@ from edgeface.reference.geometry.morphable import (
     quaternion_to_rotation,
 )
 from edgeface.reference.networks.checkpoint import load_network
-from edgeface.reference.networks.config import CONFIGS
+from edgeface.reference.networks.config import CONFIGS, CROP_SCALE
+from edgeface.reference.training.log import read_log
 from edgeface.reference.training.losses.unified import FusionLoss
-from edgeface.reference.training.plot import read_log
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.train import Training, train
-from edgeface.reference.training.views.crops import CROP_SCALE, crop_matrix
+from edgeface.reference.training.views.crops import crop_matrix
 from edgeface.reference.training.views.unified import (
     EPOCH_FACES,
     Balanced,

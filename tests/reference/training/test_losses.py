@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from edgeface import kernels
+from edgeface.reference.geometry.boxes import corners, decode_boxes, generalised_iou, pairwise_iou
 from edgeface.reference.geometry.morphable import (
     MorphableModel,
     quaternion_to_rotation,
@@ -13,12 +14,8 @@ from edgeface.reference.training.losses.faces import (
     BLUR,
     FaceLoss,
     GridLoss,
-    corners,
     decay,
-    decode_boxes,
     disagreement,
-    generalised_iou,
-    pairwise_iou,
     shares,
 )
 from tests.oracles import detection as oracle

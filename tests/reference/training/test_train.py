@@ -14,7 +14,7 @@ from edgeface.reference.networks.checkpoint import load_network
 from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.networks.predict import predict_crop, predict_faces
 from edgeface.reference.training import train as training
-from edgeface.reference.training.plot import plot_run, read_log
+from edgeface.reference.training.log import plot_run, read_log
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.train import copy_weights, learning_rate_factor, train
 

@@ -21,17 +21,13 @@ from edgeface.reference.data.packs import (
     split_groups,
 )
 from edgeface.reference.data.photos import read_photos
-from edgeface.reference.data.targets import (
-    Mirror,
-    concatenate,
-    from_fit,
-    rotation_to_quaternion,
-    warp,
-)
+from edgeface.reference.data.targets import Mirror, concatenate, from_fit, warp
 from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
 from edgeface.reference.geometry.morphable import quaternion_to_rotation
+from edgeface.reference.geometry.pose import rotation_to_quaternion
+from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.views.augment import jitter
-from edgeface.reference.training.views.crops import CROP_SCALE, CropBatches, crop_matrix, sample
+from edgeface.reference.training.views.crops import CropBatches, crop_matrix, sample
 from edgeface.reference.training.views.scenes import SceneBatches, keep_visible, letterboxed, render
 from edgeface.reference.training.weak_labels import weakly_labelled
 from tests.reference.conftest import rotation

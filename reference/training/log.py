@@ -1,4 +1,4 @@
-"""Drawing a training run's log."""
+"""Reading and drawing the log of a training run."""
 
 from __future__ import annotations
 

@@ -1,0 +1,75 @@
+"""The arithmetic of a face model, over its arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgeface.errors import InvalidInputError
+
+NUM_LANDMARKS = 68
+NUM_IDENTITY = 50
+"""Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
+NUM_EXPRESSIONS = 46
+
+FACE_LOW, FACE_HIGH = (-1.24, -1.28, -1.04), (1.24, 1.56, np.inf)
+"""What of a head is its face: this far from the landmarks' centroid, in their root mean square
+distances from it. The default face model lies in it as a whole; ears, neck and skull do not."""
+NUM_OUTLINE_DIRECTIONS = 64
+
+
+def blend(
+    neutral: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    identity: ArrayLike,
+    expression: ArrayLike,
+) -> NDArray[np.float32]:
+    """Shapes (..., L, 3) of identity (..., 50) and expression (..., 46) coefficients.
+
+    ``neutral`` (50, L, 3) and ``offsets``, (46, L, 3) or (50, 46, L, 3), are `FaceModel.identity`
+    and `FaceModel.expression` at the vertices or at the landmarks.
+    """
+    w = np.asarray(identity, dtype=np.float32)
+    e = np.asarray(expression, dtype=np.float32)
+    if w.shape[-1:] != (NUM_IDENTITY,) or e.shape[-1:] != (NUM_EXPRESSIONS,):
+        raise InvalidInputError(
+            f"expected identity (..., 50) and expression (..., 46), got {w.shape} and {e.shape}"
+        )
+    shape = np.tensordot(w, neutral, axes=1)
+    if offsets.ndim == 3:
+        shape = shape + w[..., :1, None] * np.tensordot(e, offsets, axes=1)
+    else:
+        shape = shape + np.einsum("...i,...k,ikvc->...vc", w, e, offsets, optimize=True)
+    return shape.astype(np.float32)
+
+
+def field_at(harmonics: NDArray[np.float32] | None, correction: ArrayLike) -> NDArray[np.float32]:
+    """``H x`` of functions (L, K) and coefficients (..., 3 * K)."""
+    x = np.asarray(correction, dtype=np.float32)
+    size = 0 if harmonics is None else 3 * harmonics.shape[1]
+    if harmonics is None or x.shape[-1:] != (size,):
+        raise InvalidInputError(
+            f"this face model takes corrections (..., {size}), got the shape {x.shape}"
+        )
+    return harmonics @ x.reshape(*x.shape[:-1], harmonics.shape[1], 3)
+
+
+def face_vertices(mean: NDArray[np.float32], landmarks: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Indices of the vertices of a mean shape (V, 3) that are the face, by its landmarks (68, 3).
+
+    They lie between `FACE_LOW` and `FACE_HIGH`.
+    """
+    centre = landmarks.mean(axis=0, dtype=np.float64)
+    unit = np.sqrt(((landmarks - centre) ** 2).sum(axis=1).mean())
+    places = (mean - centre) / unit
+    return np.flatnonzero(((places >= FACE_LOW) & (places <= FACE_HIGH)).all(axis=1))
+
+
+def outermost(shapes: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Indices of the points that in one of the shapes (N, P, 3) lie farthest in some direction."""
+    number = np.arange(NUM_OUTLINE_DIRECTIONS) + 0.5
+    z = 1 - 2 * number / NUM_OUTLINE_DIRECTIONS
+    angle = np.pi * (1 + np.sqrt(5)) * number  # turned by the golden angle, they spread evenly
+    flat = np.sqrt(1 - z**2)
+    directions = np.stack([flat * np.cos(angle), flat * np.sin(angle), z])
+    return np.unique((shapes @ directions).argmax(axis=1))

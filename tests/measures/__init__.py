@@ -1,0 +1,1 @@
+"""What tests hold to a bound and benchmarks print: measures of tracked video."""
