@@ -78,8 +78,8 @@ def main() -> None:
             tracker = edgeface.Tracker(mfn, crop_model=crops, smoothing="off")
             lost, ghosts = count_ghosts(tracker, fps, step_px)
             print(
-                f"a face moving {step_px / 125:.2f} widths a frame, {mode}, {fps} a second: lost in "
-                f"{lost}, a ghost in {ghosts} of 40 frames"
+                f"a face moving {step_px / 125:.2f} widths a frame, {mode}, {fps} a second: lost "
+                f"in {lost}, a ghost in {ghosts} of 40 frames"
             )
 
 

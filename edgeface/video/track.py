@@ -27,10 +27,10 @@ SPEED_TIME_S = 0.15
 """Time over which velocities are averaged, and over which the velocity of an unseen face fades."""
 
 
-LIKENESS = 0.6
-"""Least correlation of a face's look with the person's. On the clips, at 30 to 3 frames a second, 2 %
-of the right crops have less; a face that moved from under its crop, so that landmarks are off by a
-tenth of its size, leaves 0.56 at most."""
+LIKENESS = 0.5
+"""Least correlation of a face's look with the person's. On the clips, at 30 to 10 frames a second,
+one right crop in a hundred has less, unless the face is small; a face that moved from under its
+crop, so that landmarks are off by a tenth of its size, leaves 0.47 at most."""
 LOOK_GAIN = 0.2
 """What the last look counts in a person's."""
 MAX_IDENTITY = 2.5
@@ -145,7 +145,7 @@ class Track:
         return apart <= MAX_IDENTITY
 
     def looks_like(self, look: Array) -> bool:
-        """Whether a look (V,), of `edgeface.video.appearance`, is this person's as far as known."""
+        """Whether a look (V,), of `edgeface.appearance`, is this person's as far as known."""
         known = self._appearance
         return known is None or not known.any() or float(known @ look) >= LIKENESS
 

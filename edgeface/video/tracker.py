@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.appearance import appearance
 from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
 from edgeface.model import Model
-from edgeface.video.appearance import appearance
 from edgeface.video.association import match
 from edgeface.video.geometry import boxes_around, rebox, without_doubles
 from edgeface.video.smoothing import Strength, settings_of
@@ -224,16 +224,16 @@ class Tracker:
     def _detect(self, pixels: Array, now: float, frame_s: float) -> tuple[list[Track], Faces]:
         """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
-        faces = self._model.run(pixels, score_threshold=threshold)
+        faces = self._model.run(pixels, score_threshold=threshold, look_again=False)
         faces = faces.select(np.array(without_doubles(faces.boxes_xyxy), int))
         strong = faces.scores >= self._birth_score
         owner_of = match(self._tracks, faces, strong, now, frame_s)
         for track in self._tracks:
             track.num_missed += 1
-        for row in np.flatnonzero(strong):
-            if row not in owner_of:
-                owner_of[int(row)] = Track(self._model.face_model.reduced, self._smoothing)
-                self._tracks.append(owner_of[int(row)])
+        born = np.array([r for r in np.flatnonzero(strong) if r not in owner_of], int)
+        for row in born[self._model.hold_up(pixels, faces.select(born))].tolist():
+            owner_of[row] = Track(self._model.face_model.reduced, self._smoothing)
+            self._tracks.append(owner_of[row])
         for track in owner_of.values():
             track.num_missed = 0
         rows = sorted(owner_of)

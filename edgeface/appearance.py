@@ -18,6 +18,9 @@ LEAST_CONTRAST = 2.0
 JAW, NOSE_TIP, INNER = slice(0, 17), 30, slice(17, 68)
 """Landmarks of Multi-PIE's order."""
 NUM_POINTS = 85
+NOSE, EYES, MOUTH = slice(10, 14), slice(19, 31), slice(31, 51)
+INNER_CHEEKS = [70, 71, 72, 73, 79, 80, 81, 82]
+"""Points of a look: the ridge of the nose, eyes, mouth; cheeks beside the nose."""
 THIRDS = np.array([1 / 3, 2 / 3], np.float32)[:, None, None]
 
 
@@ -32,8 +35,9 @@ def appearance(pixels: Array, landmarks: Array) -> NDArray[np.float32]:
     Returns
     -------
     float32, shape (N, 85)
-        Of the inner landmarks, and of the cheeks between the jaw and the tip of the nose. Zero mean, unit length; zeros where nothing but one shade is there. The product of two is
-        their correlation.
+        Of the inner landmarks, and of the cheeks between the jaw and the tip of the nose. Zero
+        mean, unit length; zeros where nothing but one shade is there. The product of two is their
+        correlation.
     """
     height, width = pixels.shape[:2]
     points = [_points(face) for face in landmarks]
@@ -56,3 +60,21 @@ def _points(face: Array) -> Array:
     jaw, tip = face[JAW], face[NOSE_TIP]
     cheeks = (jaw + THIRDS * (tip - jaw)).reshape(-1, 2)
     return np.concatenate([face[INNER], cheeks])
+
+
+def contrast(looks: Array) -> NDArray[np.float64]:
+    """How much brighter cheeks and nose are than eyes and mouth, as on most upright faces.
+
+    Parameters
+    ----------
+    looks : float32, shape (N, 85), of `appearance`
+
+    Returns
+    -------
+    float64, shape (N,), in standard deviations of the face's brightness
+    """
+    looks = looks.astype(np.float64) * np.sqrt(NUM_POINTS)
+    nose, eyes, mouth, cheeks = (
+        looks[:, part].mean(axis=1) for part in (NOSE, EYES, MOUTH, INNER_CHEEKS)
+    )
+    return cheeks + nose - eyes - mouth
