@@ -18,9 +18,9 @@ LEAST_CONTRAST = 2.0
 JAW, NOSE_TIP, INNER = slice(0, 17), 30, slice(17, 68)
 """Landmarks of Multi-PIE's order."""
 NUM_POINTS = 85
-NOSE, EYES, MOUTH = slice(10, 14), slice(19, 31), slice(31, 51)
-INNER_CHEEKS = [70, 71, 72, 73, 79, 80, 81, 82]
-"""Points of a look: the ridge of the nose, eyes, mouth; cheeks beside the nose."""
+PARTS = (slice(10), slice(10, 14), slice(19, 31), slice(31, 51),
+         [53, 54, 55, 56, 62, 63, 64, 65], [70, 71, 72, 73, 79, 80, 81, 82])  # fmt: skip
+"""Points of a look: brows, ridge of the nose, eyes, mouth, cheeks by the jaw and by the nose."""
 THIRDS = np.array([1 / 3, 2 / 3], np.float32)[:, None, None]
 
 
@@ -63,7 +63,7 @@ def _points(face: Array) -> Array:
 
 
 def contrast(looks: Array) -> NDArray[np.float64]:
-    """How much brighter cheeks and nose are than eyes and mouth, as on most upright faces.
+    """How much brighter cheeks and nose are than eyes, brows and mouth, as of most upright faces.
 
     Parameters
     ----------
@@ -74,7 +74,5 @@ def contrast(looks: Array) -> NDArray[np.float64]:
     float64, shape (N,), in standard deviations of the face's brightness
     """
     looks = looks.astype(np.float64) * np.sqrt(NUM_POINTS)
-    nose, eyes, mouth, cheeks = (
-        looks[:, part].mean(axis=1) for part in (NOSE, EYES, MOUTH, INNER_CHEEKS)
-    )
-    return cheeks + nose - eyes - mouth
+    brows, nose, eyes, mouth, outer, inner = (looks[:, part].mean(axis=1) for part in PARTS)
+    return outer + inner + 2 * nose - 2 * eyes - brows - mouth

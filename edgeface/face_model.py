@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.face_model_file import SHAPES, hash_of, pack, unpack
+from edgeface.face_model_file import (
+    EXPRESSION_LIST,
+    INTEGERS,
+    OPTIONAL,
+    SHAPES,
+    check_shapes,
+    hash_of,
+    pack,
+    unpack,
+)
 from edgeface.face_shapes import (
     NUM_EXPRESSIONS,
     NUM_IDENTITY,
@@ -22,6 +31,11 @@ from edgeface.face_shapes import (
     field_at,
     outermost,
 )
+from edgeface.output import write_output
+from edgeface.values import option
+
+MAX_LENGTH = 1e6
+"""Of coordinates and weights, in model units: their products stay finite."""
 
 EXPRESSION_NAMES: tuple[str, ...] = (
     "browDownLeft", "browDownRight", "browInnerUpLeft", "browInnerUpRight",
@@ -272,7 +286,7 @@ class FaceModel:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as a compressed ``.npz`` (``docs/face-model.md`` gives the layout)."""
-        Path(path).write_bytes(self.to_bytes())
+        write_output(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The ``.npz`` file as bytes; exported networks carry it inside them."""
@@ -314,11 +328,11 @@ class FaceModel:
         try:
             model = FaceModel(
                 **arrays,
-                expression_names=tuple(header["expression_names"]),
+                expression_names=header["expression_names"],
                 info=header.get("info", {}),
-                whole_sha256=None if dense else str(header["sha256"]),
+                whole_sha256=None if dense else header["sha256"],
             )
-        except (InvalidInputError, KeyError, TypeError) as error:
+        except InvalidInputError as error:
             raise ModelFormatError(f"{source} is damaged: {error}") from error
         harmonics = None if model.harmonics is None else _harmonics_hash(model.harmonics)
         if (
@@ -334,32 +348,34 @@ def _harmonics_hash(harmonics: NDArray[np.float32]) -> str:
 
 
 def _validate(model: FaceModel) -> None:
-    num_vertices = model.identity.shape[1] if model.identity.ndim == 3 else -1
-    tail = (NUM_EXPRESSIONS, num_vertices, 3)
-    checks = {
-        "identity": model.identity.shape == (NUM_IDENTITY, num_vertices, 3),
-        "expression": model.expression.shape in (tail, (NUM_IDENTITY, *tail)),
-        "landmark_vertices": model.landmark_vertices.ndim == 2
-        and model.landmark_vertices.shape[0] == NUM_LANDMARKS,
-        "landmark_weights": model.landmark_weights.shape == model.landmark_vertices.shape,
-        "triangles": model.triangles.ndim == 2 and model.triangles.shape[1] == 3,
-        "uv": model.uv.shape in ((0, 2), (num_vertices, 2)),
-        "harmonics": model.harmonics is None
-        or (model.harmonics.ndim == 2 and len(model.harmonics) == num_vertices),
-    }
-    for name, good in checks.items():
-        if not good:
-            raise InvalidInputError(f"{name} has the shape {np.shape(getattr(model, name))}")
-    for name in ("landmark_vertices", "triangles"):
-        indices = getattr(model, name)
-        if indices.size and (indices.min() < 0 or indices.max() >= num_vertices):
+    arrays: dict[str, Any] = {n: getattr(model, n) for n in (*SHAPES, *OPTIONAL)}
+    if model.harmonics is None:
+        del arrays["harmonics"]
+    for name, array in arrays.items():
+        dtype = np.int32 if name in INTEGERS else np.float32
+        got = getattr(array, "dtype", type(array).__name__)
+        if not isinstance(array, np.ndarray) or got != dtype:
+            raise InvalidInputError(f"{name} must be an array of {np.dtype(dtype)}, got {got}")
+    try:
+        check_shapes({name: array.shape for name, array in arrays.items()})
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from error
+    num_vertices = model.identity.shape[1]
+    for name, array in arrays.items():
+        if (
+            name in INTEGERS
+            and array.size
+            and not (array.min() >= 0 and array.max() < num_vertices)
+        ):
             raise InvalidInputError(f"{name} points outside the {num_vertices} vertices")
-    for name in ("identity", "expression", "landmark_weights", "uv", "harmonics"):
-        array = getattr(model, name)
-        if array is not None and not np.isfinite(array).all():
+        if name not in INTEGERS and not np.isfinite(array).all():
             raise InvalidInputError(f"{name} contains values that are not finite")
-    if len(model.expression_names) != NUM_EXPRESSIONS:
-        raise InvalidInputError(f"expected 46 expression names, got {len(model.expression_names)}")
+        if name not in INTEGERS and array.size and np.abs(array).max() > MAX_LENGTH:
+            raise InvalidInputError(f"{name} contains values beyond {MAX_LENGTH:g}")
+    names = model.expression_names
+    if len(names) != NUM_EXPRESSIONS:
+        raise InvalidInputError(f"expected 46 expression names, got {len(names)}")
+    option("expression_names", list(names), EXPRESSION_LIST)
 
 
 def default_face_model() -> FaceModel:

@@ -19,7 +19,7 @@ from edgeface.metadata import PAD_VALUE
 
 SURE_SCORE = 0.9
 """Faces of higher scores are believed: of wrong ones, one in two hundred has it."""
-SURE_CONTRAST = 2.5
+SURE_CONTRAST = 4.5
 """As are faces whose cheeks and nose are so much brighter than eyes and mouth."""
 NUM_TURNS = TILES = 4
 """Quarter turns, a column each, and faces that are looked at together, a row each."""

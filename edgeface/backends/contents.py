@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeface.errors import MetadataError
 from edgeface.face_model import FaceModel
+from edgeface.kinds import NUM_HARMONICS
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 
 
@@ -38,6 +39,14 @@ def read_contents(
     model = FaceModel.from_bytes(face_model, source=f"the face model in {path}")
     if model.sha256 != metadata.face_model_sha256:
         raise MetadataError(f"{path}: the face model inside is not the one it names")
+    if model.expression_names != metadata.expression_names:
+        raise MetadataError(f"{path}: expression_names are not those of the face model inside")
+    harmonics = 0 if model.harmonics is None else model.harmonics.shape[1]
+    if metadata.network_kind.corrects_shape and harmonics != NUM_HARMONICS:
+        raise MetadataError(
+            f"{path}: a {metadata.kind} needs a face model with {NUM_HARMONICS} harmonics, the one "
+            f"inside has {harmonics}"
+        )
     if model.is_dense != metadata.dense_mesh:
         carried = "carries a dense mesh" if model.is_dense else "carries no dense mesh"
         raise MetadataError(f"{path} {carried}, although its metadata says otherwise")

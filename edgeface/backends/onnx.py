@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
-from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
 
 CPU = "CPUExecutionProvider"
 
@@ -54,14 +54,41 @@ class OnnxBackend:
             raise ModelFormatError(
                 f"{path}: expected an input (batch, {size}, {size}, 3), got {inputs[0].shape}"
             )
-        shapes = {o.name: tuple(o.shape[1:]) for o in self._session.get_outputs()}
+        found = {o.name: (o.type, tuple(o.shape[1:])) for o in self._session.get_outputs()}
         for name in self.metadata.output_names:
-            if not self._fits(shapes.get(name, ()), self.metadata.output_shape(name)):
+            kind, shape = found.get(name, (None, ()))
+            expected = self.metadata.output_shape(name)
+            if kind != "tensor(float)" or not self._fits(shape, expected):
                 raise ModelFormatError(
-                    f"{path}: expected an output {name!r} of shape "
-                    f"{self.metadata.output_shape(name)}, got {shapes.get(name)}"
+                    f"{path}: expected a float32 output {name!r} of shape {expected}, got "
+                    f"{found.get(name)}"
                 )
         self._input_name: str = inputs[0].name
+        if self.metadata.any_size:
+            self._check_free_shapes(path)
+
+    def _check_free_shapes(self, path: Path) -> None:
+        """What the graph does not state it shows on the smallest input; that takes a millisecond.
+
+        Raises
+        ------
+        ModelFormatError
+            If the outputs are not as the metadata says.
+        """
+        smallest = self.metadata.at_size(SIZE_STEP)
+        names = list(smallest.output_names)
+        try:
+            outputs = self._session.run(
+                names, {self._input_name: np.zeros((1, SIZE_STEP, SIZE_STEP, 3), np.uint8)}
+            )
+        except Exception as error:  # ONNX Runtime raises a dozen private types
+            raise ModelFormatError(f"{path} does not run at {SIZE_STEP} px: {error}") from error
+        for name, output in zip(names, outputs, strict=True):
+            if output.shape != (1, *smallest.output_shape(name)):
+                raise ModelFormatError(
+                    f"{path}: expected of {SIZE_STEP} px an output {name!r} of shape "
+                    f"{(1, *smallest.output_shape(name))}, got {output.shape}"
+                )
 
     def _fits(self, shape: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:
         """Whether a shape without the batch axis is as expected; a free size is no number."""

@@ -6,13 +6,7 @@ import argparse
 import contextlib
 import webbrowser
 
-from edgeface.cli.tracking import (
-    add_tracking_options,
-    detector,
-    interruptible,
-    make_tracker,
-    open_source,
-)
+from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
 from edgeface.video.live import LiveView, unending
 from edgeface.video.pipeline import run_pipeline
@@ -51,7 +45,7 @@ def execute(arguments: argparse.Namespace) -> int:
     with contextlib.closing(LiveView(model.face_model, arguments.source, arguments.port)) as view:
         frames = unending(lambda: _open(arguments.source), view.tell)
         results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=True)
-        with contextlib.suppress(KeyboardInterrupt), interruptible(), contextlib.closing(results):
+        with contextlib.suppress(KeyboardInterrupt), contextlib.closing(results):
             for number, (frame, faces) in enumerate(results):
                 if number == 0:
                     _announce(arguments, view.url)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 from edgeface.backends import backends
 from edgeface.cli.options import MODEL_NAMES
-from edgeface.metadata import Metadata
+from edgeface.metadata import Metadata, file_schema
 from edgeface.model import load
 
 
@@ -21,10 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the metadata as it is stored in the file"
     )
+    parser.add_argument(
+        "--schema",
+        action="store_true",
+        help="print the JSON Schema of what model files say of themselves",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the metadata; returns the exit status."""
+    if arguments.schema:
+        print(json.dumps(file_schema(), indent=1))
+        return 0
     if arguments.model is None:
         _print_backends()
         return 0

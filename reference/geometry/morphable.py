@@ -22,6 +22,7 @@ class MorphableModel(nn.Module):
     """
 
     tensor: Tensor
+    flip: Tensor
 
     def __init__(self, model: FaceModel) -> None:
         super().__init__()
@@ -29,6 +30,7 @@ class MorphableModel(nn.Module):
         # expression first, so that one product contracts it for all faces
         flat = tensor.permute(2, 0, 1).reshape(NUM_EXPRESSIONS + 1, -1)
         self.register_buffer("tensor", flat.contiguous(), persistent=False)
+        self.register_buffer("flip", torch.tensor([1.0, -1.0]), persistent=False)
 
     def landmarks(self, identity: Tensor, expression: Tensor) -> Tensor:
         """Identity (F, 50) and expression (F, 46) in [0, 1] to (F, 68, 3), ``model`` frame."""
@@ -46,7 +48,7 @@ class MorphableModel(nn.Module):
         rotation = quaternion_to_rotation(unit_quaternion(pose[:, :4]))
         turned = torch.einsum("fij,flj->fli", rotation, shape) + pose[:, None, 4:7]
         focal = torch.sigmoid(pose[:, 7])[:, None, None]
-        return focal * turned[..., :2] * turned.new_tensor([1.0, -1.0])
+        return focal * turned[..., :2] * self.flip
 
 
 class Decoder(nn.Module):

@@ -186,7 +186,7 @@ def with_header(model, **changes):
         ({"version": [2, 0]}, r"version \[2, 0\]"),
         ({"version": None}, "version None"),
         ({"sha256": "0" * 64}, "do not match its hash"),
-        ({"expression_names": ["a"]}, "46 expression names"),
+        ({"expression_names": ["a"]}, "expression_names must be a list of 46 items"),
         ({"dense": False}, "do not match its hash"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from edgeface.retarget.avatar import WAIT_S, Avatar
 from edgeface.retarget.options import ExportOptions
 from edgeface.rotations import angle_between, rotation_from_quaternion
-from tests.video.conftest import Person, Scene
+from tests.fakes import Person, Scene
 
 LEFT, RIGHT = (np.array([np.cos(a), 0, np.sin(a), 0]) for a in (0.1, -0.1))
 

@@ -17,7 +17,7 @@ from edgeface import InvalidInputError
 from edgeface.video import live
 from edgeface.video.live import MAX_CLIENTS, LiveView, unending
 from edgeface.video.reader import Frame
-from tests.video.conftest import Person, Scene, frame_image
+from tests.fakes import Person, Scene, frame_image
 
 
 @pytest.fixture

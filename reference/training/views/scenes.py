@@ -69,7 +69,8 @@ class SceneBatches(Dataset[Batch]):
         if not self.fixed:
             pixels = jitter(pixels)
         index = np.repeat(np.arange(len(views)), [len(v[1]) for v in views])
-        return {"image": pixels} | scene_targets(concatenate([v[1] for v in views]), index)
+        targets = scene_targets(concatenate([v[1] for v in views]), index, len(views))
+        return {"image": pixels} | targets
 
     def _view(self, random: np.random.Generator) -> View:
         source = random.choice(list(SHARES), p=list(SHARES.values()))
@@ -278,10 +279,18 @@ def keep_visible(targets: Targets, size: int, smallest: float) -> Targets:
     return replace(targets, ignore=ignore)[share > 0.05]
 
 
-def scene_targets(targets: Targets, image_index: Array) -> Batch:
-    """Targets in input px as tensors, a row a face."""
+def scene_targets(targets: Targets, image_index: Array, images: int) -> Batch:
+    """Targets in input px as tensors, a row a face, for a `GridLoss`.
+
+    The faces of an image must stand together, the images in order.
+    """
+    counts = np.bincount(image_index, minlength=images)
+    slot = np.arange(len(image_index)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows = np.full((images, counts.max(initial=0)), -1)
+    rows[image_index, slot] = np.arange(len(image_index))
     return {
         "image_index": torch.from_numpy(image_index.astype(np.int64)),
+        "faces_of_image": torch.from_numpy(rows),
         "boxes": torch.from_numpy(targets.boxes),
         "ignore": torch.from_numpy(targets.ignore),
         "has_fit": torch.from_numpy(targets.has_fit),

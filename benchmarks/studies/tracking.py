@@ -1,6 +1,6 @@
 """Identity switches, fragmentations and misses on the two real clips, ghosts on a made one.
 
-    python -m benchmarks.tracking --data DIR
+    python -m benchmarks.studies.tracking --data DIR
 
 The truth is ``tests/video/street_truth.json``, drawn by hand.
 """

@@ -1,6 +1,6 @@
 """From how many faces on the MFN is cheaper than the SFN on every face's crop.
 
-    python benchmarks/crossover.py
+    python -m benchmarks.studies.crossover
 
 Whole `Model.run` calls on one thread, decoding and landmarks included, at 640 x 480 and 1920 x
 1080; processor time, so that other work on the machine disturbs little.
@@ -9,25 +9,20 @@ Whole `Model.run` calls on one thread, decoding and landmarks included, at 640 x
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 import numpy as np
 
 import edgeface
+from edgeface.timing import PROCESSOR, time_call
 
 ROUNDS = 15
 COUNTS = (1, 2, 3, 4, 6, 8)
 
 
 def milliseconds(call: Callable[[], object]) -> float:
-    """Median processor time of a call, after two to warm up."""
-    times = []
-    for _ in range(ROUNDS + 2):
-        start = time.process_time()
-        call()
-        times.append(1000 * (time.process_time() - start))
-    return float(np.median(times[2:]))
+    """Median processor time of a call."""
+    return time_call(call, ROUNDS, clock=PROCESSOR).median_ms
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How near each part is to this core's limits: ``python -m benchmarks.roofline``.
+"""How near each part is to this core's limits: ``python -m benchmarks.profile.roofline``.
 
 The limits are measured: copying 64 MB (bandwidth) and a large float32 matrix product (multiply-adds
 a second). A part can't be faster than its multiply-adds at that rate, nor than its bytes at that
@@ -9,24 +9,20 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import time
-
 import numpy as np
 
 from benchmarks import cases
 from edgeface.kernels import numba_installed
+from edgeface.timing import time_call
 
 MFN_MULTIPLY_ADDS = 619_636_736
 """``edgeface-train describe``."""
 
 
 def best(function, rounds=40):
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times), float(np.median(times))
+    """Seconds of the fastest call and of the median one."""
+    timing = time_call(function, rounds, warm_up=0)
+    return timing.fastest_ms / 1e3, timing.median_ms / 1e3
 
 
 def core():

@@ -1,4 +1,6 @@
-"""What the choice of resize costs in accuracy: ``python benchmarks/letterbox_parity.py PACK.zip``.
+"""What the choice of resize costs in accuracy.
+
+    python -m benchmarks.studies.letterbox_parity PACK.zip
 
 Training shrinks photos by Pillow (bilinear, antialiased over two target pixels, ``reducing_gap``
 3); the runtime averages over the target pixel's area. Both are run on the same photos, and what

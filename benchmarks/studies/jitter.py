@@ -1,6 +1,6 @@
 """Jitter of landmarks on a photo under noise, and the lag that smoothing adds.
 
-    python -m benchmarks.jitter
+    python -m benchmarks.studies.jitter
 
 What jitter is, ``tests/measures/jitter.py`` says. Lag is the delay that maps the unsmoothed track
 best onto the smoothed one while a window moves over the photo.

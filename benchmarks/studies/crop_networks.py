@@ -1,6 +1,6 @@
 """What networks that look at one face crop cost on one core: encoder, decoder, dense mesh.
 
-    python benchmarks/crop_networks.py [MODEL...]
+    python -m benchmarks.studies.crop_networks [MODEL...]
 
 Models take turns; medians of processor time, so that other work on the machine disturbs little.
 """
@@ -8,13 +8,13 @@ Models take turns; medians of processor time, so that other work on the machine 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
 
 import edgeface
 from edgeface.model import BUNDLED, Model
+from edgeface.timing import PROCESSOR, take_turns
 
 ROUNDS = 40
 COUNTS = (1, 20)
@@ -53,15 +53,9 @@ def main(names: list[str]) -> None:
     print(f"{'model':<12}{'faces':>6}  {'part':<20}{'ms':>9}")
     for count in COUNTS:
         parts = {name: steps(edgeface.load(name, num_threads=1), count) for name in names}
-        times: dict[tuple[str, str], list[float]] = {}
-        for _ in range(ROUNDS):
-            for name, calls in parts.items():
-                for part, call in calls.items():
-                    start = time.process_time()
-                    call()
-                    times.setdefault((name, part), []).append(time.process_time() - start)
-        for (name, part), found in times.items():
-            print(f"{name:<12}{count:>6}  {part:<20}{1e3 * np.median(found[5:]):>9.2f}")
+        calls = {(name, part): call for name, them in parts.items() for part, call in them.items()}
+        for (name, part), timing in take_turns(calls, ROUNDS, clock=PROCESSOR).items():
+            print(f"{name:<12}{count:>6}  {part:<20}{timing.median_ms:>9.2f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where ONNX Runtime spends its time: ``python -m benchmarks.profile_network [MODEL.onnx]``."""
+"""Where ONNX Runtime spends its time: ``python -m benchmarks.profile.network [MODEL.onnx]``."""
 
 import json
 import sys

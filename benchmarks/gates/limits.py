@@ -2,7 +2,7 @@
 
 Absolute times depend on the machine and are recorded only. A limit leaves room for other machines
 above what was measured (``docs/speed.md``); a kernel that got twice as slow passes none of them
-unnoticed. Keys name the case in ``gates.py``.
+unnoticed. Keys name the case in ``ratios.py``.
 """
 
 LIMITS = {
@@ -26,11 +26,4 @@ LIMITS = {
     "decode of int8 over float32, numba": 1.5,
     # known people need no identity: 47 rows instead of 50 x 47
     "contraction of known people over unknown": 0.5,
-}
-
-PEER_LIMITS = {
-    # run over MediaPipe FaceLandmarker with blendshapes, by number of faces
-    ("mediapipe", 1): 0.8,
-    ("mediapipe", 5): 0.2,
-    ("mediapipe", 10): 0.17,
 }

@@ -1,6 +1,6 @@
 """What an MFN's input size and its suppression cost and give, on the packs' unseen split.
 
-    python benchmarks/mfn_options.py [--data DIR] [--model FILE]
+    python -m benchmarks.studies.mfn_options [--data DIR] [--model FILE]
 
 Prints a table in Markdown. The network's time is processor time on one thread, all sizes in turns.
 """
@@ -8,8 +8,8 @@ Prints a table in Markdown. The network's time is processor time on one thread, 
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from edgeface.reference.data.packs import data_dir
 from edgeface.reference.evaluation.evaluate import model_predictor, run
 from edgeface.reference.evaluation.headline import FACES, PHOTOS, judging_images
 from edgeface.reference.evaluation.report import report
+from edgeface.timing import PROCESSOR, take_turns
 
 OPTIONS = (
     (288, "weighted"), (288, "greedy"), (384, "weighted"), (320, "weighted"), (256, "weighted"),
@@ -33,13 +34,12 @@ def network_ms(models: list[edgeface.Model]) -> list[float]:
         np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
         for size in (model.metadata.input_size for model in models)
     ]
-    times: list[list[float]] = [[] for _ in models]
-    for _ in range(ROUNDS):
-        for model, tensor, spent in zip(models, inputs, times, strict=True):
-            start = time.process_time()
-            model.infer(tensor)
-            spent.append(1e3 * (time.process_time() - start))
-    return [float(np.median(spent)) for spent in times]
+    calls = {
+        number: partial(model.infer, tensor)
+        for number, (model, tensor) in enumerate(zip(models, inputs, strict=True))
+    }
+    timings = take_turns(calls, ROUNDS, clock=PROCESSOR)
+    return [timing.median_ms for timing in timings.values()]
 
 
 def row(model: edgeface.Model, suppression: str, images: list[LabelledImage]) -> list[str]:

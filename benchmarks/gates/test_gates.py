@@ -1,11 +1,11 @@
-"""The gates, and that each of them shuts: ``pytest benchmarks/test_gates.py``."""
+"""The gates, and that each of them shuts: ``pytest benchmarks/gates``."""
 
 import time
 
 import pytest
 
-from benchmarks import gates
-from benchmarks.limits import LIMITS
+from benchmarks.gates import ratios
+from benchmarks.gates.limits import LIMITS
 from edgeface import kernels
 from edgeface import model as model_module
 from edgeface.kernels import numba_installed
@@ -15,7 +15,7 @@ from edgeface.kernels import numba_installed
 def test_gate(name, record_property):
     if "numba" in name and not numba_installed():
         pytest.skip("numba is not installed")
-    record_property("ratio", gates.check(name))
+    record_property("ratio", ratios.check(name))
 
 
 def slowed(function, seconds):
@@ -43,7 +43,7 @@ PLANTED = [
 def test_planted_slow_down_shuts_the_gate(monkeypatch, module, name, seconds, gate):
     monkeypatch.setattr(module, name, slowed(getattr(module, name), seconds))
     with pytest.raises(AssertionError, match="the limit is"):
-        gates.check(gate)
+        ratios.check(gate)
 
 
 def test_planted_cost_a_face_shuts_the_gate(monkeypatch):
@@ -56,4 +56,4 @@ def test_planted_cost_a_face_shuts_the_gate(monkeypatch):
 
     monkeypatch.setattr(kernels, "pose_faces", a_face_at_a_time)
     with pytest.raises(AssertionError, match="the limit is"):
-        gates.check("run with 20 faces over 1, numpy")
+        ratios.check("run with 20 faces over 1, numpy")

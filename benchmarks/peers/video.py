@@ -1,7 +1,7 @@
 """The whole `edgeface track` beside MediaPipe's FaceLandmarker in video mode, in one run.
 
     pip install mediapipe
-    python benchmarks/video_peers.py --data DIR
+    python -m benchmarks.peers.video --data DIR
 
 Every run is a process of its own, bound to one processor core; both read through PyAV and see
 every frame. Runs of the candidates alternate. The cost is processor time, start-up taken off by a

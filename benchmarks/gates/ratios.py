@@ -1,17 +1,15 @@
-"""Ratios that must stay below their limits; ``python -m benchmarks.gates`` prints them all.
+"""What the gates compare, and how.
 
 Both sides of a ratio are called in turn, and each counts with its fastest call: what other
 processes do can make a call slower, never faster.
 """
 
-import importlib
-import time
-
 import numpy as np
 from PIL import Image
 
 from benchmarks import cases
-from benchmarks.limits import LIMITS
+from benchmarks.gates.limits import LIMITS
+from edgeface.timing import take_turns
 from tests.oracles import detection as oracle
 
 ROUNDS = 25
@@ -83,13 +81,8 @@ def pair(name):
 
 def ratio(ours, theirs, rounds=ROUNDS):
     """Fastest call of one over fastest call of the other, called in turn."""
-    best = [float("inf"), float("inf")]
-    for _ in range(rounds):
-        for side, function in enumerate((ours, theirs)):
-            start = time.perf_counter()
-            function()
-            best[side] = min(best[side], time.perf_counter() - start)
-    return best[0] / best[1]
+    timing = take_turns({"ours": ours, "theirs": theirs}, rounds, warm_up=0)
+    return timing["ours"].fastest_ms / timing["theirs"].fastest_ms
 
 
 def check(name):
@@ -101,30 +94,3 @@ def check(name):
         if found[-1] <= LIMITS[name]:
             return found[-1]
     raise AssertionError(f"{name}: {min(found):.3f}, the limit is {LIMITS[name]}")
-
-
-def opencv(height, width):
-    """OpenCV's INTER_AREA on one thread; None where OpenCV is not installed."""
-    try:
-        cv2 = importlib.import_module("cv2")
-    except ImportError:
-        return None
-    cv2.setNumThreads(1)
-    picture, size = cases.image(height, width), cases.backend().metadata.input_size
-    inner = (size, round(height * size / width))
-    return lambda: cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
-
-
-def main():
-    for name, limit in LIMITS.items():
-        found = ratio(*pair(name), rounds=150)
-        print(f"{name:<60}{found:8.3f}  limit {limit}")
-    area = opencv(1080, 1920)
-    if area is not None:
-        for engine in ("numba", "numpy"):
-            found = ratio(cases.resize(engine, 1080, 1920), area, rounds=150)
-            print(f"{'resize 1920 x 1080 over OpenCV INTER_AREA, ' + engine:<60}{found:8.3f}")
-
-
-if __name__ == "__main__":
-    main()

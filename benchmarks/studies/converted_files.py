@@ -1,4 +1,6 @@
-"""The table of docs/converters.md: ``python -m edgeface.converters.report FOLDER --data DIR``.
+"""The table of ``docs/converters.md``.
+
+    python -m benchmarks.studies.converted_files FOLDER --data DIR
 
 Every model file of the folder is evaluated on the validation split and timed. Accuracies are kept
 in ``FOLDER/report.json`` by the file's hash, so that an interrupted run goes on where it was and
@@ -12,7 +14,7 @@ import hashlib
 import json
 import math
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +22,13 @@ import numpy as np
 from edgeface.backends import BACKENDS
 from edgeface.converters.verify import open_written
 from edgeface.errors import EdgeFaceError, InvalidInputError
-from edgeface.model import load
+from edgeface.model import Model, load
+from edgeface.output import write_output
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import data_dir
 from edgeface.reference.evaluation.evaluate import model_predictor
 from edgeface.reference.evaluation.headline import AP50, headline, judging_images
+from edgeface.timing import take_turns
 
 ROUNDS = 12
 CALLS = 8
@@ -37,19 +41,19 @@ COLUMNS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m edgeface.converters.report")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.studies.converted_files")
     parser.add_argument("folder", type=Path, help="model files, as edgeface convert writes them")
     parser.add_argument("--data", help="folder of the data packs (default: EDGEFACE_DATA)")
     arguments = parser.parse_args(argv)
     try:
-        print(report(arguments.folder, data_dir(arguments.data)))
+        print(table(arguments.folder, data_dir(arguments.data)))
     except EdgeFaceError as error:
-        print(f"report: {error}", file=sys.stderr)
+        print(f"converted_files: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def report(folder: Path, data: Path) -> str:
+def table(folder: Path, data: Path) -> str:
     """The table in Markdown, a row a file."""
     paths = sorted(p for p in folder.iterdir() if p.suffix in BACKENDS)
     if not paths:
@@ -106,25 +110,22 @@ def _accuracy(path: Path, data: Path, images: list[LabelledImage], store: Path) 
         if not images:
             images += judging_images(data, model.face_model)
         known[key] = headline(model_predictor(model), images)
-        store.write_text(json.dumps(known, indent=1))
+        write_output(store, json.dumps(known, indent=1))
     return known[key]
 
 
 def _latencies_ms(paths: list[Path], num_threads: int) -> dict[Path, float]:
     """Median of the network alone, batch 1; the files take turns so that load hits all alike."""
     runnable = [p for p in paths if p.suffix != ".mlpackage" or sys.platform == "darwin"]
-    models = {path: load(path, num_threads=num_threads) for path in runnable}
-    times: dict[Path, list[float]] = {path: [] for path in runnable}
-    for _ in range(ROUNDS):
-        for path, model in models.items():
-            size = model.metadata.input_size
-            image = np.full((1, size, size, 3), 127, np.uint8)
-            model.infer(image)  # caches of the one before are cold
-            for _ in range(CALLS):
-                start = time.perf_counter()
-                model.infer(image)
-                times[path].append(1e3 * (time.perf_counter() - start))
-    return {path: float(np.median(values)) for path, values in times.items()}
+    calls = {path: _network_call(load(path, num_threads=num_threads)) for path in runnable}
+    timings = take_turns(calls, ROUNDS, calls_a_turn=CALLS, warm_up=0)
+    return {path: timing.median_ms for path, timing in timings.items()}
+
+
+def _network_call(model: Model) -> Callable[[], object]:
+    size = model.metadata.input_size
+    image = np.full((1, size, size, 3), 127, np.uint8)
+    return lambda: model.infer(image)
 
 
 if __name__ == "__main__":

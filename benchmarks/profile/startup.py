@@ -1,4 +1,4 @@
-"""Process start to first faces and the memory they take: ``python benchmarks/startup.py``.
+"""Process start to first faces and the memory they take: ``python -m benchmarks.profile.startup``.
 
 Every case is a fresh process that runs the demo photo; times are medians of a few, after one that
 warms the file cache. "cold" numba compiles its kernels, "warm" loads them from the cache.
@@ -6,13 +6,12 @@ warms the file cache. "cold" numba compiles its kernels, "warm" loads them from 
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 from edgeface.kernels import numba_installed
+from edgeface.timing import stopwatch, time_call
 
 ROUNDS = 5
 FIRST = """
@@ -25,24 +24,25 @@ print(json.dumps([resident_mb(), peak_memory_mb()]))
 """
 
 
-def measure(command, environment=None):
-    start = time.perf_counter()
-    result = subprocess.run(
+def start(command, environment=None):
+    """Run a process to its end; returns what it printed."""
+    return subprocess.run(
         command, check=True, capture_output=True, text=True, env=os.environ | (environment or {})
-    )
-    return time.perf_counter() - start, result.stdout
+    ).stdout
 
 
-def report(title, command, rounds=ROUNDS, environment=None):
-    measure(command, environment)
-    results = [measure(command, environment) for _ in range(rounds)]
-    times = [seconds for seconds, _ in results]
+def report(title, command):
+    """Print the time of a process, and the memory where it prints that."""
+    printed = start(command)
+    timing = time_call(lambda: start(command), ROUNDS, warm_up=0)
     memory = ""
-    if results[0][1].startswith("["):
-        resident, peak = json.loads(results[0][1])
+    if printed.startswith("["):
+        resident, peak = json.loads(printed)
         memory = f"  resident {resident:.0f} MB, peak {peak:.0f} MB"
-    median = statistics.median(times)
-    print(f"{title:<30} median {median:.2f} s  ({min(times):.2f} to {max(times):.2f}){memory}")
+    median, fastest, slowest = (
+        ms / 1e3 for ms in (timing.median_ms, timing.fastest_ms, timing.slowest_ms)
+    )
+    print(f"{title:<30} median {median:.2f} s  ({fastest:.2f} to {slowest:.2f}){memory}")
 
 
 if __name__ == "__main__":
@@ -54,6 +54,6 @@ if __name__ == "__main__":
         report("first faces, numba, warm", [python, "-c", FIRST, "numba"])
         with tempfile.TemporaryDirectory() as folder:
             cold = {"NUMBA_CACHE_DIR": folder}
-            seconds, _ = measure([python, "-c", FIRST, "numba"], cold)
-            print(f"{'first faces, numba, cold':<30} once {seconds:.2f} s")
+            _, spent_ms = stopwatch(lambda: start([python, "-c", FIRST, "numba"], cold))
+            print(f"{'first faces, numba, cold':<30} once {spent_ms / 1e3:.2f} s")
     report("edgeface run demo", [python, "-m", "edgeface", "run", "demo"])

@@ -1,6 +1,6 @@
-"""Absolute times, recorded and never gated: ``pytest benchmarks/test_times.py``.
+"""Absolute times, recorded and never gated: ``pytest benchmarks/gates/test_times.py``.
 
-Each case asserts its result, or is asserted in ``gates.py``, before it is timed.
+Each case asserts its result, or is asserted in ``ratios.py``, before it is timed.
 """
 
 import pytest
