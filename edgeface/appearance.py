@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgeface.types import Float32Array, Float64Array, FloatArray, ImageArray
 
 LUMA = np.array([77, 150, 29], np.int32)
 """Of red, green and blue, in parts of 256 (ITU-R BT.601)."""
@@ -24,7 +21,7 @@ PARTS = (slice(10), slice(10, 14), slice(19, 31), slice(31, 51),
 THIRDS = np.array([1 / 3, 2 / 3], np.float32)[:, None, None]
 
 
-def appearance(pixels: Array, landmarks: Array) -> NDArray[np.float32]:
+def appearance(pixels: ImageArray, landmarks: FloatArray) -> Float32Array:
     """The look of faces, which does not change with light that is the same everywhere.
 
     Parameters
@@ -56,13 +53,13 @@ def appearance(pixels: Array, landmarks: Array) -> NDArray[np.float32]:
     return looks
 
 
-def _points(face: Array) -> Array:
+def _points(face: FloatArray) -> FloatArray:
     jaw, tip = face[JAW], face[NOSE_TIP]
     cheeks = (jaw + THIRDS * (tip - jaw)).reshape(-1, 2)
     return np.concatenate([face[INNER], cheeks])
 
 
-def contrast(looks: Array) -> NDArray[np.float64]:
+def contrast(looks: Float32Array) -> Float64Array:
     """How much brighter cheeks and nose are than eyes, brows and mouth, as of most upright faces.
 
     Parameters

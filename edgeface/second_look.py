@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.appearance import appearance, contrast
 from edgeface.faces import Faces
 from edgeface.image import crop
 from edgeface.metadata import PAD_VALUE
+from edgeface.types import BoolArray, Float32Array, ImageArray
 
 SURE_SCORE = 0.9
 """Faces of higher scores are believed: of wrong ones, one in two hundred has it."""
@@ -36,12 +36,10 @@ SIDE_PENALTY = 0.5
 """By how much the logit of a quarter turn must be better than that of half a turn: a face that is
 tilted is found in both of its neighbours."""
 
-Detect = Callable[[NDArray[np.uint8]], Faces]
+Detect = Callable[[ImageArray], Faces]
 
 
-def hold_up(
-    pixels: NDArray[np.uint8], faces: Faces, size: int, detect: Detect
-) -> NDArray[np.bool_]:
+def hold_up(pixels: ImageArray, faces: Faces, size: int, detect: Detect) -> BoolArray:
     """Which faces do not contradict themselves.
 
     Parameters
@@ -73,12 +71,10 @@ def hold_up(
     return upright
 
 
-def _look(
-    pixels: NDArray[np.uint8], faces: Faces, tile: int, size: int, detect: Detect
-) -> list[bool]:
+def _look(pixels: ImageArray, faces: Faces, tile: int, size: int, detect: Detect) -> list[bool]:
     """`hold_up` of at most `TILES` faces, by one pass."""
     canvas = np.full((size, size, 3), PAD_VALUE, np.uint8)
-    landmarks: list[NDArray[np.float32]] = []
+    landmarks: list[Float32Array] = []
     for row, (box, points) in enumerate(zip(faces.boxes_xyxy, faces.landmarks_2d, strict=True)):
         seen, placement = crop(pixels, box, CROP_SCALE, tile)
         landmarks.append(placement.to_input(points))
@@ -89,7 +85,7 @@ def _look(
     return [_is_upright(found, points, row, tile) for row, points in enumerate(landmarks)]
 
 
-def _is_upright(found: Faces, landmarks: NDArray[np.float32], row: int, tile: int) -> bool:
+def _is_upright(found: Faces, landmarks: Float32Array, row: int, tile: int) -> bool:
     """Whether a face is seen best as it lies, or turned with the same landmarks."""
     own, *turned = (_seen(found, landmarks, row, turns, tile) for turns in range(NUM_TURNS))
     if own[0] < UNSEEN_SCORE:
@@ -103,7 +99,7 @@ def _is_upright(found: Faces, landmarks: NDArray[np.float32], row: int, tile: in
 
 
 def _seen(
-    found: Faces, landmarks: NDArray[np.float32], row: int, turns: int, tile: int
+    found: Faces, landmarks: Float32Array, row: int, turns: int, tile: int
 ) -> tuple[float, float]:
     """Score of the face in one tile, and how far its landmarks, turned back, lie from others."""
     corner = np.array([turns * tile, row * tile], np.float32)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
+from edgeface.types import Float32Array, ImageArray
 
 CPU = "CPUExecutionProvider"
 
@@ -20,30 +22,67 @@ CPU = "CPUExecutionProvider"
 class OnnxBackend:
     """A session; ``device`` names an execution provider, by default the CPU's.
 
-    ONNX Runtime runs calls from several threads side by side.
+    ONNX Runtime runs calls from several threads side by side. What the chosen provider cannot run
+    goes to the CPU, but not all of it.
     """
 
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
-        runtime = _runtime()
-        known = runtime.get_available_providers()
+        self._runtime = _runtime()
+        known = self._runtime.get_available_providers()
         if device is not None and device not in known:
             raise BackendUnavailableError(
                 f"this ONNX Runtime has no execution provider {device!r}; it has {', '.join(known)}"
             )
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = num_threads
-        options.log_severity_level = 3
-        # what the chosen provider cannot run goes to the CPU
-        providers = [CPU] if device in (None, CPU) else [device, CPU]
-        try:
-            self._session: Any = runtime.InferenceSession(str(path), options, providers=providers)
-            entries = self._session.get_modelmeta().custom_metadata_map
-        except Exception as error:  # ONNX Runtime raises a dozen private types
-            raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
+        self._session: Any = self._open(path, num_threads, device)
+        entries = self._session.get_modelmeta().custom_metadata_map
         self.metadata, self.face_model = read_contents(
             path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
         )
         self._check_signature(path)
+        if device not in (None, CPU):
+            self._check_device(path, device)
+
+    def _open(self, path: Path, num_threads: int, device: str | None, profile: str = "") -> Any:
+        """A session on a provider; ``profile`` is where it notes what ran each operator."""
+        options = self._runtime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.log_severity_level = 3
+        if profile:
+            options.enable_profiling, options.profile_file_prefix = True, profile
+        providers = [CPU] if device in (None, CPU) else [device, CPU]
+        try:
+            session = self._runtime.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # ONNX Runtime raises a dozen private types
+            if device not in (None, CPU):
+                self._open(path, num_threads, None)  # is it the file?
+                raise BackendUnavailableError(f"{device} cannot be used here: {error}") from error
+            raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
+        got = session.get_providers()
+        if got[0] != providers[0]:
+            raise BackendUnavailableError(
+                f"{device} was asked for, but ONNX Runtime fell back to {', '.join(got)}: a "
+                "library or a driver that it needs is missing. Leave device out to run on the CPU"
+            )
+        return session
+
+    def _check_device(self, path: Path, device: str) -> None:
+        """Providers may be there and run nothing; the profile of one run tells.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If every operator was left to the CPU.
+        """
+        size = self.metadata.input_size
+        with tempfile.TemporaryDirectory() as folder:
+            session = self._open(path, 0, device, profile=str(Path(folder) / "profile"))
+            session.run(None, {self._input_name: np.zeros((1, size, size, 3), np.uint8)})
+            events = json.loads(Path(session.end_profiling()).read_text())
+        if not any(event.get("args", {}).get("provider") == device for event in events):
+            raise BackendUnavailableError(
+                f"{device} was asked for, but it runs no operator of {path.name}: all are left to "
+                "the CPU. Leave device out to run there"
+            )
 
     def _check_signature(self, path: Path) -> None:
         size = self.metadata.input_size
@@ -98,7 +137,7 @@ class OnnxBackend:
             for found, wanted in zip(shape, expected, strict=True)
         )
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         names = list(self.metadata.output_names)
         try:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
 from edgeface.backends.pt2_archive import DESCRIPTION, FACE_MODEL, read_archive
 from edgeface.backends.pt2_program import Program
 from edgeface.errors import BackendUnavailableError, InferenceError, MetadataError
+from edgeface.types import Float32Array, ImageArray
 
 
 class PytorchBackend:
@@ -33,11 +33,13 @@ class PytorchBackend:
         self._program = Program(entries, self._torch, str(path))
         try:
             self._device = self._torch.device(device or "cpu")
+            if self._device.type == "meta":  # which computes nothing
+                raise RuntimeError("it holds no numbers")
             self._program.to(self._device)
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, ImportError) as error:
             raise BackendUnavailableError(f"torch has no device {device!r}: {error}") from error
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         torch = self._torch
         try:

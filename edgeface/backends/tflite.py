@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
 from edgeface.backends.tflite_metadata import read_metadata_buffers
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.types import Float32Array, ImageArray
 
 LIBRARIES = (
     "ai_edge_litert.interpreter",
@@ -49,6 +49,8 @@ class TfliteBackend:
         except (ValueError, RuntimeError) as error:
             raise ModelFormatError(f"{path} is no TFLite model that runs here: {error}") from error
         self._check_signature(path)
+        if device is not None:
+            _check_delegate(library, path, device)
         self._lock = threading.Lock()
 
     def _check_signature(self, path: Path) -> None:
@@ -72,7 +74,7 @@ class TfliteBackend:
         self._input: int = inputs[0]["index"]
         self._outputs = {n: int(outputs[n]["index"]) for n in self.metadata.output_names}
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         heads = {
             name: np.empty((len(input_tensor), *self.metadata.output_shape(name)), np.float32)
@@ -101,6 +103,30 @@ def import_library() -> Any:
         "running .tflite files needs LiteRT: pip install 'edgeface[tflite]' "
         "(tflite-runtime or tensorflow do as well)"
     )
+
+
+def _check_delegate(library: Any, path: Path, device: str) -> None:
+    """A delegate may load and take nothing; without the default one beside it, that shows.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If every operator was left to the CPU.
+    """
+    kinds: Any = getattr(library, "OpResolverType", None)
+    if kinds is None:  # the earliest libraries cannot tell
+        return
+    alone = library.Interpreter(
+        model_path=str(path),
+        experimental_delegates=[_delegate(library, device)],
+        experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    alone.allocate_tensors()
+    if not any(op["op_name"] == "DELEGATE" for op in alone._get_ops_details()):
+        raise BackendUnavailableError(
+            f"the delegate {device!r} was asked for, but it runs no operator of {path.name}: all "
+            "are left to the CPU. Leave device out to run there"
+        )
 
 
 def _delegate(library: Any, device: str) -> Any:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import iou_matrix
 from edgeface.faces import Faces
+from edgeface.types import BoolArray, FloatArray
 from edgeface.video.assignment import FORBIDDEN, assign
 from edgeface.video.track import Track
-
-Array = NDArray[Any]
 
 REACH = 0.6
 """How far, in face sizes, a face may lie from where it was expected a frame later."""
@@ -30,7 +26,7 @@ IDENTITY_COST = 0.2
 
 
 def match(
-    tracks: list[Track], faces: Faces, strong: Array, now: float, frame_s: float = 0.0
+    tracks: list[Track], faces: Faces, strong: BoolArray, now: float, frame_s: float = 0.0
 ) -> dict[int, Track]:
     """Tracks by the number of the face that continues them.
 
@@ -49,7 +45,7 @@ def match(
     return {column: tracks[row] for row, column in assign(cost)}
 
 
-def _costs(track: Track, faces: Faces, strong: Array, now: float, weak_s: float) -> Array:
+def _costs(track: Track, faces: Faces, strong: BoolArray, now: float, weak_s: float) -> FloatArray:
     """1 - IoU, mean landmark distance in face sizes, identity, and the gates; shape (N,)."""
     shift = track.shift_at(now)
     unseen = now - track.seen_s
@@ -72,5 +68,5 @@ def _costs(track: Track, faces: Faces, strong: Array, now: float, weak_s: float)
     return np.where(possible, cost, FORBIDDEN)
 
 
-def _sizes(boxes: Array) -> Array:
+def _sizes(boxes: FloatArray) -> FloatArray:
     return np.maximum(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1)), 1e-6)

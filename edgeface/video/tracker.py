@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.appearance import appearance
 from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
+from edgeface.metadata import Metadata
 from edgeface.model import Model
+from edgeface.types import FloatArray, ImageArray
+from edgeface.values import Number, Whole, option, shown
 from edgeface.video.association import match
 from edgeface.video.geometry import boxes_around, rebox, without_doubles
 from edgeface.video.smoothing import Strength, settings_of
 from edgeface.video.track import Track
-
-Array = NDArray[Any]
 
 KEEP_RATIO = 0.7
 """A known face goes on down to this part of the score that a new one needs."""
@@ -42,6 +41,8 @@ DRIFT_IOU = 0.5
 HOLD_IOU = 0.85
 """A crop stays where it is while the face fills it so well: its jitter would feed itself."""
 DEFAULT_FPS = 30.0
+MAX_TIME_S = 1e10
+"""Of a frame: beyond any clock, and frames of 1 ms are still apart."""
 
 
 class Tracker:
@@ -91,17 +92,12 @@ class Tracker:
     ) -> None:
         settings_of(smoothing)
         _check_networks(model, crop_model)
-        if detect_every < 1 or max_crops < 1:
-            raise InvalidInputError(
-                f"detect_every and max_crops must be at least 1, got {detect_every}, {max_crops}"
-            )
         self._model, self._crop_model = model, crop_model
         self._smoothing: Strength = smoothing
-        self._detect_every, self._max_crops = detect_every, max_crops
+        self._detect_every = option("detect_every", detect_every, Whole(1, 10**6))
+        self._max_crops = option("max_crops", max_crops, Whole(1, 10**6))
         birth = model.metadata.score_threshold if score_threshold is None else score_threshold
-        if not 0.0 <= birth <= 1.0:
-            raise InvalidInputError(f"score_threshold must lie in [0, 1], got {birth!r}")
-        self._birth_score = birth
+        self._birth_score = option("score_threshold", birth, Number(0, 1))
         self.reset()
 
     def reset(self) -> None:
@@ -153,7 +149,7 @@ class Tracker:
         return self._report(now, faces)
 
     def _see(
-        self, pixels: Array, now: float, frame_s: float, active: list[Track]
+        self, pixels: ImageArray, now: float, frame_s: float, active: list[Track]
     ) -> tuple[list[Track], Faces]:
         """The tracks of this frame and their faces, by crops alone where they will do."""
         if self._crop_model is not None and not self._must_detect(active, now, frame_s):
@@ -163,7 +159,8 @@ class Tracker:
                 track.looks_like(look) and track.moved(faces, row) < MOVED
                 for row, (track, look) in enumerate(zip(active, looks, strict=True))
             ):
-                return self._seen(active, faces, looks)
+                _remember(active, looks)
+                return active, faces
         tracks, detected = self._detect(pixels, now, frame_s)
         self._since_detection, self._detected_s = 0, now
         if self._crop_model is None:
@@ -178,16 +175,19 @@ class Tracker:
         # whom only the crop still sees must look like themselves; it has no score of its own
         sure = [row for row, t in enumerate(everyone) if t in tracks or t.looks_like(looks[row])]
         everyone = [everyone[row] for row in sure]
-        return self._seen(everyone, faces.select(np.array(sure, int)), looks[sure])
+        _remember(everyone, looks[sure])
+        return everyone, faces.select(np.array(sure, int))
 
-    def _look(self, pixels: Array, expected: Faces) -> tuple[Faces, Array]:
+    def _look(self, pixels: ImageArray, expected: Faces) -> tuple[Faces, FloatArray]:
         """What crops show where faces should be, and how it looks."""
         assert self._crop_model is not None
         faces = self._crop_model.refine(pixels, expected)
         looks = appearance(pixels, faces.landmarks_2d)
         return rebox(faces, boxes_around(faces.face_points(self._model.face_model))), looks
 
-    def _seen(self, tracks: list[Track], faces: Faces, looks: Array) -> tuple[list[Track], Faces]:
+    def _seen(
+        self, tracks: list[Track], faces: Faces, looks: FloatArray
+    ) -> tuple[list[Track], Faces]:
         for track, look in zip(tracks, looks, strict=True):
             track.remember_look(look)
         return tracks, faces
@@ -196,12 +196,13 @@ class Tracker:
         last = self._time_s
         if time_s is None:
             return 0.0 if last is None else last + 1 / DEFAULT_FPS
-        if not np.isfinite(time_s) or (last is not None and time_s < last):
+        time_s = option("time_s", time_s, Number(-MAX_TIME_S, MAX_TIME_S))
+        if last is not None and time_s < last:
             raise InvalidInputError(
                 f"a frame's time must not lie before the last one's, {last}; got {time_s}. For "
                 "another video call reset()"
             )
-        return time_s if last is None else max(float(time_s), last + 1e-6)
+        return time_s if last is None else max(time_s, last + 1e-6)
 
     def _follow_resolution(self, shape: tuple[int, int]) -> None:
         if self._shape is not None and shape != self._shape:
@@ -221,7 +222,7 @@ class Tracker:
             or self._since_detection + 1 >= self._detect_every
         )
 
-    def _detect(self, pixels: Array, now: float, frame_s: float) -> tuple[list[Track], Faces]:
+    def _detect(self, pixels: ImageArray, now: float, frame_s: float) -> tuple[list[Track], Faces]:
         """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
         faces = self._model.run(pixels, score_threshold=threshold, look_again=False)
@@ -254,7 +255,7 @@ class Tracker:
             track.crop_box = box
         return replace(faces, boxes_xyxy=np.array(boxes, np.float32))
 
-    def _next_box(self, track: Track, now: float) -> Array:
+    def _next_box(self, track: Track, now: float) -> FloatArray:
         """Where to look for a face; where it was looked for last, unless it has moved."""
         expected = track.face.boxes_xyxy[0] + np.tile(track.shift_at(now), 2)
         last = track.crop_box
@@ -281,7 +282,20 @@ class Tracker:
         )
 
 
+def _remember(tracks: list[Track], looks: FloatArray) -> None:
+    for track, look in zip(tracks, looks, strict=True):
+        track.remember_look(look)
+
+
 def _check_networks(model: Model, crop_model: Model | None) -> None:
+    networks = (
+        {"model": model} if crop_model is None else {"model": model, "crop_model": crop_model}
+    )
+    for name, network in networks.items():
+        if not isinstance(getattr(network, "metadata", None), Metadata):
+            raise InvalidInputError(
+                f"{name} must be a loaded model, edgeface.load(...), got {shown(network)}"
+            )
     if not model.metadata.detects:
         raise InvalidInputError(
             f"expected an mfn or another network that detects, got an {model.metadata.kind}"

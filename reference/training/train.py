@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -17,16 +17,17 @@ from torch import Tensor, nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel, default_face_model
-from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.networks import FusionNetwork, build_network
-from edgeface.reference.networks.checkpoint import KEY, TrainedNetwork, describe, load_network
+from edgeface.reference.networks.checkpoint import (
+    KEY,
+    TrainedNetwork,
+    checkpoint_entry,
+    load_network,
+)
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
-from edgeface.reference.training.loading import batches
-from edgeface.reference.training.losses.faces import FaceLoss, disagreement
-from edgeface.reference.training.losses.grid import GridLoss
-from edgeface.reference.training.losses.unified import FusionLoss
+from edgeface.reference.training.kinds import TRAINING
+from edgeface.reference.training.loading import load_batches, unseen_expressions
 from edgeface.reference.training.recipe import Recipe
-from edgeface.reference.training.views.unified import unified_landmarks
 
 WARMUP_STEPS = 200
 FINAL_RATE = 0.01
@@ -35,28 +36,29 @@ FINAL_RATE = 0.01
 class Training(lightning.LightningModule):
     """One network with its loss; a cosine decay after a short warm-up.
 
+    Parameters
+    ----------
+    unseen : the expressions that the training data never shows, for the checkpoint
+
     Notes
     -----
     The paper divides the rate by ten after five flat epochs; a cosine of fixed length reaches the
     same end in a known time.
     """
 
-    def __init__(self, recipe: Recipe, model: FaceModel) -> None:
+    def __init__(self, recipe: Recipe, model: FaceModel, unseen: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.recipe, self.config, self.face_model = recipe, recipe.config, model
-        config = recipe.config
-        network: Any = build_network(config)
+        self.recipe, self.face_model, self.unseen = recipe, model, unseen
+        network: Any = build_network(recipe.config)
         self.network = network.to(memory_format=torch.channels_last)
-        if config.kind == "fusion":
-            self.loss = FusionLoss(model, unified_landmarks(recipe.databases))
-        else:
-            self.loss = FaceLoss(model) if config.kind == "sfn" else GridLoss(model, config)
+        self.loss = TRAINING[recipe.config.kind].loss(recipe, model)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
         outputs = tuple(branch.float() for branch in self.network(batch["image"]))
         # a landmark in bfloat16 would be half a per cent of a face off: losses stay in float32
         with torch.autocast(self.device.type, enabled=False):
-            total, parts = self._loss(outputs, batch)
+            epoch = self.recipe.epochs_before + self.current_epoch
+            total, parts = self.loss(outputs, batch, epoch)
         size = len(batch["image"])
         self.log(f"{stage}_loss", total, prog_bar=True, on_step=False, on_epoch=True,
                  batch_size=size)  # fmt: skip
@@ -64,25 +66,6 @@ class Training(lightning.LightningModule):
             self.log(f"{stage}_{name}", value, prog_bar=name == "landmarks", on_step=False,
                      on_epoch=True, batch_size=size)  # fmt: skip
         return total
-
-    def _loss(
-        self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        epoch = self.recipe.epochs_before + self.current_epoch
-        if self.config.kind == "mfn":
-            return self.loss(outputs, batch, epoch)
-        if self.config.kind == "fusion":
-            identity, expression, correction, pose = outputs
-            if not self.recipe.correction:
-                correction = correction.detach()
-            return self.loss(identity, expression, correction, pose, batch)
-        total, parts = self.loss(*outputs, batch, epoch)
-        if "copy_of" in batch:
-            identity, expression, pose = outputs
-            apart = disagreement(cast(FaceLoss, self.loss), (identity, expression, pose), batch)
-            total = total + self.recipe.disentangle * apart
-            parts["disagreement"] = apart.detach()
-        return total, parts
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         return self._step(batch, "train")
@@ -106,7 +89,9 @@ class Training(lightning.LightningModule):
         torch.compiler.set_stance("default")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[KEY] = describe(self.config, self.recipe.to_dict(), self.face_model)
+        checkpoint[KEY] = checkpoint_entry(
+            self.recipe.config, self.recipe.to_dict(), self.face_model, self.unseen
+        )
 
 
 def learning_rate_factor(steps: int) -> Callable[[int], float]:
@@ -172,10 +157,9 @@ def train(
     resumed = last.is_file()
     if resumed and _load_last(out).config != recipe.config:
         raise InvalidInputError(f"{last} holds another network; choose another --out")
-    model = default_face_model()
-    if recipe.config.kind == "fusion":
-        model = with_harmonics(model)
-    learning, validating = (batches(recipe, model, folder, v, workers) for v in (False, True))
+    kind = TRAINING[recipe.config.kind]
+    model = kind.prepare(default_face_model())
+    learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     # Lightning's own save_last skips epochs in which the monitored loss did not improve
     checkpoints = [
         ModelCheckpoint(dirpath=out, filename="best", monitor="validation_loss",
@@ -195,15 +179,20 @@ def train(
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    training = Training(recipe, model)
+    training = Training(recipe, model, unseen_expressions(learning.scores))
     if start_from is not None and not resumed:
         copy_weights(load_network(start_from).network, training.network)
     if isinstance(training.network, FusionNetwork) and not recipe.correction and not resumed:
         training.network.leave_uncorrected()
     if compiled:
         training.network.compile(dynamic=False)
-    trainer.fit(training, learning, validating, ckpt_path=last if resumed else None,
-                weights_only=True)  # fmt: skip
+    trainer.fit(
+        training,
+        load_batches(learning, validation=False, workers=workers),
+        load_batches(validating, validation=True, workers=workers),
+        ckpt_path=last if resumed else None,
+        weights_only=True,
+    )
     return last
 
 
