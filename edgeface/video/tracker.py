@@ -185,13 +185,6 @@ class Tracker:
         looks = appearance(pixels, faces.landmarks_2d)
         return rebox(faces, boxes_around(faces.face_points(self._model.face_model))), looks
 
-    def _seen(
-        self, tracks: list[Track], faces: Faces, looks: FloatArray
-    ) -> tuple[list[Track], Faces]:
-        for track, look in zip(tracks, looks, strict=True):
-            track.remember_look(look)
-        return tracks, faces
-
     def _clock(self, time_s: float | None) -> float:
         last = self._time_s
         if time_s is None:
