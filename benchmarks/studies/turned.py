@@ -1,6 +1,6 @@
 """What becomes of faces that are turned in the image plane.
 
-    python -m benchmarks.turned --data DIR [--photos 120]
+    python -m benchmarks.studies.turned --data DIR [--photos 120]
 
 Photos of the validation split of 300-W, one face a photo, whose human landmarks are turned along.
 Right is a face whose landmarks lie within a fifth of its size of them on average, as most that are
