@@ -168,7 +168,7 @@ def _normalised(
 
 def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
     file = path_of("path", path)
-    suffix = file.suffix
+    suffix = file.suffix.lower()
     if not file.is_file():
         raise InvalidInputError(f"no such file: {path}")
     try:

@@ -137,7 +137,7 @@ class Model:
         InvalidInputError
             If the input is not as described.
         InferenceError
-            If the backend fails.
+            If the backend fails, or gives values that are not finite.
         """
         size, given = self.metadata.input_size, cast(Any, input_tensor)
         shape, dtype = getattr(given, "shape", ()), getattr(given, "dtype", type(given).__name__)
@@ -148,7 +148,14 @@ class Model:
             )
         if not shape[0]:
             return _no_heads(self.metadata)
-        return self._backend.infer(np.ascontiguousarray(input_tensor))
+        heads = self._backend.infer(np.ascontiguousarray(input_tensor))
+        for name, values in heads.items():
+            if not np.isfinite(values).all():
+                raise InferenceError(
+                    f"the network {self.metadata.name!r} gave values that are not finite as its "
+                    f"output {name!r}: its weights are damaged, or the device cannot run it"
+                )
+        return heads
 
     def clone(self) -> Model:
         """Another model of the same file and options, sharing nothing with this one."""

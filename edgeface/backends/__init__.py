@@ -68,7 +68,7 @@ def open_backend(path: Path, num_threads: int, device: str | None = None) -> Bac
 
 def threads_for(path: Path, wanted: int) -> int:
     """The ``num_threads`` that the backend of a file takes: CoreML chooses its own."""
-    return 0 if path.suffix == ".mlpackage" else wanted
+    return 0 if path.suffix.lower() == ".mlpackage" else wanted
 
 
 @dataclass(frozen=True)

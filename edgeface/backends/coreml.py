@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from edgeface.backends.contents import read_contents
+from edgeface.backends.coreml_package import network_pieces
 from edgeface.errors import (
     BackendUnavailableError,
     InferenceError,
@@ -48,6 +49,7 @@ class CoremlBackend:
             )
         tools = _tools()
         _check_units(tools, device)
+        pieces = network_pieces(path)
         try:
             self._model: Any = tools.models.MLModel(
                 str(path), compute_units=tools.ComputeUnit[device or "ALL"]
@@ -56,7 +58,7 @@ class CoremlBackend:
         except Exception as error:  # CoreML's own errors are untyped
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
         self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
         )
         self._lock = threading.Lock()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +13,16 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends.contents import read_contents
+from edgeface.backends.protobuf import entry, fields, outside
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
 from edgeface.types import Float32Array, ImageArray
 
 CPU = "CPUExecutionProvider"
+METADATA_PROPS = 14
+"""Number of the field of ``ModelProto``."""
+_EXTERNAL = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
+"""The key of ``TensorProto.external_data`` that names a file, however its length is written."""
 
 
 class OnnxBackend:
@@ -33,16 +39,18 @@ class OnnxBackend:
             raise BackendUnavailableError(
                 f"this ONNX Runtime has no execution provider {device!r}; it has {', '.join(known)}"
             )
-        self._session: Any = self._open(path, num_threads, device)
-        entries = self._session.get_modelmeta().custom_metadata_map
+        content, entries = _read(path)
         self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), network_pieces(content)
         )
+        self._session: Any = self._open(path, content, num_threads, device)
         self._check_signature(path)
         if device not in (None, CPU):
-            self._check_device(path, device)
+            self._check_device(path, content, device)
 
-    def _open(self, path: Path, num_threads: int, device: str | None, profile: str = "") -> Any:
+    def _open(
+        self, path: Path, content: bytes, num_threads: int, device: str | None, profile: str = ""
+    ) -> Any:
         """A session on a provider; ``profile`` is where it notes what ran each operator."""
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = num_threads
@@ -51,10 +59,10 @@ class OnnxBackend:
             options.enable_profiling, options.profile_file_prefix = True, profile
         providers = [CPU] if device in (None, CPU) else [device, CPU]
         try:
-            session = self._runtime.InferenceSession(str(path), options, providers=providers)
+            session = self._runtime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # ONNX Runtime raises a dozen private types
             if device not in (None, CPU):
-                self._open(path, num_threads, None)  # is it the file?
+                self._open(path, content, num_threads, None)  # is it the file?
                 raise BackendUnavailableError(f"{device} cannot be used here: {error}") from error
             raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
         got = session.get_providers()
@@ -65,7 +73,7 @@ class OnnxBackend:
             )
         return session
 
-    def _check_device(self, path: Path, device: str) -> None:
+    def _check_device(self, path: Path, content: bytes, device: str) -> None:
         """Providers may be there and run nothing; the profile of one run tells.
 
         Raises
@@ -75,7 +83,7 @@ class OnnxBackend:
         """
         size = self.metadata.input_size
         with tempfile.TemporaryDirectory() as folder:
-            session = self._open(path, 0, device, profile=str(Path(folder) / "profile"))
+            session = self._open(path, content, 0, device, profile=str(Path(folder) / "profile"))
             session.run(None, {self._input_name: np.zeros((1, size, size, 3), np.uint8)})
             events = json.loads(Path(session.end_profiling()).read_text())
         if not any(event.get("args", {}).get("provider") == device for event in events):
@@ -145,6 +153,27 @@ class OnnxBackend:
         except Exception as error:
             raise InferenceError(f"ONNX Runtime failed: {error}") from error
         return dict(zip(names, outputs, strict=True))
+
+
+def network_pieces(content: bytes) -> list[memoryview]:
+    """What a file's checksum is of: everything but its ``metadata_props``."""
+    return outside(memoryview(content), (METADATA_PROPS,))
+
+
+def _read(path: Path) -> tuple[bytes, dict[str, str]]:
+    """A file, and its ``metadata_props``; one whose weights lie in other files is refused."""
+    try:
+        content = path.read_bytes()
+        found = [part for n, _, _, part in fields(memoryview(content)) if n == METADATA_PROPS]
+        entries = dict(entry(part) for part in found)
+    except (OSError, ValueError) as error:
+        raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
+    if b"location" in content and _EXTERNAL.search(content):
+        raise ModelFormatError(
+            f"{path} keeps weights in other files, which are never read; convert the checkpoint "
+            "again, or save the model as one file"
+        )
+    return content, entries
 
 
 def _runtime() -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends.contents import read_contents
-from edgeface.backends.tflite_metadata import read_metadata_buffers
+from edgeface.backends.tflite_metadata import network_pieces, read_metadata_buffers
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
 from edgeface.types import Float32Array, ImageArray
@@ -32,12 +32,14 @@ class TfliteBackend:
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
         library = import_library()
         try:
-            entries = read_metadata_buffers(path.read_bytes(), str(path))
+            content = path.read_bytes()
         except OSError as error:
             raise ModelFormatError(f"cannot read {path}: {error}") from error
+        entries = read_metadata_buffers(content, str(path))
         self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), network_pieces(content, str(path))
         )
+        del content  # the interpreter maps the file
         delegates = [] if device is None else [_delegate(library, device)]
         try:
             self._interpreter: Any = library.Interpreter(
