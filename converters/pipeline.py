@@ -153,7 +153,7 @@ def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
 
 
 def split(images: list[Image]) -> tuple[list[Image], list[Image]]:
-    """Four in five photos set the ranges of int8; the others and the demo photo verify the files."""
+    """Four in five photos set the ranges of int8; the others and the demo photo verify files."""
     held = images[4::5]
     used = [image for i, image in enumerate(images) if i % 5 != 4]
     return used, [("the demo photo", read_image(DEMO_PHOTO)), *held[:MAX_VERIFICATION]]

@@ -24,11 +24,10 @@ def add_parser(commands: Commands) -> None:
 
 
 def _execute(arguments: argparse.Namespace) -> None:
-    from edgeface.reference.evaluation.evaluate import open_predictor
-
     from edgeface.face_model import default_face_model
     from edgeface.reference.data.packs import data_dir
     from edgeface.reference.evaluation.labels import check_labels
+    from edgeface.reference.evaluation.predictor import open_predictor
 
     look = open_predictor(arguments.model).look if arguments.model else None
     if arguments.model and look is None:

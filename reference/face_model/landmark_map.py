@@ -23,16 +23,19 @@ LOWER_LIP_INSIDE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 RIGHT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
 RIGHT_UPPER_LID = (33, 246, 161, 160, 159, 158, 157, 173, 133)
 RIGHT_LOWER_LID = (33, 7, 163, 144, 145, 153, 154, 155, 133)
-EDGES: dict[int, tuple[int, ...]] = (
-    dict.fromkeys(range(17, 22), RIGHT_BROW)
-    | {36: (33, 7, 246, 130), 37: RIGHT_UPPER_LID, 38: RIGHT_UPPER_LID}
-    | {39: (133, 155, 173, 243), 40: RIGHT_LOWER_LID, 41: RIGHT_LOWER_LID}
-    | {48: (61, 76, 146, 185), 60: (62, 78, 95, 191)}
-    | dict.fromkeys((49, 50, 51), UPPER_LIP)
-    | dict.fromkeys((55, 56, 57), LOWER_LIP)
-    | dict.fromkeys((61, 62), UPPER_LIP_INSIDE)
-    | dict.fromkeys((65, 66), LOWER_LIP_INSIDE)
-)
+EDGES: dict[int, tuple[int, ...]] = {
+    **dict.fromkeys(range(17, 22), RIGHT_BROW),
+    36: (33, 7, 246, 130),
+    **dict.fromkeys((37, 38), RIGHT_UPPER_LID),
+    39: (133, 155, 173, 243),
+    **dict.fromkeys((40, 41), RIGHT_LOWER_LID),
+    48: (61, 76, 146, 185),
+    **dict.fromkeys((49, 50, 51), UPPER_LIP),
+    **dict.fromkeys((55, 56, 57), LOWER_LIP),
+    60: (62, 78, 95, 191),
+    **dict.fromkeys((61, 62), UPPER_LIP_INSIDE),
+    **dict.fromkeys((65, 66), LOWER_LIP_INSIDE),
+}
 """The mesh's vertices along the lid, lip or brow on which a landmark lies; partners mirror them.
 
 A landmark drawn from both lids, or from a lid and the fold above it, shuts by half when they meet.
