@@ -188,3 +188,9 @@ def _as_involution(permutation: Array, distance: Array) -> Array:
 def mirrored(shapes: Array, permutation: Array) -> Array:
     """Mirror images of shapes (..., V, 3) about the plane x = 0."""
     return shapes[..., permutation, :] * np.array([-1.0, 1.0, 1.0])
+
+
+def mapped_landmarks(meshes: Array, model: FaceModel) -> Array:
+    """The 68 landmarks (..., 68, C) of meshes (..., V, C) that have the model's vertices."""
+    corners = meshes[..., model.landmark_vertices, :]
+    return np.einsum("...lkc,lk->...lc", corners, model.landmark_weights)

@@ -103,7 +103,7 @@ def fit_meshes(model: FaceModel, meshes: Array, scores: Array) -> Fit:
     scores : float, shape (N, 46), the teacher's expressions in the order of `EXPRESSION_NAMES`; a
         model whose expressions have other names goes without them
     """
-    identity, expression, points, rounds = model.identity, _shared(model.expression), meshes, 5
+    identity, expression, points, rounds = model.identity, _shared(model.expression), meshes, 8
     if not has_teacher_topology(model):
         identity, expression = model.landmark_shapes
         expression, points, rounds = _shared(expression), mesh_landmarks(meshes), 15

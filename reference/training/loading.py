@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, RandomSampler, Sampler
+from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
@@ -18,6 +18,7 @@ from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.photos import Photo, read_photos
 from edgeface.reference.training.recipe import Labels, Recipe
 from edgeface.reference.training.views.crops import CropBatches
+from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
 from edgeface.reference.training.views.synthesis import add_turned
 from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
@@ -58,7 +59,8 @@ def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool)
         faces = add_turned(faces, model, recipe.turned, recipe.seed)
     dataset = CropBatches(faces, model, recipe.config.input_size, not validation, pairs)
     size = max(1, batch_size // 2) if pairs else batch_size
-    return Split(dataset, RandomSampler(dataset), size, scores, faces.skipped)
+    sampler = WeightedRandomSampler(draw_shares(faces.targets).tolist(), len(dataset))
+    return Split(dataset, sampler, size, scores, faces.skipped)
 
 
 def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:

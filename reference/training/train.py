@@ -25,6 +25,7 @@ from edgeface.reference.networks.checkpoint import (
     checkpoint_entry,
     load_network,
 )
+from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
 from edgeface.reference.training.kinds import TRAINING
 from edgeface.reference.training.loading import load_batches, unseen_expressions
@@ -139,7 +140,7 @@ def train(
     folder : the data packs
     out : where the checkpoint (every epoch) and ``log/version_*/metrics.csv`` go
     start_from : a checkpoint, of another network even, whose weights a new run begins with
-        wherever name and shape agree
+        wherever name and shape agree; identity in the modes of the default face model
     workers : processes that draw batches beside the one that learns; 0: it draws its own
     compiled : let ``torch.compile`` fuse the network first; takes two minutes on a CPU
 
@@ -184,7 +185,8 @@ def train(
     unseen = (n for n in unseen_expressions(learning.scores) if n in model.expression_names)
     training = Training(recipe, model, tuple(unseen))
     if start_from is not None and not resumed:
-        copy_weights(load_network(start_from).network, training.network)
+        start = on_face_model(load_network(start_from), model)
+        copy_weights(start.network, training.network)
     if isinstance(training.network, FusionNetwork) and not recipe.correction and not resumed:
         training.network.leave_uncorrected()
     if compiled:
