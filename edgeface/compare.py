@@ -66,7 +66,7 @@ class Comparison:
     Attributes
     ----------
     values : differences by quantity
-    worst : for the largest differences, the name of the image
+    worst : the name of the image on which the largest difference of a quantity arose
     magnitudes : the largest absolute value of each raw output of ``a``
     """
 
@@ -104,10 +104,10 @@ def compare(
 
     Parameters
     ----------
-    a, b : of the same kind and input size; ``a`` is the truth
-    images : names, and uint8 arrays (H, W, 3) RGB; networks of crops look at the faces
-        that the shipped MFN finds in them, or at the whole image where it finds none
-    precision : of ``b``; decides how near the threshold a face may come and go
+    a, b : two models of the same kind and input size; the results of ``a`` count as the truth
+    images : the name of each image, and its pixels, uint8 (H, W, 3) RGB. Networks of crops look at
+        the faces that the shipped MFN finds in it, or at the whole image where it finds none.
+    precision : the precision of ``b``, which decides how near the threshold a face may come and go
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _match(
     threshold = a.metadata.score_threshold
     lower = max(threshold - margin, 0.0)
     # both at one threshold: what a face is the mean of depends on it
-    maybe_a, maybe_b = (m.run(pixels, score_threshold=lower) for m in (a, b))
+    maybe_a, maybe_b = (m.run(pixels, score_threshold=lower, look_again=False) for m in (a, b))
     surely_a, surely_b = (
         faces.select(np.flatnonzero(faces.scores >= threshold)) for faces in (maybe_a, maybe_b)
     )

@@ -140,8 +140,8 @@ def test_a_camera_that_is_not_there_is_named():
 
 def test_a_camera_pulled_out_is_named(make_video, ramp):
     """A live source never ends by itself: the end of its frames is a loss."""
-    with open_video(make_video("plain.mp4", ramp)) as video:
-        live = reader_module.VideoReader(video._container, "camera:0", live=True)
+    container = av.open(str(make_video("plain.mp4", ramp)))
+    with reader_module.VideoReader(container, "camera:0", live=True) as live:
         frames, message = frames_before_error(live)
     assert len(frames) == 12
     assert message == "camera:0 stopped after 12 frames"
