@@ -20,8 +20,7 @@ from edgeface.metadata import Metadata
 CHECKSUMS, NETWORK, METADATA = "checksums", "network", "metadata"
 DECIDING = (
     "kind", "input_size", "any_size", "stride", "anchors", "score_threshold", "iou_threshold",
-    "crop_scale", "expression_names", "unseen_expressions", "face_model_sha256", "dense_mesh",
-    "precision",
+    "crop_scale", "expression_names", "unseen_expressions", "face_model_sha256", "precision",
 )  # fmt: skip
 """Entries of the JSON that are under its checksum; others may be edited."""
 _UNKNOWN = "0" * 64

@@ -80,22 +80,21 @@ class VideoWriter:
         options = {**options, "flush_packets": "1"}
         self._file = GrowingFile(path, inputs=(source.source,))
         self._header_bytes = self._num_packets = 0
+        self._stream: Any = None
         self._sound: _SoundCopy | None = None
         try:
+            reformatter = self._av.video.reformatter
+            self._converter = reformatter.VideoReformatter()
+            kinds = reformatter.Interpolation
+            self._interpolation = kinds.AREA | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INP
             self._container = self._av.open(self._file, "w", format=name, options=options)
             if source.has_sound:
                 self._sound = _SoundCopy(self._av, self._container, source)
-        except InvalidInputError:
+        except BaseException as error:
             self._file.fail()
-            raise
-        except (self._av.FFmpegError, OSError, ValueError) as error:
-            self._file.fail()
+            if isinstance(error, InvalidInputError) or not isinstance(error, Exception):
+                raise
             raise InvalidInputError(f"cannot write {self._path}: {error}") from error
-        self._stream: Any = None
-        reformatter = self._av.video.reformatter
-        self._converter = reformatter.VideoReformatter()
-        kinds = reformatter.Interpolation
-        self._interpolation = kinds.AREA | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INP
 
     def write(self, image: ImageArray, time_s: float) -> None:
         """Append an RGB frame (H, W, 3); one of another size is fitted into the first's."""
