@@ -32,11 +32,12 @@ def match(
 
     Parameters
     ----------
-    tracks : all that are remembered
-    faces : detections; weak ones only continue what was just seen
-    strong : bool, shape (N,)
-    now : s
-    frame_s : since the last frame
+    tracks : every track that is remembered
+    faces : N detections
+    strong : which of them may continue any track, bool, shape (N,); the others continue only what
+        was seen just before
+    now : the time of the frame, seconds
+    frame_s : time since the last frame, seconds
     """
     if not tracks or not len(faces):
         return {}
