@@ -37,7 +37,7 @@ def match(
     strong : which of them may continue any track, bool, shape (N,); the others continue only what
         was seen just before
     now : the time of the frame, seconds
-    frame_s : time since the last frame, seconds
+    frame_s : the time since the last frame, seconds
     """
     if not tracks or not len(faces):
         return {}
