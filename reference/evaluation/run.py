@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.faces import Faces
 from edgeface.reference.data.detection_sets import read_afw, read_fddb, read_wider
@@ -29,9 +27,9 @@ from edgeface.reference.data.landmark_sets import (
 from edgeface.reference.data.validation import read_packs
 from edgeface.reference.evaluation.detection import match_faces
 from edgeface.reference.evaluation.predictor import Predictor
+from edgeface.types import BoolArray, FloatArray, ImageArray
 
-Array = NDArray[Any]
-Pixels = NDArray[np.uint8]
+Pixels = ImageArray
 
 SETS: dict[str, Reader] = {
     "packs": read_packs,
@@ -68,10 +66,10 @@ class ImageResult:
     complete: bool
     size_hw: tuple[int, int]
     labels: Labels
-    boxes: Array
-    scores: Array
+    boxes: FloatArray
+    scores: FloatArray
     threshold: float
-    found: NDArray[np.bool_]
+    found: BoolArray
     faces: Faces
 
 
@@ -103,7 +101,7 @@ def run(
 
 
 def _tracked(
-    look: Callable[[Pixels, Array], Faces], frames: Iterable[LabelledImage], seen: Faces | None
+    look: Callable[[Pixels, FloatArray], Faces], frames: Iterable[LabelledImage], seen: Faces | None
 ) -> Iterator[tuple[ImageResult | None, Pixels]]:
     """Frames that follow the one in which a face was seen."""
     for frame in frames:
@@ -163,7 +161,7 @@ def _find(
 
 
 def _look(
-    look: Callable[[Pixels, Array], Faces], image: LabelledImage, tracked: Array | None
+    look: Callable[[Pixels, FloatArray], Faces], image: LabelledImage, tracked: FloatArray | None
 ) -> ImageResult | None:
     known = more_than_a_box(image.labels)
     if not known.any():
@@ -182,7 +180,7 @@ def _size(image: LabelledImage) -> tuple[int, int]:
     return height, width
 
 
-def more_than_a_box(labels: Labels) -> NDArray[np.bool_]:
+def more_than_a_box(labels: Labels) -> BoolArray:
     """Which faces have landmarks or an expression, (N,)."""
     known = np.isfinite(labels.landmarks).all(axis=(1, 2)) | np.isfinite(labels.expression).any(1)
     return known & ~labels.ignore
