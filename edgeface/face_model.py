@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,7 +33,7 @@ from edgeface.face_shapes import (
 )
 from edgeface.output import write_output
 from edgeface.types import Float32Array, IntArray
-from edgeface.values import option
+from edgeface.values import option, path_of, shown
 
 MAX_LENGTH = 1e6
 """Of coordinates and weights, in model units: their products stay finite."""
@@ -316,7 +316,7 @@ class FaceModel:
             If it is damaged, of another kind, or of a newer major version.
         """
         try:
-            data = Path(path).read_bytes()
+            data = path_of("path", path).read_bytes()
         except OSError as error:
             raise InvalidInputError(f"cannot read the face model {path}: {error}") from error
         return FaceModel.from_bytes(data, source=str(path))
@@ -374,6 +374,8 @@ def _validate(model: FaceModel) -> None:
         if name not in INTEGERS and array.size and np.abs(array).max() > MAX_LENGTH:
             raise InvalidInputError(f"{name} contains values beyond {MAX_LENGTH:g}")
     names = model.expression_names
+    if not isinstance(cast(object, names), tuple):
+        raise InvalidInputError(f"expression_names must be a tuple of names, got {shown(names)}")
     if len(names) != NUM_EXPRESSIONS:
         raise InvalidInputError(f"expected 46 expression names, got {len(names)}")
     option("expression_names", list(names), EXPRESSION_LIST)

@@ -8,15 +8,15 @@ import json
 import math
 import zipfile
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from edgeface import strict_json
-from edgeface.errors import ModelFormatError
+from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_LANDMARKS
 from edgeface.types import AnyArray
-from edgeface.values import SHA256, Choice, Flag, Free, Record, Several, Text, Version
+from edgeface.values import SHA256, Choice, Flag, Free, Record, Several, Text, Version, shown
 
 FORMAT = "edgeface-face-model"
 VERSION = (1, 2)
@@ -86,6 +86,8 @@ def unpack(data: bytes, source: str) -> tuple[Arrays, dict[str, Any]]:
         If the file is damaged, of another kind, or of a newer major version, or claims what cannot
         be. Nothing is unpacked before its name, type, shape and size are known to be good.
     """
+    if not isinstance(cast(object, data), (bytes, bytearray, memoryview)):
+        raise InvalidInputError(f"expected the bytes of a face model, got {shown(data)}")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = _members(archive)

@@ -19,6 +19,7 @@ from edgeface.face_model import (
     FaceModel,
 )
 from edgeface.types import AnyArray, FloatArray, IntArray
+from edgeface.values import Text, array_of, option, path_of
 
 OUTER_EYE_CORNERS = (36, 45)
 
@@ -100,7 +101,7 @@ def from_facewarehouse(
     ------
     InvalidInputError, ModelFormatError, BackendUnavailableError
     """
-    tensor = _pick_tensor(path, key)
+    tensor = _pick_tensor(path, None if key is None else option("key", key, Text()))
     num_rows = tensor.shape[0] * (3 if tensor.ndim == 4 else 1)
     shapes = tensor.reshape(num_rows // 3, 3, NUM_IDENTITY, NUM_EXPRESSIONS + 1)
     shapes = shapes.transpose(2, 3, 0, 1).astype(np.float32)
@@ -109,9 +110,13 @@ def from_facewarehouse(
         raise InvalidInputError(
             f"{path} has {num_vertices} vertices: give landmark_vertices, the 68 of the landmarks"
         )
-    ids = np.arange(NUM_LANDMARKS) if landmark_vertices is None else np.asarray(landmark_vertices)
+    ids = np.arange(NUM_LANDMARKS, dtype=np.float64)
+    if landmark_vertices is not None:
+        ids = array_of("landmark_vertices", landmark_vertices, "(68,)")
     if ids.shape != (NUM_LANDMARKS,):
         raise InvalidInputError(f"expected 68 landmark vertices, got the shape {ids.shape}")
+    if ((ids < 0) | (ids >= num_vertices) | (ids % 1 != 0)).any():
+        raise InvalidInputError(f"landmark_vertices must be of the {num_vertices} vertices")
     numbered = tuple(f"expression{k:02d}" for k in range(1, NUM_EXPRESSIONS + 1))
     return FaceModel(
         identity=np.ascontiguousarray(shapes[:, 0]),
@@ -120,7 +125,7 @@ def from_facewarehouse(
         landmark_weights=np.ones((NUM_LANDMARKS, 1), np.float32),
         triangles=np.zeros((0, 3), np.int32),
         uv=np.zeros((0, 2), np.float32),
-        expression_names=expression_names or numbered,
+        expression_names=numbered if expression_names is None else expression_names,
         info={"name": "FaceWarehouse-shaped tensor", "source": Path(path).name},
     )
 
@@ -162,8 +167,9 @@ def _normalised(
 
 
 def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
-    suffix = Path(path).suffix
-    if not Path(path).is_file():
+    file = path_of("path", path)
+    suffix = file.suffix.lower()
+    if not file.is_file():
         raise InvalidInputError(f"no such file: {path}")
     try:
         if suffix == ".npy":

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from edgeface.errors import InvalidInputError
 from edgeface.types import Float32Array, IntArray
+from edgeface.values import array_of
 
 NUM_LANDMARKS = 68
 NUM_IDENTITY = 50
@@ -30,8 +31,8 @@ def blend(
     ``neutral`` (50, L, 3) and ``offsets``, (46, L, 3) or (50, 46, L, 3), are `FaceModel.identity`
     and `FaceModel.expression` at the vertices or at the landmarks.
     """
-    w = np.asarray(identity, dtype=np.float32)
-    e = np.asarray(expression, dtype=np.float32)
+    w = array_of("identity", identity, "(..., 50)").astype(np.float32)
+    e = array_of("expression", expression, "(..., 46)").astype(np.float32)
     if w.shape[-1:] != (NUM_IDENTITY,) or e.shape[-1:] != (NUM_EXPRESSIONS,):
         raise InvalidInputError(
             f"expected identity (..., 50) and expression (..., 46), got {w.shape} and {e.shape}"
@@ -46,7 +47,7 @@ def blend(
 
 def field_at(harmonics: Float32Array | None, correction: ArrayLike) -> Float32Array:
     """``H x`` of functions (L, K) and coefficients (..., 3 * K)."""
-    x = np.asarray(correction, dtype=np.float32)
+    x = array_of("correction", correction, "(..., 3 * K)").astype(np.float32)
     size = 0 if harmonics is None else 3 * harmonics.shape[1]
     if harmonics is None or x.shape[-1:] != (size,):
         raise InvalidInputError(

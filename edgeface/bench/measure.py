@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from edgeface import kernels
-from edgeface.backends import Backend, open_backend
+from edgeface.backends import Backend, open_backend, threads_for
 from edgeface.bench.planted import PlantedBackend, plant_faces, spread_boxes
 from edgeface.bench.system import energy_joules, peak_memory_mb, resident_mb
 from edgeface.image import letterbox, read_image
@@ -32,7 +32,7 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     path = Path(settings["model"])
 
     def open_planted() -> tuple[PlantedBackend, Model]:
-        planted = PlantedBackend(open_backend(path, settings["threads"]))
+        planted = PlantedBackend(open_backend(path, threads_for(path, settings["threads"])))
         return planted, Model(cast(Backend, planted), settings["kernels"])
 
     (planted, model), load_ms = stopwatch(open_planted)

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.kernels import euler_from_rotation
 from edgeface.rotations import (
@@ -23,6 +22,7 @@ from edgeface.rotations import (
     slerp,
 )
 from edgeface.types import FloatArray
+from edgeface.values import Choice, option
 
 Strength = Literal["off", "light", "strong"]
 
@@ -165,10 +165,7 @@ class FaceSmoother:
 
 def settings_of(strength: Strength) -> Settings | None:
     """The settings of a strength, None for "off"."""
-    if strength != "off" and strength not in STRENGTHS:
-        raise InvalidInputError(
-            f"smoothing must be 'off' or one of {', '.join(STRENGTHS)}, got {strength!r}"
-        )
+    option("smoothing", strength, Choice(("off", *STRENGTHS)))
     return STRENGTHS.get(strength)
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 
-from edgeface.errors import EdgeFaceError
-from edgeface.output import ended_by_signals
+from edgeface.errors import BackendUnavailableError
 from edgeface.reference.cli import (
     anchors,
     conventions,
@@ -20,13 +17,15 @@ from edgeface.reference.cli import (
     study,
     train,
 )
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
+from edgeface.terminal import run_command
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 1 after an error of the project's own."""
+    return run_command("edgeface-train", lambda: _execute(argv))
+
+
+def _execute(argv: list[str] | None) -> int | None:
     parser = argparse.ArgumentParser(
         prog="edgeface-train",
         description="Train the networks, measure them, and learn the face model.",
@@ -38,20 +37,10 @@ def main(argv: list[str] | None = None) -> int:
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
-        with ended_by_signals():
-            arguments.execute(arguments)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except EdgeFaceError as error:
-        print(f"edgeface-train: {error}", file=sys.stderr)
-        return 1
+        return arguments.execute(arguments)
     except ModuleNotFoundError as error:
         if (error.name or "edgeface").startswith("edgeface"):
             raise
-        needs = f"this command needs {error.name}: pip install 'edgeface[train]'"
-        print(f"edgeface-train: {needs}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # whoever reads the output, head for one, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0
+        raise BackendUnavailableError(
+            f"this command needs {error.name}: pip install 'edgeface[train]'"
+        ) from error
