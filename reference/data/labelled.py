@@ -29,7 +29,7 @@ class Labels:
     ignore : (N,) bool, faces that may neither be demanded nor forbidden
     landmarks : (N, 68, 2), ``image_px``
     rotation : (N, 3, 3), of the head, ``model`` frame
-    yaw_deg : (N,), known more often than ``rotation``; only its size counts
+    yaw_deg : (N,), which data sets label more often than ``rotation``; its sign has no meaning
     expression : (N, 46); a face may have some coefficients labelled and others not
     """
 
@@ -51,10 +51,10 @@ class LabelledImage:
     Attributes
     ----------
     name : unique in the set
-    group : the part of the set whose figures it counts for
+    group : the part of the set to whose figures the image contributes
     pixels : uint8 (H, W, 3) RGB
     complete : whether every face in it is labelled, so that other detections are false alarms
-    follows : whether it is the video frame after the previous image
+    follows : whether the image is the video frame that comes after the previous image
     """
 
     name: str

@@ -53,12 +53,14 @@ class ImageResult:
 
     Attributes
     ----------
-    name, group, complete : of the image; size_hw : its size
-    labels : of its N faces; for an SFN, of those it looked at
-    boxes (D, 4), scores (D,) : everything detected from `SCORE_FLOOR` on; none for an SFN
-    threshold : from which score on a detection counts as a face
-    found : (N,) bool, the labelled faces that were found so
-    faces : what was predicted for those, in order
+    name, group, complete : what the labelled image says under these names
+    size_hw : the size of the image, px
+    labels : the labels of its N faces; a network of crops has only those that it looked at
+    boxes (D, 4), scores (D,) : everything that was detected with a score of at least `SCORE_FLOOR`;
+        a network of crops detects nothing
+    threshold : the score from which on a detection counts as a face
+    found : (N,) bool, whether each labelled face was found with such a score
+    faces : what was predicted for the faces that were found, in their order
     """
 
     name: str
