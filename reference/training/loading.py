@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, RandomSampler, Sampler
+from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.model import load
 from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.photos import Photo, read_photos
 from edgeface.reference.training.recipe import Labels, Recipe
 from edgeface.reference.training.views.crops import CropBatches
+from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
 from edgeface.reference.training.views.synthesis import add_turned
 from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
@@ -57,7 +59,8 @@ def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool)
         faces = add_turned(faces, model, recipe.turned, recipe.seed)
     dataset = CropBatches(faces, model, recipe.config.input_size, not validation, pairs)
     size = max(1, batch_size // 2) if pairs else batch_size
-    return Split(dataset, RandomSampler(dataset), size, scores, faces.skipped)
+    sampler = WeightedRandomSampler(draw_shares(faces.targets).tolist(), len(dataset))
+    return Split(dataset, sampler, size, scores, faces.skipped)
 
 
 def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
@@ -67,7 +70,7 @@ def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool
     scores = np.concatenate([faces.scores, *(photo.scores for photo in photos)])
     if not validation:
         faces = add_turned(faces, model, recipe.turned, recipe.seed)
-    photos = _relabelled(photos, recipe.labels)
+    photos = _relabelled(photos, recipe.labels, model)
     size = recipe.config.input_size
     dataset = SceneBatches(photos, empty, faces, model, size, fixed=validation)
     skipped = unreadable + faces.skipped
@@ -110,10 +113,20 @@ def unseen_expressions(scores: Array) -> tuple[str, ...]:
     return tuple(name for name, score in most.items() if score < SHOWN)
 
 
-def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:
-    """The photos with the coefficients that a recipe asks for."""
+def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[Photo]:
+    """The photos with the coefficients that a recipe asks for.
+
+    Raises
+    ------
+    InvalidInputError
+        If the shipped SFN shall give them, but speaks of another face model.
+    """
     if labels == "sfn":
         sfn = load("sfn")
+        if sfn.face_model.sha256 != model.sha256:
+            raise InvalidInputError(
+                'the shipped sfn cannot label photos for another face model: use labels = "teacher"'
+            )
         return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]

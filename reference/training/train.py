@@ -16,7 +16,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.face_model import FaceModel, default_face_model
+from edgeface.face_model import FaceModel
+from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.networks import FusionNetwork, build_network
 from edgeface.reference.networks.checkpoint import (
     KEY,
@@ -24,6 +25,7 @@ from edgeface.reference.networks.checkpoint import (
     checkpoint_entry,
     load_network,
 )
+from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
 from edgeface.reference.training.kinds import TRAINING
 from edgeface.reference.training.loading import load_batches, unseen_expressions
@@ -138,7 +140,7 @@ def train(
     folder : the data packs
     out : where the checkpoint (every epoch) and ``log/version_*/metrics.csv`` go
     start_from : a checkpoint, of another network even, whose weights a new run begins with
-        wherever name and shape agree
+        wherever name and shape agree; identity in the modes of the default face model
     workers : processes that draw batches beside the one that learns; 0: it draws its own
     compiled : let ``torch.compile`` fuse the network first; takes two minutes on a CPU
 
@@ -149,16 +151,17 @@ def train(
     Raises
     ------
     InvalidInputError
-        If the checkpoint there is of another network.
+        If the checkpoint there is of another network or another face model, or if the recipe's
+        face model cannot be trained with.
     """
     # processes of one run start from the same weights, but must not draw the same views
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    if resumed and _load_last(out).config != recipe.config:
-        raise InvalidInputError(f"{last} holds another network; choose another --out")
     kind = TRAINING[recipe.config.kind]
-    model = kind.prepare(default_face_model())
+    model = kind.prepare(read_face_model(recipe.face_model))
+    if resumed:
+        _check_fits(_load_last(out), recipe, model, last)
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     # Lightning's own save_last skips epochs in which the monitored loss did not improve
     checkpoints = [
@@ -179,9 +182,11 @@ def train(
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    training = Training(recipe, model, unseen_expressions(learning.scores))
+    unseen = (n for n in unseen_expressions(learning.scores) if n in model.expression_names)
+    training = Training(recipe, model, tuple(unseen))
     if start_from is not None and not resumed:
-        copy_weights(load_network(start_from).network, training.network)
+        start = on_face_model(load_network(start_from), model)
+        copy_weights(start.network, training.network)
     if isinstance(training.network, FusionNetwork) and not recipe.correction and not resumed:
         training.network.leave_uncorrected()
     if compiled:
@@ -194,6 +199,13 @@ def train(
         weights_only=True,
     )
     return last
+
+
+def _check_fits(earlier: TrainedNetwork, recipe: Recipe, model: FaceModel, last: Path) -> None:
+    if earlier.config != recipe.config:
+        raise InvalidInputError(f"{last} holds another network; choose another --out")
+    if earlier.face_model.sha256 != model.sha256:
+        raise InvalidInputError(f"{last} was trained with another face model; choose another --out")
 
 
 def _load_last(out: Path) -> TrainedNetwork:

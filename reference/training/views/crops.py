@@ -16,6 +16,7 @@ from edgeface.reference.data.targets import Mirror, Targets, concatenate, simila
 from edgeface.reference.geometry.pose import rotation_to_quaternion
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.views.augment import jitter
+from edgeface.reference.training.views.masks import masked
 from edgeface.reference.training.views.synthesis import reexpressed
 
 Array = NDArray[Any]
@@ -24,6 +25,7 @@ Move = tuple[Array, float, bool]
 """From a picture to a crop: matrix (2, 3), its angle in rad, whether mirrored first."""
 
 SCALE_RANGE = (0.8, 1.2)
+MASKED_SHARE = 0.06
 MAX_SHIFT = 0.1  # of the box's longer side
 MAX_ANGLE_RAD = np.deg2rad(30.0)
 
@@ -32,9 +34,10 @@ class CropBatches(Dataset[Batch]):
     """Random warps of faces; ``__getitems__`` makes a whole batch at once.
 
     Scale in [0.8, 1.2], translation up to 10 %, in-plane rotation up to 30 degrees, mirror images
-    and colour jitter (2019, Sec. 4.3.1). Without ``augment``, the plain crops. With ``pairs``, a
-    batch of B indices has 2 B crops: the second half are copies of the first, half of them moved
-    otherwise (``moved`` is true), half with another expression on the same spot.
+    and colour jitter (2019, Sec. 4.3.1); some faces wear a mask. Without ``augment``, the plain
+    crops. With ``pairs``, a batch of B indices has 2 B crops: the second half are copies of the
+    first, half of them moved otherwise (``moved`` is true), half with another expression on the
+    same spot.
     """
 
     def __init__(
@@ -51,6 +54,9 @@ class CropBatches(Dataset[Batch]):
         random = np.random.default_rng(int(torch.randint(2**62, ()))) if self.augment else None
         pictures = self.faces.crops[np.array(indices)]
         targets = [self.faces.targets[i : i + 1] for i in indices]
+        if random is not None:
+            for k in np.flatnonzero(random.random(len(indices)) < MASKED_SHARE):
+                pictures[k] = masked(pictures[k], targets[k].landmarks[0], random)
         mirrors = [random is not None and random.random() < 0.5 for _ in indices]
         moves = [self._move(t.boxes[0], m, random) for t, m in zip(targets, mirrors, strict=True)]
         extra: Batch = {}

@@ -18,6 +18,8 @@ from edgeface.reference.data.photos import Photo, resize
 from edgeface.reference.data.targets import Mirror, Targets, concatenate, similarity_matrix, warp
 from edgeface.reference.geometry.pose import rotation_to_quaternion
 from edgeface.reference.training.views.augment import jitter
+from edgeface.reference.training.views.masks import masked
+from edgeface.reference.training.views.rarity import draw_shares
 
 Array = NDArray[Any]
 Batch = dict[str, Tensor]
@@ -27,6 +29,7 @@ GREY = 127
 # longer side of the face that a view is zoomed on, input px
 FACE_SIZES = {"photo": (7.0, 220.0), "single": (24.0, 240.0), "crowd": (7.0, 90.0)}
 MAX_CROWD = 20
+MASKED_SHARE = 0.06  # of single faces
 SCALES = (0.25, 5.0)
 SMALLEST = 0.02  # of the input; smaller faces are neither demanded nor forbidden
 VISIBLE = 0.5  # share of a box that must lie inside the view
@@ -54,6 +57,7 @@ class SceneBatches(Dataset[Batch]):
         self.photos, self.empty, self.faces = photos, empty, faces
         self.size, self.fixed = size, fixed
         self.smallest = SMALLEST * size
+        self.shares = draw_shares(faces.targets)
         self.mirror = Mirror(model)
 
     def __len__(self) -> int:
@@ -84,8 +88,10 @@ class SceneBatches(Dataset[Batch]):
     def _draw(self, source: str, random: np.random.Generator) -> View:
         """A picture of one source, half the time its mirror image."""
         if source == "single":
-            i = random.integers(len(self.faces.crops))
+            i = random.choice(len(self.faces.crops), p=self.shares)
             pixels, targets = self.faces.crops[i], self.faces.targets[i : i + 1]
+            if random.random() < MASKED_SHARE:
+                pixels = masked(pixels, targets.landmarks[0], random)
         else:
             pool = self.photos if source == "photo" else self.empty
             photo = pool[random.integers(len(pool))]

@@ -98,7 +98,7 @@ def test_faces_without_a_mesh_are_fitted_to_their_landmarks(faces):
     error = np.linalg.norm(faces.targets.landmarks - faces.labelled, axis=2)
     labelled = np.isfinite(faces.labelled).all(axis=(1, 2))
     assert np.median(error[labelled]) < 0.01  # labels are the targets
-    assert set(faces.pack[~labelled]) == {"faces-expressive"}
+    assert set(faces.pack[~labelled]) == {"faces68-video", "faces-expressive"}
 
 
 def test_a_corner_that_repeats_another_is_no_label(faces, face_model):
