@@ -196,6 +196,22 @@ def test_overlays_take_odd_and_changing_sizes(tmp_path, make_video, ramp):
     assert [f.image.shape for f in frames_of(tmp_path / "out.mp4")] == [(62, 94, 3)] * 4
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_overlay_without_pictures_does_not_replace_an_older_one(
+    tmp_path, make_video, ramp, begun
+):
+    source, old = make_video("source.mp4", ramp), tmp_path / "out.mp4"
+    old.write_bytes(b"what was there before")
+    with open_video(source) as video:
+        writer = VideoWriter(old, video)
+        if begun:
+            writer._stream = writer._add_stream(ramp[0])
+            writer._container.start_encoding()
+        writer.close()
+    assert old.read_bytes() == b"what was there before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "source.mp4"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
