@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.reference.data.fits import known_fit_of_landmarks, known_fit_of_meshes
 from edgeface.reference.data.packs import (
     SINGLE_FACE_PACKS,
     Pack,
@@ -19,7 +20,7 @@ from edgeface.reference.data.packs import (
     open_pack,
 )
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
-from edgeface.reference.geometry.fit import Fit, fit_landmarks, fit_meshes
+from edgeface.reference.geometry.fit import Fit
 
 Array = NDArray[Any]
 
@@ -93,8 +94,8 @@ def _fit_pack(
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
     scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
     with_mesh = index[has_mesh]
-    fits = [fit_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
+    fits = [known_fit_of_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
     if not has_mesh.all():
-        fits.append(fit_landmarks(model, labelled[~has_mesh]))
+        fits.append(known_fit_of_landmarks(model, labelled[~has_mesh]))
     fit = Fit.concatenate(fits)[np.argsort(order)]
     return from_fit(fit, model, labelled if "landmarks68" in pack.labels else None), fit

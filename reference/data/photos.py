@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import FaceModel
+from edgeface.reference.data.fits import known_fit_of_meshes
 from edgeface.reference.data.packs import (
     MULTI_FACE_PACK,
     NEGATIVE_PACK,
@@ -19,7 +20,6 @@ from edgeface.reference.data.packs import (
 )
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
 from edgeface.reference.geometry.boxes import overlap
-from edgeface.reference.geometry.fit import fit_meshes
 
 INVALID = 3  # column of face_attr
 
@@ -48,7 +48,7 @@ def read_photos(
     meshed = labels["mesh_face"]
     meshed_here = np.isin(labels["face_image"][meshed], wanted)
     scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])[meshed_here]
-    fit = fit_meshes(model, labels["mesh"][meshed_here], scores)
+    fit = known_fit_of_meshes(model, labels["mesh"][meshed_here], scores)
     fitted = from_fit(fit, model)
     rows = meshed[meshed_here]
     good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +12,63 @@ from torch.utils.data import DataLoader, RandomSampler, Sampler
 
 from edgeface.face_model import FaceModel
 from edgeface.model import load
-from edgeface.reference.data.faces import read_faces
-from edgeface.reference.data.photos import Photo, read_photos
+from edgeface.reference.data.photos import Photo
 from edgeface.reference.training.recipe import Labels, Recipe
+from edgeface.reference.training.views.augment import jitter
 from edgeface.reference.training.views.crops import CropBatches
+from edgeface.reference.training.views.draw import Renderer
+from edgeface.reference.training.views.plan import Batch
+from edgeface.reference.training.views.prepared import Prepared, Wanted, prepare
 from edgeface.reference.training.views.scenes import SceneBatches
-from edgeface.reference.training.views.synthesis import add_turned
 from edgeface.reference.training.views.unified import Balanced, FusionBatches, read_fused
 from edgeface.reference.training.weak_labels import weakly_labelled
 
-Batch = dict[str, Tensor]
-Drawn = tuple[Any, Sampler[int], int, list[str]]
+
+@dataclass(frozen=True)
+class Source:
+    """The batches of one split.
+
+    Attributes
+    ----------
+    loader : plans of views and their targets, from other processes if asked for; a fusion
+        network's are drawn already
+    renderer : draws the plans, on the device where they were sent
+    augment : whether colours are changed besides
+    skipped : the names of corrupt images
+    """
+
+    loader: DataLoader[Batch]
+    renderer: Renderer | None
+    augment: bool
+    skipped: list[str]
+
+    def images(self, batch: Batch) -> Tensor:
+        """The input uint8 (B, S, S, 3) of a batch, on its device."""
+        if self.renderer is None:
+            return batch["image"]
+        drawn = self.renderer(batch)
+        return jitter(drawn) if self.augment else drawn
 
 
-def batches(
+def open_source(
     recipe: Recipe, model: FaceModel, folder: Path, validation: bool, workers: int
-) -> DataLoader[Batch]:
-    """The batches of one split; ``workers`` processes draw those of training."""
-    read = _fused if recipe.config.kind == "fusion" else _plain
-    dataset, sampler, batch_size, skipped = read(recipe, model, folder, validation)
-    if skipped:
-        print(f"skipped {len(skipped)} corrupt images: {', '.join(skipped)}")
-    return DataLoader(
+) -> Source:
+    """The batches of one split; ``workers`` processes plan those of training."""
+    config, batch_size, renderer = recipe.config, recipe.batch_size, None
+    if config.kind == "fusion":
+        turned = 0.0 if validation else recipe.turned
+        fused = read_fused(folder, model, recipe.databases, validation, turned, recipe.seed)
+        dataset: Any = FusionBatches(fused, config.input_size, not validation)
+        sampler: Sampler[int] = Balanced(fused.database)
+        skipped = fused.skipped
+    else:
+        pairs = config.kind == "sfn" and recipe.disentangle > 0 and not validation
+        batch_size = max(1, batch_size // 2) if pairs else batch_size
+        prepared = prepared_for(recipe, model, folder, validation, pairs)
+        dataset = _views(recipe, model, prepared, validation, pairs)
+        sampler, renderer = RandomSampler(dataset), Renderer(prepared.atlas)
+        skipped = prepared.skipped
+    loader = DataLoader(
         dataset,
         batch_size=batch_size,
         sampler=None if validation else sampler,
@@ -41,34 +76,39 @@ def batches(
         collate_fn=_as_is,
         num_workers=0 if validation else workers,
         persistent_workers=workers > 0 and not validation,
+        prefetch_factor=4 if workers > 0 and not validation else None,
+    )
+    return Source(loader, renderer, not validation, skipped)
+
+
+def prepared_for(
+    recipe: Recipe, model: FaceModel, folder: Path, validation: bool, pairs: bool = False
+) -> Prepared:
+    """The pictures and faces of one split that a recipe's network learns from, or is judged by."""
+    wanted = Wanted(
+        validation,
+        photos=recipe.config.kind == "mfn",
+        turned=0.0 if validation else recipe.turned,
+        copies=pairs,
+        seed=recipe.seed,
+    )
+    return prepare(
+        folder, model, wanted, recipe.labels, lambda photos: _relabelled(photos, recipe.labels)
     )
 
 
-def _plain(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Drawn:
-    """Views for an MFN, crops for an SFN: how to draw them, how many at once, those skipped."""
-    config, batch_size = recipe.config, recipe.batch_size
-    faces = read_faces(folder, model, validation)
-    skipped = faces.skipped
-    if not validation:
-        faces = add_turned(faces, model, recipe.turned, recipe.seed)
+def _views(
+    recipe: Recipe, model: FaceModel, prepared: Prepared, validation: bool, pairs: bool
+) -> SceneBatches | CropBatches:
+    """Views for an MFN, crops for an SFN."""
+    config = recipe.config
     if config.kind == "sfn":
-        pairs = recipe.disentangle > 0 and not validation
-        batch_size = max(1, batch_size // 2) if pairs else batch_size
-        dataset: Any = CropBatches(faces, model, config.input_size, not validation, pairs)
-    else:
-        photos, empty, unreadable = read_photos(folder, model, validation)
-        skipped = unreadable + skipped
-        photos = _relabelled(photos, recipe.labels)
-        dataset = SceneBatches(photos, empty, faces, model, config.input_size, fixed=validation)
-    return dataset, RandomSampler(dataset), batch_size, skipped
-
-
-def _fused(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Drawn:
-    """The same of the faces of several databases, as many of each an epoch."""
-    turned = 0.0 if validation else recipe.turned
-    faces = read_fused(folder, model, recipe.databases, validation, turned, recipe.seed)
-    dataset: Any = FusionBatches(faces, recipe.config.input_size, not validation)
-    return dataset, Balanced(faces.database), recipe.batch_size, faces.skipped
+        copies = prepared.copies if pairs else None
+        return CropBatches(prepared.faces, model, config.input_size, not validation, copies)
+    sizes = (config.input_size, *recipe.sizes)
+    return SceneBatches(
+        prepared.photos, prepared.empty, prepared.faces, model, sizes, fixed=validation
+    )
 
 
 def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:
