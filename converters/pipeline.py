@@ -17,6 +17,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, Model
+from edgeface.output import refuse_inputs
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.networks.equalise import equalised
 
@@ -107,6 +108,7 @@ def convert(
         )
         name = file_stem(trained.config, input_size, precision) + file_format.suffix
         job = Job(file_format, lowered, stated, face_model, trained, Path(out) / name)
+        refuse_inputs(job.target, (checkpoint,))
         progress(f"{step}: verifying")
         written.append(write(job, verifying, keep))
     return written

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from edgeface.errors import ConversionError, ParityError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.model import load
+from edgeface.output import PREFIX, replace_file
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.timing import time_call
 
@@ -93,14 +92,14 @@ def write(job: Job, images: list[Image], keep: bool) -> Written:
     target = job.target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=target.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
             draft = Path(folder) / target.name
             job.save(job.metadata, draft)
             try:
                 comparison = verify(job.trained, draft, images)
             except ParityError:
                 if keep:
-                    _move(draft, target)
+                    replace_file(draft, target)
                 raise
             latency = _latency_ms(draft)
             metadata = replace(job.metadata, parity=parity_entry(comparison, images))
@@ -108,7 +107,7 @@ def write(job: Job, images: list[Image], keep: bool) -> Written:
             job.save(metadata, final)
             if open_written(final).metadata != metadata:
                 raise ConversionError(f"{target.name} does not give its metadata back")
-            _move(final, target)
+            replace_file(final, target)
     except OSError as error:
         raise ConversionError(f"cannot write {target}: {error}") from error
     return Written(
@@ -120,12 +119,6 @@ def write(job: Job, images: list[Image], keep: bool) -> Written:
         comparison=comparison,
         latency_ms=latency,
     )
-
-
-def _move(source: Path, target: Path) -> None:
-    if target.is_dir():  # a package is a folder, which no rename overwrites
-        shutil.rmtree(target)
-    os.replace(source, target)
 
 
 def _num_bytes(path: Path) -> int:

@@ -31,6 +31,7 @@ from edgeface.face_shapes import (
     field_at,
     outermost,
 )
+from edgeface.output import write_output
 from edgeface.values import option
 
 MAX_LENGTH = 1e6
@@ -285,7 +286,7 @@ class FaceModel:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as a compressed ``.npz`` (``docs/face-model.md`` gives the layout)."""
-        Path(path).write_bytes(self.to_bytes())
+        write_output(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The ``.npz`` file as bytes; exported networks carry it inside them."""

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.metadata import Metadata
+from edgeface.output import GrowingFile
 from edgeface.rotations import quaternion_from_rotation
 
 FORMAT = "edgeface-recording"
@@ -42,11 +43,7 @@ class RecordingWriter:
     def __init__(
         self, path: str | os.PathLike[str], metadata: Metadata, source: str, fps: float | None
     ) -> None:
-        self._path = Path(path)
-        try:
-            self._file = self._path.open("w", encoding="utf-8")
-        except OSError as error:
-            raise InvalidInputError(f"cannot write {path}: {error}") from error
+        self._file = GrowingFile(path, inputs=(source,))
         self._header = {
             "format": FORMAT,
             "version": list(VERSION),
@@ -64,16 +61,18 @@ class RecordingWriter:
             self._header = {}
         rows = [_row(face) for face in faces]
         self._line({"frame": frame, "time_s": round(time_s, 6), "faces": rows})
+        self._file.show()
 
     def _line(self, values: dict[str, Any]) -> None:
+        line = json.dumps(values, separators=(",", ":")) + "\n"
         try:
-            self._file.write(json.dumps(values, separators=(",", ":")) + "\n")
-            self._file.flush()
+            self._file.write(line.encode())
         except OSError as error:
-            raise InvalidInputError(f"cannot write {self._path}: {error}") from error
+            self._file.fail()
+            raise InvalidInputError(f"cannot write {self._file.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Release the file."""
+        """Finish the file."""
         self._file.close()
 
 

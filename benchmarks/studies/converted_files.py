@@ -23,6 +23,7 @@ from edgeface.backends import BACKENDS
 from edgeface.converters.verify import open_written
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.model import Model, load
+from edgeface.output import write_output
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import data_dir
 from edgeface.reference.evaluation.evaluate import model_predictor
@@ -109,7 +110,7 @@ def _accuracy(path: Path, data: Path, images: list[LabelledImage], store: Path) 
         if not images:
             images += judging_images(data, model.face_model)
         known[key] = headline(model_predictor(model), images)
-        store.write_text(json.dumps(known, indent=1))
+        write_output(store, json.dumps(known, indent=1))
     return known[key]
 
 

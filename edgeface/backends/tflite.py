@@ -30,7 +30,7 @@ class TfliteBackend:
     """
 
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
-        library = _library()
+        library = import_library()
         try:
             entries = read_metadata_buffers(path.read_bytes(), str(path))
         except OSError as error:
@@ -90,7 +90,8 @@ class TfliteBackend:
         return heads
 
 
-def _library() -> Any:
+def import_library() -> Any:
+    """LiteRT, or a predecessor that a device has instead, or the error that names the remedy."""
     for name in LIBRARIES:
         try:
             return importlib.import_module(name)

@@ -51,7 +51,7 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
 
     Returns the record that ``schema.json`` describes.
     """
-    images = _images(settings.images)
+    images = image_paths(settings.images)
     chosen = settings.kernels or (["numpy", "numba"] if numba_installed() else ["numpy"])
     results: list[dict[str, Any]] = []
     files = [path for model in settings.models for path in _files(model, settings.backends)]
@@ -106,7 +106,8 @@ def _files(model: str, backends: list[str]) -> list[Path]:
     return files
 
 
-def _images(folder: Path | None) -> list[Path]:
+def image_paths(folder: Path | None) -> list[Path]:
+    """The images of a folder by name; without one, the demo photo."""
     if folder is None:
         return [DEMO_PHOTO]
     found = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)

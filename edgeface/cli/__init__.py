@@ -14,7 +14,9 @@ import sys
 from typing import Any
 
 from edgeface import __version__
+from edgeface.cli.options import INTERRUPTED
 from edgeface.errors import EdgeFaceError
+from edgeface.output import ended_by_signals
 
 COMMANDS = {
     "run": "find the faces of images",
@@ -44,7 +46,10 @@ def main(argv: list[str] | None = None) -> int:
             command.set_defaults(execute=module.execute)
     arguments = parser.parse_args(given)
     try:
-        return arguments.execute(arguments)
+        with ended_by_signals():
+            return arguments.execute(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except EdgeFaceError as error:
         print(f"edgeface: {error}", file=sys.stderr)
         return 1

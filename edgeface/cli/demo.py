@@ -6,13 +6,7 @@ import argparse
 import contextlib
 import webbrowser
 
-from edgeface.cli.tracking import (
-    add_tracking_options,
-    detector,
-    interruptible,
-    make_tracker,
-    open_source,
-)
+from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
 from edgeface.video.live import LiveView, paced
 from edgeface.video.pipeline import run_pipeline
@@ -62,7 +56,7 @@ def execute(arguments: argparse.Namespace) -> int:
             webbrowser.open(view.url)
         frames = video if video.live else paced(video)
         results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=True)
-        with contextlib.suppress(KeyboardInterrupt), interruptible(), contextlib.closing(results):
+        with contextlib.suppress(KeyboardInterrupt), contextlib.closing(results):
             for frame, faces in results:
                 view.show(frame, faces)
     return 0

@@ -61,7 +61,7 @@ def format_of(path: Path, named: str | None) -> str:
     if named is not None:
         return named
     for name, known in FORMATS.items():
-        if path.suffix == known.suffix:
+        if path.suffix.lower() == known.suffix:
             return name
     listed = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
     raise InvalidInputError(f"{path}: the suffix names no format; known are {listed}. Or use --to")

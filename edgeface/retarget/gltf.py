@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.gltf_file import Blob, import_pygltflib, load_character
 from edgeface.retarget.mapping import Mapping, check_names
@@ -91,10 +92,7 @@ def write_gltf(
         channels.append((head, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
     _animate(gltf, times, channels)
     blob.finish()
-    try:
-        gltf.save_binary(str(path))
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, b"".join(gltf.save_to_bytes()), inputs=(character,))
 
 
 def _morph_names(gltf: Any, character: Any) -> dict[int, list[str]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.options import ExportOptions
 
@@ -56,10 +57,7 @@ def write_viewer(path: str | os.PathLike[str], recording: Recording, face_model:
     source = str(recording.header.get("source", ""))
     values = page_values(face_model, source if "://" in source else Path(source).name)
     values |= {"people": people, "duration": duration, "fps": recording.header.get("fps")}
-    try:
-        Path(path).write_text(fill(values), encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, fill(values))
 
 
 def page_values(face_model: FaceModel, source: str, *, live: bool = False) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from edgeface.drawing import draw_faces
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.model import Model
@@ -58,6 +60,13 @@ class Outputs:
 
     def write(self, frame: Frame, faces: Faces) -> None:
         """Pass a tracked frame on."""
+        try:
+            self._write(frame, faces)
+        except InvalidInputError:
+            self._export = None  # of half a recording it would take the place of an older one
+            raise
+
+    def _write(self, frame: Frame, faces: Faces) -> None:
         for avatar in self._avatars:
             avatar.show(frame.time_s, faces)
         if self._recording is not None:
@@ -68,15 +77,13 @@ class Outputs:
             self._overlay.write(overlay, frame.time_s)
 
     def close(self) -> list[Path]:
-        """Finish every file; returns those that are whole."""
-        for avatar in self._avatars:
-            avatar.close()
-        if self._recording is not None:
-            self._recording.close()
-        if self._overlay is not None:
-            self._overlay.close()
+        """Finish every file, also after one that cannot be; returns those that are whole."""
+        with contextlib.ExitStack() as finishing:
+            for part in (self._overlay, self._recording, *self._avatars):
+                if part is not None:
+                    finishing.callback(part.close)
         if self._export is not None:
             part, path, name, options = self._export
             export(part, path, name, self._model.face_model, options)
             part.unlink()
-        return self._written
+        return [path for path in self._written if path.exists()]

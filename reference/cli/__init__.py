@@ -9,9 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeface.errors import EdgeFaceError, InvalidInputError
+from edgeface.output import ended_by_signals, refuse_inputs
 from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.training.recipe import NAMES, read_recipe
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
 WORKERS = "processes that draw batches (default: none)"
 
 
@@ -19,7 +22,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 1 after an error of the project's own."""
     arguments = _parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        with ended_by_signals():
+            arguments.run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except EdgeFaceError as error:
         print(f"edgeface-train: {error}", file=sys.stderr)
         return 1
@@ -177,6 +183,7 @@ def _plot(arguments: argparse.Namespace) -> None:
 def _strip(arguments: argparse.Namespace) -> None:
     from edgeface.reference.networks.checkpoint import load_network, save_network
 
+    refuse_inputs(arguments.out, (arguments.checkpoint,))
     save_network(load_network(arguments.checkpoint), arguments.out)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from edgeface.boxes import iou_matrix
+from edgeface.output import whole_file, write_output
 from edgeface.reference.evaluation.detection import size_share
 from edgeface.reference.evaluation.evaluate import ImageResult
 from edgeface.reference.evaluation.metrics import error_curve, nme
@@ -30,6 +31,7 @@ from edgeface.reference.evaluation.report import (
     failing_errors,
     precision_recall,
 )
+from edgeface.reference.figures import save_figure
 
 Array = NDArray[Any]
 
@@ -46,8 +48,8 @@ def write_report(
 ) -> None:
     """Write report.md, report.json and the pictures that apply into the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.md").write_text(to_markdown(found) + "\n")
-    (out / "report.json").write_text(json.dumps(to_json(found), indent=1) + "\n")
+    write_output(out / "report.md", to_markdown(found) + "\n")
+    write_output(out / "report.json", json.dumps(to_json(found), indent=1) + "\n")
     draw_error_curves(results, out / "error-curve.png")
     if detects:
         draw_precision_recall(results, out / "precision-recall.png")
@@ -136,7 +138,7 @@ def _save(figure: Any, axes: Any, path: Path) -> None:
         for axis in axes:
             axis.grid(alpha=0.3)
         figure.tight_layout()
-        figure.savefig(path, dpi=110)
+        save_figure(figure, path, dpi=110)
     plt.close(figure)
 
 
@@ -165,7 +167,8 @@ class WorstFaces:
         sheet = Image.new("RGB", (WORST_COLUMNS * TILE, rows * TILE))
         for k, (_, tile) in enumerate(self.tiles):
             sheet.paste(tile, (k % WORST_COLUMNS * TILE, k // WORST_COLUMNS * TILE))
-        sheet.save(path)
+        with whole_file(path) as file:
+            sheet.save(file, "PNG")
 
 
 def face_errors(result: ImageResult) -> Array:

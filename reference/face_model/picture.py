@@ -15,6 +15,7 @@ from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
+from edgeface.reference.figures import save_figure
 from edgeface.reference.geometry.harmonics import manifold_harmonics
 
 NUM_MODES = 10
@@ -43,7 +44,7 @@ def draw_shapes(model: FaceModel, path: Path) -> None:
         _draw(axis, shape, np.linalg.norm(shape - model.mean, axis=1), model.triangles)
         axis.set_title(title, fontsize=10)
     figure.tight_layout(pad=0.3)
-    figure.savefig(path)
+    save_figure(figure, path)
     plt.close(figure)
 
 
@@ -60,7 +61,7 @@ def draw_harmonics(model: FaceModel, path: Path, count: int = 8) -> None:
         axis.set_title(f"{k}: eigenvalue {values[k]:.2f}", fontsize=8)
         axis.axis("off")
     figure.tight_layout(pad=0.3)
-    figure.savefig(path)
+    save_figure(figure, path)
     plt.close(figure)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import zipfile
@@ -14,6 +15,7 @@ from torch import nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
+from edgeface.output import write_output
 from edgeface.reference.networks import build_network
 from edgeface.reference.networks.config import NetworkConfig
 
@@ -84,4 +86,6 @@ def save_network(trained: TrainedNetwork, path: Path) -> None:
     """Write a network as a checkpoint, without what only resuming its training needs."""
     weights = {PREFIX + name: weight for name, weight in trained.network.state_dict().items()}
     entry = describe(trained.config, trained.recipe, trained.face_model)
-    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, path)
+    content = io.BytesIO()
+    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, content)
+    write_output(path, content.getbuffer())

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from edgeface.errors import InvalidInputError
+from edgeface.reference.figures import save_figure
 
 
 def plot_run(folder: Path, out: Path) -> None:
@@ -35,7 +36,7 @@ def plot_run(folder: Path, out: Path) -> None:
         axis.set_yscale("log")
     axes[0][0].legend()
     figure.tight_layout()
-    figure.savefig(out, dpi=90)
+    save_figure(figure, out, dpi=90)
     plt.close(figure)
 
 

@@ -15,11 +15,12 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
-from edgeface.errors import InvalidInputError
+from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel, default_face_model
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.networks import FusionNetwork, build_network
-from edgeface.reference.networks.checkpoint import KEY, describe, load_network
+from edgeface.reference.networks.checkpoint import KEY, TrainedNetwork, describe, load_network
+from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
 from edgeface.reference.training.loading import batches
 from edgeface.reference.training.losses.faces import FaceLoss, disagreement
 from edgeface.reference.training.losses.grid import GridLoss
@@ -27,7 +28,6 @@ from edgeface.reference.training.losses.unified import FusionLoss
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.views.unified import unified_landmarks
 
-LAST = "last.ckpt"
 WARMUP_STEPS = 200
 FINAL_RATE = 0.01
 
@@ -170,7 +170,7 @@ def train(
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    if resumed and load_network(last).config != recipe.config:
+    if resumed and _load_last(out).config != recipe.config:
         raise InvalidInputError(f"{last} holds another network; choose another --out")
     model = default_face_model()
     if recipe.config.kind == "fusion":
@@ -189,6 +189,7 @@ def train(
         accumulate_grad_batches=recipe.accumulate,
         callbacks=[*checkpoints, averaging(recipe.ema_decay), TQDMProgressBar(refresh_rate=10)],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
+        plugins=[WholeCheckpoints()],
         gradient_clip_val=5.0,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
@@ -201,8 +202,21 @@ def train(
         training.network.leave_uncorrected()
     if compiled:
         training.network.compile(dynamic=False)
-    trainer.fit(training, learning, validating, ckpt_path=last if resumed else None)
+    trainer.fit(training, learning, validating, ckpt_path=last if resumed else None,
+                weights_only=True)  # fmt: skip
     return last
+
+
+def _load_last(out: Path) -> TrainedNetwork:
+    """The checkpoint to go on from; a damaged one is an error that names the one before it."""
+    try:
+        return load_network(out / LAST)
+    except ModelFormatError as error:
+        if not (out / PREVIOUS).is_file():
+            raise
+        raise ModelFormatError(
+            f"{error}. {out / PREVIOUS} holds the epoch before: rename it to {LAST} to go on there"
+        ) from error
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> int:

@@ -7,23 +7,9 @@ import pytest
 from edgeface import MetadataError
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.metadata import Metadata, file_schema
+from tests.fakes import metadata_of
 
-MFN = Metadata(
-    kind="mfn",
-    name="test",
-    input_size=288,
-    expression_names=EXPRESSION_NAMES,
-    face_model_sha256="0" * 64,
-    licence="none",
-    stride=32,
-    anchors=((10.0, 12.0), (20.0, 24.0)),
-    score_threshold=0.4,
-    iou_threshold=0.5,
-)
-SFN = Metadata("sfn", "test", 128, EXPRESSION_NAMES, "0" * 64, "none", crop_scale=1.3)
-
-
-FUSION = Metadata("fusion", "test", 128, EXPRESSION_NAMES, "0" * 64, "none", crop_scale=1.3)
+MFN, SFN, FUSION = (metadata_of(kind) for kind in ("mfn", "sfn", "fusion"))
 
 
 @pytest.mark.parametrize("metadata", [MFN, SFN, FUSION])

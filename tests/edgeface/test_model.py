@@ -80,11 +80,14 @@ def test_run_thresholds(face_model):
     image = np.zeros((50, 50, 3), np.uint8)
     assert len(model.run(image, score_threshold=0.8)) == 1
     assert len(model.run(image, score_threshold=0.2, iou_threshold=1.0)) == 4
-    for bad in (-0.1, 1.5, "high", float("nan")):
-        with pytest.raises(InvalidInputError, match="score_threshold must lie"):
-            model.run(image, score_threshold=bad)
     with pytest.raises(InvalidInputError, match="for an sfn"):
         model.run(image, boxes_xyxy=[[0, 0, 9, 9]])
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.5, "high", float("nan")])
+def test_thresholds_lie_between_0_and_1(face_model, bad):
+    with pytest.raises(InvalidInputError, match="score_threshold must lie"):
+        Model(tilted(face_model, [])).run(np.zeros((50, 50, 3), np.uint8), score_threshold=bad)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 20000, 3), (20000, 1, 3), (7, 5)])
@@ -93,23 +96,27 @@ def test_run_takes_extreme_images(face_model, shape):
     assert np.isfinite(faces.landmarks_3d).all()
 
 
-def test_sfn_boxes_are_checked():
+def test_sfn_looks_at_the_boxes_it_is_given():
     model = edgeface.load("sfn")
     image = np.zeros((60, 60, 3), np.uint8)
     assert len(model.run(image)) == 1
     assert len(model.run(image, boxes_xyxy=[])) == 0
     faces = model.run(image, boxes_xyxy=[[0, 0, 20, 30], [10, 10, 50, 60]])
     np.testing.assert_array_equal(faces.boxes_xyxy, [[0, 0, 20, 30], [10, 10, 50, 60]])
-    for bad, message in (
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
         ([[0, 0, 10]], r"shape \(N, 4\)"),
         ([[5, 5, 5, 9]], "x1 > x0"),
         ([[0, 0, np.nan, 9]], "finite"),
         ([["a", 0, 1, 1]], "numbers"),
-    ):
-        with pytest.raises(InvalidInputError, match=message):
-            model.run(image, boxes_xyxy=bad)
-    with pytest.raises(InvalidInputError, match="does not detect"):
-        model.run(image, score_threshold=0.5)
+    ],
+)
+def test_sfn_boxes_are_checked(bad, message):
+    with pytest.raises(InvalidInputError, match=message):
+        edgeface.load("sfn").run(np.zeros((60, 60, 3), np.uint8), boxes_xyxy=bad)
 
 
 @pytest.mark.parametrize("name", ["sfn", "fusion"])
@@ -147,13 +154,16 @@ def test_networks_of_crops_refuse_the_options_of_detection(name, option):
         edgeface.load(name).run(np.zeros((60, 60, 3), np.uint8), **option)
 
 
-def test_load_rejects_what_is_no_model(tmp_path):
+def test_load_rejects_what_is_not_there(tmp_path):
     with pytest.raises(InvalidInputError, match="no such model"):
         edgeface.load(tmp_path / "absent.onnx")
-    for name in ("model.xyz", "model"):
-        (tmp_path / name).write_bytes(b"0")
-        with pytest.raises(ModelFormatError, match="no backend runs"):
-            edgeface.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["model.xyz", "model"])
+def test_load_rejects_what_is_no_model(tmp_path, name):
+    (tmp_path / name).write_bytes(b"0")
+    with pytest.raises(ModelFormatError, match="no backend runs"):
+        edgeface.load(tmp_path / name)
 
 
 @pytest.fixture(scope="module")
@@ -172,35 +182,40 @@ def saved(graph, path, **changes):
     return path
 
 
-def test_load_rejects_truncated_files(graph, tmp_path):
+@pytest.mark.parametrize(("share", "num_bytes"), [(0, 0), (0, 10), (0.5, 0), (1, -5000)])
+def test_load_rejects_truncated_files(graph, tmp_path, share, num_bytes):
     data = graph.SerializeToString()
-    for size in (0, 10, len(data) // 2, len(data) - 5000):
-        (tmp_path / "cut.onnx").write_bytes(data[:size])
-        with pytest.raises(ModelFormatError):
-            edgeface.load(tmp_path / "cut.onnx")
+    (tmp_path / "cut.onnx").write_bytes(data[: int(share * len(data)) + num_bytes])
+    with pytest.raises(ModelFormatError):
+        edgeface.load(tmp_path / "cut.onnx")
 
 
-def test_load_rejects_bad_metadata(graph, tmp_path):
-    path = tmp_path / "model.onnx"
+@pytest.mark.parametrize(
+    ("key", "change", "message"),
+    [
+        (KEY, lambda _: None, "carries no metadata"),
+        (KEY, lambda text: json.dumps(json.loads(text) | {"schema_version": [2, 0]}),
+         "this release reads 1.x"),
+        (KEY, lambda text: changed(text, face_model_sha256="0" * 64), "not the one it names"),
+        (KEY, lambda text: changed(text, input_size=160), "expected an input"),
+        (FACE_MODEL_KEY, lambda _: None, "carries no face model"),
+        (FACE_MODEL_KEY, lambda _: "???", "no base64"),
+        (FACE_MODEL_KEY, lambda _: "AAAA", "damaged"),
+    ],
+)  # fmt: skip
+def test_load_rejects_bad_metadata(graph, tmp_path, key, change, message):
     text = next(p.value for p in graph.metadata_props if p.key == KEY)
-    metadata = Metadata.from_json(text, "graph")
-    cases = [
-        ({KEY: None}, "carries no metadata"),
-        (
-            {KEY: json.dumps(json.loads(text) | {"schema_version": [2, 0]})},
-            "this release reads 1.x",
-        ),
-        ({FACE_MODEL_KEY: None}, "carries no face model"),
-        ({FACE_MODEL_KEY: "???"}, "no base64"),
-        ({FACE_MODEL_KEY: "AAAA"}, "damaged"),
-        ({KEY: replace(metadata, face_model_sha256="0" * 64).to_json()}, "not the one it names"),
-        ({KEY: replace(metadata, input_size=160).to_json()}, "expected an input"),
-    ]
-    for changes, message in cases:
-        with pytest.raises(ModelFormatError, match=message):
-            edgeface.load(saved(graph, path, **changes))
+    with pytest.raises(ModelFormatError, match=message):
+        edgeface.load(saved(graph, tmp_path / "model.onnx", **{key: change(text)}))
+
+
+def changed(text, **values):
+    return replace(Metadata.from_json(text, "graph"), **values).to_json()
+
+
+def test_absent_metadata_is_an_error_of_its_own(graph, tmp_path):
     with pytest.raises(MetadataError):
-        edgeface.load(saved(graph, path, **{KEY: None}))
+        edgeface.load(saved(graph, tmp_path / "model.onnx", **{KEY: None}))
 
 
 def test_load_names_the_missing_backend(monkeypatch):

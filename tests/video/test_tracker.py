@@ -197,19 +197,29 @@ def test_nobody_at_all_is_an_empty_result(face_model):
     assert faces.velocities.shape == (0, 2)
 
 
-def test_bad_arguments_are_named(face_model):
-    mfn, sfn = Scene("mfn", face_model, []), Scene("sfn", face_model, [])
-    for options, message in (
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
         ({"smoothing": "soft"}, "'off' or one of light, strong"),
         ({"detect_every": 0}, "at least 1"),
         ({"score_threshold": 2.0}, "score_threshold must lie"),
-        ({"crop_model": mfn}, "expected an sfn .*, got an mfn"),
-    ):
-        with pytest.raises(InvalidInputError, match=message):
-            Tracker(mfn, **options)
+    ],
+)
+def test_bad_arguments_are_named(face_model, options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Tracker(Scene("mfn", face_model, []), **options)
+
+
+def test_networks_of_the_wrong_kind_are_named(face_model):
+    mfn, sfn = Scene("mfn", face_model, []), Scene("sfn", face_model, [])
+    with pytest.raises(InvalidInputError, match=r"expected an sfn .*, got an mfn"):
+        Tracker(mfn, crop_model=mfn)
     with pytest.raises(InvalidInputError, match="expected an mfn"):
         Tracker(sfn)
-    tracker = Tracker(mfn)
+
+
+def test_times_that_go_back_are_named(face_model):
+    tracker = Tracker(Scene("mfn", face_model, []))
     tracker.update(frame_image(0), 1.0)
     with pytest.raises(InvalidInputError, match="reset"):
         tracker.update(frame_image(0), 0.5)

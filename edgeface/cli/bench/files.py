@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.errors import InvalidInputError
+from edgeface.output import write_output
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -36,8 +37,5 @@ def write_text(path: Path, text: str) -> None:
     InvalidInputError
         If the file cannot be written.
     """
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, text)
     print(f"wrote {path}")
