@@ -15,7 +15,7 @@ from edgeface.reference.training.recipe import NAMES, read_recipe
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
-WORKERS = "processes that draw batches (default: none)"
+WORKERS = "processes that plan batches (default: none)"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     command.add_argument("--from", dest="start", type=Path, help="checkpoint to begin with")
     command.add_argument("--workers", type=int, default=0, help=WORKERS)
+    command.add_argument(
+        "--minutes", type=float, help="of learning, instead of epochs; the rate follows the clock"
+    )
     command.add_argument("--compile", action="store_true", help="fuse operators by torch.compile")
     command.set_defaults(run=_train)
 
@@ -138,6 +141,7 @@ def _train(arguments: argparse.Namespace) -> None:
         arguments.start,
         workers=arguments.workers,
         compiled=arguments.compile,
+        minutes=arguments.minutes,
     )
 
 

@@ -58,9 +58,14 @@ def remembered(key: str, make: Callable[[], dict[str, Array]]) -> dict[str, Arra
     if (kept := read_arrays(path)) is not None:
         return kept
     arrays = make()
-    with keeping(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+    with keeping(path) as temporary:
+        save_arrays(temporary, arrays)
     return arrays
+
+
+def save_arrays(path: Path, arrays: dict[str, Array]) -> None:
+    """Write an ``.npz``."""
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def read_arrays(path: Path) -> dict[str, Array] | None:

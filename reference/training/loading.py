@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from torch.utils.data import DataLoader, RandomSampler, Sampler
 
 from edgeface.face_model import FaceModel
 from edgeface.model import load
+from edgeface.reference.data.cache import digest
 from edgeface.reference.data.photos import Photo
+from edgeface.reference.networks.checkpoint import SHIPPED
 from edgeface.reference.training.recipe import Labels, Recipe
 from edgeface.reference.training.views.augment import jitter
 from edgeface.reference.training.views.crops import CropBatches
@@ -22,6 +25,8 @@ from edgeface.reference.training.views.prepared import Prepared, Wanted, prepare
 from edgeface.reference.training.views.scenes import SceneBatches
 from edgeface.reference.training.views.unified import Balanced, FusionBatches, read_fused
 from edgeface.reference.training.weak_labels import weakly_labelled
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,13 @@ class Source:
         network's are drawn already
     renderer : draws the plans, on the device where they were sent
     augment : whether colours are changed besides
-    skipped : the names of corrupt images
+    views_an_epoch : as the dataset counts them
     """
 
     loader: DataLoader[Batch]
     renderer: Renderer | None
     augment: bool
-    skipped: list[str]
+    views_an_epoch: int
 
     def images(self, batch: Batch) -> Tensor:
         """The input uint8 (B, S, S, 3) of a batch, on its device."""
@@ -51,9 +56,12 @@ class Source:
 
 
 def open_source(
-    recipe: Recipe, model: FaceModel, folder: Path, validation: bool, workers: int
+    recipe: Recipe, model: FaceModel, folder: Path, validation: bool, workers: int, least: int = 0
 ) -> Source:
-    """The batches of one split; ``workers`` processes plan those of training."""
+    """The batches of one split; ``workers`` processes plan those of training.
+
+    ``least`` is the number of views that the loader gives at least before it ends.
+    """
     config, batch_size, renderer = recipe.config, recipe.batch_size, None
     if config.kind == "fusion":
         turned = 0.0 if validation else recipe.turned
@@ -66,8 +74,11 @@ def open_source(
         batch_size = max(1, batch_size // 2) if pairs else batch_size
         prepared = prepared_for(recipe, model, folder, validation, pairs)
         dataset = _views(recipe, model, prepared, validation, pairs)
-        sampler, renderer = RandomSampler(dataset), Renderer(prepared.atlas)
+        sampler = RandomSampler(dataset, num_samples=max(len(dataset), least))
+        renderer = Renderer(prepared.atlas)
         skipped = prepared.skipped
+    if skipped:
+        log.warning("skipped %d corrupt images: %s", len(skipped), ", ".join(skipped))
     loader = DataLoader(
         dataset,
         batch_size=batch_size,
@@ -78,7 +89,7 @@ def open_source(
         persistent_workers=workers > 0 and not validation,
         prefetch_factor=4 if workers > 0 and not validation else None,
     )
-    return Source(loader, renderer, not validation, skipped)
+    return Source(loader, renderer, not validation, len(dataset))
 
 
 def prepared_for(
@@ -92,9 +103,9 @@ def prepared_for(
         copies=pairs,
         seed=recipe.seed,
     )
-    return prepare(
-        folder, model, wanted, recipe.labels, lambda photos: _relabelled(photos, recipe.labels)
-    )
+    labels = recipe.labels
+    how = f"{labels} {digest(SHIPPED['sfn'])}" if labels == "sfn" else labels
+    return prepare(folder, model, wanted, how, lambda photos: _relabelled(photos, labels))
 
 
 def _views(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,14 +10,15 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
 
-import numba
 import numpy as np
 import torch
-from numba import cuda
 from torch import Tensor
 
 from edgeface.reference.training.views.atlas import Atlas
 from edgeface.reference.training.views.plan import COVER, FADE, Batch
+
+numba: Any = importlib.import_module("numba")  # untyped
+cuda: Any = importlib.import_module("numba.cuda")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -165,13 +167,13 @@ class Renderer:
         return out
 
     def _draw_on_cpu(self, out: Tensor, plan: Batch, size: int) -> None:
-        flat, tensors = out.numpy().reshape(-1), [plan[name].numpy() for name in PLAN]
-        atlas = self.atlas
+        flat, atlas = out.numpy().reshape(-1), self.atlas
+        plans = [plan[name].numpy() for name in PLAN]
+        arrays = [*plans, atlas.pixels, atlas.offset, atlas.shape]
         parts = np.linspace(0, len(out), torch.get_num_threads() + 1).astype(int)
         with ThreadPoolExecutor(len(parts) - 1) as pool:
             waiting = [
-                pool.submit(draw_views, flat, first, last, size, *tensors,
-                            atlas.pixels, atlas.offset, atlas.shape)
+                pool.submit(draw_views, flat, first, last, size, *arrays)
                 for first, last in pairwise(parts.tolist())
             ]  # fmt: skip
             for future in waiting:

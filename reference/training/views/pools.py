@@ -47,7 +47,8 @@ class Pool:
     def from_arrays(arrays: dict[str, Array], name: str) -> Pool:
         """The pool that `to_arrays` took apart."""
         targets = Targets(**{f.name: arrays[f"{name}.{f.name}"] for f in fields(Targets)})
-        return Pool(*(arrays[f"{name}.{key}"] for key in ("number", "size_hw", "start")), targets)
+        own = {key: arrays[f"{name}.{key}"] for key in ("number", "size_hw", "start")}
+        return Pool(**own, targets=targets)
 
 
 def gather(shapes: list[tuple[int, ...]], targets: list[Targets], first: int) -> Pool:

@@ -20,6 +20,7 @@ from edgeface.reference.data.cache import (
     digest,
     keeping,
     read_arrays,
+    save_arrays,
 )
 from edgeface.reference.data.faces import FaceSet, read_faces
 from edgeface.reference.data.packs import MULTI_FACE_PACK, NEGATIVE_PACK, SINGLE_FACE_PACKS
@@ -108,7 +109,7 @@ def prepare(
             temporary.mkdir()
             offset, shape = write_atlas(pictures, temporary / "pixels")
             arrays |= {"offset": offset, "shape": shape}
-            np.savez(temporary / "arrays.npz", allow_pickle=False, **arrays)
+            save_arrays(temporary / "arrays.npz", arrays)
         except OSError as error:  # a full disk: the run does without
             log.warning("cannot keep what was prepared: %s", error)
             return _assembled(arrays, build_atlas(pictures))
