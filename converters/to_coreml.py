@@ -14,7 +14,9 @@ from coremltools.converters.mil.frontend.milproto.load import load as read_progr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgeface.backends.checksums import stamped
 from edgeface.backends.contents import to_text
+from edgeface.backends.coreml_package import MODEL, network_pieces
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
@@ -102,6 +104,8 @@ class CoremlFormat:
         model.user_defined_metadata.update(to_text(metadata, face_model))
         with quietly("saving the CoreML package"):
             model.save(str(path))
+        described = path / MODEL
+        described.write_bytes(stamped(described.read_bytes(), network_pieces(path)))
 
 
 FORMAT = CoremlFormat()

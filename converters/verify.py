@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edgeface.backends import threads_for
 from edgeface.compare import Comparison, compare
 from edgeface.converters.quiet import silenced
 from edgeface.errors import ParityError
@@ -44,7 +45,7 @@ def open_written(path: Path) -> Model:
             from edgeface.converters.mil_executor import MilBackend
 
         return Model(MilBackend(path))
-    return load(path, num_threads=1)
+    return load(path, num_threads=threads_for(path, 1))
 
 
 def verify(trained: TrainedNetwork, path: Path, images: list[Image]) -> Comparison:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.backends import threads_for
 from edgeface.compare import Comparison
 from edgeface.converters.formats import Format
 from edgeface.converters.verify import Image, open_written, parity_entry, verify
@@ -130,7 +131,7 @@ def _latency_ms(path: Path) -> float:
     """Median on one thread; NaN for what only the slow executor runs here."""
     if path.suffix == ".mlpackage" and sys.platform != "darwin":
         return float("nan")
-    model = load(path, num_threads=1)
+    model = load(path, num_threads=threads_for(path, 1))
     size = model.metadata.input_size
     image: NDArray[np.uint8] = np.zeros((1, size, size, 3), np.uint8)
     return time_call(lambda: model.infer(image), LATENCY_ROUNDS).median_ms

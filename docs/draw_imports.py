@@ -90,24 +90,28 @@ def draw(folder: Path, out: Path) -> None:
         for k, room in enumerate(row)
     }
     figure, axis = plt.subplots(figsize=(max(7.0, 1.7 * width), 1.0 + 0.95 * len(rows)), dpi=100)
+    axis.set(xlim=(-0.1, 1.1 * width + 0.1), ylim=(-0.6, len(rows) - 0.4))
+    axis.axis("off")
+    backs = sum(circles[a] == circles[b] for a, b in edges)
+    title = f"{len(rooms)} rooms, {len(rows)} floors, {backs} arrows within circles"
+    axis.set_title(title, fontsize=10)
+    figure.tight_layout()
+    labels = {
+        room: axis.text(*at, room, ha="center", va="center", fontsize=10, zorder=3,
+                        bbox={"boxstyle": "round,pad=0.4", "fc": "#eef2f8", "ec": "#3b4a63"})
+        for room, at in place.items()
+    }  # fmt: skip
+    figure.canvas.draw()  # which gives the labels their sizes, so that arrows end at them
     for (a, b), count in sorted(edges.items()):
         back = circles[a] == circles[b]
         bend = 0.25 if back else 0.12 * (floors[a] - floors[b] - 1)
         axis.annotate(
             "", place[b], place[a],
-            arrowprops={"arrowstyle": "-|>", "color": BACK if back else ARROW, "shrinkA": 12,
-                        "shrinkB": 22, "lw": 0.6 + 0.12 * count,
-                        "connectionstyle": f"arc3,rad={bend:.2f}"},
+            arrowprops={"arrowstyle": "-|>", "color": BACK if back else ARROW,
+                        "lw": 0.6 + 0.12 * count, "connectionstyle": f"arc3,rad={bend:.2f}",
+                        "patchA": labels[a].get_bbox_patch(), "patchB": labels[b].get_bbox_patch(),
+                        "shrinkA": 1, "shrinkB": 3},
         )  # fmt: skip
-    for room, (x, y) in place.items():
-        axis.text(x, y, room, ha="center", va="center", fontsize=10,
-                  bbox={"boxstyle": "round,pad=0.4", "fc": "#eef2f8", "ec": "#3b4a63"})  # fmt: skip
-    backs = sum(circles[a] == circles[b] for a, b in edges)
-    title = f"{len(rooms)} rooms, {len(rows)} floors, {backs} arrows within circles"
-    axis.set_title(title, fontsize=10)
-    axis.set(xlim=(-0.1, 1.1 * width + 0.1), ylim=(-0.6, len(rows) - 0.4))
-    axis.axis("off")
-    figure.tight_layout()
     figure.savefig(out)
     plt.close(figure)
 

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model_file import (
@@ -32,7 +32,8 @@ from edgeface.face_shapes import (
     outermost,
 )
 from edgeface.output import write_output
-from edgeface.values import option
+from edgeface.types import Float32Array, IntArray
+from edgeface.values import option, path_of, shown
 
 MAX_LENGTH = 1e6
 """Of coordinates and weights, in model units: their products stay finite."""
@@ -83,15 +84,15 @@ class FaceModel:
         hash: its V "vertices" are the 68 landmarks and some points that bound the face.
     """
 
-    identity: NDArray[np.float32]
-    expression: NDArray[np.float32]
-    landmark_vertices: NDArray[np.int32]
-    landmark_weights: NDArray[np.float32]
-    triangles: NDArray[np.int32]
-    uv: NDArray[np.float32]
+    identity: Float32Array
+    expression: Float32Array
+    landmark_vertices: IntArray
+    landmark_weights: Float32Array
+    triangles: IntArray
+    uv: Float32Array
     expression_names: tuple[str, ...] = EXPRESSION_NAMES
     info: dict[str, Any] = field(default_factory=lambda: {})
-    harmonics: NDArray[np.float32] | None = None
+    harmonics: Float32Array | None = None
     whole_sha256: str | None = None
 
     def __post_init__(self) -> None:
@@ -113,12 +114,12 @@ class FaceModel:
         return self.whole_sha256 is None
 
     @property
-    def mean(self) -> NDArray[np.float32]:
+    def mean(self) -> Float32Array:
         """The mean neutral shape, shape (V, 3), ``model`` frame."""
         return self.identity[0]
 
     @cached_property
-    def reduced(self) -> NDArray[np.float32]:
+    def reduced(self) -> Float32Array:
         """The reduced tensor, shape (204, 50, 47); row ``3 * landmark + axis``.
 
         ``reduced @ (1 - sum(e), *e) @ w`` gives the landmarks (2019, Sec. 3.1).
@@ -147,7 +148,7 @@ class FaceModel:
 
     def vertices(
         self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
-    ) -> NDArray[np.float32]:
+    ) -> Float32Array:
         """Dense shape for coefficients.
 
         Parameters
@@ -178,7 +179,7 @@ class FaceModel:
 
     def _points(
         self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None
-    ) -> NDArray[np.float32]:
+    ) -> Float32Array:
         shape = blend(self.identity, self.expression, identity, expression)
         return shape if correction is None else shape + field_at(self.harmonics, correction)
 
@@ -198,7 +199,7 @@ class FaceModel:
 
     def face_points(
         self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
-    ) -> NDArray[np.float32]:
+    ) -> Float32Array:
         """The part of `vertices` that is the face, without the rest of a head; it needs no mesh.
 
         Boxes are drawn around these points, whatever the face model shows besides the face.
@@ -211,7 +212,7 @@ class FaceModel:
         return self._points(identity, expression, correction)[..., self._face_vertices, :]
 
     @cached_property
-    def _face_vertices(self) -> NDArray[np.intp]:
+    def _face_vertices(self) -> IntArray:
         """Those that are the face; of a landmark basis all but the landmarks."""
         if not self.is_dense:
             return np.arange(NUM_LANDMARKS, len(self.mean))
@@ -249,7 +250,7 @@ class FaceModel:
 
     def landmarks(
         self, identity: ArrayLike, expression: ArrayLike, correction: ArrayLike | None = None
-    ) -> NDArray[np.float32]:
+    ) -> Float32Array:
         """The 68 landmarks for coefficients.
 
         Parameters, frame and errors are those of `vertices`.
@@ -262,12 +263,12 @@ class FaceModel:
         shape = blend(*self.landmark_shapes, identity, expression)
         return shape if correction is None else shape + self.corrected_landmarks(correction)
 
-    def corrected_landmarks(self, correction: ArrayLike) -> NDArray[np.float32]:
+    def corrected_landmarks(self, correction: ArrayLike) -> Float32Array:
         """How far a correction (..., 3 * K) moves the 68 landmarks, (..., 68, 3)."""
         return field_at(self.landmark_harmonics, correction)
 
     @cached_property
-    def landmark_harmonics(self) -> NDArray[np.float32] | None:
+    def landmark_harmonics(self) -> Float32Array | None:
         """``harmonics`` at the 68 landmarks instead of the vertices."""
         if self.harmonics is None:
             return None
@@ -275,11 +276,11 @@ class FaceModel:
         return np.einsum("lkh,lk->lh", corners, self.landmark_weights).astype(np.float32)
 
     @cached_property
-    def landmark_shapes(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def landmark_shapes(self) -> tuple[Float32Array, Float32Array]:
         """``identity`` and ``expression`` at the 68 landmarks instead of the vertices."""
         return self._at_landmarks(self.identity), self._at_landmarks(self.expression)
 
-    def _at_landmarks(self, shapes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _at_landmarks(self, shapes: Float32Array) -> Float32Array:
         """``shapes`` (..., V, 3) at the 68 landmarks, (..., 68, 3)."""
         corners = shapes[..., self.landmark_vertices, :]
         return np.einsum("...lkc,lk->...lc", corners, self.landmark_weights).astype(np.float32)
@@ -315,7 +316,7 @@ class FaceModel:
             If it is damaged, of another kind, or of a newer major version.
         """
         try:
-            data = Path(path).read_bytes()
+            data = path_of("path", path).read_bytes()
         except OSError as error:
             raise InvalidInputError(f"cannot read the face model {path}: {error}") from error
         return FaceModel.from_bytes(data, source=str(path))
@@ -343,7 +344,7 @@ class FaceModel:
         return model
 
 
-def _harmonics_hash(harmonics: NDArray[np.float32]) -> str:
+def _harmonics_hash(harmonics: Float32Array) -> str:
     return hash_of([("harmonics", harmonics)])
 
 
@@ -373,6 +374,8 @@ def _validate(model: FaceModel) -> None:
         if name not in INTEGERS and array.size and np.abs(array).max() > MAX_LENGTH:
             raise InvalidInputError(f"{name} contains values beyond {MAX_LENGTH:g}")
     names = model.expression_names
+    if not isinstance(cast(object, names), tuple):
+        raise InvalidInputError(f"expression_names must be a tuple of names, got {shown(names)}")
     if len(names) != NUM_EXPRESSIONS:
         raise InvalidInputError(f"expected 46 expression names, got {len(names)}")
     option("expression_names", list(names), EXPRESSION_LIST)

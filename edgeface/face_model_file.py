@@ -8,15 +8,15 @@ import json
 import math
 import zipfile
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface import strict_json
-from edgeface.errors import ModelFormatError
+from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_LANDMARKS
-from edgeface.values import SHA256, Choice, Flag, Free, Record, Several, Text, Version
+from edgeface.types import AnyArray
+from edgeface.values import SHA256, Choice, Flag, Free, Record, Several, Text, Version, shown
 
 FORMAT = "edgeface-face-model"
 VERSION = (1, 2)
@@ -49,10 +49,10 @@ HEADER = Record(
 )
 """The JSON in the array ``header``."""
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, AnyArray]
 
 
-def hash_of(arrays: Iterable[tuple[str, NDArray[Any]]], start: str = "") -> str:
+def hash_of(arrays: Iterable[tuple[str, AnyArray]], start: str = "") -> str:
     """SHA-256 over names, shapes, types and bytes of arrays, hex; ``start`` goes before them."""
     digest = hashlib.sha256(start.encode())
     for name, array in arrays:
@@ -62,7 +62,7 @@ def hash_of(arrays: Iterable[tuple[str, NDArray[Any]]], start: str = "") -> str:
     return digest.hexdigest()
 
 
-def pack(arrays: Mapping[str, NDArray[Any]], header: dict[str, Any]) -> bytes:
+def pack(arrays: Mapping[str, AnyArray], header: dict[str, Any]) -> bytes:
     """The file as bytes; format and version are added to the header."""
     stored: Arrays = dict(arrays)
     for name in HALVES:
@@ -86,6 +86,8 @@ def unpack(data: bytes, source: str) -> tuple[Arrays, dict[str, Any]]:
         If the file is damaged, of another kind, or of a newer major version, or claims what cannot
         be. Nothing is unpacked before its name, type, shape and size are known to be good.
     """
+    if not isinstance(cast(object, data), (bytes, bytearray, memoryview)):
+        raise InvalidInputError(f"expected the bytes of a face model, got {shown(data)}")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = _members(archive)
@@ -142,7 +144,7 @@ def _layout(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int,
     return shape, dtype
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: Any) -> NDArray[Any]:
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: Any) -> AnyArray:
     """An array of a member, checked to be of floats, of integers or of bytes as ``dtype`` is."""
     _, stored = _layout(archive, info)
     kinds, sizes = ("f", (2, 4, 8)) if dtype is np.float32 else ("iu", (1, 2, 4, 8))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgeface.errors import InvalidInputError
+from edgeface.types import Float32Array, IntArray
+from edgeface.values import array_of
 
 NUM_LANDMARKS = 68
 NUM_IDENTITY = 50
@@ -19,18 +21,18 @@ NUM_OUTLINE_DIRECTIONS = 64
 
 
 def blend(
-    neutral: NDArray[np.float32],
-    offsets: NDArray[np.float32],
+    neutral: Float32Array,
+    offsets: Float32Array,
     identity: ArrayLike,
     expression: ArrayLike,
-) -> NDArray[np.float32]:
+) -> Float32Array:
     """Shapes (..., L, 3) of identity (..., 50) and expression (..., 46) coefficients.
 
     ``neutral`` (50, L, 3) and ``offsets``, (46, L, 3) or (50, 46, L, 3), are `FaceModel.identity`
     and `FaceModel.expression` at the vertices or at the landmarks.
     """
-    w = np.asarray(identity, dtype=np.float32)
-    e = np.asarray(expression, dtype=np.float32)
+    w = array_of("identity", identity, "(..., 50)").astype(np.float32)
+    e = array_of("expression", expression, "(..., 46)").astype(np.float32)
     if w.shape[-1:] != (NUM_IDENTITY,) or e.shape[-1:] != (NUM_EXPRESSIONS,):
         raise InvalidInputError(
             f"expected identity (..., 50) and expression (..., 46), got {w.shape} and {e.shape}"
@@ -43,9 +45,9 @@ def blend(
     return shape.astype(np.float32)
 
 
-def field_at(harmonics: NDArray[np.float32] | None, correction: ArrayLike) -> NDArray[np.float32]:
+def field_at(harmonics: Float32Array | None, correction: ArrayLike) -> Float32Array:
     """``H x`` of functions (L, K) and coefficients (..., 3 * K)."""
-    x = np.asarray(correction, dtype=np.float32)
+    x = array_of("correction", correction, "(..., 3 * K)").astype(np.float32)
     size = 0 if harmonics is None else 3 * harmonics.shape[1]
     if harmonics is None or x.shape[-1:] != (size,):
         raise InvalidInputError(
@@ -54,7 +56,7 @@ def field_at(harmonics: NDArray[np.float32] | None, correction: ArrayLike) -> ND
     return harmonics @ x.reshape(*x.shape[:-1], harmonics.shape[1], 3)
 
 
-def face_vertices(mean: NDArray[np.float32], landmarks: NDArray[np.float32]) -> NDArray[np.intp]:
+def face_vertices(mean: Float32Array, landmarks: Float32Array) -> IntArray:
     """Indices of the vertices of a mean shape (V, 3) that are the face, by its landmarks (68, 3).
 
     They lie between `FACE_LOW` and `FACE_HIGH`.
@@ -65,7 +67,7 @@ def face_vertices(mean: NDArray[np.float32], landmarks: NDArray[np.float32]) -> 
     return np.flatnonzero(((places >= FACE_LOW) & (places <= FACE_HIGH)).all(axis=1))
 
 
-def outermost(shapes: NDArray[np.float32]) -> NDArray[np.intp]:
+def outermost(shapes: Float32Array) -> IntArray:
     """Indices of the points that in one of the shapes (N, P, 3) lie farthest in some direction."""
     number = np.arange(NUM_OUTLINE_DIRECTIONS) + 0.5
     z = 1 - 2 * number / NUM_OUTLINE_DIRECTIONS

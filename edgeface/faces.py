@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.kernels import project_landmarks
+from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     "boxes_xyxy": (4,),
@@ -70,26 +70,26 @@ class Faces:
         When built from arrays whose shapes do not fit together.
     """
 
-    boxes_xyxy: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    landmarks_3d: NDArray[np.float32]
-    identity_coeffs: NDArray[np.float32]
-    expression_coeffs: NDArray[np.float32]
-    rotation: NDArray[np.float32]
-    euler_deg: NDArray[np.float32]
-    translation: NDArray[np.float32]
-    focal: NDArray[np.float32]
+    boxes_xyxy: Float32Array
+    scores: Float32Array
+    landmarks_3d: Float32Array
+    identity_coeffs: Float32Array
+    expression_coeffs: Float32Array
+    rotation: Float32Array
+    euler_deg: Float32Array
+    translation: Float32Array
+    focal: Float32Array
     expression_names: tuple[str, ...]
     unseen_expressions: tuple[str, ...] = ()
     face_model: FaceModel | None = None
-    correction_coeffs: NDArray[np.float32] | None = None
-    track_ids: NDArray[np.int64] | None = None
-    velocities: NDArray[np.float32] | None = None
+    correction_coeffs: Float32Array | None = None
+    track_ids: IntArray | None = None
+    velocities: Float32Array | None = None
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
         for name, tail in (_SHAPES | _OPTIONAL_SHAPES).items():
-            array: NDArray[Any] | None = getattr(self, name)
+            array: AnyArray | None = getattr(self, name)
             if array is None and name in _OPTIONAL_SHAPES:
                 continue
             shape = None if array is None else array.shape
@@ -97,7 +97,7 @@ class Faces:
                 raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
 
     @property
-    def landmarks_2d(self) -> NDArray[np.float32]:
+    def landmarks_2d(self) -> Float32Array:
         """The 68 landmarks, float32, shape (N, 68, 2), image_px; a view."""
         return self.landmarks_3d[..., :2]
 
@@ -116,13 +116,13 @@ class Faces:
     def __repr__(self) -> str:
         return f"Faces(N={len(self)})"
 
-    def select(self, index: NDArray[Any]) -> Faces:
+    def select(self, index: IntArray | BoolArray) -> Faces:
         """The faces that an index array or a boolean mask picks."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         rows = [n for n in (*_SHAPES, *_OPTIONAL_SHAPES) if parts[n] is not None]
         return Faces(**(parts | {n: parts[n][index] for n in rows}))
 
-    def vertices(self, fallback: FaceModel | None = None) -> NDArray[np.float32]:
+    def vertices(self, fallback: FaceModel | None = None) -> Float32Array:
         """The dense surface of every face, with its correction if it has one.
 
         Parameters
@@ -150,7 +150,7 @@ class Faces:
         )
         return place(shape, self)
 
-    def face_points(self, fallback: FaceModel | None = None) -> NDArray[np.float32]:
+    def face_points(self, fallback: FaceModel | None = None) -> Float32Array:
         """The points of every face around which its box is drawn, shape (N, P, 3), image_px.
 
         They are `FaceModel.face_points`; ``fallback`` and errors are those of `vertices`, but for
@@ -171,7 +171,7 @@ class Faces:
         """`Face.to_dict` of every face."""
         return [face.to_dict() for face in self]
 
-    def draw(self, image: Any) -> NDArray[np.uint8]:
+    def draw(self, image: Any) -> ImageArray:
         """A copy of the image with boxes, landmarks and head axes drawn on it.
 
         ``image`` is anything that `edgeface.read_image` takes. Returns uint8 (H, W, 3).
@@ -181,7 +181,7 @@ class Faces:
         return draw_faces(image, self)
 
 
-def place(shape: NDArray[np.float32], faces: Faces) -> NDArray[np.float32]:
+def place(shape: Float32Array, faces: Faces) -> Float32Array:
     """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
     points = project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
     low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
@@ -204,7 +204,7 @@ def _has(faces: Faces, name: str) -> bool:
     return getattr(faces, name) is not None
 
 
-def _column(faces: Faces, name: str) -> NDArray[Any]:
+def _column(faces: Faces, name: str) -> AnyArray:
     """One array; zeros where a network did not correct its shapes and another did."""
     if not _has(faces, name):
         return np.zeros((len(faces), *_OPTIONAL_SHAPES[name]), np.float32)
@@ -225,13 +225,13 @@ class Face:
         return None if ids is None else int(ids[self.index])
 
     @property
-    def velocity(self) -> NDArray[np.float32] | None:
+    def velocity(self) -> Float32Array | None:
         """shape (2,), image_px a second; None outside video."""
         velocities = self.faces.velocities
         return None if velocities is None else velocities[self.index]
 
     @property
-    def box_xyxy(self) -> NDArray[np.float32]:
+    def box_xyxy(self) -> Float32Array:
         """shape (4,), image_px."""
         return self.faces.boxes_xyxy[self.index]
 
@@ -241,36 +241,36 @@ class Face:
         return float(self.faces.scores[self.index])
 
     @property
-    def landmarks_2d(self) -> NDArray[np.float32]:
+    def landmarks_2d(self) -> Float32Array:
         """shape (68, 2), image_px."""
         return self.faces.landmarks_2d[self.index]
 
     @property
-    def landmarks_3d(self) -> NDArray[np.float32]:
+    def landmarks_3d(self) -> Float32Array:
         """shape (68, 3), image_px with depth."""
         return self.faces.landmarks_3d[self.index]
 
     @property
-    def identity_coeffs(self) -> NDArray[np.float32]:
+    def identity_coeffs(self) -> Float32Array:
         """shape (50,)."""
         return self.faces.identity_coeffs[self.index]
 
     @property
-    def expression_coeffs(self) -> NDArray[np.float32]:
+    def expression_coeffs(self) -> Float32Array:
         """shape (46,), in [0, 1]."""
         return self.faces.expression_coeffs[self.index]
 
     @property
-    def rotation(self) -> NDArray[np.float32]:
+    def rotation(self) -> Float32Array:
         """shape (3, 3), ``model`` frame."""
         return self.faces.rotation[self.index]
 
     @property
-    def euler_deg(self) -> NDArray[np.float32]:
+    def euler_deg(self) -> Float32Array:
         """shape (3,): pitch, yaw, roll."""
         return self.faces.euler_deg[self.index]
 
-    def vertices(self) -> NDArray[np.float32]:
+    def vertices(self) -> Float32Array:
         """`Faces.vertices` of this face, shape (V, 3)."""
         return self.faces.select(np.array([self.index])).vertices()[0]
 

@@ -61,6 +61,7 @@ class Metadata:
     precision : of weights and arithmetic, a key of `edgeface.compare.LIMITS`
     licence, training, parity : for people and tools; never needed to run
     graph : the operators of the file by kind, and the bytes of its weights by layer
+    checksummed : whether it was read from a file that carries checksums
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Metadata:
     training: dict[str, Any] = field(default_factory=lambda: {})
     parity: dict[str, Any] = field(default_factory=lambda: {})
     graph: dict[str, Any] = field(default_factory=lambda: {})
+    checksummed: bool = field(default=False, compare=False)
 
     @property
     def network_kind(self) -> NetworkKind:
@@ -125,7 +127,11 @@ class Metadata:
 
     def to_json(self) -> str:
         """The JSON text, with the derived entries that spare other programs the arithmetic."""
-        values = asdict(self) | {"schema_version": list(SCHEMA_VERSION)} | self.derived()
+        values = (
+            {n: v for n, v in asdict(self).items() if n != "checksummed"}
+            | {"schema_version": list(SCHEMA_VERSION)}
+            | self.derived()
+        )
         return json.dumps(values, indent=1)
 
     def derived(self) -> dict[str, Any]:
@@ -194,6 +200,7 @@ _COMMON = Record(
         "input": Free(),
         "outputs": Free(),
         "pose_slices": Free(),
+        "checksums": Record({"network": SHA256, "metadata": SHA256}, {}),
     },
 )
 """What every file says; ``input``, ``outputs`` and ``pose_slices`` follow from the rest."""
@@ -248,7 +255,8 @@ def _checked(values: Any) -> Metadata:
     entries |= (_DETECTING if kind.detects else _CROPPING).check(values, "")
     stated = {name: entries.pop(name, None) for name in ("input", "outputs", "pose_slices")}
     del entries["schema_version"]
-    metadata = Metadata(**entries)
+    checksummed = entries.pop("checksums", None) is not None
+    metadata = Metadata(**entries, checksummed=checksummed)
     _check_consistency(metadata)
     for name, value in metadata.derived().items():
         if stated[name] is not None and not _says(stated[name], value):

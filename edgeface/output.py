@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import shutil
@@ -345,3 +346,19 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(number)
+
+
+def save_figure(figure: Any, path: Path, **options: Any) -> None:
+    """Write a matplotlib figure, in the format that the suffix names (default: PNG).
+
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be written, or matplotlib does not know the format.
+    """
+    buffer = io.BytesIO()
+    try:
+        figure.savefig(buffer, format=path.suffix.removeprefix(".").lower() or "png", **options)
+    except ValueError as error:
+        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, buffer.getvalue())

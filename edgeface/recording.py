@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.metadata import Metadata
 from edgeface.output import GrowingFile
 from edgeface.rotations import quaternion_from_rotation
+from edgeface.types import Float64Array, FloatArray, IntArray
 
 FORMAT = "edgeface-recording"
 VERSION = (1, 0)
@@ -95,7 +95,7 @@ def _row(face: Face) -> dict[str, Any]:
     }
 
 
-def _rounded(array: NDArray[Any], digits: int) -> list[Any]:
+def _rounded(array: FloatArray, digits: int) -> list[Any]:
     return np.asarray(array, np.float64).round(digits).tolist()
 
 
@@ -113,11 +113,11 @@ class Performance:
     """
 
     track_id: int
-    times_s: NDArray[np.float64]
-    frames: NDArray[np.int64]
-    quaternions_wxyz: NDArray[np.float64]
-    expression_coeffs: NDArray[np.float64]
-    identity_coeffs: NDArray[np.float64]
+    times_s: Float64Array
+    frames: IntArray
+    quaternions_wxyz: Float64Array
+    expression_coeffs: Float64Array
+    identity_coeffs: Float64Array
     blendshapes: list[dict[str, float]]
 
 

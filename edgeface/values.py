@@ -7,12 +7,17 @@ numbers are taken alike; a bool is no number, and neither is what is not finite.
 from __future__ import annotations
 
 import numbers
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
+import numpy as np
+
 from edgeface.errors import InvalidInputError
+from edgeface.types import Float64Array
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -36,6 +41,40 @@ def option(name: str, value: Any, kind: Kind[T]) -> T:
         return kind.check(value, name)
     except ValueError as error:
         raise InvalidInputError(str(error)) from error
+
+
+def path_of(name: str, value: Any) -> Path:
+    """An argument that names a file; raises InvalidInputError."""
+    try:
+        text: Any = cast(Any, os).fspath(value)
+        good = isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except (TypeError, UnicodeEncodeError):
+        good, text = False, ""
+    if not good:
+        raise InvalidInputError(f"{name} must be a path, got {shown(value)}")
+    return Path(text)
+
+
+def array_of(name: str, value: Any, shape: str) -> Float64Array:
+    """An argument that holds finite real numbers, float64; ``shape`` is for errors.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no array of numbers, is masked, or holds what is not finite.
+    """
+    wanted = f"{name} must be finite numbers of shape {shape}"
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # rows of different lengths, and objects that are broken
+        raise InvalidInputError(f"{wanted}: {error}") from error
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidInputError(f"{wanted}, got a masked array: choose the rows that are valid")
+    if array.dtype.kind not in "iuf" and array.size:
+        raise InvalidInputError(f"{wanted}, got {array.dtype}")
+    if array.size and not np.isfinite(array).all():
+        raise InvalidInputError(f"{wanted}, got values that are not finite")
+    return array.astype(np.float64)
 
 
 def shown(value: Any) -> str:

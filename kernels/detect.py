@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.decode import (
     FLOAT,
@@ -25,8 +24,7 @@ from edgeface.kernels.nms import (
     suppress_numpy,
     validate_suppression,
 )
-
-Array = NDArray[Any]
+from edgeface.kernels.types import Float32Array, FloatArray, HeadArray
 
 HEADS = ("detection", "identity", "expression", "pose")
 
@@ -44,16 +42,16 @@ class FoundFaces(NamedTuple):
     identity : shape (N, 50); expression : shape (N, 46), logits; pose : shape (N, 8)
     """
 
-    boxes_xyxy: Array
-    scores: Array
-    identity: Array
-    expression: Array
-    pose: Array
+    boxes_xyxy: Float32Array
+    scores: Float32Array
+    identity: Float32Array
+    expression: Float32Array
+    pose: Float32Array
 
 
 def find_faces(
-    heads: Mapping[str, Array],
-    anchors: Array,
+    heads: Mapping[str, HeadArray],
+    anchors: FloatArray,
     stride: int,
     score_threshold: float,
     iou_threshold: float,

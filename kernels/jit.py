@@ -9,6 +9,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any, Literal, TypeVar
 
 Engine = Literal["numba", "numpy"]
 """Who runs a kernel: loops compiled by numba, or whole-array numpy with the same results."""
+
+_decorating = threading.Lock()
+"""The setting that `jit` changes for a moment belongs to the whole process."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,8 +42,8 @@ def loops(module: str) -> ModuleType:
     ImportError
         If numba is not installed.
     """
-    name = f"edgeface.kernels.compiled.{module}"
-    return sys.modules.get(name) or importlib.import_module(name)
+    # not from sys.modules: another thread may be half way through the import
+    return importlib.import_module(f"edgeface.kernels.compiled.{module}")
 
 
 def jit(function: Function) -> Function:
@@ -49,18 +53,19 @@ def jit(function: Function) -> Function:
     named by NUMBA_CACHE_DIR is respected.
     """
     numba: Any = importlib.import_module("numba")
-    chosen = numba.config.CACHE_DIR
-    folder = chosen or cache_folder()
-    if not folder:
-        return numba.njit(function)
-    # numba reads the setting while it decorates; other people's functions must not see ours
-    numba.config.CACHE_DIR = str(folder)
-    try:
-        return numba.njit(cache=True)(function)
-    except (RuntimeError, OSError):  # the folder went away or became read-only
-        return numba.njit(function)
-    finally:
-        numba.config.CACHE_DIR = chosen
+    with _decorating:
+        chosen = numba.config.CACHE_DIR
+        folder = chosen or cache_folder()
+        if not folder:
+            return numba.njit(function)
+        # numba reads the setting while it decorates; other people's functions must not see ours
+        numba.config.CACHE_DIR = str(folder)
+        try:
+            return numba.njit(cache=True)(function)
+        except (RuntimeError, OSError):  # the folder went away or became read-only
+            return numba.njit(function)
+        finally:
+            numba.config.CACHE_DIR = chosen
 
 
 @cache

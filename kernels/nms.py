@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import Engine, loops
-
-Array = NDArray[Any]
+from edgeface.kernels.types import Float32Array, Float64Array, FloatArray, IntArray
 
 Suppression = Literal["greedy", "soft", "weighted"]
 METHODS: tuple[Suppression, ...] = ("greedy", "soft", "weighted")
@@ -20,15 +18,15 @@ LEAST_WEIGHT = 1e-12
 
 
 def suppress(
-    boxes_xyxy: Array,
-    scores: Array,
+    boxes_xyxy: FloatArray,
+    scores: FloatArray,
     iou_threshold: float,
     *,
     method: Suppression = "greedy",
     score_threshold: float = 0.0,
     max_faces: int | None = None,
     engine: Engine = "numpy",
-) -> tuple[Array, Array, Array]:
+) -> tuple[IntArray, Float32Array, Float32Array]:
     """The boxes that no better box overlaps too much.
 
     Parameters
@@ -107,13 +105,13 @@ def validate_suppression(method: str, max_faces: int | None) -> None:
 
 
 def suppress_numpy(
-    boxes: Array,
-    scores: Array,
+    boxes: FloatArray,
+    scores: FloatArray,
     iou_threshold: float,
     score_threshold: float,
     method: Suppression,
     limit: int,
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[IntArray, Float32Array, IntArray, Float64Array]:
     """`suppress` with a few vector operations a kept box; ``scores`` is overwritten.
 
     Returns the kept rows, their scores, and for every candidate, (N,), the face in whose mean it
@@ -151,7 +149,9 @@ def suppress_numpy(
     return np.array(kept, np.int64), out_scores[: len(kept)], group, weights
 
 
-def face_means(group: Array, weights: Array) -> tuple[Array, Callable[[Array], Array]]:
+def face_means(
+    group: IntArray, weights: Float64Array
+) -> tuple[IntArray, Callable[[FloatArray], Float32Array]]:
     """The candidates that belong to faces, and what takes the means of their values.
 
     Parameters
@@ -168,7 +168,7 @@ def face_means(group: Array, weights: Array) -> tuple[Array, Callable[[Array], A
     weights = np.maximum(weights[members], LEAST_WEIGHT)[:, None]
     shares = weights / np.add.reduceat(weights, starts)[group[members]]
 
-    def means(values: Array) -> Array:
+    def means(values: FloatArray) -> Float32Array:
         return np.add.reduceat(shares * values, starts).astype(np.float32)
 
     return members, means

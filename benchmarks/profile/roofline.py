@@ -16,7 +16,7 @@ from edgeface.kernels import numba_installed
 from edgeface.timing import time_call
 
 MFN_MULTIPLY_ADDS = 619_636_736
-"""``edgeface-train describe``."""
+"""``edgeface-train cost``."""
 
 
 def best(function, rounds=40):

@@ -26,8 +26,8 @@ from edgeface.model import Model, load
 from edgeface.output import write_output
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import data_dir
-from edgeface.reference.evaluation.evaluate import model_predictor
 from edgeface.reference.evaluation.headline import AP50, headline, judging_images
+from edgeface.reference.evaluation.predictor import model_predictor
 from edgeface.timing import take_turns
 
 ROUNDS = 12

@@ -16,9 +16,10 @@ import numpy as np
 import edgeface
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import data_dir
-from edgeface.reference.evaluation.evaluate import model_predictor, run
+from edgeface.reference.evaluation.figures import measure
 from edgeface.reference.evaluation.headline import FACES, PHOTOS, judging_images
-from edgeface.reference.evaluation.report import report
+from edgeface.reference.evaluation.predictor import model_predictor
+from edgeface.reference.evaluation.run import run
 from edgeface.timing import PROCESSOR, take_turns
 
 OPTIONS = (
@@ -49,7 +50,7 @@ def row(model: edgeface.Model, suppression: str, images: list[LabelledImage]) ->
         return model.run(image, score_threshold=score, suppression=suppression)
 
     predictor = replace(model_predictor(model), find=find)
-    groups = report([result for result, _ in run(predictor, images)], True)
+    groups = measure([result for result, _ in run(predictor, images)], True)
     detection, faces = groups[PHOTOS]["detection"], groups[FACES]
     landmarks = faces["landmarks"]["all faces"]
     return [

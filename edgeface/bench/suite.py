@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgeface.backends import threads_for
 from edgeface.bench.system import system_record
 from edgeface.errors import InvalidInputError
 from edgeface.kernels import numba_installed
@@ -74,7 +75,7 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
 
 def cold_start(path: Path, threads: int, kernels: str, image: Path) -> dict[str, Any]:
     """Process start to first faces, file cache and kernel cache warm; and its peak memory."""
-    command = ("-c", FIRST_FACES, str(path), str(threads), kernels, str(image))
+    command = ("-c", FIRST_FACES, str(path), str(threads_for(path, threads)), kernels, str(image))
     peak = _python(*command)
     timing = time_call(lambda: _python(*command), COLD_STARTS, warm_up=0)
     return {

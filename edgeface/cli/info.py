@@ -64,6 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
     rows["never taught"] = ", ".join(metadata.unseen_expressions) or "nothing"
     rows["licence"] = metadata.licence
     rows["precision"] = metadata.precision
+    rows["checksums"] = "intact" if metadata.checksummed else "none: a file of an earlier release"
     rows |= {f"training {k}": v for k, v in metadata.training.items()}
     rows |= {f"parity {k}": v for k, v in metadata.parity.items()}
     operators, layers = (metadata.graph.get(k, {}) for k in ("operators", "layer_bytes"))

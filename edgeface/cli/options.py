@@ -7,9 +7,6 @@ from pathlib import Path
 
 MODEL_NAMES = "a model file, or mfn, sfn or fusion for a network that ships with edgeface"
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
-
 
 def add_input_size(parser: argparse.ArgumentParser) -> None:
     """Declare ``--input-size``."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
-from edgeface.errors import InvalidInputError
+from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, load
-from edgeface.output import distinct_name, refuse_inputs, whole_file
+from edgeface.output import distinct_name, refuse_inputs, write_output
 
 NUM_SHOWN = 3
 
@@ -61,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
             faces = finder.run(image, score_threshold=arguments.threshold)
             if model is not finder:
                 faces = model.refine(image, faces)
-        except InvalidInputError as error:
+        except (InvalidInputError, BackendUnavailableError) as error:
             print(f"edgeface: {error}", file=sys.stderr)
             status = 1
             continue
@@ -114,7 +115,8 @@ def _write_overlay(target: Path, overlay: Any, quiet: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInputError(f"cannot write {target}: {error}") from error
-    with whole_file(target) as file:
-        Image.fromarray(overlay).save(file, "PNG")
+    content = io.BytesIO()
+    Image.fromarray(overlay).save(content, "PNG")
+    write_output(target, content.getbuffer())
     if not quiet:
         print(f"  overlay: {target}")

@@ -7,12 +7,12 @@ import contextlib
 import sys
 from pathlib import Path
 
-from edgeface.cli.options import INTERRUPTED
 from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
 from edgeface.output import refuse_inputs, refuse_twice
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.options import ExportOptions
+from edgeface.terminal import INTERRUPTED
 from edgeface.video.outputs import Outputs
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
@@ -18,8 +17,7 @@ from edgeface.retarget.mapping import Mapping, check_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 
@@ -164,7 +162,7 @@ def _vrm_head(extensions: dict[str, Any]) -> int | None:
         return None
 
 
-def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
+def _local_rotations(gltf: Any, head: int, turns: FloatArray) -> FloatArray:
     parent_of: dict[int, int] = {}
     for index, node in enumerate(gltf.nodes):
         parent_of |= dict.fromkeys(cast(list[int], node.children or []), index)
@@ -178,7 +176,7 @@ def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
     return continuous(quaternion_from_rotation(local))
 
 
-def _rest_rotation(node: Any) -> Array:
+def _rest_rotation(node: Any) -> FloatArray:
     if node.matrix:
         linear = np.array(node.matrix, np.float64).reshape(4, 4).T[:3, :3]
         return linear / np.linalg.norm(linear, axis=0)

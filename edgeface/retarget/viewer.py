@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.options import ExportOptions
-
-Array = NDArray[Any]
+from edgeface.types import AnyArray, FloatArray, IntArray
 
 VIEWER = Path(__file__).parents[1] / "assets" / "viewer.html"
 PLACE = "/*DATA*/"
@@ -91,18 +89,18 @@ def fill(values: dict[str, Any]) -> str:
     return VIEWER.read_text(encoding="utf-8").replace(PLACE, text)
 
 
-def packed(array: Array, dtype: Any) -> str:
+def packed(array: AnyArray, dtype: Any) -> str:
     """An array as base64 of its little-endian bytes."""
     values = np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<"))
     return base64.b64encode(values.tobytes()).decode()
 
 
-def weights_of(expression: Array) -> Array:
+def weights_of(expression: FloatArray) -> IntArray:
     """Expression coefficients in [0, 1] as bytes."""
     return np.round(255 * np.clip(expression, 0, 1)).astype(np.uint8)
 
 
-def neutral_of(identity: Array, face_model: FaceModel) -> Array:
+def neutral_of(identity: FloatArray, face_model: FaceModel) -> FloatArray:
     """A person's face at rest, shape (V, 3), centred."""
     neutral = face_model.vertices(identity, np.zeros(46))
     return neutral - (neutral.max(axis=0) + neutral.min(axis=0)) / 2

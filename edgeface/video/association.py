@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import iou_matrix
 from edgeface.faces import Faces
+from edgeface.types import BoolArray, FloatArray
 from edgeface.video.assignment import FORBIDDEN, assign
 from edgeface.video.track import Track
-
-Array = NDArray[Any]
 
 REACH = 0.6
 """How far, in face sizes, a face may lie from where it was expected a frame later."""
@@ -28,7 +24,7 @@ IDENTITY_COST = 0.2
 """For each standard deviation between a face's identity and the track's mean."""
 
 
-def match(tracks: list[Track], faces: Faces, strong: Array, now: float) -> dict[int, Track]:
+def match(tracks: list[Track], faces: Faces, strong: BoolArray, now: float) -> dict[int, Track]:
     """Tracks by the number of the face that continues them.
 
     Parameters
@@ -44,7 +40,7 @@ def match(tracks: list[Track], faces: Faces, strong: Array, now: float) -> dict[
     return {column: tracks[row] for row, column in assign(cost)}
 
 
-def _costs(track: Track, faces: Faces, strong: Array, now: float) -> Array:
+def _costs(track: Track, faces: Faces, strong: BoolArray, now: float) -> FloatArray:
     """1 - IoU, mean landmark distance in face sizes, identity, and the gates; shape (N,)."""
     shift = track.shift_at(now)
     unseen = now - track.seen_s
@@ -67,5 +63,5 @@ def _costs(track: Track, faces: Faces, strong: Array, now: float) -> Array:
     return np.where(possible, cost, FORBIDDEN)
 
 
-def _sizes(boxes: Array) -> Array:
+def _sizes(boxes: FloatArray) -> FloatArray:
     return np.maximum(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1)), 1e-6)

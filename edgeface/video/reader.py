@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeface.errors import InvalidInputError
+from edgeface.types import ImageArray
 from edgeface.video.channel import Channel, feed
 from edgeface.video.clock import FORWARDS_FILE_S, FORWARDS_S, Clock
 from edgeface.video.picture import shown, told_colours
@@ -50,7 +48,7 @@ class Frame:
 
     index: int
     time_s: float
-    image: NDArray[np.uint8]
+    image: ImageArray
 
 
 def open_video(source: str | os.PathLike[str] | int) -> VideoReader:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.faces import Faces, place
+from edgeface.types import BoolArray, FloatArray
 from edgeface.video.smoothing import FaceSmoother, Strength
-
-Array = NDArray[Any]
 
 OUTLIER_RATIO = 2.5
 """An identity further from the mean than this many usual distances is not averaged."""
@@ -39,19 +36,19 @@ class IdentityAverage:
     of a known person cost 204 x 47 products instead of 204 x 50 x 47.
     """
 
-    def __init__(self, reduced: Array) -> None:
+    def __init__(self, reduced: FloatArray) -> None:
         self._reduced = reduced
-        self._contracted: Array | None = None
-        self._contracted_at: Array | None = None
+        self._contracted: FloatArray | None = None
+        self._contracted_at: FloatArray | None = None
         self._restart()
 
     def _restart(self) -> None:
-        self.mean: Array | None = None
+        self.mean: FloatArray | None = None
         self.num_samples = 0
         self._usual_distance = 0.0
         self._num_outliers = 0
 
-    def add(self, identity: Array) -> bool:
+    def add(self, identity: FloatArray) -> bool:
         """Take one estimate (50,); False if it was an outlier."""
         if self.mean is None:
             self.mean, self.num_samples = identity.astype(np.float64), 1
@@ -73,7 +70,7 @@ class IdentityAverage:
         self.mean = self.mean + (identity - self.mean) / self.num_samples
         return True
 
-    def landmarks(self, expression: Array) -> Array:
+    def landmarks(self, expression: FloatArray) -> FloatArray:
         """The 68 landmarks (68, 3) of this person with an expression (46,), ``model`` frame."""
         if self.mean is None:
             raise ValueError("no identity has been added")
@@ -104,10 +101,10 @@ class Track:
     face: Faces
     smoothed: Faces
 
-    def __init__(self, reduced: Array, smoothing: Strength) -> None:
+    def __init__(self, reduced: FloatArray, smoothing: Strength) -> None:
         self.track_id = 0
         self.velocity = np.zeros(2)
-        self.crop_box: Array | None = None
+        self.crop_box: FloatArray | None = None
         self.num_seen, self.seen_s, self.num_missed = 0, 0.0, 0
         self.identity = IdentityAverage(reduced)
         self._smooth = FaceSmoother(smoothing)
@@ -132,12 +129,12 @@ class Track:
         )
         self.smoothed = self._smooth(self.face, dt)
 
-    def is_like(self, faces: Faces) -> Array:
+    def is_like(self, faces: Faces) -> BoolArray:
         """Whether each of N faces has this person's identity, bool, shape (N,)."""
         apart = np.linalg.norm(faces.identity_coeffs - self.face.identity_coeffs, axis=1)
         return apart <= MAX_IDENTITY
 
-    def shift_at(self, time_s: float) -> Array:
+    def shift_at(self, time_s: float) -> FloatArray:
         """How far the face should have moved since it was seen, shape (2,)."""
         unseen = max(time_s - self.seen_s, 0.0)
         return self.velocity * SPEED_TIME_S * (1 - np.exp(-unseen / SPEED_TIME_S))
@@ -153,7 +150,7 @@ class Track:
             landmarks_3d=(self.smoothed.landmarks_3d + np.append(shift, 0)).astype(np.float32),
         )
 
-    def rescale(self, factor: Array) -> None:
+    def rescale(self, factor: FloatArray) -> None:
         """Follow a change of the stream's resolution by ``factor`` (2,), x and y."""
         depth = np.append(factor, factor.mean())
         self.face, self.smoothed = (
@@ -168,5 +165,5 @@ class Track:
         self._smooth.reset()
 
 
-def _centre(face: Faces) -> Array:
+def _centre(face: Faces) -> FloatArray:
     return face.landmarks_2d[0].mean(axis=0).astype(np.float64)

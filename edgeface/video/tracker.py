@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
+from edgeface.metadata import Metadata
 from edgeface.model import Model
+from edgeface.types import FloatArray, ImageArray
+from edgeface.values import Number, Whole, option, shown
 from edgeface.video.association import match
 from edgeface.video.geometry import boxes_around, rebox, without_doubles
 from edgeface.video.smoothing import Strength, settings_of
 from edgeface.video.track import Track
-
-Array = NDArray[Any]
 
 KEEP_RATIO = 0.7
 """A known face goes on down to this part of the score that a new one needs."""
@@ -35,6 +34,8 @@ DRIFT_IOU = 0.5
 HOLD_IOU = 0.85
 """A crop stays where it is while the face fills it so well: its jitter would feed itself."""
 DEFAULT_FPS = 30.0
+MAX_TIME_S = 1e10
+"""Of a frame: beyond any clock, and frames of 1 ms are still apart."""
 
 
 class Tracker:
@@ -84,17 +85,12 @@ class Tracker:
     ) -> None:
         settings_of(smoothing)
         _check_networks(model, crop_model)
-        if detect_every < 1 or max_crops < 1:
-            raise InvalidInputError(
-                f"detect_every and max_crops must be at least 1, got {detect_every}, {max_crops}"
-            )
         self._model, self._crop_model = model, crop_model
         self._smoothing: Strength = smoothing
-        self._detect_every, self._max_crops = detect_every, max_crops
+        self._detect_every = option("detect_every", detect_every, Whole(1, 10**6))
+        self._max_crops = option("max_crops", max_crops, Whole(1, 10**6))
         birth = model.metadata.score_threshold if score_threshold is None else score_threshold
-        if not 0.0 <= birth <= 1.0:
-            raise InvalidInputError(f"score_threshold must lie in [0, 1], got {birth!r}")
-        self._birth_score = birth
+        self._birth_score = option("score_threshold", birth, Number(0, 1))
         self.reset()
 
     def reset(self) -> None:
@@ -157,12 +153,13 @@ class Tracker:
         last = self._time_s
         if time_s is None:
             return 0.0 if last is None else last + 1 / DEFAULT_FPS
-        if not np.isfinite(time_s) or (last is not None and time_s < last):
+        time_s = option("time_s", time_s, Number(-MAX_TIME_S, MAX_TIME_S))
+        if last is not None and time_s < last:
             raise InvalidInputError(
                 f"a frame's time must not lie before the last one's, {last}; got {time_s}. For "
                 "another video call reset()"
             )
-        return time_s if last is None else max(float(time_s), last + 1e-6)
+        return time_s if last is None else max(time_s, last + 1e-6)
 
     def _follow_resolution(self, shape: tuple[int, int]) -> None:
         if self._shape is not None and shape != self._shape:
@@ -180,7 +177,7 @@ class Tracker:
             or self._since_detection + 1 >= self._detect_every
         )
 
-    def _detect(self, pixels: Array, now: float) -> tuple[list[Track], Faces]:
+    def _detect(self, pixels: ImageArray, now: float) -> tuple[list[Track], Faces]:
         """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
         faces = self._model.run(pixels, score_threshold=threshold)
@@ -200,7 +197,7 @@ class Tracker:
 
     def _refine(
         self,
-        pixels: Array,
+        pixels: ImageArray,
         now: float,
         active: list[Track],
         tracks: list[Track],
@@ -233,7 +230,7 @@ class Tracker:
                 boxes[row] = found
         return replace(faces, boxes_xyxy=np.array(boxes, np.float32))
 
-    def _next_box(self, track: Track, now: float) -> Array:
+    def _next_box(self, track: Track, now: float) -> FloatArray:
         """Where to look for a face; where it was looked for last, unless it has moved."""
         expected = track.face.boxes_xyxy[0] + np.tile(track.shift_at(now), 2)
         last = track.crop_box
@@ -261,6 +258,14 @@ class Tracker:
 
 
 def _check_networks(model: Model, crop_model: Model | None) -> None:
+    networks = (
+        {"model": model} if crop_model is None else {"model": model, "crop_model": crop_model}
+    )
+    for name, network in networks.items():
+        if not isinstance(getattr(network, "metadata", None), Metadata):
+            raise InvalidInputError(
+                f"{name} must be a loaded model, edgeface.load(...), got {shown(network)}"
+            )
     if not model.metadata.detects:
         raise InvalidInputError(
             f"expected an mfn or another network that detects, got an {model.metadata.kind}"

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from edgeface.errors import InvalidInputError
 from edgeface.output import GrowingFile
+from edgeface.types import ImageArray
 from edgeface.video.clock import Clock
 from edgeface.video.picture import BT601, BT709, SWSCALE_MATRIX, is_hd
 from edgeface.video.reader import DEFAULT_FPS, VideoReader
@@ -96,7 +96,7 @@ class VideoWriter:
         kinds = reformatter.Interpolation
         self._interpolation = kinds.AREA | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INP
 
-    def write(self, image: NDArray[np.uint8], time_s: float) -> None:
+    def write(self, image: ImageArray, time_s: float) -> None:
         """Append an RGB frame (H, W, 3); one of another size is fitted into the first's."""
         if self._stream is None:
             self._stream = self._add_stream(image)
@@ -129,7 +129,7 @@ class VideoWriter:
             raise InvalidInputError(f"cannot write {self._path}: {error}") from error
         self._file.close()
 
-    def _coded(self, image: NDArray[np.uint8]) -> Any:
+    def _coded(self, image: ImageArray) -> Any:
         """An RGB image as luma and colour differences of the stream's matrix."""
         matrix = self._stream.codec_context.colorspace
         return self._converter.reformat(
@@ -140,7 +140,7 @@ class VideoWriter:
             interpolation=self._interpolation,
         )
 
-    def _add_stream(self, image: NDArray[np.uint8]) -> Any:
+    def _add_stream(self, image: ImageArray) -> Any:
         fps = self._source.fps or DEFAULT_FPS
         rate = Fraction(fps).limit_denominator(1001)
         threads = {"threads": str(self._num_threads)} if self._num_threads else {}

@@ -8,8 +8,9 @@ from pathlib import Path
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.validation import TEACHER, read_packs
-from edgeface.reference.evaluation.evaluate import Predictor, run
-from edgeface.reference.evaluation.report import report
+from edgeface.reference.evaluation.figures import measure
+from edgeface.reference.evaluation.predictor import Predictor
+from edgeface.reference.evaluation.run import run
 
 FACES = "faces68-300w"
 """The faces with human labels, of which NME, expression and pose errors are told."""
@@ -28,7 +29,7 @@ def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str,
     """The figures of a network on judging images; of what it was given, and what it can do."""
     detects = predictor.find is not None
     judging = (i for i in images if detects or i.group == FACES)
-    groups = report([result for result, _ in run(predictor, judging)], detects)
+    groups = measure([result for result, _ in run(predictor, judging)], detects)
     figures: dict[str, float] = {}
     if detects and PHOTOS in groups:
         found = groups[PHOTOS]["detection"]["faces from 5% of the photo"]

@@ -15,8 +15,9 @@ from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.figures import save_figure
+from edgeface.output import save_figure
 from edgeface.reference.geometry.harmonics import manifold_harmonics
+from edgeface.types import IntArray
 
 NUM_MODES = 10
 COLUMNS = 10
@@ -65,9 +66,7 @@ def draw_harmonics(model: FaceModel, path: Path, count: int = 8) -> None:
     plt.close(figure)
 
 
-def _draw(
-    axis: Axes, shape: NDArray[Any], moved: NDArray[Any], triangles: NDArray[np.int32]
-) -> None:
+def _draw(axis: Axes, shape: NDArray[Any], moved: NDArray[Any], triangles: IntArray) -> None:
     corners, light, front = _lit(shape, triangles)
     red = np.clip(moved[triangles].mean(axis=1) / 0.12, 0, 1)
     colour = np.stack([light, light * (1 - 0.6 * red), light * (1 - 0.6 * red)], axis=1)
@@ -75,7 +74,7 @@ def _draw(
 
 
 def _lit(
-    shape: NDArray[Any], triangles: NDArray[np.int32]
+    shape: NDArray[Any], triangles: IntArray
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
     """Corners (T, 3, 3) of the turned shape, light (T,) in [0, 1], and which face the viewer."""
     angle = np.deg2rad(YAW_DEG)

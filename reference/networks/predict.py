@@ -82,7 +82,7 @@ def predict_crop(trained: TrainedNetwork, crop: NDArray[np.uint8]) -> Faces:
     size = trained.config.input_size
     side = size / CROP_SCALE
     outputs = trained.network(torch.from_numpy(crop[None].copy()))
-    if trained.config.kind == "fusion":
+    if trained.config.network_kind.corrects_shape:
         return _corrected_face(trained, outputs, size, side)
     identity, expression, pose = outputs
     landmarks = _points(trained, identity, expression, pose).numpy() * side

@@ -54,7 +54,8 @@ class LabelledFaces:
     crops : uint8, shape (N, 256, 256, 3); boxes : shape (N, 4), xyxy in them
     points : by convention, shape (N, P, 2), in them; NaN where not labelled
     depth : shape (N, 478), of the mesh, pixels of the crops; NaN where not known
-    expression : shape (N, 46); NaN where no teacher saw the face
+    expression : shape (N, 46), fitted to what the teacher saw; NaN where it saw no face
+    scores : shape (N, 46), the teacher's own; NaN likewise
     skipped : names of what could not be read
     """
 
@@ -63,6 +64,7 @@ class LabelledFaces:
     points: dict[str, Array]
     depth: Array
     expression: Array
+    scores: Array
     skipped: list[str]
 
 
@@ -112,6 +114,7 @@ def read_database(
         points={c: mesh[..., :2] if c == "mesh" else _human(faces) for c in conventions},
         depth=mesh[..., 2] if "mesh" in conventions else np.full_like(mesh[..., 2], np.nan),
         expression=expression,
+        scores=np.where(np.isfinite(expression), faces.scores, np.nan),
         skipped=faces.skipped,
     )
 
@@ -140,6 +143,7 @@ def _read_published(kind: str, folder: Path, model: FaceModel, validation: bool)
         points={database.convention: points},
         depth=unknown[:, :NUM_MESH],
         expression=unknown[:, NUM_MESH:],
+        scores=unknown[:, NUM_MESH:],
         skipped=list(database.skipped),
     )
 

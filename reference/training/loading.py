@@ -1,4 +1,4 @@
-"""The batches that a recipe's network learns from, and those it is judged by."""
+"""What a recipe's network learns from, and what it is judged by, for each sort of data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 
-from edgeface.face_model import FaceModel
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.model import load
 from edgeface.reference.data.cache import digest
 from edgeface.reference.data.photos import Photo
@@ -23,103 +24,134 @@ from edgeface.reference.training.views.draw import Renderer
 from edgeface.reference.training.views.plan import Batch
 from edgeface.reference.training.views.prepared import Prepared, Wanted, prepare
 from edgeface.reference.training.views.scenes import SceneBatches
-from edgeface.reference.training.views.unified import Balanced, FusionBatches, read_fused
+from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
 from edgeface.reference.training.weak_labels import weakly_labelled
 
+Array = NDArray[Any]
 log = logging.getLogger(__name__)
+
+SHOWN = 0.05
+"""The least score of an expression that a face shows: lower ones are the teacher's noise."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """The batches of one split.
+class Split:
+    """One split of what a network learns from.
 
     Attributes
     ----------
-    loader : plans of views and their targets, from other processes if asked for; a fusion
-        network's are drawn already
-    renderer : draws the plans, on the device where they were sent
-    augment : whether colours are changed besides
-    views_an_epoch : as the dataset counts them
+    dataset, sampler : what draws a batch by its indices, and in which order those come
+    batch_size : how many indices a batch has
+    scores : shape (N, 46), the teacher's expressions of the faces in it, NaN where it saw none
+    skipped : the names of corrupt images
+    renderer : draws the plans that the dataset gives; None: it gives images
+    augment : whether drawn views change their colours
     """
 
-    loader: DataLoader[Batch]
-    renderer: Renderer | None
-    augment: bool
-    views_an_epoch: int
+    dataset: Any
+    sampler: Sampler[int]
+    batch_size: int
+    scores: Array
+    skipped: list[str]
+    renderer: Renderer | None = None
+    augment: bool = False
 
     def images(self, batch: Batch) -> Tensor:
-        """The input uint8 (B, S, S, 3) of a batch, on its device."""
+        """The input uint8 (B, S, S, 3) of a batch, on the batch's device."""
         if self.renderer is None:
             return batch["image"]
         drawn = self.renderer(batch)
         return jitter(drawn) if self.augment else drawn
 
 
-def open_source(
-    recipe: Recipe, model: FaceModel, folder: Path, validation: bool, workers: int, least: int = 0
-) -> Source:
-    """The batches of one split; ``workers`` processes plan those of training.
+def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
+    """Crops of single faces, plain ones for validation."""
+    pairs = recipe.disentangle > 0 and not validation
+    prepared = _prepared(recipe, model, folder, validation, photos=False, copies=pairs)
+    copies = prepared.copies if pairs else None
+    size = recipe.config.input_size
+    dataset = CropBatches(prepared.faces, model, size, not validation, copies)
+    batch_size = max(1, recipe.batch_size // 2) if pairs else recipe.batch_size
+    return _drawn(dataset, batch_size, prepared, augment=not validation)
 
-    ``least`` is the number of views that the loader gives at least before it ends.
+
+def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
+    """Views of photos with any number of faces, whole photos for validation."""
+    prepared = _prepared(recipe, model, folder, validation, photos=True)
+    sizes = (recipe.config.input_size, *recipe.sizes)
+    dataset = SceneBatches(
+        prepared.photos, prepared.empty, prepared.faces, model, sizes, fixed=validation
+    )
+    return _drawn(dataset, recipe.batch_size, prepared, augment=not validation)
+
+
+def _prepared(
+    recipe: Recipe,
+    model: FaceModel,
+    folder: Path,
+    validation: bool,
+    photos: bool,
+    copies: bool = False,
+) -> Prepared:
+    turned = 0.0 if validation else recipe.turned
+    labels = recipe.labels
+    # another sfn says something else
+    how = f"{labels} {digest(SHIPPED['sfn'])}" if labels == "sfn" else labels
+    wanted = Wanted(validation, photos, turned, copies, recipe.seed)
+    return prepare(folder, model, wanted, how, lambda some: _relabelled(some, labels))
+
+
+def _drawn(
+    dataset: SceneBatches | CropBatches, batch_size: int, prepared: Prepared, augment: bool
+) -> Split:
+    return Split(
+        dataset, RandomSampler(dataset), batch_size, prepared.scores, prepared.skipped,
+        Renderer(prepared.atlas), augment,
+    )  # fmt: skip
+
+
+def read_databases(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
+    """Crops from several databases, as many of each an epoch."""
+    turned = 0.0 if validation else recipe.turned
+    faces = read_unified(folder, model, recipe.databases, validation, turned, recipe.seed)
+    dataset = UnifiedBatches(faces, recipe.config.input_size, not validation)
+    sampler = Balanced(faces.database)
+    return Split(dataset, sampler, recipe.batch_size, faces.scores, faces.skipped)
+
+
+def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -> DataLoader[Batch]:
+    """The batches of a split; ``workers`` processes plan those of training.
+
+    ``least`` is the number of views that an epoch has at least.
     """
-    config, batch_size, renderer = recipe.config, recipe.batch_size, None
-    if config.kind == "fusion":
-        turned = 0.0 if validation else recipe.turned
-        fused = read_fused(folder, model, recipe.databases, validation, turned, recipe.seed)
-        dataset: Any = FusionBatches(fused, config.input_size, not validation)
-        sampler: Sampler[int] = Balanced(fused.database)
-        skipped = fused.skipped
-    else:
-        pairs = config.kind == "sfn" and recipe.disentangle > 0 and not validation
-        batch_size = max(1, batch_size // 2) if pairs else batch_size
-        prepared = prepared_for(recipe, model, folder, validation, pairs)
-        dataset = _views(recipe, model, prepared, validation, pairs)
-        sampler = RandomSampler(dataset, num_samples=max(len(dataset), least))
-        renderer = Renderer(prepared.atlas)
-        skipped = prepared.skipped
-    if skipped:
-        log.warning("skipped %d corrupt images: %s", len(skipped), ", ".join(skipped))
-    loader = DataLoader(
-        dataset,
-        batch_size=batch_size,
+    if split.skipped:
+        log.warning("skipped %d corrupt images: %s", len(split.skipped), ", ".join(split.skipped))
+    sampler = split.sampler
+    if len(split.dataset) < least:
+        sampler = RandomSampler(split.dataset, num_samples=least)
+    several = workers > 0 and not validation
+    return DataLoader(
+        split.dataset,
+        batch_size=split.batch_size,
         sampler=None if validation else sampler,
         drop_last=not validation,
         collate_fn=_as_is,
-        num_workers=0 if validation else workers,
-        persistent_workers=workers > 0 and not validation,
-        prefetch_factor=4 if workers > 0 and not validation else None,
+        num_workers=workers if several else 0,
+        persistent_workers=several,
+        prefetch_factor=4 if several else None,
     )
-    return Source(loader, renderer, not validation, len(dataset))
 
 
-def prepared_for(
-    recipe: Recipe, model: FaceModel, folder: Path, validation: bool, pairs: bool = False
-) -> Prepared:
-    """The pictures and faces of one split that a recipe's network learns from, or is judged by."""
-    wanted = Wanted(
-        validation,
-        photos=recipe.config.kind == "mfn",
-        turned=0.0 if validation else recipe.turned,
-        copies=pairs,
-        seed=recipe.seed,
-    )
-    labels = recipe.labels
-    how = f"{labels} {digest(SHIPPED['sfn'])}" if labels == "sfn" else labels
-    return prepare(folder, model, wanted, how, lambda photos: _relabelled(photos, labels))
+def unseen_expressions(scores: Array) -> tuple[str, ...]:
+    """The expressions that no face shows, by the teacher's scores (N, 46).
 
-
-def _views(
-    recipe: Recipe, model: FaceModel, prepared: Prepared, validation: bool, pairs: bool
-) -> SceneBatches | CropBatches:
-    """Views for an MFN, crops for an SFN."""
-    config = recipe.config
-    if config.kind == "sfn":
-        copies = prepared.copies if pairs else None
-        return CropBatches(prepared.faces, model, config.input_size, not validation, copies)
-    sizes = (config.input_size, *recipe.sizes)
-    return SceneBatches(
-        prepared.photos, prepared.empty, prepared.faces, model, sizes, fixed=validation
-    )
+    None are named where the teacher saw no face: landmarks alone do not tell.
+    """
+    seen = scores[np.isfinite(scores).all(axis=1)]
+    if not len(seen):
+        return ()
+    most = dict(zip(EXPRESSION_NAMES, seen.max(axis=0).tolist(), strict=True))
+    return tuple(name for name, score in most.items() if score < SHOWN)
 
 
 def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:

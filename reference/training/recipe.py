@@ -10,7 +10,9 @@ from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import SIZE_STEP
-from edgeface.reference.networks.config import CONFIGS, NetworkConfig
+from edgeface.reference.networks import CONFIGS
+from edgeface.reference.networks.checkpoint import NOT_STATED
+from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.training.databases import conventions_of
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -39,6 +41,8 @@ class Recipe:
     databases : what the fusion network learns from, of ``PACKS``, or NAME=FOLDER of a
         published one
     correction : whether the fusion network corrects the face model's shapes
+    licence : on which terms the weights may be used, which depends on the data; checkpoints and
+        the files made of them say it
     """
 
     network: str
@@ -56,6 +60,7 @@ class Recipe:
     labels: Labels = "teacher"
     databases: tuple[str, ...] = ()
     correction: bool = True
+    licence: str = NOT_STATED
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "databases", tuple(self.databases))
@@ -85,7 +90,7 @@ class Recipe:
                 raise InvalidInputError(f"{name} must lie in [0, {high:g}], got {value!r}")
         for name in self.databases:
             conventions_of(name)
-        if (self.config.kind == "fusion") != bool(self.databases):
+        if self.config.network_kind.corrects_shape != bool(self.databases):
             raise InvalidInputError(
                 "a fusion network needs databases, and no other takes any; the network is "
                 f"{self.network} and databases are {list(self.databases)}"
@@ -99,13 +104,18 @@ class Recipe:
             raise InvalidInputError(f"only an mfn takes other sizes, not {self.network}")
         if not isinstance(self.correction, bool):
             raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
+        if not isinstance(self.licence, str) or not self.licence.strip():
+            raise InvalidInputError(f"licence must be a text, got {self.licence!r}")
 
     @property
     def config(self) -> NetworkConfig:
         return CONFIGS[self.network]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"databases": list(self.databases), "sizes": list(self.sizes)}
+        return asdict(self) | {
+            "databases": list(self.databases),
+            "sizes": list(self.sizes),
+        }  # as JSON gives it back
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:

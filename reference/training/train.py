@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -17,18 +18,19 @@ from torch import Tensor, nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel, default_face_model
-from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.networks import FusionNetwork, build_network
-from edgeface.reference.networks.checkpoint import KEY, TrainedNetwork, describe, load_network
+from edgeface.reference.networks.checkpoint import (
+    KEY,
+    TrainedNetwork,
+    checkpoint_entry,
+    load_network,
+)
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
-from edgeface.reference.training.loading import Source, open_source
-from edgeface.reference.training.losses.faces import FaceLoss, disagreement
-from edgeface.reference.training.losses.grid import GridLoss
-from edgeface.reference.training.losses.unified import FusionLoss
+from edgeface.reference.training.kinds import TRAINING
+from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.schedule import ROUND_STEPS, Averaging, Budget, optimiser
 from edgeface.reference.training.views.plan import Batch
-from edgeface.reference.training.views.unified import unified_landmarks
 
 log = logging.getLogger(__name__)
 
@@ -36,34 +38,38 @@ log = logging.getLogger(__name__)
 class Training(lightning.LightningModule):
     """One network with its loss.
 
+    Parameters
+    ----------
+    unseen : the expressions that the training data never shows, for the checkpoint
+    views_an_epoch : that make the epoch of Eq. 3's tau where a run counts minutes; None: the run
+        counts epochs itself
+
     Notes
     -----
     The paper divides the rate by ten after five flat epochs; a cosine of known length (see
     `schedule`) reaches the same end in a known time.
-
-    Parameters
-    ----------
-    views_an_epoch : that make the epoch of Eq. 3's tau where a run counts minutes; None: the run
-        counts epochs itself
     """
 
-    def __init__(self, recipe: Recipe, model: FaceModel, views_an_epoch: int | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: FaceModel,
+        unseen: tuple[str, ...] = (),
+        views_an_epoch: int | None = None,
+    ) -> None:
         super().__init__()
-        self.recipe, self.config, self.face_model = recipe, recipe.config, model
         self.views_an_epoch = views_an_epoch
-        config = recipe.config
-        network: Any = build_network(config)
+        self.recipe, self.face_model, self.unseen = recipe, model, unseen
+        network: Any = build_network(recipe.config)
         self.network = network.to(memory_format=torch.channels_last)
-        if config.kind == "fusion":
-            self.loss = FusionLoss(model, unified_landmarks(recipe.databases))
-        else:
-            self.loss = FaceLoss(model) if config.kind == "sfn" else GridLoss(model, config)
+        self.loss = TRAINING[recipe.config.kind].loss(recipe, model)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
         outputs = tuple(branch.float() for branch in self.network(batch["image"]))
         # a landmark in bfloat16 would be half a per cent of a face off: losses stay in float32
         with torch.autocast(self.device.type, enabled=False):
-            total, parts = self._loss(outputs, batch)
+            epoch = self.recipe.epochs_before + self._epoch()
+            total, parts = self.loss(outputs, batch, epoch)
         size = len(batch["image"])
         self.log(f"{stage}_loss", total, prog_bar=True, on_step=False, on_epoch=True,
                  batch_size=size)  # fmt: skip
@@ -71,25 +77,6 @@ class Training(lightning.LightningModule):
             self.log(f"{stage}_{name}", value, prog_bar=name == "landmarks", on_step=False,
                      on_epoch=True, batch_size=size)  # fmt: skip
         return total
-
-    def _loss(
-        self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        epoch = self.recipe.epochs_before + self._epoch()
-        if self.config.kind == "mfn":
-            return self.loss(outputs, batch, epoch)
-        if self.config.kind == "fusion":
-            identity, expression, correction, pose = outputs
-            if not self.recipe.correction:
-                correction = correction.detach()
-            return self.loss(identity, expression, correction, pose, batch)
-        total, parts = self.loss(*outputs, batch, epoch)
-        if "copy_of" in batch:
-            identity, expression, pose = outputs
-            apart = disagreement(cast(FaceLoss, self.loss), (identity, expression, pose), batch)
-            total = total + self.recipe.disentangle * apart
-            parts["disagreement"] = apart.detach()
-        return total, parts
 
     def _epoch(self) -> int:
         if self.views_an_epoch is None:
@@ -113,7 +100,9 @@ class Training(lightning.LightningModule):
         torch.compiler.set_stance("default")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[KEY] = describe(self.config, self.recipe.to_dict(), self.face_model)
+        checkpoint[KEY] = checkpoint_entry(
+            self.recipe.config, self.recipe.to_dict(), self.face_model, self.unseen
+        )
 
 
 def processes() -> int | Literal["auto"]:
@@ -125,10 +114,10 @@ def processes() -> int | Literal["auto"]:
 class Drawing(Callback):
     """Draws each batch from its plan, on the device where it is to be learned from.
 
-    The sources are here and not in the module, which is copied whole for its average.
+    The splits are here and not in the module, which is copied whole for its average.
     """
 
-    def __init__(self, learning: Source, validating: Source) -> None:
+    def __init__(self, learning: Split, validating: Split) -> None:
         self.learning, self.validating = learning, validating
 
     def on_train_batch_start(
@@ -173,21 +162,19 @@ def train(
     Raises
     ------
     InvalidInputError
-        If the checkpoint there is of another network.
+        If the checkpoint there is of another network, or there are no minutes.
     """
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
     # processes of one run start from the same weights, but must not draw the same views
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
     if resumed and _load_last(out).config != recipe.config:
         raise InvalidInputError(f"{last} holds another network; choose another --out")
-    model = default_face_model()
-    if recipe.config.kind == "fusion":
-        model = with_harmonics(model)
-    least = 0 if minutes is None else ROUND_STEPS * recipe.batch_size
-    learning, validating = (
-        open_source(recipe, model, folder, v, workers, least) for v in (False, True)
-    )
+    kind = TRAINING[recipe.config.kind]
+    model = kind.prepare(default_face_model())
+    learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(
         max_epochs=recipe.epochs if minutes is None else -1,
@@ -205,7 +192,9 @@ def train(
         log_every_n_steps=10,
         enable_model_summary=False,
     )  # fmt: skip
-    training = Training(recipe, model, None if minutes is None else learning.views_an_epoch)
+    timed = minutes is not None
+    training = Training(recipe, model, unseen_expressions(learning.scores),
+                        len(learning.dataset) if timed else None)  # fmt: skip
     if start_from is not None and not resumed:
         copied = copy_weights(load_network(start_from).network, training.network)
         log.info("beginning with %d tensors of %s", copied, start_from)
@@ -217,8 +206,14 @@ def train(
         mode = {"mode": "reduce-overhead"} if on_gpu else {}
         training.network.compile(dynamic=False, **mode)
     log.info("training on %s", trainer.strategy.root_device)
-    trainer.fit(training, learning.loader, validating.loader,
-                ckpt_path=last if resumed else None, weights_only=True)  # fmt: skip
+    least = ROUND_STEPS * recipe.batch_size if timed else 0
+    trainer.fit(
+        training,
+        load_batches(learning, validation=False, workers=workers, least=least),
+        load_batches(validating, validation=True, workers=workers),
+        ckpt_path=last if resumed else None,
+        weights_only=True,
+    )
     return last
 
 

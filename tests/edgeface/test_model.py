@@ -246,7 +246,7 @@ def test_run_takes_max_faces_and_suppression(face_model):
     every, best = model.run(image), model.run(image, max_faces=2)
     np.testing.assert_array_equal(best.landmarks_3d, every.landmarks_3d[:2])
     assert len(model.run(image, suppression="soft")) == 3
-    with pytest.raises(InvalidInputError, match="method must be one of"):
+    with pytest.raises(InvalidInputError, match="suppression must be one of greedy, soft"):
         model.run(image, suppression="hard")
-    with pytest.raises(InvalidInputError, match="must not be negative"):
+    with pytest.raises(InvalidInputError, match="max_faces must be a whole number from 0"):
         model.run(image, max_faces=-1)

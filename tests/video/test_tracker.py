@@ -200,8 +200,8 @@ def test_nobody_at_all_is_an_empty_result(face_model):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"smoothing": "soft"}, "'off' or one of light, strong"),
-        ({"detect_every": 0}, "at least 1"),
+        ({"smoothing": "soft"}, "smoothing must be one of off, light, strong"),
+        ({"detect_every": 0}, "detect_every must be a whole number from 1"),
         ({"score_threshold": 2.0}, "score_threshold must lie"),
     ],
 )

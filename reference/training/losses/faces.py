@@ -94,3 +94,28 @@ def disagreement(
 def root_mean_square(difference: Tensor) -> Tensor:
     """RMS distance of point sets (F, L, 2), (F,)."""
     return (difference.square().sum(dim=2).mean(dim=1) + 1e-8).sqrt()
+
+
+class CropLoss(nn.Module):
+    """`FaceLoss` over a batch of crops, plus the `disagreement` of its copies where it has any.
+
+    Parameters
+    ----------
+    disentangle : the weight of the disagreement
+    """
+
+    def __init__(self, model: FaceModel, disentangle: float) -> None:
+        super().__init__()
+        self.face, self.disentangle = FaceLoss(model), disentangle
+
+    def forward(
+        self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor], epoch: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Raw identity, expression and pose against the faces of a batch, a row a crop."""
+        identity, expression, pose = outputs
+        total, parts = self.face(identity, expression, pose, batch, epoch)
+        if "copy_of" in batch:
+            apart = disagreement(self.face, (identity, expression, pose), batch)
+            total = total + self.disentangle * apart
+            parts["disagreement"] = apart.detach()
+        return total, parts

@@ -49,6 +49,7 @@ class Prepared:
     faces : one face each; photos : any number; empty : nobody
     copies : the row in ``faces`` of each face's copy with another expression, -1 where there is
         none; empty unless asked for. The copies stand last in ``faces``
+    scores : (N, 46), the teacher's expressions of all faces that it saw, NaN of the others
     skipped : the names of corrupt images
     """
 
@@ -57,6 +58,7 @@ class Prepared:
     photos: Pool
     empty: Pool
     copies: Array
+    scores: Array
     skipped: list[str]
 
 
@@ -131,6 +133,7 @@ def _read(
     folder: Path, model: FaceModel, wanted: Wanted, relabel: Relabel
 ) -> tuple[dict[str, Array], list[NDArray[np.uint8]]]:
     faces = read_faces(folder, model, wanted.validation)
+    scores = [faces.scores]
     if wanted.turned:
         log.info("turning copies of %d %% of the faces", round(100 * wanted.turned))
         faces = add_turned(faces, model, wanted.turned, wanted.seed)
@@ -147,13 +150,15 @@ def _read(
     photos, empty, skipped = [], [], list(faces.skipped)
     if wanted.photos:
         photos, empty, unreadable = read_photos(folder, model, wanted.validation)
+        scores += [photo.scores for photo in photos]
         photos, skipped = relabel(photos), unreadable + skipped
     groups = {"faces": gather([p.shape for p in pictures], targets, 0)}
     for name, some in (("photos", photos), ("empty", empty)):
         shapes = [photo.pixels.shape for photo in some]
         groups[name] = gather(shapes, [photo.targets for photo in some], len(pictures))
         pictures += [photo.pixels for photo in some]
-    arrays = {"copies": copies, "skipped": np.array(skipped, np.str_)}
+    arrays = {"copies": copies, "scores": np.concatenate(scores)}
+    arrays["skipped"] = np.array(skipped, np.str_)
     for name, pool in groups.items():
         arrays |= pool.to_arrays(name)
     return arrays, pictures
@@ -172,7 +177,13 @@ def _reexpressed(
 
 def _assembled(arrays: dict[str, Array], atlas: Atlas) -> Prepared:
     pools = {name: Pool.from_arrays(arrays, name) for name in ("faces", "photos", "empty")}
-    return Prepared(atlas, **pools, copies=arrays["copies"], skipped=arrays["skipped"].tolist())
+    return Prepared(
+        atlas,
+        **pools,
+        copies=arrays["copies"],
+        scores=arrays["scores"],
+        skipped=arrays["skipped"].tolist(),
+    )
 
 
 def _forget_old(newest: Path) -> None:

@@ -1,4 +1,4 @@
-"""Database fusion: faces of several databases under one set of landmarks (Wang et al. 2019)."""
+"""Faces of several databases under one set of landmarks (Wang et al. 2019)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EPOCH_FACES = 6400
 
 
 @dataclass(frozen=True)
-class FusedFaces:
+class UnifiedFaces:
     """N faces of several databases under L unified landmarks.
 
     Attributes
@@ -43,7 +43,8 @@ class FusedFaces:
     weights : float32, shape (N, L), summing to 1: Eq. 1's mask over its sum. A face labelled in
         several conventions gives each an equal share.
     depth : float32, shape (N, L), towards the back, in them; NaN where not known
-    expression : float32, shape (N, 46); NaN where no teacher saw the face
+    expression : float32, shape (N, 46), fitted to what the teacher saw; NaN where it saw no face
+    scores : float32, shape (N, 46), the teacher's own; NaN likewise
     skipped : names of corrupt images
     """
 
@@ -56,6 +57,7 @@ class FusedFaces:
     weights: Array
     depth: Array
     expression: Array
+    scores: Array
     skipped: list[str]
 
     def __len__(self) -> int:
@@ -72,22 +74,22 @@ def unified_landmarks(databases: Sequence[str]) -> UnifiedLandmarks:
     return unify([read_convention(name) for name in conventions])
 
 
-def read_fused(
+def read_unified(
     folder: Path,
     model: FaceModel,
     databases: Sequence[str],
     validation: bool,
     turned: float = 0.0,
     seed: int = 0,
-) -> FusedFaces:
+) -> UnifiedFaces:
     """One split of the databases, the packs' with turned copies of a share of their faces."""
     landmarks = unified_landmarks(databases)
     sets = [
         read_database(name, folder, model, validation, turned, seed + i)
         for i, name in enumerate(databases)
     ]
-    targets = [fused_targets(faces.points, landmarks) for faces in sets]
-    return FusedFaces(
+    targets = [unified_targets(faces.points, landmarks) for faces in sets]
+    return UnifiedFaces(
         landmarks=landmarks,
         pictures=tuple(faces.crops for faces in sets),
         database=np.repeat(np.arange(len(sets)), [len(faces.crops) for faces in sets]),
@@ -97,6 +99,7 @@ def read_fused(
         weights=np.concatenate([weights for _, weights in targets]),
         depth=_unified_depth(np.concatenate([faces.depth for faces in sets]), landmarks),
         expression=np.concatenate([faces.expression for faces in sets]),
+        scores=np.concatenate([faces.scores for faces in sets]),
         skipped=[name for faces in sets for name in faces.skipped],
     )
 
@@ -110,7 +113,7 @@ def _unified_depth(depth: Array, landmarks: UnifiedLandmarks) -> Array:
     return found
 
 
-def fused_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tuple[Array, Array]:
+def unified_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tuple[Array, Array]:
     """Unified points (N, L, 2) and weights (N, L) of faces labelled in one or more conventions.
 
     Raises
@@ -138,14 +141,14 @@ def fused_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tupl
     return points, weights
 
 
-class FusionBatches(Dataset[Batch]):
+class UnifiedBatches(Dataset[Batch]):
     """Warps of faces; ``__getitems__`` makes a whole batch at once.
 
     With ``augment``, boxes perturbed in scale and place, rotations, flips and colour jitter; else
     the plain crops.
     """
 
-    def __init__(self, faces: FusedFaces, size: int, augment: bool) -> None:
+    def __init__(self, faces: UnifiedFaces, size: int, augment: bool) -> None:
         self.faces, self.size, self.augment = faces, size, augment
 
     def __len__(self) -> int:

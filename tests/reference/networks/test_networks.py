@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.reference.networks import build_network
+from edgeface.reference.networks import CONFIGS, build_network
 from edgeface.reference.networks.blocks import (
     Context,
     Fire,
@@ -14,7 +14,7 @@ from edgeface.reference.networks.blocks import (
     SlimBranch,
     Surroundings,
 )
-from edgeface.reference.networks.config import CONFIGS, NetworkConfig
+from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.networks.cost import count
 
 

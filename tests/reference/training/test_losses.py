@@ -9,7 +9,7 @@ from edgeface.reference.geometry.morphable import (
     quaternion_to_rotation,
     unit_quaternion,
 )
-from edgeface.reference.networks.config import CONFIGS
+from edgeface.reference.networks import CONFIGS
 from edgeface.reference.training.losses.faces import FaceLoss, decay, disagreement
 from edgeface.reference.training.losses.grid import BLUR, GridLoss, shares
 from tests.oracles import detection as oracle

@@ -9,9 +9,8 @@ import torch
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.reference.cli import main
-from edgeface.reference.networks import MultiFaceNetwork, build_network
+from edgeface.reference.networks import CONFIGS, MultiFaceNetwork, build_network
 from edgeface.reference.networks.checkpoint import load_network
-from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.networks.predict import predict_crop, predict_faces
 from edgeface.reference.training import train as training
 from edgeface.reference.training.log import plot_run, read_log
@@ -212,5 +211,5 @@ def test_plot_run_without_a_log_is_an_error(tmp_path):
 def test_command_line_reports_errors(tmp_path, capsys):
     assert main(["train", "sfn", "--data", str(tmp_path / "no"), "--out", str(tmp_path)]) == 1
     assert "does not exist" in capsys.readouterr().err
-    assert main(["describe"]) == 0
+    assert main(["cost"]) == 0
     assert "multiply-adds" in capsys.readouterr().out

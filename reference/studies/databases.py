@@ -1,4 +1,4 @@
-"""Table 2 of Wang et al. 2019 here: what fusing databases and correcting shapes are worth."""
+"""Table 2 of Wang et al. 2019: what several databases and corrected shapes are worth."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 from edgeface.face_model import default_face_model
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.validation import TEACHER, read_packs
-from edgeface.reference.evaluation.evaluate import open_predictor, run
-from edgeface.reference.evaluation.report import report
+from edgeface.reference.evaluation.figures import measure
+from edgeface.reference.evaluation.predictor import open_predictor
+from edgeface.reference.evaluation.run import run
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.train import train
 
-FUSED = ("300w", "expressive", "wider", "video")
+DATABASES = ("300w", "expressive", "wider", "video")
 """The first row has the first, the second the first two, and so on."""
 ERROR = "box 51"  # normalised as in the paper, by the root of the box's area
 COLUMNS = {
@@ -32,7 +33,7 @@ COLUMNS = {
 MEAN_OF = ("all", "all ", "expressive", "all  ")
 
 
-def fusion_table(epochs: int, folder: Path, out: Path, *, workers: int = 0) -> str:
+def compare_databases(epochs: int, folder: Path, out: Path, *, workers: int = 0) -> str:
     """Train with and without the correction, on one to four databases, and measure.
 
     Each training begins with one on the first database alone and goes on for ``epochs``; those of
@@ -50,14 +51,14 @@ def fusion_table(epochs: int, folder: Path, out: Path, *, workers: int = 0) -> s
     ]
     for correction in (False, True):
         start = _train(1, correction, epochs, folder, out / f"pre{correction:d}", None, workers)
-        for count in range(1, len(FUSED) + 1):
+        for count in range(1, len(DATABASES) + 1):
             place = out / f"{count}{'-corrected' if correction else ''}"
             last = _train(count, correction, epochs, folder, place, start, workers)
             figures = _measure(last, images)
             cells = [f"{figures[name]:.2f}" for name in COLUMNS]
             mean = sum(figures[name] for name in MEAN_OF) / len(MEAN_OF)
             lines.append(
-                f"| {' + '.join(FUSED[:count])} | {'yes' if correction else 'no'} | "
+                f"| {' + '.join(DATABASES[:count])} | {'yes' if correction else 'no'} | "
                 f"{' | '.join(cells)} | {mean:.2f} |"
             )
     return "\n".join(lines)
@@ -73,14 +74,14 @@ def _train(
     workers: int,
 ) -> Path:
     recipe = Recipe(
-        "fusion", epochs=epochs, batch_size=32, databases=FUSED[:count], correction=correction
+        "fusion", epochs=epochs, batch_size=32, databases=DATABASES[:count], correction=correction
     )
     return train(recipe, folder, out, start, workers=workers)
 
 
 def _measure(checkpoint: Path, images: list[LabelledImage]) -> dict[str, float]:
     results = [result for result, _ in run(open_predictor(checkpoint), images)]
-    groups: dict[str, Any] = report(results, detects=False)
+    groups: dict[str, Any] = measure(results, detects=False)
     return {
         name: groups[group]["landmarks"][part][ERROR] for name, (group, part) in COLUMNS.items()
     }

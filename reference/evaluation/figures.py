@@ -21,7 +21,6 @@ from edgeface.reference.evaluation.detection import (
     coco_precision,
     size_share,
 )
-from edgeface.reference.evaluation.evaluate import ImageResult
 from edgeface.reference.evaluation.metrics import (
     Norm,
     area_under_curve,
@@ -29,10 +28,11 @@ from edgeface.reference.evaluation.metrics import (
     nme,
     rotation_angle,
 )
+from edgeface.reference.evaluation.run import ImageResult
 
 Array = NDArray[Any]
 Section = dict[str, dict[str, float]]
-Report = dict[str, dict[str, Section]]
+Figures = dict[str, dict[str, Section]]
 
 SIZES = (0.0, 0.02, 0.05, 0.10)
 """Least sizes of the faces that count, as shares of both sides of the image."""
@@ -90,7 +90,7 @@ def face_table(results: list[ImageResult]) -> FaceTable:
     return FaceTable(**{name: np.concatenate(parts) for name, parts in columns.items()})
 
 
-def report(results: list[ImageResult], detects: bool) -> Report:
+def measure(results: list[ImageResult], detects: bool) -> Figures:
     """All figures that the labels allow, by the images' groups.
 
     Parameters

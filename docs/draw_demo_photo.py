@@ -1,4 +1,4 @@
-"""The photo that ships: ``python -m edgeface.reference.studies.demo_photo OUT.jpg``.
+"""The photo that ships: ``python docs/draw_demo_photo.py OUT.jpg``.
 
 NASA's portrait of Eileen Collins (public domain, in scikit-image as ``astronaut``) at five
 places, sizes and tilts, two of them mirrored, on a wall.

@@ -1,6 +1,6 @@
-"""Evaluation: a predictor runs over labelled images and leaves a result an image.
+"""A predictor runs over labelled images and leaves a result for each image.
 
-Data flows one way: a reader's images -> `run` -> results -> `report`.
+Data flows one way: a reader's images -> `run` -> results -> `figures.measure`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface.face_model import FaceModel
-from edgeface.faces import Faces, concatenate
-from edgeface.image import crop
-from edgeface.model import Model, load
+from edgeface.faces import Faces
 from edgeface.reference.data.detection_sets import read_afw, read_fddb, read_wider
 from edgeface.reference.data.expression_sets import read_expressions, read_facewarehouse
 from edgeface.reference.data.labelled import LabelledImage, Labels, Reader, face_box
@@ -32,6 +28,7 @@ from edgeface.reference.data.landmark_sets import (
 )
 from edgeface.reference.data.validation import read_packs
 from edgeface.reference.evaluation.detection import match_faces
+from edgeface.reference.evaluation.predictor import Predictor
 
 Array = NDArray[Any]
 Pixels = NDArray[np.uint8]
@@ -50,26 +47,6 @@ SETS: dict[str, Reader] = {
 }
 SCORE_FLOOR = 0.01
 """Detections below this are not collected; average precision needs the rest of the curve."""
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """A network under evaluation: an MFN has ``find``, an SFN has ``look``.
-
-    Attributes
-    ----------
-    find : image and score threshold to the faces found
-    look : image and boxes (N, 4) to the N faces in them
-    score_threshold : at which a face counts as found
-    side_by_side : whether several threads may ask at once
-    """
-
-    name: str
-    face_model: FaceModel
-    find: Callable[[Pixels, float], Faces] | None = None
-    look: Callable[[Pixels, Array], Faces] | None = None
-    score_threshold: float = 0.0
-    side_by_side: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,64 +73,6 @@ class ImageResult:
     threshold: float
     found: NDArray[np.bool_]
     faces: Faces
-
-
-def open_predictor(path: str | os.PathLike[str]) -> Predictor:
-    """A predictor of a shipped name, a model file, or a training checkpoint (.ckpt)."""
-    if Path(path).suffix == ".ckpt":
-        return _open_checkpoint(Path(path))
-    return model_predictor(load(path))
-
-
-def model_predictor(model: Model) -> Predictor:
-    """The predictor of a loaded model file."""
-    if not model.metadata.detects:
-        return Predictor(
-            model.metadata.name,
-            model.face_model,
-            look=lambda image, boxes: model.run(image, boxes_xyxy=boxes),
-        )
-    return Predictor(
-        model.metadata.name,
-        model.face_model,
-        find=lambda image, score: model.run(image, score_threshold=score),
-        score_threshold=model.metadata.score_threshold,
-    )
-
-
-def _open_checkpoint(path: Path) -> Predictor:
-    from edgeface.reference.networks.checkpoint import load_network
-    from edgeface.reference.networks.config import CROP_SCALE
-    from edgeface.reference.networks.predict import (
-        IOU_THRESHOLD,
-        SCORE_THRESHOLD,
-        predict_crop,
-        predict_faces,
-    )
-
-    trained = load_network(path)
-    name = f"{trained.config.kind} of {path.name}, epoch {trained.epoch}"
-
-    def find(image: Pixels, score: float) -> Faces:
-        return predict_faces(trained, image, score, IOU_THRESHOLD)
-
-    def look_at(image: Pixels, box: Array) -> Faces:
-        pixels, placement = crop(image, box, CROP_SCALE, trained.config.input_size)
-        faces = predict_crop(trained, pixels)
-        landmarks = faces.landmarks_3d.copy()
-        landmarks[..., :2] = placement.to_image(landmarks[..., :2])
-        landmarks[..., 2] /= placement.scale.mean()
-        return replace(faces, landmarks_3d=landmarks, boxes_xyxy=box[None].astype(np.float32))
-
-    def look(image: Pixels, boxes: Array) -> Faces:
-        faces = [look_at(image, box) for box in boxes]
-        return concatenate(faces, faces[0])
-
-    if trained.config.kind != "mfn":
-        return Predictor(name, trained.face_model, look=look, side_by_side=True)
-    return Predictor(
-        name, trained.face_model, find=find, score_threshold=SCORE_THRESHOLD, side_by_side=True
-    )
 
 
 def run(

@@ -1,0 +1,34 @@
+"""``edgeface-train anchors``: the typical shapes of faces, for a network that detects."""
+
+from __future__ import annotations
+
+import argparse
+
+from edgeface.reference.cli.options import Commands, add_data
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "anchors", help="find the typical widths and heights of faces in the packs"
+    )
+    add_data(parser)
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=288,
+        metavar="PX",
+        help="the side of the network's input (default: 288)",
+    )
+    parser.add_argument(
+        "--count", type=int, default=5, metavar="N", help="how many shapes to find (default: 5)"
+    )
+    parser.set_defaults(execute=_execute)
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.training.anchors import find_anchors
+
+    for width, height in find_anchors(data_dir(arguments.data), arguments.size, arguments.count):
+        print(f"{width:6.1f} x {height:5.1f} px")
