@@ -66,7 +66,7 @@ class Comparison:
     Attributes
     ----------
     values : differences by quantity
-    worst : for the largest differences, the name of the image
+    worst : the name of the image on which the largest difference of a quantity arose
     magnitudes : the largest absolute value of each raw output of ``a``
     """
 
@@ -104,10 +104,10 @@ def compare(
 
     Parameters
     ----------
-    a, b : of the same kind and input size; ``a`` is the truth
-    images : names, and uint8 arrays (H, W, 3) RGB; networks of crops look at the faces
-        that the shipped MFN finds in them, or at the whole image where it finds none
-    precision : of ``b``; decides how near the threshold a face may come and go
+    a, b : two models of the same kind and input size; the results of ``a`` count as the truth
+    images : the name of each image, and its pixels, uint8 (H, W, 3) RGB. Networks of crops look at
+        the faces that the shipped MFN finds in it, or at the whole image where it finds none.
+    precision : the precision of ``b``, which decides how near the threshold a face may come and go
 
     Raises
     ------

@@ -46,23 +46,38 @@ class Faces:
     Attributes
     ----------
     boxes_xyxy : float32, shape (N, 4), image_px
-    scores : float32, shape (N,), the estimated IoU of the box with a face, in [0, 1]
-    landmarks_3d : float32, shape (N, 68, 3), image_px; z has the same scale and grows away from
-        the camera, with the model's origin at ``focal * translation[2]``
-    identity_coeffs : float32, shape (N, 50); index 0 weighs the mean shape
-    expression_coeffs : float32, shape (N, 46), in [0, 1], named by ``expression_names``
-    rotation : float32, shape (N, 3, 3), of the head in the ``model`` frame
-    euler_deg : float32, shape (N, 3): pitch, yaw, roll; + looks down, looks to the face's own
-        left, tips to its own right shoulder
-    translation : float32, shape (N, 3), model units; focal : float32, shape (N,), face_norm a
-        model unit: the weak-perspective camera
-    expression_names : of the columns of ``expression_coeffs``
-    unseen_expressions : those of them that the network was never taught
-    face_model : of which the coefficients speak
-    correction_coeffs : float32, shape (N, 60), of the face model's harmonics; None from networks
-        that do not correct its shapes
-    track_ids : int64, shape (N,), and velocities : float32, shape (N, 2), image_px a second, of
-        the landmarks' centre; None outside video (`edgeface.Tracker`)
+        The faces' boxes: left, top, right and bottom edge.
+    scores : float32, shape (N,), in [0, 1]
+        The IoU that each box is estimated to have with a face.
+    landmarks_3d : float32, shape (N, 68, 3), image_px
+        The landmarks with depth: z has the scale of x and y and grows away from the camera. The
+        face model's origin lies at ``focal * translation[2]``.
+    identity_coeffs : float32, shape (N, 50)
+        The identity coefficients of the face model. Index 0 weighs its mean shape.
+    expression_coeffs : float32, shape (N, 46), in [0, 1]
+        The expression coefficients, which ``expression_names`` names.
+    rotation : float32, shape (N, 3, 3)
+        The rotation of each head in the ``model`` frame.
+    euler_deg : float32, shape (N, 3), degrees
+        Pitch, yaw and roll. A positive pitch looks down, a positive yaw looks to the face's own
+        left, a positive roll tips the head to the face's own right shoulder.
+    translation : float32, shape (N, 3), model units
+        Where the weak-perspective camera sees the face model's origin.
+    focal : float32, shape (N,), face_norm a model unit
+        The scale of the weak-perspective camera.
+    expression_names : tuple of 46 str
+        The names of the columns of ``expression_coeffs``.
+    unseen_expressions : tuple of str
+        The names of the expressions that the network was never taught.
+    face_model : FaceModel or None
+        The face model of which the coefficients speak.
+    correction_coeffs : float32, shape (N, 60), or None
+        The coefficients of the face model's harmonics. Networks that do not correct its shapes
+        leave them out.
+    track_ids : int64, shape (N,), or None
+        The number of each person, where `edgeface.Tracker` followed them.
+    velocities : float32, shape (N, 2), image_px a second, or None
+        How fast the centre of each face's landmarks moves, where it was followed.
 
     Raises
     ------

@@ -161,7 +161,7 @@ def letterbox(
     ----------
     image : uint8, shape (H, W, 3)
     size : side of the input, px
-    engine : of the resize; see `edgeface.kernels.resize_into`
+    engine : which kernel resizes; see `edgeface.kernels.resize_into`
 
     Returns
     -------

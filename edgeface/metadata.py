@@ -48,20 +48,24 @@ class Metadata:
     Attributes
     ----------
     kind : the name of the network's kind, a key of `edgeface.kinds.KINDS`
-    name : for people
-    input_size : side of the square input, px
+    name : what people call the network
+    input_size : the side of the square input, px
     any_size : whether the file takes inputs of every multiple of ``SIZE_STEP`` px
-    stride, anchors : the MFN's grid; anchors are (width, height) in input px
-    score_threshold, iou_threshold : the MFN's defaults
-    crop_scale : side of the crop in longer sides of the face box; not for an MFN
-    expression_names : of the 46 coefficients
-    unseen_expressions : those that no training label ever moved
-    face_model_sha256 : of the face model that the outputs speak of
+    stride : the side of a grid cell of a network that detects, input px; 0 for other networks
+    anchors : the box priors of a network that detects, (width, height) in input px each
+    score_threshold : the least score of a face that a network that detects reports by default
+    iou_threshold : the overlap with a better box beyond which it suppresses a box by default
+    crop_scale : the side of the crop that a network of crops sees, in longer sides of the face box
+    expression_names : the names of the 46 expression coefficients, in their order
+    unseen_expressions : the names of those that no training label ever moved
+    face_model_sha256 : the hash of the face model that the outputs speak of
     dense_mesh : whether the file carries that face model's dense mesh, or its landmark basis alone
-    precision : of weights and arithmetic, a key of `edgeface.compare.LIMITS`
-    licence, training, parity : for people and tools; never needed to run
+    precision : the precision of weights and arithmetic, a key of `edgeface.compare.LIMITS`
+    licence : the terms under which the weights may be used
+    training : how the network was trained, for people
+    parity : how much the file differs from the network that it was converted from
     graph : the operators of the file by kind, and the bytes of its weights by layer
-    checksummed : whether it was read from a file that carries checksums
+    checksummed : whether the metadata was read from a file that carries checksums
     """
 
     kind: str

@@ -47,16 +47,16 @@ def load(
 
     Parameters
     ----------
-    path_or_name : a model file, or "mfn", "sfn" or "fusion" for those that ship with edgeface
-    num_threads : of the backend; 0 leaves the choice to it
-    device : what shall run it, by default the CPU: an execution provider of ONNX Runtime
+    path_or_name : a model file, or "mfn", "sfn" or "fusion" for a network that ships with edgeface
+    num_threads : how many threads the backend may use; 0 leaves the choice to it
+    device : what shall run the network, by default the CPU: an execution provider of ONNX Runtime
         ("CUDAExecutionProvider"), the shared library of a TFLite delegate
         ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE", by default "ALL"), or a device
         of torch ("cuda")
-    kernels : "numba", "numpy", or "auto"; see `edgeface.engine.KernelEngine`
-    input_size : side of the square that the network sees, px; by default the file's own. An MFN's
-        ONNX file takes every multiple of 32: cost grows with its square, and what is small in the
-        image needs a large one.
+    kernels : which kernels run, "numba", "numpy" or "auto"; see `edgeface.engine.KernelEngine`
+    input_size : the side of the square that the network sees, px; by default the one that the file
+        names. An MFN's ONNX file takes every multiple of 32. The cost grows with the square of the
+        size, and faces that are small in the image need a large one.
 
     Returns
     -------
@@ -247,8 +247,8 @@ class Model:
 
         Parameters
         ----------
-        image : as for `run`
-        faces : N faces, of whose boxes a crop each is looked at
+        image : the image in which the faces were found, as `run` takes it
+        faces : N faces; the network looks at one crop for the box of each
 
         Returns
         -------
@@ -345,10 +345,10 @@ class Model:
 
         Parameters
         ----------
-        heads : as `infer` gives them, of one image
+        heads : the raw outputs that `infer` gives for one image, without the batch axis
         placement : where the image lies in the input, as `edgeface.image.letterbox` gives it
-        score_threshold, iou_threshold, max_faces, suppression : as for `run`
-        engine : of the kernels; by default the one that a run would use now
+        score_threshold, iou_threshold, max_faces, suppression : the options of `run`
+        engine : which kernels run; by default those that a run would use now
 
         Raises
         ------

@@ -105,11 +105,13 @@ class Performance:
 
     Attributes
     ----------
-    track_id : their number
-    times_s : shape (T,); frames : shape (T,)
-    quaternions_wxyz : shape (T, 4), of the head in the ``model`` frame
-    expression_coeffs : shape (T, 46); identity_coeffs : shape (50,), the last and best mean
-    blendshapes : T dictionaries of ARKit names
+    track_id : the person's number
+    times_s : when each frame is shown, shape (T,), seconds
+    frames : the number of each frame, shape (T,)
+    quaternions_wxyz : the rotation of the head in each frame, shape (T, 4), ``model`` frame
+    expression_coeffs : the expression in each frame, shape (T, 46)
+    identity_coeffs : the person's identity, shape (50,): the last mean, which is the best
+    blendshapes : the expression in each frame by ARKit's names, T dictionaries
     """
 
     track_id: int

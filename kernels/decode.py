@@ -34,8 +34,8 @@ def decode_candidates(
         Raw logits, anchor-major: x, y, w, h, objectness.
     anchors : float32, shape (A, 2), width and height, input_px
     stride : side of a grid cell, input_px
-    score_threshold : in [0, 1]
-    quantisation : of the integers of ``detection``; only survivors become floats
+    score_threshold : the least objectness of a candidate, in [0, 1]
+    quantisation : what the integers of ``detection`` stand for; only survivors become floats
     engine : "numba" or "numpy"
 
     Returns

@@ -72,8 +72,9 @@ def find_faces(
     heads : the four outputs by name, float32, int8 or uint8, shape (S, S, A * width) each
     anchors : float32, shape (A, 2), input_px
     stride : side of a grid cell, input_px
-    score_threshold, iou_threshold : in [0, 1]
-    max_faces : the best so many are returned
+    score_threshold : the least score of a face, in [0, 1]
+    iou_threshold : the overlap with a better box beyond which a box is suppressed, in [0, 1]
+    max_faces : how many faces are returned at most, the best ones
     method : see `edgeface.kernels.suppress`
     quantisation : scale and zero point of the heads that hold integers
     engine : "numba" or "numpy"

@@ -20,11 +20,12 @@ class Basis:
     Attributes
     ----------
     blocks : float32, shape (I, K, 3 * L)
-        A full multilinear tensor has one block an identity mode (I = 50) with a row an
-        expression, the neutral first (47, padded to 48). Where all identities share the
+        A full multilinear tensor has one block for each identity mode (I = 50), and in it one row
+        for each expression, the neutral first (47, padded to 48). Where all identities share the
         expression offsets, one block holds everything: 50 identity modes, then 46 offsets.
-    shared : which of the two it is
-    num_identity, num_expressions : 50, or 50 and the corrections; 46
+    shared : whether all identities share the expression offsets
+    num_identity : the number of identity coefficients: 50, and the corrections where there are any
+    num_expressions : the number of expression coefficients, 46
     """
 
     blocks: Float32Array

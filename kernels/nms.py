@@ -39,8 +39,8 @@ def suppress(
         ``score_threshold``; "weighted" drops it and moves the kept box to the mean of itself and
         all that it suppressed, each weighed by ``score (score - score_threshold) (IoU -
         iou_threshold)``.
-    score_threshold : of "soft" and "weighted"
-    max_faces : the best so many are returned; None returns all
+    score_threshold : the least score, which the methods "soft" and "weighted" use
+    max_faces : how many boxes are returned at most, the best ones; None returns all
     engine : "numba" or "numpy"
 
     Returns
@@ -161,7 +161,8 @@ def face_means(
     Returns
     -------
     members : int64, shape (M,), rows of candidates, face after face
-    means : from (M, width) to float32 (N, width)
+    means : the function that takes the values of members, (M, width), to their means, float32
+        (N, width)
     """
     members = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
     starts = np.flatnonzero(np.diff(group[members], prepend=-1))

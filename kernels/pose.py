@@ -22,10 +22,13 @@ class PosedFaces(NamedTuple):
 
     Attributes
     ----------
-    landmarks : shape (N, L, 3), image_px with depth; boxes_xyxy : shape (N, 4), image_px
+    landmarks : shape (N, L, 3), image_px with depth
+    boxes_xyxy : shape (N, 4), image_px
     expression : shape (N, 46), in [0, 1]
-    rotation : shape (N, 3, 3); euler_deg : shape (N, 3)
-    translation : shape (N, 3), model units; focal : shape (N,)
+    rotation : shape (N, 3, 3), ``model`` frame
+    euler_deg : pitch, yaw and roll, shape (N, 3), degrees
+    translation : shape (N, 3), model units
+    focal : shape (N,), face_norm a model unit
     """
 
     landmarks: Float32Array

@@ -81,8 +81,8 @@ def resize_into(
     ----------
     image : uint8, shape (H, W, 3)
     canvas : uint8, shape (.., .., 3), C-contiguous; the rectangle is overwritten
-    corner : top and left of the rectangle
-    size : its height and width
+    corner : the top and left edge of the rectangle, px of the canvas
+    size : the height and width of the rectangle, px
     engine : "numba" or "numpy"; both give the same pixels
 
     Raises

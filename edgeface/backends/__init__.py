@@ -77,10 +77,11 @@ class BackendInfo:
 
     Attributes
     ----------
-    suffix : of the files; engine : what runs them
-    version : of the engine as installed, empty where it is not
+    suffix : the suffix of the model files
+    engine : the library that runs them
+    version : the version of that library, empty where it is not installed
     available : whether `edgeface.load` can open such files here
-    install : what makes it available
+    install : the command that makes it available
     """
 
     suffix: str

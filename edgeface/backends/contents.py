@@ -24,7 +24,7 @@ def read_contents(
 
     Parameters
     ----------
-    path : of the model file, for errors
+    path : the model file, which errors name
     description : the JSON under the key ``edgeface``
     face_model : the ``.npz`` under ``edgeface_face_model``; text is base64 of it
     network : the bytes of the file that the JSON's checksum is of

@@ -82,9 +82,9 @@ def _checked(entries: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.Zi
             )
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _ENCRYPTED:
             raise ModelFormatError(f"{path}: {name!r} is compressed or encrypted; expected neither")
-        if entry.file_size > size:
-            raise ModelFormatError(f"{path}: {name!r} claims more bytes than the whole file has")
         inside[name] = entry
+    if sum(entry.file_size for entry in entries) > size:  # as entries that share bytes do
+        raise ModelFormatError(f"{path}: the entries claim more bytes than the file has")
     if len(roots) != 1 or roots & {"", ".", ".."}:
         raise ModelFormatError(f"{path}: expected all entries in one folder, got {sorted(roots)}")
     return inside

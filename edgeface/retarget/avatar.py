@@ -42,7 +42,7 @@ class Avatar:
 
     Parameters
     ----------
-    connect : opens the stream to a host and port
+    connect : the function that opens the stream to a host and port
     address : ``HOST:PORT``
     options : whose face is streamed, by which mapping, and for how long it is neutral at first
 

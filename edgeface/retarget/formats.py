@@ -26,8 +26,9 @@ class ExportFormat:
 
     Attributes
     ----------
-    suffix : that stands for the format
-    export : writes the file; None for the recording itself, which is written frame by frame
+    suffix : the suffix of a file name that stands for the format
+    export : the function that writes the file; None for the recording itself, which is written
+        frame by frame
     needs_character : whether the export animates a character, which the options must name
     needs_mesh : whether the export shows the face model's dense mesh
     """
@@ -76,7 +77,7 @@ def check_export(name: str, options: ExportOptions) -> None:
         If the mapping cannot be read, or a format that animates a character lacks it.
     """
     if FORMATS[name].needs_character and options.character is None:
-        raise InvalidInputError("a glTF export needs --character FILE.glb, which it animates")
+        raise InvalidInputError(f"the format {name} needs --character FILE.glb, which it animates")
     options.retargeter()
 
 

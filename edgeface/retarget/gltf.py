@@ -42,12 +42,13 @@ def write_gltf(
 
     Parameters
     ----------
-    path : the .glb to write
+    path : the .glb file to write
     character : a binary or JSON glTF file of any suffix (.glb, .gltf, .vrm), whose meshes have
         named morph targets
-    performance : one person
-    retargeter : its targets must be shapes of the character; without targets, those of ARKit's
-        names that the character has are moved
+    performance : what one person did
+    retargeter : what turns the person's expression into the character's. Its targets must be
+        shapes of the character; without targets, those of ARKit's shapes are moved that the
+        character has.
 
     Raises
     ------

@@ -44,11 +44,12 @@ def write_livelink(
 
     Parameters
     ----------
-    path : .csv
-    performance : one person
-    retargeter : calibration, gains and mirroring; one with targets of its own is refused, since
-        the format has ARKit's names only
-    fps : frames a second that the timecode counts; rows keep their own times, as its fraction
+    path : the .csv file to write
+    performance : what one person did
+    retargeter : what calibrates, scales and mirrors the performance. One with targets of its own
+        is refused, since the format has ARKit's names only.
+    fps : how many frames a second the timecode counts. Rows keep their own times, as fractions of
+        these frames.
 
     Raises
     ------

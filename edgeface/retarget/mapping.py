@@ -35,11 +35,12 @@ class Mapping:
 
     Attributes
     ----------
-    targets : name of the character's shape to weights of ARKit's; empty means ARKit's own names
-    sources : how single shapes are read
+    targets : for each shape of the character, the weights of ARKit's shapes that move it. Where
+        there is none, the character has ARKit's own names.
+    sources : how single shapes of ARKit's are read; the others are taken as they are
     mirror : whether left and right change places, as before a mirror
-    head_gain : of the head's rotation; 0 holds it still
-    head_bone : name of the node that turns; None looks for one called "head"
+    head_gain : the factor of the head's rotation; 0 holds the head still
+    head_bone : the name of the node that turns; None looks for one that is called "head"
     """
 
     targets: dict[str, dict[str, float]] = field(default_factory=lambda: {})

@@ -28,8 +28,8 @@ class RestPose:
 
     Attributes
     ----------
-    blendshapes : ARKit name to value at rest
-    quaternion_wxyz : of the head at rest, ``model`` frame
+    blendshapes : the value of each of ARKit's shapes at rest, by name
+    quaternion_wxyz : the rotation of the head at rest, ``model`` frame
     """
 
     blendshapes: dict[str, float] = field(default_factory=lambda: {})
@@ -78,13 +78,13 @@ class Retargeter:
 
         Parameters
         ----------
-        blendshapes : ARKit name to value; what is absent counts as 0
-        quaternion_wxyz : shape (4,), of the head in the ``model`` frame
+        blendshapes : the value of each of ARKit's shapes, by name; an absent one counts as 0
+        quaternion_wxyz : the rotation of the head, shape (4,), ``model`` frame
 
         Returns
         -------
-        shapes : name to weight in [0, 1], of every target
-        quaternion_wxyz : shape (4,), of the head from its rest, same frame
+        shapes : the weight of every target in [0, 1], by name
+        quaternion_wxyz : the rotation of the head from its rest, shape (4,), same frame
         """
         read = {name: self._read(name, value) for name, value in blendshapes.items()}
         if self.mapping.mirror:

@@ -36,9 +36,9 @@ def write_viewer(path: str | os.PathLike[str], recording: Recording, face_model:
 
     Parameters
     ----------
-    path : .html
-    recording : of the face model that follows
-    face_model : whose mesh is shown
+    path : the .html file to write
+    recording : a recording that was made with this face model
+    face_model : the face model whose mesh is shown
 
     Raises
     ------

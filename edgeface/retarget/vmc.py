@@ -28,9 +28,10 @@ class VmcSender:
 
     Parameters
     ----------
-    host, port : of the listening program
-    retargeter : its targets are the avatar's blend shape clips; without any, ARKit's names in
-        VRM's spelling ("JawOpen") go out, which "perfect sync" avatars have
+    host, port : where the program listens that shows the avatar
+    retargeter : what turns a person's expression into the avatar's. Its targets are the avatar's
+        blend shape clips; without targets, ARKit's names in VRM's spelling ("JawOpen") are sent,
+        which "perfect sync" avatars have.
 
     Raises
     ------

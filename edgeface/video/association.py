@@ -29,10 +29,11 @@ def match(tracks: list[Track], faces: Faces, strong: BoolArray, now: float) -> d
 
     Parameters
     ----------
-    tracks : all that are remembered
-    faces : detections; weak ones only continue what was just seen
-    strong : bool, shape (N,)
-    now : s
+    tracks : every track that is remembered
+    faces : N detections
+    strong : which of them may continue any track, bool, shape (N,); the others continue only what
+        was seen just before
+    now : the time of the frame, seconds
     """
     if not tracks or not len(faces):
         return {}

@@ -17,9 +17,6 @@ from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
 from edgeface.video.writer import VideoWriter
 
-UNFINISHED = ".part.jsonl"
-"""Added to the name of a file whose format can only be written at the end."""
-
 
 class Outputs:
     """All that is made of a video while it is tracked; `close` finishes it, also after an error."""
@@ -46,7 +43,7 @@ class Outputs:
         if FORMATS[name].needs_mesh:
             self._model.face_model.require_dense()
         made_of_it = FORMATS[name].export is not None
-        target = path.with_name(path.name + UNFINISHED) if made_of_it else path
+        target = _unfinished(path) if made_of_it else path
         self._recording = RecordingWriter(
             target, self._model.metadata, self._video.source, self._video.fps
         )
@@ -87,3 +84,12 @@ class Outputs:
             export(part, path, name, self._model.face_model, options)
             part.unlink()
         return [path for path in self._written if path.exists()]
+
+
+def _unfinished(path: Path) -> Path:
+    """Where the recording grows of which a file is made at the end; another's is not touched."""
+    number, found = 1, path.with_name(f"{path.name}.part.jsonl")
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.name}.part-{number}.jsonl")
+    return found

@@ -89,13 +89,15 @@ class Track:
 
     Attributes
     ----------
-    track_id : 0 until the track is confirmed
-    face : Faces with N = 1, as last measured, with the mean identity; None before `see`
-    smoothed : the same after smoothing
-    velocity : shape (2,), of the landmarks' centre, a second
-    crop_box : shape (4,), where a network of crops last looked; None where none did
-    num_seen, seen_s : how often, and when last
-    num_missed : detections in a row that did not find it
+    track_id : the person's number; 0 until the track is confirmed
+    face : the face as it was last measured, with the mean identity, a `Faces` with N = 1; it is
+        there once `see` was called
+    smoothed : the same face after smoothing
+    velocity : how far the centre of the landmarks moves in a second, shape (2,)
+    crop_box : the box at which a network of crops last looked, shape (4,); None where none did
+    num_seen : in how many frames the face was seen
+    seen_s : when it was seen last
+    num_missed : how many detections in a row did not find it
     """
 
     face: Faces

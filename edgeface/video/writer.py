@@ -55,7 +55,7 @@ class VideoWriter:
     ----------
     path : .mp4, .mov or .mkv
     source : the video being shown; its sound is kept if it is a file
-    num_threads : of the encoder; 0 leaves the choice to it
+    num_threads : how many threads the encoder may use; 0 leaves the choice to it
 
     Raises
     ------

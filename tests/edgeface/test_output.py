@@ -253,6 +253,15 @@ def test_a_full_disk_is_an_error_and_costs_nothing(command, take, tmp_path):
     assert set(names(tmp_path / "out")) <= kept
 
 
+def test_what_a_killed_run_left_is_not_overwritten(tmp_path):
+    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+    left = tmp_path / "t.csv.part.jsonl"
+    left.write_bytes(OLD)
+    assert main(["track", "demo", "--record", str(tmp_path / "t.csv")]) == 0
+    assert left.read_bytes() == OLD
+    assert names(tmp_path) == ["t.csv", "t.csv.part.jsonl"]
+
+
 @pytest.mark.parametrize("suffix", [".CSV", ".Html", ".JSONL"])
 def test_suffixes_count_whatever_their_case(suffix, take, tmp_path):
     source = tmp_path / "TAKE.JSONL"
