@@ -5,6 +5,10 @@ was written. Values are rounded to the type the program declares after every ope
 the artifact; Apple's kernels it does not know.
 """
 
+# the libraries here tell no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

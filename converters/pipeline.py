@@ -45,16 +45,17 @@ def convert(
 
     Parameters
     ----------
-    checkpoint : of ``edgeface-train``
-    out : folder for the files, ``KIND.SUFFIX`` or ``KIND-PRECISION.SUFFIX``
-    formats : of `FORMATS`
-    precisions : of fp32, fp16, int8, w8, palette; each format writes those that it has
-    calibration : folder of real photos (of faces for an SFN); int8 needs it. Four in five set the
-        ranges, the rest verify, beside the demo photo.
-    keep : leave a file that fails verification where it is
-    input_size : side of the square that an MFN sees, px, a multiple of 32; by default the one it
-        was trained for. The files are then called ``mfn-SIZE``.
-    progress : is told each step
+    checkpoint : a checkpoint that ``edgeface-train`` wrote, or "mfn", "sfn" or "fusion" for the
+        weights that ship
+    out : the folder for the files, which are called ``KIND.SUFFIX`` or ``KIND-PRECISION.SUFFIX``
+    formats : names of `FORMATS`
+    precisions : fp32, fp16, int8, w8 or palette; each format writes those of them that it has
+    calibration : a folder of real photos, which int8 needs. Four in five of them set the ranges;
+        the others verify the files, together with the demo photo.
+    keep : whether a file that fails verification stays in the folder
+    input_size : the side of the square that an MFN sees, px, a multiple of 32; by default it is the
+        one that the network was trained for. With another, the files are called ``mfn-SIZE``.
+    progress : a function that is told each step as it begins
     dense : whether the files carry the face model's dense mesh beside its landmark basis. By
         default they do where it takes no more than `MOST_DENSE_BYTES`.
 
@@ -65,8 +66,8 @@ def convert(
     Raises
     ------
     InvalidInputError
-        Unknown format, precision or size, a combination of which nothing is left, an absent file,
-        int8 without photos, a folder without images.
+        If a format, a precision or the size is unknown, if no format has one of the precisions, if
+        a file is absent, or if int8 is asked for without photos.
     ModelFormatError
         If the checkpoint is damaged or another project's.
     BackendUnavailableError
@@ -74,8 +75,8 @@ def convert(
     ConversionError
         If an exporter fails or the folder cannot be written.
     ParityError
-        If a file is over the limits (`edgeface.compare.LIMITS`). It is removed; files finished
-        before it stay.
+        If a file is over the limits (`edgeface.compare.LIMITS`). That file is removed; those
+        finished before it stay.
     """
     plan = _plan(formats, precisions, calibration is not None)
     trained = load_network(checkpoint)
@@ -152,7 +153,7 @@ def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
 
 
 def split(images: list[Image]) -> tuple[list[Image], list[Image]]:
-    """Four in five for calibration; the others, and the demo photo, for verification."""
+    """Four in five photos set the ranges of int8; the others and the demo photo verify files."""
     held = images[4::5]
     used = [image for i, image in enumerate(images) if i % 5 != 4]
     return used, [("the demo photo", read_image(DEMO_PHOTO)), *held[:MAX_VERIFICATION]]

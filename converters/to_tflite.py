@@ -1,5 +1,9 @@
 """PyTorch to TFLite by litert-torch, without TensorFlow."""
 
+# the libraries here tell no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import re
@@ -160,7 +164,9 @@ def _ranges(content: bytes, quantizer: Quantizer, calibration: NDArray[np.uint8]
     recipes = recipe_manager.RecipeManager()
     recipes.load_quantization_recipe(quantizer.get_quantization_recipe())
     calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
-    name = calibrator._tfl_interpreter.get_signature_list()[SIGNATURE]["inputs"][0]
+    # the name that litert-torch gave the input; the calibrator does not tell it
+    interpreter: Any = calibrator._tfl_interpreter  # pyright: ignore[reportPrivateUsage]
+    name = interpreter.get_signature_list()[SIGNATURE]["inputs"][0]
     calibrator.calibrate({SIGNATURE: [{name: image[None]} for image in calibration]}, recipes)
     ranges = calibrator.get_model_qsvs()
     for extremes in ranges.values():

@@ -33,7 +33,7 @@ class NetworkBackend:
     def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         with torch.inference_mode():
-            outputs = self._network(torch.from_numpy(input_tensor))
+            outputs = self._network(torch.tensor(input_tensor))
         names = self.metadata.output_names
         return {n: o.numpy() for n, o in zip(names, outputs, strict=True)}
 

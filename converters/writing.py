@@ -58,11 +58,13 @@ class Written:
 
     Attributes
     ----------
-    path, format, precision : what it is
-    num_bytes : of the file, or of all files of a package
-    metadata : as it is in the file; ``graph`` and ``parity`` are the report
-    comparison : with the PyTorch network
-    latency_ms : median of the network on one thread here; NaN where it cannot run
+    path : where the file lies
+    format, precision : what it was written as
+    num_bytes : its size, of a package that of all files in it
+    metadata : what the file says of itself; ``graph`` and ``parity`` are the report on it
+    comparison : how much it differs from the PyTorch network
+    latency_ms : the median time of the network on one thread of this machine; NaN where the file
+        cannot run here
     """
 
     path: Path

@@ -27,9 +27,9 @@ from edgeface.face_shapes import (
     NUM_IDENTITY,
     NUM_LANDMARKS,
     blend,
-    face_vertices,
     field_at,
     outermost,
+    vertices_of_face,
 )
 from edgeface.output import write_output
 from edgeface.types import Float32Array, IntArray
@@ -209,14 +209,14 @@ class FaceModel:
         -------
         float32, shape (..., P, 3), ``model`` frame
         """
-        return self._points(identity, expression, correction)[..., self._face_vertices, :]
+        return self._points(identity, expression, correction)[..., self.face_vertices, :]
 
     @cached_property
-    def _face_vertices(self) -> IntArray:
-        """Those that are the face; of a landmark basis all but the landmarks."""
+    def face_vertices(self) -> IntArray:
+        """Indices of the vertices that are the face; of a landmark basis all but the landmarks."""
         if not self.is_dense:
             return np.arange(NUM_LANDMARKS, len(self.mean))
-        return face_vertices(self.mean, self.landmark_shapes[0][0])
+        return vertices_of_face(self.mean, self.landmark_shapes[0][0])
 
     def landmark_basis(self) -> FaceModel:
         """The same model without its dense mesh: all that landmarks, poses and boxes need.
@@ -227,7 +227,7 @@ class FaceModel:
         """
         if not self.is_dense:
             return self
-        face = self._face_vertices
+        face = self.face_vertices
         offsets = self.expression if self.expression.ndim == 3 else self.expression[0]
         shapes = self.mean[face] + np.concatenate([offsets[:1, face] * 0, offsets[:, face]])
         outline = face[outermost(shapes)]

@@ -14,9 +14,11 @@ NUM_IDENTITY = 50
 """Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
 NUM_EXPRESSIONS = 46
 
-FACE_LOW, FACE_HIGH = (-1.24, -1.28, -1.04), (1.24, 1.56, np.inf)
-"""What of a head is its face: this far from the landmarks' centroid, in their root mean square
-distances from it. The default face model lies in it as a whole; ears, neck and skull do not."""
+FACE_SIDE = 1.24
+FACE_BOUNDS = (1.56, 1.36, 1.18, 1.12, 1.05, 1.02, 1.02, 1.21, 1.29)
+"""What of a head is its face: this far to each side from the landmarks' centroid, and this far in
+nine directions from the top over the back to the bottom, in root mean square distances of the
+landmarks from it. The default face model lies in it as a whole; ears, neck and skull do not."""
 NUM_OUTLINE_DIRECTIONS = 64
 
 
@@ -56,15 +58,18 @@ def field_at(harmonics: Float32Array | None, correction: ArrayLike) -> Float32Ar
     return harmonics @ x.reshape(*x.shape[:-1], harmonics.shape[1], 3)
 
 
-def face_vertices(mean: Float32Array, landmarks: Float32Array) -> IntArray:
+def vertices_of_face(mean: Float32Array, landmarks: Float32Array) -> IntArray:
     """Indices of the vertices of a mean shape (V, 3) that are the face, by its landmarks (68, 3).
 
-    They lie between `FACE_LOW` and `FACE_HIGH`.
+    They lie within `FACE_SIDE` and `FACE_BOUNDS`.
     """
     centre = landmarks.mean(axis=0, dtype=np.float64)
     unit = np.sqrt(((landmarks - centre) ** 2).sum(axis=1).mean())
     places = (mean - centre) / unit
-    return np.flatnonzero(((places >= FACE_LOW) & (places <= FACE_HIGH)).all(axis=1))
+    angle = np.linspace(0, np.pi, len(FACE_BOUNDS))
+    directions = np.stack([np.cos(angle), -np.sin(angle)])  # in y and z
+    inside = (places[:, 1:] @ directions <= FACE_BOUNDS).all(axis=1)
+    return np.flatnonzero(inside & (np.abs(places[:, 0]) <= FACE_SIDE))
 
 
 def outermost(shapes: Float32Array) -> IntArray:

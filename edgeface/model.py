@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgeface import kernels
+from edgeface import kernels, second_look
 from edgeface.backends import Backend, open_backend
 from edgeface.engine import KernelChoice, KernelEngine
 from edgeface.errors import InferenceError, InvalidInputError
@@ -21,13 +21,15 @@ from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
 from edgeface.kinds import ROTATION_VECTOR_POSE
 from edgeface.metadata import Metadata
 from edgeface.run_options import check_heads, face_boxes, suppression_of, thresholds
-from edgeface.types import Float32Array, Float64Array, ImageArray
+from edgeface.types import BoolArray, Float32Array, Float64Array, ImageArray
 from edgeface.values import Text, Whole, option, path_of, shown
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn", "fusion")
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
+LEAST_SCORE = 0.05
+"""What a second look takes for a hint of a face."""
 MAX_THREADS = 1024
 
 Heads = dict[str, Float32Array]
@@ -186,6 +188,7 @@ class Model:
         iou_threshold: float | None = None,
         max_faces: int | None = None,
         suppression: kernels.Suppression | None = None,
+        look_again: bool | None = None,
     ) -> Faces:
         """Find the faces of an image, or look at those whose boxes are given.
 
@@ -203,6 +206,8 @@ class Model:
         suppression : what becomes of the candidates that a better one suppresses
             "weighted", the default: the face is their mean, coefficients included; "greedy":
             they are dropped; "soft": they lose score. See `edgeface.kernels.find_faces`.
+        look_again : whether faces that look wrong are looked at again and left out if they
+            contradict themselves, by default True; see `hold_up`
 
         Returns
         -------
@@ -223,6 +228,7 @@ class Model:
             iou_threshold=iou_threshold,
             max_faces=max_faces,
             suppression=suppression,
+            look_again=look_again,
         )
         pixels = read_image(image)
         if not self.metadata.detects:
@@ -232,7 +238,7 @@ class Model:
         engine = self.engine.next_run()
         input_tensor, placement = letterbox(pixels, self.metadata.input_size, engine)
         heads = self.infer(input_tensor[None])
-        return self.decode(
+        faces = self.decode(
             {n: h[0] for n, h in heads.items()},
             placement,
             score,
@@ -241,6 +247,47 @@ class Model:
             suppression=method,
             engine=engine,
         )
+        return faces if look_again is False else faces.select(self._hold_up(pixels, faces, engine))
+
+    def hold_up(self, image: ImageLike, faces: Faces) -> BoolArray:
+        """Which faces that this network found hold up when it looks again, at them turned.
+
+        A face that is seen better lying otherwise, and with other landmarks, is not as it was
+        reported: most are upside down. Those that look as upright faces do are believed.
+
+        Parameters
+        ----------
+        image : as for `run`
+        faces : N faces that `run` found there
+
+        Returns
+        -------
+        bool, shape (N,)
+
+        Raises
+        ------
+        InvalidInputError
+            If this network does not detect, or the image is none.
+        InferenceError
+            If the backend fails.
+
+        Notes
+        -----
+        See `edgeface.second_look`. It costs one pass at most, unless faces are refused.
+        """
+        if not self.metadata.detects:
+            raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")
+        return self._hold_up(read_image(image), faces, self.engine.next_run())
+
+    def _hold_up(self, pixels: ImageArray, faces: Faces, engine: kernels.Engine) -> BoolArray:
+        def detect(input_tensor: ImageArray) -> Faces:
+            """All faces of an input, down to low scores, in ``input_px``."""
+            heads = {n: h[0] for n, h in self.infer(input_tensor[None]).items()}
+            as_it_is = Placement(np.ones(2), np.zeros(2))
+            iou = self.metadata.iou_threshold
+            return self.decode(heads, as_it_is, LEAST_SCORE, iou, engine=engine)
+
+        return second_look.hold_up(pixels, faces, self.metadata.input_size, detect)
 
     def refine(self, image: ImageLike, faces: Faces) -> Faces:
         """Look closer at faces that another network found, or that were expected there.
@@ -322,12 +369,17 @@ class Model:
                 "run"
             )
         size, engine = self.metadata.input_size, self.engine.next_run()
-        placed = [letterbox(read_image(image), size, engine) for image in images]
+        pixels = [read_image(image) for image in images]
+        placed = [letterbox(image, size, engine) for image in pixels]
         tensors = np.array([tensor for tensor, _ in placed], np.uint8).reshape(-1, size, size, 3)
         heads = self.infer(tensors)
-        return [
+        found = [
             self.decode({n: h[i] for n, h in heads.items()}, placement, score, iou, engine=engine)
             for i, (_, placement) in enumerate(placed)
+        ]
+        return [
+            faces.select(self._hold_up(image, faces, engine))
+            for image, faces in zip(pixels, found, strict=True)
         ]
 
     def decode(

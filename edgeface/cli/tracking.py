@@ -71,10 +71,10 @@ def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
     )
 
 
-def open_source(source: str, *, loop: bool = False) -> Any:
-    """A `VideoReader`, or the clip that ships, which can go on and on."""
+def open_source(source: str) -> Any:
+    """A `VideoReader`, or the clip that ships."""
     if source == "demo":
-        from edgeface.video.demo_clip import NUM_FRAMES, DemoClip
+        from edgeface.video.demo_clip import DemoClip
 
-        return DemoClip(1000 * NUM_FRAMES if loop else NUM_FRAMES)
+        return DemoClip()
     return open_video(source)

@@ -16,15 +16,18 @@ REACH_PER_S, MAX_REACH = 3.0, 1.5
 """How fast that grows while a face is unseen, and its end."""
 MAX_SIZE_RATIO = 1.7
 """Between two sights of one face."""
-WEAK_S = 0.2
-"""A weak detection continues only what was seen so shortly before."""
+WEAK_S, MAX_WEAK_S = 0.2, 1.0
+"""A weak detection continues only what was seen so shortly before, or in the last frame if that is
+not longer ago than the second."""
 UNSEEN_COST = 0.5
 """A face just seen is preferred to one long unseen, by this much a second."""
 IDENTITY_COST = 0.2
 """For each standard deviation between a face's identity and the track's mean."""
 
 
-def match(tracks: list[Track], faces: Faces, strong: BoolArray, now: float) -> dict[int, Track]:
+def match(
+    tracks: list[Track], faces: Faces, strong: BoolArray, now: float, frame_s: float = 0.0
+) -> dict[int, Track]:
     """Tracks by the number of the face that continues them.
 
     Parameters
@@ -34,14 +37,16 @@ def match(tracks: list[Track], faces: Faces, strong: BoolArray, now: float) -> d
     strong : which of them may continue any track, bool, shape (N,); the others continue only what
         was seen just before
     now : the time of the frame, seconds
+    frame_s : the time since the last frame, seconds
     """
     if not tracks or not len(faces):
         return {}
-    cost = np.stack([_costs(track, faces, strong, now) for track in tracks])
+    weak_s = max(WEAK_S, min(frame_s + 1e-6, MAX_WEAK_S))
+    cost = np.stack([_costs(track, faces, strong, now, weak_s) for track in tracks])
     return {column: tracks[row] for row, column in assign(cost)}
 
 
-def _costs(track: Track, faces: Faces, strong: BoolArray, now: float) -> FloatArray:
+def _costs(track: Track, faces: Faces, strong: BoolArray, now: float, weak_s: float) -> FloatArray:
     """1 - IoU, mean landmark distance in face sizes, identity, and the gates; shape (N,)."""
     shift = track.shift_at(now)
     unseen = now - track.seen_s
@@ -59,7 +64,7 @@ def _costs(track: Track, faces: Faces, strong: BoolArray, now: float) -> FloatAr
     possible = (
         (stray <= min(REACH + REACH_PER_S * unseen, MAX_REACH))
         & (ratio <= MAX_SIZE_RATIO)
-        & (strong & track.is_like(faces) | (unseen <= WEAK_S))
+        & (strong & track.is_like(faces) | (unseen <= weak_s))
     )
     return np.where(possible, cost, FORBIDDEN)
 

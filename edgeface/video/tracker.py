@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgeface.appearance import appearance
 from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
@@ -29,6 +30,12 @@ REMEMBER_S = 1.5
 """How long an unseen face keeps its number."""
 MAX_DOUBTS = 5
 """Detections in a row that may miss a face which the crops still follow."""
+DETECT_EVERY_S = 0.5
+"""Detections are never further apart than this, however few frames that is."""
+SPARSE_S = 0.101
+"""Frames further apart are all searched: meanwhile anything may have happened."""
+MOVED = 0.3
+"""A face that moves by this part of its size from frame to frame is searched for."""
 DRIFT_IOU = 0.5
 """A followed box that overlaps the detected one by less is corrected."""
 HOLD_IOU = 0.85
@@ -99,7 +106,7 @@ class Tracker:
         self._next_id = 1
         self._time_s: float | None = None
         self._shape: tuple[int, int] | None = None
-        self._since_detection = 0
+        self._since_detection, self._detected_s = 0, 0.0
 
     def update(self, image: ImageLike, time_s: float | None = None) -> Faces:
         """The faces of the next frame.
@@ -127,16 +134,8 @@ class Tracker:
         now = self._clock(time_s)
         self._follow_resolution((pixels.shape[0], pixels.shape[1]))
         active = [t for t in self._tracks if t.seen_s == self._time_s]
-        first, self._time_s = self._time_s is None, now
-        if self._crop_model is None or self._must_detect(active):
-            tracks, faces = self._detect(pixels, now)
-            self._since_detection = 0
-        else:
-            tracks, faces = active, None
-            self._since_detection += 1
-        if self._crop_model is not None:
-            tracks, faces = self._refine(pixels, now, active, tracks, faces)
-        assert faces is not None
+        first, last_s, self._time_s = self._time_s is None, self._time_s, now
+        tracks, faces = self._see(pixels, now, now - (last_s or 0.0), active)
         for row, track in enumerate(tracks):
             face = faces.select(np.array([row]))
             if track.num_seen and not track.is_like(face)[0]:
@@ -148,6 +147,43 @@ class Tracker:
                 track.track_id, self._next_id = self._next_id, self._next_id + 1
         self._forget(now)
         return self._report(now, faces)
+
+    def _see(
+        self, pixels: ImageArray, now: float, frame_s: float, active: list[Track]
+    ) -> tuple[list[Track], Faces]:
+        """The tracks of this frame and their faces, by crops alone where they will do."""
+        if self._crop_model is not None and not self._must_detect(active, now, frame_s):
+            self._since_detection += 1
+            faces, looks = self._look(pixels, self._expected(active, None, now))
+            if all(
+                track.looks_like(look) and track.moved(faces, row) < MOVED
+                for row, (track, look) in enumerate(zip(active, looks, strict=True))
+            ):
+                _remember(active, looks)
+                return active, faces
+        tracks, detected = self._detect(pixels, now, frame_s)
+        self._since_detection, self._detected_s = 0, now
+        if self._crop_model is None:
+            return tracks, detected
+        doubted = [
+            t for t in active if t not in tracks and t.track_id and t.num_missed <= MAX_DOUBTS
+        ]
+        everyone = tracks + doubted
+        if len(everyone) > self._max_crops or not everyone:
+            return tracks, detected
+        faces, looks = self._look(pixels, self._expected(everyone, detected, now))
+        # whom only the crop still sees must look like themselves; it has no score of its own
+        sure = [row for row, t in enumerate(everyone) if t in tracks or t.looks_like(looks[row])]
+        everyone = [everyone[row] for row in sure]
+        _remember(everyone, looks[sure])
+        return everyone, faces.select(np.array(sure, int))
+
+    def _look(self, pixels: ImageArray, expected: Faces) -> tuple[Faces, FloatArray]:
+        """What crops show where faces should be, and how it looks."""
+        assert self._crop_model is not None
+        faces = self._crop_model.refine(pixels, expected)
+        looks = appearance(pixels, faces.landmarks_2d)
+        return rebox(faces, boxes_around(faces.face_points(self._model.face_model))), looks
 
     def _clock(self, time_s: float | None) -> float:
         last = self._time_s
@@ -168,54 +204,34 @@ class Tracker:
                 track.rescale(factor)
         self._shape = shape
 
-    def _must_detect(self, active: list[Track]) -> bool:
-        """Whether crops alone would not do: nobody, a loss, a doubt, or the interval."""
+    def _must_detect(self, active: list[Track], now: float, frame_s: float) -> bool:
+        """Whether crops alone would not do: nobody, a loss, a doubt, or too long a time."""
         return (
-            len(active) < len(self._tracks)
+            frame_s > SPARSE_S
+            or now - self._detected_s >= DETECT_EVERY_S
+            or len(active) < len(self._tracks)
             or not 0 < len(active) <= self._max_crops
             or any(t.num_missed or t.track_id == 0 for t in active)
             or self._since_detection + 1 >= self._detect_every
         )
 
-    def _detect(self, pixels: ImageArray, now: float) -> tuple[list[Track], Faces]:
+    def _detect(self, pixels: ImageArray, now: float, frame_s: float) -> tuple[list[Track], Faces]:
         """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
-        faces = self._model.run(pixels, score_threshold=threshold)
+        faces = self._model.run(pixels, score_threshold=threshold, look_again=False)
         faces = faces.select(np.array(without_doubles(faces.boxes_xyxy), int))
         strong = faces.scores >= self._birth_score
-        owner_of = match(self._tracks, faces, strong, now)
+        owner_of = match(self._tracks, faces, strong, now, frame_s)
         for track in self._tracks:
             track.num_missed += 1
-        for row in np.flatnonzero(strong):
-            if row not in owner_of:
-                owner_of[int(row)] = Track(self._model.face_model.reduced, self._smoothing)
-                self._tracks.append(owner_of[int(row)])
+        born = np.array([r for r in np.flatnonzero(strong) if r not in owner_of], int)
+        for row in born[self._model.hold_up(pixels, faces.select(born))].tolist():
+            owner_of[row] = Track(self._model.face_model.reduced, self._smoothing)
+            self._tracks.append(owner_of[row])
         for track in owner_of.values():
             track.num_missed = 0
         rows = sorted(owner_of)
         return [owner_of[row] for row in rows], faces.select(np.array(rows, int))
-
-    def _refine(
-        self,
-        pixels: ImageArray,
-        now: float,
-        active: list[Track],
-        tracks: list[Track],
-        detected: Faces | None,
-    ) -> tuple[list[Track], Faces]:
-        """A closer look where the faces should be; not at more than ``max_crops``."""
-        assert self._crop_model is not None
-        doubted = [
-            t for t in active if t not in tracks and t.track_id and t.num_missed <= MAX_DOUBTS
-        ]
-        everyone = tracks + doubted
-        if detected is not None and (len(everyone) > self._max_crops or not everyone):
-            return tracks, detected
-        expected = self._expected(everyone, detected, now)
-        for track, box in zip(everyone, expected.boxes_xyxy, strict=True):
-            track.crop_box = box
-        faces = self._crop_model.refine(pixels, expected)
-        return everyone, rebox(faces, boxes_around(faces.face_points(self._model.face_model)))
 
     def _expected(self, everyone: list[Track], detected: Faces | None, now: float) -> Faces:
         """Where the tracks' faces should be; of those at the front, the detections are known."""
@@ -228,6 +244,8 @@ class Tracker:
             box = boxes[row]
             if box is None or iou_matrix(box[None], found[None])[0, 0] < DRIFT_IOU:
                 boxes[row] = found
+        for track, box in zip(everyone, boxes, strict=True):
+            track.crop_box = box
         return replace(faces, boxes_xyxy=np.array(boxes, np.float32))
 
     def _next_box(self, track: Track, now: float) -> FloatArray:
@@ -255,6 +273,11 @@ class Tracker:
             track_ids=np.array([t.track_id for t in shown], np.int64),
             velocities=np.array([t.velocity for t in shown], np.float32).reshape(-1, 2),
         )
+
+
+def _remember(tracks: list[Track], looks: FloatArray) -> None:
+    for track, look in zip(tracks, looks, strict=True):
+        track.remember_look(look)
 
 
 def _check_networks(model: Model, crop_model: Model | None) -> None:

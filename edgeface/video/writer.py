@@ -42,6 +42,7 @@ CONTAINERS: dict[str, tuple[str, dict[str, str]]] = {
     ".avi": ("avi", {}),
 }
 """FFmpeg's name of each container, and what makes it readable while it is written."""
+MP4_FORMATS = ("mp4", "mov", "ipod")
 SOUND_STEP_S = 0.02
 """About what a packet of sound holds."""
 LIMITED_RANGE = 1
@@ -190,10 +191,13 @@ class _SoundCopy:
         self._container = open_container(source.address)
         template = self._container.streams.audio[0]
         codec = template.codec_context.name
-        if codec not in target.supported_codecs:
+        # broadcasts describe AAC in every packet; .mp4 wants it before the first
+        packed = codec == "aac" and not template.codec_context.extradata
+        if codec not in target.supported_codecs or (packed and target.format.name in MP4_FORMATS):
             self._container.close()
             raise InvalidInputError(
-                f"{Path(target.name).suffix} cannot hold the source's sound ({codec}); write .mkv"
+                f"{Path(target.name).suffix} cannot hold the source's sound ({codec}"
+                f"{' as broadcasts pack it' if packed else ''}); write .mkv"
             )
         self._stream = target.add_stream_from_template(template)
         self._packets: Iterator[Any] = self._container.demux(template)

@@ -12,6 +12,7 @@ from edgeface.reference.cli import (
     database,
     evaluate,
     face_model,
+    labels,
     plot,
     strip,
     study,
@@ -32,7 +33,8 @@ def _execute(argv: list[str] | None) -> int | None:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (
-        train, evaluate, plot, strip, cost, anchors, study, face_model, conventions, database,
+        train, evaluate, plot, strip, cost, labels, anchors, study, face_model, conventions,
+        database,
     ):  # fmt: skip
         command.add_parser(commands)
     arguments = parser.parse_args(argv)

@@ -23,12 +23,21 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--count", type=int, default=5, metavar="N", help="how many shapes to find (default: 5)"
     )
+    parser.add_argument(
+        "--face-model",
+        default="default",
+        metavar="NPZ",
+        help="the face model whose faces are measured (default: the one that ships)",
+    )
     parser.set_defaults(execute=_execute)
 
 
 def _execute(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.face_model.own import read_face_model
     from edgeface.reference.training.anchors import find_anchors
 
-    for width, height in find_anchors(data_dir(arguments.data), arguments.size, arguments.count):
+    model = read_face_model(arguments.face_model)
+    folder = data_dir(arguments.data)
+    for width, height in find_anchors(folder, arguments.size, arguments.count, face_model=model):
         print(f"{width:6.1f} x {height:5.1f} px")

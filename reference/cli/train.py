@@ -41,6 +41,12 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="let torch.compile fuse the network's operators first, which takes some minutes",
     )
+    parser.add_argument(
+        "--face-model",
+        metavar="NPZ",
+        help="the face model that the network shall speak of: a file that FaceModel.save wrote, or "
+        "default for the one that ships (default: what the recipe says)",
+    )
     parser.set_defaults(execute=_execute)
 
 
@@ -53,6 +59,8 @@ def _execute(arguments: argparse.Namespace) -> None:
     recipe = read_recipe(arguments.recipe)
     if arguments.epochs is not None:
         recipe = replace(recipe, epochs=arguments.epochs)
+    if arguments.face_model is not None:
+        recipe = replace(recipe, face_model=arguments.face_model)
     train(
         recipe,
         data_dir(arguments.data),

@@ -33,7 +33,7 @@ def known_fit_of_landmarks(model: FaceModel, landmarks: Array) -> Fit:
 def _known(model: FaceModel, labels: list[Array], make: Callable[[], Fit]) -> Fit:
     names = [f.name for f in fields(Fit)]
     model_arrays = [model.identity, model.expression, model.landmark_weights]
-    key = digest(model.landmark_vertices, *model_arrays, *labels, *SOURCES)
+    key = digest(model.sha256, model.landmark_vertices, *model_arrays, *labels, *SOURCES)
 
     def arrays() -> dict[str, Array]:
         found = make()

@@ -71,6 +71,11 @@ Reader = Callable[[Path, FaceModel], Iterator[LabelledImage]]
 """From a set's folder and the face model in whose terms to label to its images."""
 
 
+Entry = tuple[str, str, Path, Callable[[], Array]]
+"""A face in a folder: its name, its group, its image, and what reads its points."""
+PICTURES = (".jpg", ".png", ".jpeg")
+
+
 def labels(boxes: Array, **known: Array) -> Labels:
     """Labels of faces of which the boxes (N, 4) and perhaps more are ``known``."""
     count = len(boxes)
@@ -124,3 +129,9 @@ def image_beside(path: Path) -> Path | None:
     """The .jpg or .png of the same name beside an annotation, if there is one."""
     candidates = (path.with_suffix(suffix) for suffix in (".jpg", ".png", ".jpeg"))
     return next((c for c in candidates if c.exists()), None)
+
+
+def pictures(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every image under ``folder`` by its path in it."""
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES):
+        yield path.relative_to(folder).as_posix(), path

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
+from edgeface.reference.data.expression_sets import read_land_px
 from edgeface.reference.data.labelled import (
+    Entry,
     LabelledImage,
     existing,
     image_beside,
     labels,
     labels_from_landmarks,
+    pictures,
 )
 from edgeface.reference.data.matlab import read_mat
 from edgeface.reference.geometry.pose import rotation_from_euler
@@ -81,22 +85,25 @@ def read_68_points(path: Path) -> Array:
     return points
 
 
+def faces_of_300w(folder: Path) -> Iterator[Entry]:
+    """300-W: a .pts file of 68 points of the same name beside every image."""
+    for name, image in pictures(folder):
+        yield name, name, image, partial(read_pts, image.with_suffix(".pts"))
+
+
 def read_300w(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     """300-W: a .pts file beside every image, in any folders.
 
     A group is the path of the image's folder (``300W/01_Indoor``, ``helen/testset`` ...).
     """
-    for path in _annotations(folder, "*.pts"):
-        image = image_beside(path)
-        if image is not None:
-            group = path.parent.relative_to(folder).as_posix()
-            found = labels_from_landmarks(read_68_points(path)[None], model)
-            yield LabelledImage(
-                image.relative_to(folder).as_posix(),
-                "300-W" if group == "." else group,
-                read_image(image),
-                found,
-            )
+    annotated = [face for face in faces_of_300w(folder) if face[2].with_suffix(".pts").exists()]
+    if not annotated:
+        raise _nothing_beside(folder, ".pts")
+    for name, _, image, _ in annotated:
+        points = read_68_points(image.with_suffix(".pts"))
+        group = image.parent.relative_to(folder).as_posix()
+        found = labels_from_landmarks(points[None], model)
+        yield LabelledImage(name, "300-W" if group == "." else group, read_image(image), found)
 
 
 def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
@@ -110,8 +117,10 @@ def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     ``RotationMatrix.m`` multiplies the transposes of the usual Rx Ry Rz, with our axes: the
     angles here are the negatives of its.
     """
-    for path in _annotations(folder, "*.mat"):
-        image = image_beside(path)
+    annotated = [(path, image_beside(path)) for path in sorted(folder.rglob("*.mat"))]
+    if not any(image for _, image in annotated):
+        raise _nothing_beside(folder, ".mat")
+    for path, image in annotated:
         if image is None:
             continue
         shape, pose = read_mat(path, "arrays of AFLW2000-3D", "pt3d_68", "Pose_Para")
@@ -159,6 +168,13 @@ def _frames(path: Path) -> Iterator[Array]:
             yield frame.to_ndarray(format="rgb24")
 
 
+def faces_of_lfw(folder: Path) -> Iterator[Entry]:
+    """LFW: for LFW-74, a .land file of 74 points of the same name beside every image."""
+    for name, image in pictures(folder):
+        person = re.sub(r"_\d+$", "", image.stem)
+        yield name, person, image, partial(read_land_px, image)
+
+
 def read_lfw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     """LFW: Name/Name_0001.jpg, with 68 points in Name/Name_0001.pts where there are any.
 
@@ -168,7 +184,8 @@ def read_lfw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     labels of its own making. Each image is the box of its face, found by a detector and enlarged
     by 2.2, so without a .pts the box in its middle is the label.
     """
-    paths = sorted(p for p in folder.rglob("*.jpg") if p.stem.startswith(p.parent.name))
+    paths = [image for _, _, image, _ in faces_of_lfw(folder)
+             if image.suffix == ".jpg" and image.stem.startswith(image.parent.name)]  # fmt: skip
     if not paths:
         raise InvalidInputError(f"{folder} holds no LFW: expected Name/Name_0001.jpg ...")
     for path in paths:
@@ -183,8 +200,5 @@ def read_lfw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
         yield LabelledImage(path.stem, "LFW", pixels, found)
 
 
-def _annotations(folder: Path, pattern: str) -> list[Path]:
-    paths = sorted(folder.rglob(pattern))
-    if not any(image_beside(path) for path in paths):
-        raise InvalidInputError(f"{folder} holds no image with a {pattern[1:]} file beside it")
-    return paths
+def _nothing_beside(folder: Path, suffix: str) -> InvalidInputError:
+    return InvalidInputError(f"{folder} holds no image with a {suffix} file beside it")

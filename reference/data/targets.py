@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.geometry.alignment import EXPRESSION_MIRROR, LANDMARK_MIRROR
+from edgeface.reference.geometry.alignment import (
+    LANDMARK_MIRROR,
+    expression_mirror,
+    identity_mirror,
+)
 from edgeface.reference.geometry.fit import Fit
 from edgeface.reference.geometry.pose import yaw_from_rotation
 
@@ -110,11 +114,14 @@ class Mirror:
         self.model = model
 
     @cached_property
-    def identity_signs(self) -> Array:
-        """-1 for the modes that are odd under a mirror, (50,)."""
-        shapes = self.model.landmarks(np.eye(50), np.zeros((50, 46)))
-        flipped = shapes[:, LANDMARK_MIRROR] * [-1, 1, 1]
-        return np.where(np.einsum("ilc,ilc->i", shapes, flipped) < 0, -1.0, 1.0)
+    def identity(self) -> Array:
+        """What becomes of identity coefficients (..., 50), as a matrix (50, 50)."""
+        return identity_mirror(self.model)
+
+    @cached_property
+    def expression(self) -> Array:
+        """The expression that each becomes, (46,)."""
+        return expression_mirror(self.model)
 
     def __call__(self, targets: Targets, width: float) -> Targets:
         """``targets`` in a picture ``width`` pixels wide, after swapping left and right."""
@@ -124,8 +131,8 @@ class Mirror:
         return Targets(
             landmarks=landmarks.astype(np.float32),
             boxes=boxes.astype(np.float32),
-            identity=(targets.identity * self.identity_signs).astype(np.float32),
-            expression=targets.expression[:, EXPRESSION_MIRROR],
+            identity=(targets.identity @ self.identity).astype(np.float32),
+            expression=targets.expression[:, self.expression],
             rotation=(flip @ targets.rotation @ flip).astype(np.float32),
             has_fit=targets.has_fit,
             ignore=targets.ignore,

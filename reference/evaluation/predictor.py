@@ -58,7 +58,7 @@ def model_predictor(model: Model) -> Predictor:
     return Predictor(
         model.metadata.name,
         model.face_model,
-        find=lambda image, score: model.run(image, score_threshold=score),
+        find=lambda image, score: model.run(image, score_threshold=score, look_again=False),
         score_threshold=model.metadata.score_threshold,
     )
 

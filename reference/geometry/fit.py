@@ -1,4 +1,4 @@
-"""Fitting the 3DMM to labelled points: the training targets of both networks.
+"""Fitting the 3DMM to labelled points: the training targets of all networks.
 
 All faces at once, in numpy: poses by weighted Procrustes and coefficients by a ridge with bounds
 alternate, with robust weights. Where labels have no depth, the model's own depth stands in and is
@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY, FaceModel
+from edgeface.face_model import (
+    EXPRESSION_NAMES,
+    NUM_EXPRESSIONS,
+    NUM_IDENTITY,
+    FaceModel,
+    default_face_model,
+)
 from edgeface.reference.geometry.alignment import similarity
 
 Array = NDArray[Any]
@@ -88,18 +95,54 @@ FOREHEAD = 0.1
 
 
 def fit_meshes(model: FaceModel, meshes: Array, scores: Array) -> Fit:
-    """Fit meshes (N, V, 3) in ``image_px`` (z towards the back) with scores (N, 46)."""
-    return _fit(model.identity, model.expression, meshes, scores, SCORE_SIGMA, depth=True, rounds=5)
+    """Fit the teacher's meshes.
+
+    Parameters
+    ----------
+    model : of the teacher's topology it is fitted to all vertices. Any other is fitted to the 68
+        landmarks of the meshes, with their depth, since nothing tells which vertices correspond.
+    meshes : float, shape (N, 468, 3), ``image_px``, z towards the back
+    scores : float, shape (N, 46), the teacher's expressions in the order of `EXPRESSION_NAMES`; a
+        model whose expressions have other names goes without them
+    """
+    identity, expression, points, rounds = model.identity, _shared(model.expression), meshes, 8
+    if not has_teacher_topology(model):
+        identity, expression = model.landmark_shapes
+        expression, points, rounds = _shared(expression), mesh_landmarks(meshes), 15
+    sigma = SCORE_SIGMA
+    if model.expression_names != EXPRESSION_NAMES:
+        scores, sigma = np.zeros((len(meshes), NUM_EXPRESSIONS)), FREE_SIGMA
+    return _fit(identity, expression, points, scores, sigma, depth=True, rounds=rounds)
+
+
+def has_teacher_topology(model: FaceModel) -> bool:
+    """Whether the model's vertices are those of the teacher's mesh, as the default's are."""
+    return len(model.mean) == len(_teacher().mean)
+
+
+def mesh_landmarks(meshes: Array) -> Array:
+    """The 68 landmarks (N, 68, 3) of the teacher's meshes (N, 468, 3), by the default's map."""
+    teacher = _teacher()
+    corners = meshes[:, teacher.landmark_vertices]
+    return np.einsum("nlkc,lk->nlc", corners, teacher.landmark_weights)
+
+
+@cache
+def _teacher() -> FaceModel:
+    return default_face_model()
+
+
+def _shared(expression: Array) -> Array:
+    """Offsets (46, V, 3) of a model; of a full multilinear one, those of its mean identity."""
+    return expression if expression.ndim == 3 else expression[0]
 
 
 def fit_landmarks(model: FaceModel, landmarks: Array) -> Fit:
     """Fit 68 landmarks (N, 68, 2) in ``image_px``."""
-    corners, weights = model.landmark_vertices, model.landmark_weights
-    identity = np.einsum("ilkc,lk->ilc", model.identity[:, corners], weights)
-    expression = np.einsum("ilkc,lk->ilc", model.expression[:, corners], weights)
+    identity, expression = model.landmark_shapes
     points = np.concatenate([landmarks, np.zeros_like(landmarks[..., :1])], axis=2)
     scores = np.zeros((len(landmarks), NUM_EXPRESSIONS))
-    return _fit(identity, expression, points, scores, FREE_SIGMA, depth=False, rounds=25)
+    return _fit(identity, _shared(expression), points, scores, FREE_SIGMA, depth=False, rounds=25)
 
 
 def _fit(

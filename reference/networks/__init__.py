@@ -18,7 +18,7 @@ __all__ = [
     "build_network",
 ]
 
-CLASSES: dict[str, type[nn.Module]] = {
+CLASSES: dict[str, type[SingleFaceNetwork | MultiFaceNetwork | FusionNetwork]] = {
     "sfn": SingleFaceNetwork,
     "mfn": MultiFaceNetwork,
     "fusion": FusionNetwork,

@@ -41,6 +41,8 @@ class FusionNetwork(nn.Module):
     one, to the six of pose. The average over the last 4 x 4 places is a learned one.
     """
 
+    identity_branch = "identity"
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config

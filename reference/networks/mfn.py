@@ -41,6 +41,8 @@ class MultiFaceNetwork(nn.Module):
     units and the context also see those of the cells around.
     """
 
+    identity_branch = "heads.1"
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config

@@ -18,6 +18,8 @@ class SingleFaceNetwork(nn.Module):
     expression from all (multi-scale); or all from the last (single-scale).
     """
 
+    identity_branch = "heads.0"
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config

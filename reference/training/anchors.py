@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import default_face_model
+from edgeface.face_model import FaceModel, default_face_model
 from edgeface.reference.training.views.prepared import Wanted, prepare
 from edgeface.reference.training.views.scenes import SceneBatches
 
@@ -20,12 +20,16 @@ VIEWS = 1500
 ROUNDS = 100
 
 
-def find_anchors(folder: Path, input_size: int, count: int, seed: int = 0) -> Array:
-    """Anchors (count, 2) as width and height in input px, for training on the packs of a folder."""
-    model = default_face_model()
+def find_anchors(
+    folder: Path, input_size: int, count: int, seed: int = 0, face_model: FaceModel | None = None
+) -> Array:
+    """Anchors (count, 2) as width and height in input px, for training on the packs of a folder.
+
+    Faces are as large as ``face_model`` makes them, by default the one that ships.
+    """
+    model = face_model or default_face_model()
     found = prepare(folder, model, Wanted(validation=False, photos=True))
-    sizes = (input_size,)
-    views = SceneBatches(found.photos, found.empty, found.faces, model, sizes, fixed=False)
+    views = SceneBatches(found, model, (input_size,), fixed=False)
     torch.manual_seed(seed)
     batch = views.__getitems__(list(range(VIEWS)))
     boxes = batch["boxes"][~batch["ignore"]].numpy()

@@ -111,7 +111,7 @@ def read_database(
     return LabelledFaces(
         crops=faces.crops,
         boxes=faces.targets.boxes,
-        points={c: mesh[..., :2] if c == "mesh" else _human(faces) for c in conventions},
+        points={c: mesh[..., :2] if c == "mesh" else _points(faces) for c in conventions},
         depth=mesh[..., 2] if "mesh" in conventions else np.full_like(mesh[..., 2], np.nan),
         expression=expression,
         scores=np.where(np.isfinite(expression), faces.scores, np.nan),
@@ -124,12 +124,12 @@ def _mesh(faces: FaceSet) -> Array:
     return np.concatenate([faces.meshes, irises], axis=1)
 
 
-def _human(faces: FaceSet) -> Array:
-    """The 68 points; of turned copies, where they went."""
-    labelled = faces.labelled.copy()
-    turned = faces.pack == "turned"
-    labelled[turned, OUTLINE:] = faces.targets.landmarks[turned, OUTLINE:]
-    return labelled
+def _points(faces: FaceSet) -> Array:
+    """The 68 points that people placed; elsewhere, the inner ones of the targets."""
+    points = faces.labelled.copy()
+    others = np.isnan(points).any(axis=(1, 2))
+    points[others, OUTLINE:] = faces.targets.landmarks[others, OUTLINE:]
+    return points
 
 
 def _read_published(kind: str, folder: Path, model: FaceModel, validation: bool) -> LabelledFaces:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from torch import nn
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.reference.geometry.fit import has_teacher_topology
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.training.loading import Split, read_crops, read_databases, read_scenes
 from edgeface.reference.training.losses.faces import CropLoss
@@ -36,6 +38,22 @@ class TrainingKind:
     prepare: Callable[[FaceModel], FaceModel] = lambda model: model
 
 
+def with_conventions(model: FaceModel) -> FaceModel:
+    """The model with harmonics, if landmark conventions have their places on it.
+
+    Raises
+    ------
+    InvalidInputError
+        If its topology is not that of the default, on whose mesh they lie.
+    """
+    if not has_teacher_topology(model):
+        raise InvalidInputError(
+            "a fusion network learns from landmark conventions, which are places on the default's "
+            f"mesh; {model!r} has another: train an sfn or an mfn with it"
+        )
+    return with_harmonics(model)
+
+
 TRAINING: dict[str, TrainingKind] = {
     "sfn": TrainingKind(
         loss=lambda recipe, model: CropLoss(model, recipe.disentangle),
@@ -50,7 +68,7 @@ TRAINING: dict[str, TrainingKind] = {
             model, unified_landmarks(recipe.databases), recipe.correction
         ),
         read=read_databases,
-        prepare=with_harmonics,
+        prepare=with_conventions,
     ),
 }
 """Each kind by its name; `edgeface.reference.networks.CLASSES` has the networks."""

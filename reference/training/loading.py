@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, RandomSampler, Sampler
+from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.model import load
 from edgeface.reference.data.cache import digest
@@ -23,6 +24,7 @@ from edgeface.reference.training.views.crops import CropBatches
 from edgeface.reference.training.views.draw import Renderer
 from edgeface.reference.training.views.plan import Batch
 from edgeface.reference.training.views.prepared import Prepared, Wanted, prepare
+from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
 from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
 from edgeface.reference.training.weak_labels import weakly_labelled
@@ -70,19 +72,22 @@ def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool)
     prepared = _prepared(recipe, model, folder, validation, photos=False, copies=pairs)
     copies = prepared.copies if pairs else None
     size = recipe.config.input_size
-    dataset = CropBatches(prepared.faces, model, size, not validation, copies)
+    masked = None if validation else prepared.masked
+    dataset = CropBatches(prepared.faces, model, size, not validation, copies, masked)
     batch_size = max(1, recipe.batch_size // 2) if pairs else recipe.batch_size
-    return _drawn(dataset, batch_size, prepared, augment=not validation)
+    count = len(dataset)
+    shares = draw_shares(prepared.faces.targets)[:count].tolist()  # not of the copies
+    sampler = WeightedRandomSampler(shares, count)
+    return _drawn(dataset, sampler, batch_size, prepared, augment=not validation)
 
 
 def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
     """Views of photos with any number of faces, whole photos for validation."""
     prepared = _prepared(recipe, model, folder, validation, photos=True)
     sizes = (recipe.config.input_size, *recipe.sizes)
-    dataset = SceneBatches(
-        prepared.photos, prepared.empty, prepared.faces, model, sizes, fixed=validation
-    )
-    return _drawn(dataset, recipe.batch_size, prepared, augment=not validation)
+    dataset = SceneBatches(prepared, model, sizes, fixed=validation)
+    sampler = RandomSampler(dataset)
+    return _drawn(dataset, sampler, recipe.batch_size, prepared, augment=not validation)
 
 
 def _prepared(
@@ -98,14 +103,18 @@ def _prepared(
     # another sfn says something else
     how = f"{labels} {digest(SHIPPED['sfn'])}" if labels == "sfn" else labels
     wanted = Wanted(validation, photos, turned, copies, recipe.seed)
-    return prepare(folder, model, wanted, how, lambda some: _relabelled(some, labels))
+    return prepare(folder, model, wanted, how, lambda some: _relabelled(some, labels, model))
 
 
 def _drawn(
-    dataset: SceneBatches | CropBatches, batch_size: int, prepared: Prepared, augment: bool
+    dataset: SceneBatches | CropBatches,
+    sampler: Sampler[int],
+    batch_size: int,
+    prepared: Prepared,
+    augment: bool,
 ) -> Split:
     return Split(
-        dataset, RandomSampler(dataset), batch_size, prepared.scores, prepared.skipped,
+        dataset, sampler, batch_size, prepared.scores, prepared.skipped,
         Renderer(prepared.atlas), augment,
     )  # fmt: skip
 
@@ -128,7 +137,7 @@ def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -
         log.warning("skipped %d corrupt images: %s", len(split.skipped), ", ".join(split.skipped))
     sampler = split.sampler
     if len(split.dataset) < least:
-        sampler = RandomSampler(split.dataset, num_samples=least)
+        sampler.num_samples = least  # pyright: ignore[reportAttributeAccessIssue]
     several = workers > 0 and not validation
     return DataLoader(
         split.dataset,
@@ -154,10 +163,20 @@ def unseen_expressions(scores: Array) -> tuple[str, ...]:
     return tuple(name for name, score in most.items() if score < SHOWN)
 
 
-def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:
-    """The photos with the coefficients that a recipe asks for."""
+def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[Photo]:
+    """The photos with the coefficients that a recipe asks for.
+
+    Raises
+    ------
+    InvalidInputError
+        If the shipped SFN shall give them, but speaks of another face model.
+    """
     if labels == "sfn":
         sfn = load("sfn")
+        if sfn.face_model.sha256 != model.sha256:
+            raise InvalidInputError(
+                'the shipped sfn cannot label photos for another face model: use labels = "teacher"'
+            )
         return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import SIZE_STEP
+from edgeface.reference.face_model.own import DEFAULT
 from edgeface.reference.networks import CONFIGS
 from edgeface.reference.networks.checkpoint import NOT_STATED
 from edgeface.reference.networks.config import NetworkConfig
@@ -43,6 +44,8 @@ class Recipe:
     correction : whether the fusion network corrects the face model's shapes
     licence : on which terms the weights may be used, which depends on the data; checkpoints and
         the files made of them say it
+    face_model : the face model of which the network shall speak, "default" or the path of an
+        ``.npz``; in a recipe's file, a path is relative to its folder
     """
 
     network: str
@@ -61,6 +64,7 @@ class Recipe:
     databases: tuple[str, ...] = ()
     correction: bool = True
     licence: str = NOT_STATED
+    face_model: str = DEFAULT
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "databases", tuple(self.databases))
@@ -112,10 +116,11 @@ class Recipe:
         return CONFIGS[self.network]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {
-            "databases": list(self.databases),
-            "sizes": list(self.sizes),
-        }  # as JSON gives it back
+        """As JSON gives it back. Of the face model's path only the name is told: the model itself
+        travels with the checkpoint.
+        """
+        stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
+        return asdict(self) | stated | {"sizes": list(self.sizes)}
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
@@ -140,6 +145,8 @@ def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
         raise InvalidInputError(
             f"{path} has unknown keys {', '.join(sorted(unknown))}; known: {', '.join(known)}"
         )
+    if values.get("face_model", DEFAULT) != DEFAULT:
+        values["face_model"] = str(path.parent / str(values["face_model"]))
     try:
         return Recipe(**values)
     except TypeError as error:

@@ -17,7 +17,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.face_model import FaceModel, default_face_model
+from edgeface.face_model import FaceModel
+from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.networks import FusionNetwork, build_network
 from edgeface.reference.networks.checkpoint import (
     KEY,
@@ -25,6 +26,7 @@ from edgeface.reference.networks.checkpoint import (
     checkpoint_entry,
     load_network,
 )
+from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
 from edgeface.reference.training.kinds import TRAINING
 from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
@@ -149,7 +151,7 @@ def train(
     folder : the data packs
     out : where the checkpoint (every epoch and every minute) and ``log/version_*/metrics.csv`` go
     start_from : a checkpoint, of another network even, whose weights a new run begins with
-        wherever name and shape agree
+        wherever name and shape agree; identity in the modes of the default face model
     workers : processes that plan batches beside the one that learns; 0: it plans its own
     compiled : let ``torch.compile`` fuse the network first; takes two minutes on a CPU
     minutes : of learning, in all parts of a resumed run together, instead of the recipe's epochs;
@@ -162,7 +164,8 @@ def train(
     Raises
     ------
     InvalidInputError
-        If the checkpoint there is of another network, or there are no minutes.
+        If the checkpoint there is of another network or another face model, if the recipe's face
+        model cannot be trained with, or if there are no minutes.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
@@ -170,10 +173,10 @@ def train(
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    if resumed and _load_last(out).config != recipe.config:
-        raise InvalidInputError(f"{last} holds another network; choose another --out")
     kind = TRAINING[recipe.config.kind]
-    model = kind.prepare(default_face_model())
+    model = kind.prepare(read_face_model(recipe.face_model))
+    if resumed:
+        _check_fits(_load_last(out), recipe, model, last)
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(
@@ -193,10 +196,12 @@ def train(
         enable_model_summary=False,
     )  # fmt: skip
     timed = minutes is not None
-    training = Training(recipe, model, unseen_expressions(learning.scores),
-                        len(learning.dataset) if timed else None)  # fmt: skip
+    unseen = (n for n in unseen_expressions(learning.scores) if n in model.expression_names)
+    views_an_epoch = len(learning.dataset) if timed else None
+    training = Training(recipe, model, tuple(unseen), views_an_epoch)
     if start_from is not None and not resumed:
-        copied = copy_weights(load_network(start_from).network, training.network)
+        start = on_face_model(load_network(start_from), model)
+        copied = copy_weights(start.network, training.network)
         log.info("beginning with %d tensors of %s", copied, start_from)
     if isinstance(training.network, FusionNetwork) and not recipe.correction and not resumed:
         training.network.leave_uncorrected()
@@ -231,6 +236,13 @@ def _checkpoints(out: Path) -> list[ModelCheckpoint]:
         checkpoint(name),
         checkpoint(name, train_time_interval=timedelta(minutes=1)),
     ]
+
+
+def _check_fits(earlier: TrainedNetwork, recipe: Recipe, model: FaceModel, last: Path) -> None:
+    if earlier.config != recipe.config:
+        raise InvalidInputError(f"{last} holds another network; choose another --out")
+    if earlier.face_model.sha256 != model.sha256:
+        raise InvalidInputError(f"{last} was trained with another face model; choose another --out")
 
 
 def _load_last(out: Path) -> TrainedNetwork:

@@ -39,7 +39,7 @@ CHOSEN = [(2, 3, 0, 2.0), (2, 6, 1, 1.0), (7, 1, 0, 0.5), (7, 1, 1, -0.5)]
 
 def test_run_agrees_with_oracles(face_model):
     backend = tilted(face_model, CHOSEN)
-    faces = Model(backend).run(np.full((200, 400, 3), 9, np.uint8))
+    faces = Model(backend).run(np.full((200, 400, 3), 9, np.uint8), look_again=False)
     assert backend.seen.shape == (1, 288, 288, 3)
     assert len(faces) == 3
     scale, offset = 288 / 400, np.array([0, (288 - 144) / 2])
@@ -78,8 +78,8 @@ def test_run_without_faces_is_an_empty_result(face_model):
 def test_run_thresholds(face_model):
     model = Model(tilted(face_model, CHOSEN))
     image = np.zeros((50, 50, 3), np.uint8)
-    assert len(model.run(image, score_threshold=0.8)) == 1
-    assert len(model.run(image, score_threshold=0.2, iou_threshold=1.0)) == 4
+    assert len(model.run(image, score_threshold=0.8, look_again=False)) == 1
+    assert len(model.run(image, score_threshold=0.2, iou_threshold=1.0, look_again=False)) == 4
     with pytest.raises(InvalidInputError, match="for an sfn"):
         model.run(image, boxes_xyxy=[[0, 0, 9, 9]])
 
@@ -92,7 +92,7 @@ def test_thresholds_lie_between_0_and_1(face_model, bad):
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 20000, 3), (20000, 1, 3), (7, 5)])
 def test_run_takes_extreme_images(face_model, shape):
-    faces = Model(tilted(face_model, CHOSEN)).run(np.zeros(shape, np.uint8))
+    faces = Model(tilted(face_model, CHOSEN)).run(np.zeros(shape, np.uint8), look_again=False)
     assert np.isfinite(faces.landmarks_3d).all()
 
 
@@ -230,7 +230,7 @@ def test_load_names_the_missing_backend(monkeypatch):
 @pytest.mark.parametrize("shape", [(200, 400), (333, 471)])
 def test_vertices_lie_where_the_landmarks_do(face_model, shape):
     model = Model(tilted(face_model, CHOSEN))
-    faces = model.run(np.zeros((*shape, 3), np.uint8))
+    faces = model.run(np.zeros((*shape, 3), np.uint8), look_again=False)
     dense = model.vertices(faces)
     assert dense.shape == (3, *face_model.mean.shape)
     weights = face_model.landmark_weights
@@ -243,9 +243,9 @@ def test_vertices_lie_where_the_landmarks_do(face_model, shape):
 def test_run_takes_max_faces_and_suppression(face_model):
     model = Model(tilted(face_model, CHOSEN))
     image = np.zeros((50, 50, 3), np.uint8)
-    every, best = model.run(image), model.run(image, max_faces=2)
+    every, best = (model.run(image, look_again=False, **most) for most in ({}, {"max_faces": 2}))
     np.testing.assert_array_equal(best.landmarks_3d, every.landmarks_3d[:2])
-    assert len(model.run(image, suppression="soft")) == 3
+    assert len(model.run(image, suppression="soft", look_again=False)) == 3
     with pytest.raises(InvalidInputError, match="suppression must be one of greedy, soft"):
         model.run(image, suppression="hard")
     with pytest.raises(InvalidInputError, match="max_faces must be a whole number from 0"):

@@ -36,10 +36,11 @@ def grid_loss(outputs, batch, anchors, stride, reduced, identity_weight, tau):
     count = max(len(owner), 1)
     total = (score_term + 2.0 * sum(box_terms)) / count
     parts = {"objectness": score_term / count, "boxes": sum(box_terms) / count}
-    shape_term, errors, terms = _shapes(shapes, raw, batch, reduced, identity_weight, tau)
+    shape_term, errors, lids, terms = _shapes(shapes, raw, batch, reduced, identity_weight, tau)
     known = max(len(errors), 1)
     return total + shape_term, parts | {
         "landmarks": sum(errors) / known,
+        "lids": sum(lids) / known,
         "coefficients": sum(terms) / known,
     }
 
@@ -65,7 +66,7 @@ def _owners(batch, anchors, stride, size):
 
 def _shapes(shapes, raw, batch, reduced, identity_weight, tau):
     """Eq. 3 over fitted faces, every image with the same share."""
-    errors, terms, weights = [], [], []
+    errors, lids, terms, weights = [], [], [], []
     for _, face, cell, box in shapes:
         identity, expression, pose = (r[cell] for r in raw[1:])
         points = _project(identity, torch.sigmoid(expression), pose, reduced)
@@ -74,6 +75,11 @@ def _shapes(shapes, raw, batch, reduced, identity_weight, tau):
         target = batch["boxes"][face]
         longer = (target[2:] - target[:2]).max()
         errors.append((difference.square().sum(1).mean() + 1e-8).sqrt() / longer)
+        apart = [
+            ((difference[upper] - difference[lower]).square().sum() + 1e-10).sqrt() / longer
+            for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46))
+        ]
+        lids.append(sum(apart) / 4)
         unit = pose[:4] / pose[:4].norm()
         unit = unit * (-1 if unit[0] < 0 else 1)
         same, other = (
@@ -89,10 +95,11 @@ def _shapes(shapes, raw, batch, reduced, identity_weight, tau):
         weights.append(longer / (longer + 16.0))
     total = 0.0
     seen = {image for image, *_ in shapes}
-    for (image, *_), error, term, weight in zip(shapes, errors, terms, weights, strict=True):
+    rows = zip(shapes, errors, lids, terms, weights, strict=True)
+    for (image, *_), error, lid, term, weight in rows:
         beside = sum(w for (i, *_), w in zip(shapes, weights, strict=True) if i == image)
-        total = total + weight / beside / len(seen) * (tau * term + 10.0 * error)
-    return total, [e.detach() for e in errors], [t.detach() for t in terms]
+        total = total + weight / beside / len(seen) * (tau * term + 10.0 * (error + lid))
+    return total, *([value.detach() for value in values] for values in (errors, lids, terms))
 
 
 def _project(identity, expression, pose, reduced):

@@ -14,8 +14,10 @@ from edgeface.reference.geometry.boxes import corners, decode_boxes, generalised
 from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.training.losses.faces import (
     LANDMARK_WEIGHT,
+    LID_WEIGHT,
     FaceLoss,
     decay,
+    lid_error,
     root_mean_square,
 )
 
@@ -80,15 +82,17 @@ class GridLoss(nn.Module):
         longer = (target[:, 2:] - target[:, :2]).amax(dim=1).clamp(min=1e-3)
         points = self.face.morphable.project(*raw) * own[:, None, 2:].amax(dim=2, keepdim=True)
         points = points + own[:, None, :2]
-        rmse = root_mean_square(points - batch["landmarks"][face]) / longer
+        apart = points - batch["landmarks"][face]
+        rmse, lids = root_mean_square(apart) / longer, lid_error(apart) / longer
         truth = {k: batch[k][face] for k in ("identity", "expression", "quaternion")}
         terms = self.face.coefficients(*raw, truth)
         weight = shares(fitted * longer / (longer + BLUR), batch["image_index"][face], images)
-        each = decay(epoch) * terms + LANDMARK_WEIGHT * rmse
+        each = decay(epoch) * terms + LANDMARK_WEIGHT * (rmse + LID_WEIGHT * lids)
         total = total + (weight * torch.where(fitted, each, 0.0)).sum()
         known = fitted.sum().clamp(min=1)
         log |= {
             "landmarks": torch.where(fitted, rmse, 0.0).sum().detach() / known,
+            "lids": torch.where(fitted, lids, 0.0).sum().detach() / known,
             "coefficients": torch.where(fitted, terms, 0.0).sum().detach() / known,
         }
         return total, log

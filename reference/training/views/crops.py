@@ -20,6 +20,7 @@ from edgeface.reference.training.views.pools import Pool
 Array = NDArray[Any]
 
 SCALE_RANGE = (0.8, 1.2)
+MASKED_SHARE = 0.06
 MAX_SHIFT = 0.1  # of the box's longer side
 MAX_ANGLE_RAD = np.deg2rad(30.0)
 
@@ -46,11 +47,19 @@ class CropBatches(Dataset[Batch]):
         none. If given, a batch of B indices has 2 B crops: the second half are copies of the
         first, some moved otherwise (``moved`` is true), some with another expression on the same
         spot. Copies are not drawn for themselves.
+    masked : faces with masks, one of which now and then takes a face's place
     """
 
     def __init__(
-        self, faces: Pool, model: FaceModel, size: int, augment: bool, copies: Array | None = None
+        self,
+        faces: Pool,
+        model: FaceModel,
+        size: int,
+        augment: bool,
+        copies: Array | None = None,
+        masked: Pool | None = None,
     ) -> None:
+        self.masked = masked
         self.faces, self.size, self.augment, self.copies = faces, size, augment, copies
         self.mirror = Mirror(model)
 
@@ -81,7 +90,7 @@ class CropBatches(Dataset[Batch]):
 
     def _view(self, row: int, mirror: bool, random: np.random.Generator | None) -> Crop:
         """A random view of one face."""
-        picture, targets = self._picture(row, mirror)
+        picture, targets = self._picture(row, mirror, random)
         matrix, angle = crop_matrix(targets.boxes[0], self.size, random)
         return self._crop(picture, targets, matrix, angle, 0.0 if random is None else blur(random))
 
@@ -89,8 +98,13 @@ class CropBatches(Dataset[Batch]):
         """Another face where a view shows one."""
         return self._crop(*self._picture(row, mirror), of.matrix, of.angle, of.unsharp)
 
-    def _picture(self, row: int, mirror: bool) -> tuple[Picture, Targets]:
+    def _picture(
+        self, row: int, mirror: bool, random: np.random.Generator | None = None
+    ) -> tuple[Picture, Targets]:
         picture, targets = self.faces[row]
+        paired = self.copies is not None  # a copy would be of somebody else
+        if random is not None and self.masked and not paired and random.random() < MASKED_SHARE:
+            picture, targets = self.masked[int(random.integers(len(self.masked)))]
         if mirror:
             picture = replace(picture, mirrored=True)
             targets = self.mirror(targets, picture.width)

@@ -23,10 +23,11 @@ from edgeface.reference.data.cache import (
     save_arrays,
 )
 from edgeface.reference.data.faces import FaceSet, read_faces
-from edgeface.reference.data.packs import MULTI_FACE_PACK, NEGATIVE_PACK, SINGLE_FACE_PACKS
+from edgeface.reference.data.packs import photo_packs, single_face_packs
 from edgeface.reference.data.photos import Photo, read_photos
 from edgeface.reference.data.targets import Targets
 from edgeface.reference.training.views.atlas import Atlas, build_atlas, open_atlas, write_atlas
+from edgeface.reference.training.views.masks import masked
 from edgeface.reference.training.views.pools import Pool, gather
 from edgeface.reference.training.views.synthesis import add_turned, reexpressed
 
@@ -34,8 +35,11 @@ Array = NDArray[Any]
 log = logging.getLogger(__name__)
 
 REFERENCE = Path(__file__).parents[2]
+POOLS = ("faces", "masked", "photos", "empty")
 KEPT = 3
 """Splits kept on disk; of more, those unused for the longest time go."""
+SHARE_MASKED = 0.25
+"""Of the faces have a copy that wears a mask, in training."""
 SHARE_REEXPRESSED = 0.5
 """Of the faces have a copy with another expression, where copies are asked for."""
 
@@ -46,7 +50,7 @@ class Prepared:
 
     Attributes
     ----------
-    faces : one face each; photos : any number; empty : nobody
+    faces : one face each; masked : some of them with a mask; photos : any number; empty : nobody
     copies : the row in ``faces`` of each face's copy with another expression, -1 where there is
         none; empty unless asked for. The copies stand last in ``faces``
     scores : (N, 46), the teacher's expressions of all faces that it saw, NaN of the others
@@ -55,6 +59,7 @@ class Prepared:
 
     atlas: Atlas
     faces: Pool
+    masked: Pool
     photos: Pool
     empty: Pool
     copies: Array
@@ -122,7 +127,7 @@ def prepare(
 
 
 def _key(folder: Path, model: FaceModel, wanted: Wanted, labels: str) -> str:
-    packs = [*SINGLE_FACE_PACKS, *([MULTI_FACE_PACK, NEGATIVE_PACK] if wanted.photos else [])]
+    packs = [*single_face_packs(folder), *(photo_packs(folder) if wanted.photos else ())]
     sources = [path for room in ("data", "geometry", "training/views")
                for path in sorted((REFERENCE / room).glob("*.py"))]  # fmt: skip
     contents = [archive_digest(folder / f"{name}.zip") for name in packs]
@@ -153,6 +158,11 @@ def _read(
         scores += [photo.scores for photo in photos]
         photos, skipped = relabel(photos), unreadable + skipped
     groups = {"faces": gather([p.shape for p in pictures], targets, 0)}
+    worn, whose = [], []
+    if not wanted.validation:
+        worn, whose = _masked(faces, wanted.seed)
+    groups["masked"] = gather([p.shape for p in worn], whose, len(pictures))
+    pictures += worn
     for name, some in (("photos", photos), ("empty", empty)):
         shapes = [photo.pixels.shape for photo in some]
         groups[name] = gather(shapes, [photo.targets for photo in some], len(pictures))
@@ -162,6 +172,18 @@ def _read(
     for name, pool in groups.items():
         arrays |= pool.to_arrays(name)
     return arrays, pictures
+
+
+def _masked(faces: FaceSet, seed: int) -> tuple[list[NDArray[np.uint8]], list[Targets]]:
+    """Copies of a part of the faces that wear masks, and their targets."""
+    random = np.random.default_rng(seed)
+    rows = random.choice(
+        len(faces.crops), round(SHARE_MASKED * len(faces.crops)), replace=False
+    ).tolist()
+    targets = [faces.targets[row : row + 1] for row in rows]
+    worn = [masked(faces.crops[row], t.landmarks[0], random)
+            for row, t in zip(rows, targets, strict=True)]  # fmt: skip
+    return worn, targets
 
 
 def _reexpressed(
@@ -176,7 +198,7 @@ def _reexpressed(
 
 
 def _assembled(arrays: dict[str, Array], atlas: Atlas) -> Prepared:
-    pools = {name: Pool.from_arrays(arrays, name) for name in ("faces", "photos", "empty")}
+    pools = {name: Pool.from_arrays(arrays, name) for name in POOLS}
     return Prepared(
         atlas,
         **pools,

@@ -31,7 +31,8 @@ from edgeface.reference.training.views.plan import (
     lay,
     pack,
 )
-from edgeface.reference.training.views.pools import Pool
+from edgeface.reference.training.views.prepared import Prepared
+from edgeface.reference.training.views.rarity import draw_shares
 
 Array = NDArray[Any]
 
@@ -40,6 +41,7 @@ FACE_SIZES_AT = 288  # px; in larger inputs large faces are larger, small ones a
 # longer side of the face that a view is zoomed on, input px
 FACE_SIZES = {"photo": (7.0, 220.0), "single": (24.0, 240.0), "crowd": (7.0, 90.0)}
 MAX_CROWD = 20
+MASKED_SHARE = 0.06  # of single faces
 SCALES = (0.25, 5.0)
 SMALLEST_PX = 0.02 * 288  # of the input; smaller faces are neither demanded nor forbidden
 VISIBLE = 0.5  # share of a box that must lie inside the view
@@ -56,21 +58,21 @@ class SceneBatches(Dataset[Batch]):
 
     Parameters
     ----------
-    photos, empty, faces : with any number of faces, with none, and with one each
+    prepared : the pictures; rare faces are drawn more often, some with a mask
     sizes : of the input, px; each batch has one of them, the first ``FIRST_SIZE_SHARE`` of the
         time, and as many views as make up the same number of pixels
     """
 
     def __init__(
         self,
-        photos: Pool,
-        empty: Pool,
-        faces: Pool,
+        prepared: Prepared,
         model: FaceModel,
         sizes: tuple[int, ...],
         fixed: bool,
     ) -> None:
-        self.photos, self.empty, self.faces = photos, empty, faces
+        self.photos, self.empty = prepared.photos, prepared.empty
+        self.faces, self.masked = prepared.faces, prepared.masked
+        self.shares = draw_shares(self.faces.targets).cumsum()
         self.sizes, self.fixed = sizes, fixed
         self.mirror = Mirror(model)
 
@@ -102,8 +104,12 @@ class SceneBatches(Dataset[Batch]):
 
     def _draw(self, source: str, random: np.random.Generator) -> tuple[Picture, Targets]:
         """A picture of one source, half the time its mirror image."""
-        pool = {"single": self.faces, "empty": self.empty}.get(source, self.photos)
-        picture, targets = pool[int(random.integers(len(pool)))]
+        if source == "single" and not (len(self.masked) and random.random() < MASKED_SHARE):
+            row = min(int(np.searchsorted(self.shares, random.random())), len(self.faces) - 1)
+            picture, targets = self.faces[row]
+        else:
+            pool = {"single": self.masked, "empty": self.empty}.get(source, self.photos)
+            picture, targets = pool[int(random.integers(len(pool)))]
         if random.random() < 0.5:
             picture = replace(picture, mirrored=True)
             targets = self.mirror(targets, picture.width)

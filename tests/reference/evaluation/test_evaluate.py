@@ -253,7 +253,7 @@ def test_evaluate_prints_figures_of_the_packs(tiny_packs, tmp_path, capsys, name
         }  # fmt: skip
         assert "false faces per 100" in found["negatives"]["false faces"]["all"]
     else:
-        assert found["faces68-video"]["landmarks"]["all faces"]["missed"] == 0
+        assert found["faces68-video (teacher)"]["landmarks"]["all faces"]["missed"] == 0
         assert "detection" not in found["multiface-wider (teacher)"]
 
 

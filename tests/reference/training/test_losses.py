@@ -4,13 +4,14 @@ import torch
 
 from edgeface import kernels
 from edgeface.reference.geometry.boxes import corners, decode_boxes, generalised_iou, pairwise_iou
+from edgeface.reference.geometry.lids import LID_PAIRS
 from edgeface.reference.geometry.morphable import (
     MorphableModel,
     quaternion_to_rotation,
     unit_quaternion,
 )
 from edgeface.reference.networks import CONFIGS
-from edgeface.reference.training.losses.faces import FaceLoss, decay, disagreement
+from edgeface.reference.training.losses.faces import FaceLoss, decay, disagreement, lid_error
 from edgeface.reference.training.losses.grid import BLUR, GridLoss, shares
 from tests.oracles import detection as oracle
 from tests.oracles import grid_loss as grid_oracle
@@ -327,3 +328,11 @@ def test_disagreement_compares_what_copies_share(face_model, random):
     other = identity.clone()
     other[3] += 1
     assert float(disagreement(loss, (other, expression, pose), batch)) > 0.01
+
+
+def test_lid_error_is_of_the_gaps_alone(random):
+    difference = torch.from_numpy(random.normal(size=(3, 68, 2)).astype("f"))
+    gaps = [(difference[:, a] - difference[:, b]).norm(dim=1) for a, b in LID_PAIRS]
+    torch.testing.assert_close(lid_error(difference), torch.stack(gaps).mean(dim=0))
+    elsewhere = torch.ones(1, 68, 2)  # eyes that moved as a whole are as open as before
+    assert float(lid_error(elsewhere)) < 1e-4

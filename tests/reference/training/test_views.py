@@ -109,7 +109,7 @@ def test_faces_without_a_mesh_are_fitted_to_their_landmarks(faces):
     error = np.linalg.norm(faces.targets.landmarks - faces.labelled, axis=2)
     labelled = np.isfinite(faces.labelled).all(axis=(1, 2))
     assert np.median(error[labelled]) < 0.01  # labels are the targets
-    assert set(faces.pack[~labelled]) == {"faces-expressive"}
+    assert set(faces.pack[~labelled]) == {"faces68-video", "faces-expressive"}
 
 
 def test_a_corner_that_repeats_another_is_no_label(faces, face_model):
@@ -240,9 +240,7 @@ def prepared(tiny_packs, face_model):
 
 
 def scene_batches(prepared, face_model, sizes=(288,), fixed=False):
-    return SceneBatches(
-        prepared.photos, prepared.empty, prepared.faces, face_model, sizes, fixed=fixed
-    )
+    return SceneBatches(prepared, face_model, sizes, fixed=fixed)
 
 
 def brightness_of_large_faces(images, batch):
@@ -311,7 +309,7 @@ def test_what_was_prepared_is_kept_and_hangs_on_what_made_it(tiny_packs, face_mo
     again = prepare(tiny_packs, face_model, wanted)
     assert len(read) == 1
     np.testing.assert_array_equal(first.atlas.pixels, again.atlas.pixels)
-    for name in ("faces", "photos", "empty"):
+    for name in prepared_views.POOLS:
         one, other = (getattr(p, name).to_arrays(name) for p in (first, again))
         assert one.keys() == other.keys()
         assert all(np.array_equal(one[key], other[key]) for key in one)

@@ -1,0 +1,121 @@
+"""A second look at faces that look wrong, which finds those that lie on their side or their head.
+
+Networks that saw few turned faces in training take an upside-down one for an upright one, with
+the mouth on the forehead, and with scores that real faces have too. Such a face contradicts
+itself: seen again, turned, it is found better, and with other landmarks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgeface.appearance import appearance, contrast
+from edgeface.faces import Faces
+from edgeface.image import crop
+from edgeface.metadata import PAD_VALUE
+from edgeface.types import BoolArray, Float32Array, ImageArray
+
+SURE_SCORE = 0.9
+"""Faces of higher scores are believed: of wrong ones, one in two hundred has it."""
+SURE_CONTRAST = 4.5
+"""As are faces whose cheeks and nose are so much brighter than eyes and mouth."""
+NUM_TURNS = TILES = 4
+"""Quarter turns, a column each, and faces that are looked at together, a row each."""
+CROP_SCALE = 2.0
+"""Side of a tile in longer sides of the face's box."""
+NEAR, LEAST_SIZE, LARGEST_SIZE = 0.2, 0.25, 0.9
+"""What is found in a tile is the face if its centre is so near the tile's, and its size between
+these, in sides of the tile."""
+UNSEEN_SCORE = 0.2
+"""What scores less in a tile of its own, as it lies, is no face."""
+APART = 0.2
+"""Landmarks that differ by more of the face's size are others."""
+SIDE_PENALTY = 0.5
+"""By how much the logit of a quarter turn must be better than that of half a turn: a face that is
+tilted is found in both of its neighbours."""
+
+Detect = Callable[[ImageArray], Faces]
+
+
+def hold_up(pixels: ImageArray, faces: Faces, size: int, detect: Detect) -> BoolArray:
+    """Which faces do not contradict themselves.
+
+    Parameters
+    ----------
+    pixels : uint8, shape (H, W, 3)
+    faces : N faces of a network in this image
+    size : side of the network's input
+    detect : the network on an input of its own, uint8 (size, size, 3), with results in
+        ``input_px`` down to low scores
+
+    Returns
+    -------
+    bool, shape (N,)
+
+    Notes
+    -----
+    The most doubtful four go into one input, each in four tiles, as it lies and turned; further
+    ones only while some of the last were refused. On upright photos that is one pass at most.
+    """
+    upright = np.ones(len(faces), bool)
+    bright = contrast(appearance(pixels, faces.landmarks_2d))
+    doubtful = np.flatnonzero((faces.scores < SURE_SCORE) & (bright < SURE_CONTRAST))
+    doubtful = doubtful[np.argsort(bright[doubtful], kind="stable")]
+    for start in range(0, len(doubtful), TILES):
+        rows = doubtful[start : start + TILES]
+        upright[rows] = _look(pixels, faces.select(rows), size // TILES, size, detect)
+        if upright[rows].all():
+            break
+    return upright
+
+
+def _look(pixels: ImageArray, faces: Faces, tile: int, size: int, detect: Detect) -> list[bool]:
+    """`hold_up` of at most `TILES` faces, by one pass."""
+    canvas = np.full((size, size, 3), PAD_VALUE, np.uint8)
+    landmarks: list[Float32Array] = []
+    for row, (box, points) in enumerate(zip(faces.boxes_xyxy, faces.landmarks_2d, strict=True)):
+        seen, placement = crop(pixels, box, CROP_SCALE, tile)
+        landmarks.append(placement.to_input(points))
+        for turns in range(NUM_TURNS):
+            top, left = row * tile, turns * tile
+            canvas[top : top + tile, left : left + tile] = np.rot90(seen, turns)
+    found = detect(canvas)
+    return [_is_upright(found, points, row, tile) for row, points in enumerate(landmarks)]
+
+
+def _is_upright(found: Faces, landmarks: Float32Array, row: int, tile: int) -> bool:
+    """Whether a face is seen best as it lies, or turned with the same landmarks."""
+    own, *turned = (_seen(found, landmarks, row, turns, tile) for turns in range(NUM_TURNS))
+    if own[0] < UNSEEN_SCORE:
+        return False
+    better = [
+        _logit(score) - (SIDE_PENALTY if turns != NUM_TURNS // 2 else 0.0)
+        for turns, (score, apart) in enumerate(turned, start=1)
+        if apart > APART
+    ]
+    return max(better, default=-np.inf) <= _logit(own[0])
+
+
+def _seen(
+    found: Faces, landmarks: Float32Array, row: int, turns: int, tile: int
+) -> tuple[float, float]:
+    """Score of the face in one tile, and how far its landmarks, turned back, lie from others."""
+    corner = np.array([turns * tile, row * tile], np.float32)
+    low, high = found.boxes_xyxy[:, :2], found.boxes_xyxy[:, 2:]
+    stray = np.abs((low + high) / 2 - corner - tile / 2).max(axis=1)
+    sides = np.sqrt((high - low).prod(axis=1))
+    fits = (stray < NEAR * tile) & (sides > LEAST_SIZE * tile) & (sides < LARGEST_SIZE * tile)
+    if not fits.any():
+        return 0.0, np.inf
+    best = int(np.where(fits, found.scores, -1.0).argmax())
+    points = found.landmarks_2d[best] - corner
+    for _ in range(turns):  # rot90 turns counter-clockwise
+        points = np.stack([tile - points[:, 1], points[:, 0]], axis=1)
+    apart = np.linalg.norm(points - landmarks, axis=1).mean() * CROP_SCALE / tile
+    return float(found.scores[best]), float(apart)
+
+
+def _logit(score: float) -> float:
+    return float(np.log((score + 0.01) / (1.01 - score)))
