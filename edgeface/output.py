@@ -58,9 +58,9 @@ def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[
             with target.open("wb") as device:
                 yield device
             return
-        temporary, file = _create_beside(target)
+        temporary = _beside(target)
         try:
-            with file:
+            with temporary.open("xb") as file:
                 yield file
             replace_file(temporary, target)
         except BaseException:
@@ -96,9 +96,10 @@ class GrowingFile:
             self._target = _resolved(path)
             self._regular = self._target.is_file() or not self._target.exists()
             if self._regular:
-                self._temporary, self._file = _create_beside(self._target, buffering=0)
+                self._temporary = _beside(self._target)
+                self._file: IO[bytes] = self._temporary.open("xb", buffering=0)
             else:
-                self._file: IO[bytes] = self._target.open("wb", buffering=0)
+                self._file = self._target.open("wb", buffering=0)
 
     def write(self, data: bytes) -> int:
         """Append bytes, or overwrite some after `seek`: all of them, or an OSError comes."""
@@ -254,12 +255,15 @@ def keep_copy(source: Path, copy: Path) -> None:
         If the copy cannot be written.
     """
     with _explained(copy):
-        temporary = copy.with_name(f"{PREFIX}{secrets.token_hex(6)}")
+        temporary = _beside(copy)
         try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copy2(source, temporary)
-        os.replace(temporary, copy)
+            try:
+                os.link(source, temporary)
+            except OSError:
+                shutil.copy2(source, temporary)
+            os.replace(temporary, copy)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -307,12 +311,9 @@ def _resolved(path: PathLike) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _create_beside(target: Path, buffering: int = -1) -> tuple[Path, IO[bytes]]:
-    """A new file in the folder of another, with the permissions that any new file gets."""
-    if target.is_dir():
-        raise IsADirectoryError(0, "it is a folder")
-    temporary = target.with_name(f"{PREFIX}{secrets.token_hex(6)}")
-    return temporary, temporary.open("xb", buffering=buffering)
+def _beside(target: Path) -> Path:
+    """A name that nothing has, in the folder of a file."""
+    return target.with_name(f"{PREFIX}{secrets.token_hex(6)}")
 
 
 def _keep(target: Path) -> Path:

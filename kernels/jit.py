@@ -75,7 +75,7 @@ def cache_folder() -> Path | None:
     Its name holds a hash of the kernels' source: numba watches one file a kernel, but kernels
     call each other. What changes with the machine (CPU, numba version) numba itself tells apart.
     """
-    for base in _bases():
+    for base in base_folders():
         folder = base / "edgeface" / f"kernels-{_source_hash()}"
         with contextlib.suppress(OSError, RuntimeError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _drop_damaged(folder: Path) -> None:
                 path.unlink()
 
 
-def _bases() -> list[Path]:
+def base_folders() -> list[Path]:
     """Folders to try, the platform's customary one first."""
     bases: list[Path] = []
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"

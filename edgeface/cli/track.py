@@ -88,13 +88,17 @@ def execute(arguments: argparse.Namespace) -> int:
     tracker = make_tracker(model, arguments)
     with open_source(arguments.source) as video:
         outputs = Outputs(video, model, arguments.threads)
-        if arguments.out is not None:
-            outputs.draw_to(arguments.out, mesh=arguments.mesh)
-        if target is not None:
-            outputs.record_to(target, name, options)
-        for protocol in STREAMS:
-            if getattr(arguments, protocol) is not None:
-                outputs.stream_to(protocol, getattr(arguments, protocol), options)
+        try:
+            if arguments.out is not None:
+                outputs.draw_to(arguments.out, mesh=arguments.mesh)
+            if target is not None:
+                outputs.record_to(target, name, options)
+            for protocol in STREAMS:
+                if getattr(arguments, protocol) is not None:
+                    outputs.stream_to(protocol, getattr(arguments, protocol), options)
+        except BaseException:
+            outputs.close()
+            raise
         return _run(video, tracker, outputs)
 
 

@@ -29,6 +29,7 @@ class Outputs:
         self._avatars: list[Avatar] = []
         self._export: tuple[Path, Path, str, ExportOptions] | None = None
         self._written: list[Path] = []
+        self._num_frames = 0
 
     def draw_to(self, path: Path, *, mesh: bool) -> None:
         """Write an overlay, with sound."""
@@ -59,6 +60,7 @@ class Outputs:
         """Pass a tracked frame on."""
         try:
             self._write(frame, faces)
+            self._num_frames += 1
         except InvalidInputError:
             self._export = None  # of half a recording it would take the place of an older one
             raise
@@ -79,11 +81,11 @@ class Outputs:
             for part in (self._overlay, self._recording, *self._avatars):
                 if part is not None:
                     finishing.callback(part.close)
-        if self._export is not None:
+        if self._export is not None and self._num_frames:
             part, path, name, options = self._export
             export(part, path, name, self._model.face_model, options)
             part.unlink()
-        return [path for path in self._written if path.exists()]
+        return self._written if self._num_frames else []
 
 
 def _unfinished(path: Path) -> Path:

@@ -79,7 +79,7 @@ class VideoWriter:
         name, options = CONTAINERS[self._path.suffix.lower()]
         options = {**options, "flush_packets": "1"}
         self._file = GrowingFile(path, inputs=(source.source,))
-        self._header_bytes = 0
+        self._header_bytes = self._num_packets = 0
         self._sound: _SoundCopy | None = None
         try:
             self._container = self._av.open(self._file, "w", format=name, options=options)
@@ -128,7 +128,10 @@ class VideoWriter:
         except (self._av.FFmpegError, OSError) as error:
             self._file.fail()
             raise InvalidInputError(f"cannot write {self._path}: {error}") from error
-        self._file.close()
+        if self._num_packets:
+            self._file.close()
+        else:  # a header alone shall not take the place of an older file
+            self._file.fail()
 
     def _coded(self, image: ImageArray) -> Any:
         """An RGB image as luma and colour differences of the stream's matrix."""
@@ -175,6 +178,7 @@ class VideoWriter:
                 self._container.start_encoding()
                 self._header_bytes = self._file.num_bytes
             self._container.mux(packets)
+            self._num_packets += len(packets)
         except (self._av.FFmpegError, OSError) as error:
             self._file.fail()
             raise InvalidInputError(f"cannot write {self._path}: {error}") from error

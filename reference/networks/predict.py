@@ -5,11 +5,8 @@ The steps are those of the runtime, written again from the same equations.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -24,8 +21,8 @@ from edgeface.reference.geometry.morphable import (
 from edgeface.reference.geometry.pose import euler_deg
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.reference.networks.config import CROP_SCALE
+from edgeface.types import FloatArray, ImageArray
 
-Array = NDArray[Any]
 GREY = 127
 SCORE_THRESHOLD = 0.5
 """From which score on a detection counts as a face, unless somebody says otherwise."""
@@ -33,7 +30,7 @@ IOU_THRESHOLD = 0.45
 """Boxes that overlap a better one by more are the same face."""
 
 
-def letterbox_input(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], Array, Array]:
+def letterbox_input(image: ImageArray, size: int) -> tuple[ImageArray, FloatArray, FloatArray]:
     """The MFN's input uint8 (S, S, 3), and scale (2,) and offset (2,) from the image to it."""
     height, width = image.shape[:2]
     inner = np.array([width, height]) * size / max(height, width)
@@ -50,7 +47,7 @@ def letterbox_input(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uin
 @torch.inference_mode()
 def predict_faces(
     trained: TrainedNetwork,
-    image: NDArray[np.uint8],
+    image: ImageArray,
     score_threshold: float,
     iou_threshold: float,
 ) -> Faces:
@@ -74,7 +71,7 @@ def predict_faces(
 
 
 @torch.inference_mode()
-def predict_crop(trained: TrainedNetwork, crop: NDArray[np.uint8]) -> Faces:
+def predict_crop(trained: TrainedNetwork, crop: ImageArray) -> Faces:
     """The face that an SFN or a fusion network sees in its input uint8 (S, S, 3).
 
     ``image_px`` is the crop's.
@@ -156,9 +153,9 @@ def _points(trained: TrainedNetwork, identity: Tensor, expression: Tensor, pose:
 
 def _faces(
     trained: TrainedNetwork,
-    boxes: Array,
+    boxes: FloatArray,
     scores: Tensor,
-    landmarks: Array,
+    landmarks: FloatArray,
     identity: Tensor,
     expression: Tensor,
     pose: Tensor,

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeface.faces import Faces
 from edgeface.reference.data.photos import Photo
+from edgeface.types import Float32Array, ImageArray
 
 MAX_FACES = 20
 MIN_FACE = 0.02  # of the photo's longer side
 
-LookAtFaces = Callable[[NDArray[np.uint8], NDArray[np.float32]], Faces]
+LookAtFaces = Callable[[ImageArray, Float32Array], Faces]
 """An SFN: image and boxes (N, 4) to their N faces."""
 
 

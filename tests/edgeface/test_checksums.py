@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import edgeface
+from edgeface.backends import open_backend
 from edgeface.backends.checksums import CHECKSUMS
 from edgeface.backends.onnx import network_pieces
 from edgeface.backends.protobuf import fields, outside
@@ -159,9 +160,8 @@ def test_links_in_a_package_are_not_followed(part, coreml_file, tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_outputs_that_are_not_finite_are_an_error(value, monkeypatch):
-    model = edgeface.load("mfn")
-    backend = model._backend
-    infer = backend.infer
+    backend = open_backend(ASSETS / "mfn.onnx", 1)
+    model, infer = Model(backend), backend.infer
 
     def broken(images):
         heads = infer(images)

@@ -253,6 +253,16 @@ def test_a_full_disk_is_an_error_and_costs_nothing(command, take, tmp_path):
     assert set(names(tmp_path / "out")) <= kept
 
 
+def test_an_output_that_cannot_be_made_leaves_no_trace_of_the_others(tmp_path, capsys):
+    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+    (tmp_path / "o.mp4").write_bytes(OLD)
+    record = str(tmp_path / "no folder" / "t.jsonl")
+    assert main(["track", "demo", "--out", str(tmp_path / "o.mp4"), "--record", record]) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert (tmp_path / "o.mp4").read_bytes() == OLD
+    assert names(tmp_path) == ["o.mp4"]
+
+
 def test_what_a_killed_run_left_is_not_overwritten(tmp_path):
     pytest.importorskip("av", reason="needs the extra: edgeface[video]")
     left = tmp_path / "t.csv.part.jsonl"

@@ -285,7 +285,7 @@ def test_vmc_survives_a_network_that_refuses(monkeypatch):
     def refuse(*_):
         raise OSError(101, "Network is unreachable")
 
-    monkeypatch.setattr(sender._client, "send", refuse)
+    monkeypatch.setattr("pythonosc.udp_client.SimpleUDPClient.send", refuse)
     sender.send(0.0, {}, np.array([1.0, 0, 0, 0]))
     sender.close()
 

@@ -140,8 +140,8 @@ def test_a_camera_that_is_not_there_is_named():
 
 def test_a_camera_pulled_out_is_named(make_video, ramp):
     """A live source never ends by itself: the end of its frames is a loss."""
-    with open_video(make_video("plain.mp4", ramp)) as video:
-        live = reader_module.VideoReader(video._container, "camera:0", live=True)
+    container = av.open(str(make_video("plain.mp4", ramp)))
+    with reader_module.VideoReader(container, "camera:0", live=True) as live:
         frames, message = frames_before_error(live)
     assert len(frames) == 12
     assert message == "camera:0 stopped after 12 frames"
@@ -194,6 +194,22 @@ def test_overlays_take_odd_and_changing_sizes(tmp_path, make_video, ramp):
             writer.write(np.full((*size, 3), 90, np.uint8), i / 30)
         writer.close()
     assert [f.image.shape for f in frames_of(tmp_path / "out.mp4")] == [(62, 94, 3)] * 4
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_overlay_without_pictures_does_not_replace_an_older_one(
+    tmp_path, make_video, ramp, begun
+):
+    source, old = make_video("source.mp4", ramp), tmp_path / "out.mp4"
+    old.write_bytes(b"what was there before")
+    with open_video(source) as video:
+        writer = VideoWriter(old, video)
+        if begun:
+            writer._stream = writer._add_stream(ramp[0])
+            writer._container.start_encoding()
+        writer.close()
+    assert old.read_bytes() == b"what was there before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "source.mp4"]
 
 
 @pytest.mark.parametrize(
