@@ -144,12 +144,13 @@ def timed(function: Callable[[int], Any], budget_s: float) -> dict[str, Any]:
 
 def sustained(model: Model, images: list[ImageArray], minutes: float) -> dict[str, Any]:
     """Runs without a pause: medians over time, and the last tenth over the first."""
+    options = {"look_again": False} if model.metadata.detects else {}
     end = WALL() + 60 * minutes
     times: list[float] = []
     start = energy_joules()
     while WALL() < end or not times:
         image = images[len(times) % len(images)]
-        times.append(stopwatch(lambda image=image: model.run(image, look_again=False))[1])
+        times.append(stopwatch(lambda image=image: model.run(image, **options))[1])
     spent = energy_joules()
     buckets = np.array_split(np.array(times), min(MAX_BUCKETS, len(times)))
     medians = [float(np.median(bucket)) for bucket in buckets]
