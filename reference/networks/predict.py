@@ -5,12 +5,15 @@ The steps are those of the runtime, written again from the same equations.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from edgeface.faces import Faces
+from edgeface.faces import Faces, concatenate
+from edgeface.image import crop
 from edgeface.reference.geometry.boxes import corners, decode_boxes, pairwise_iou
 from edgeface.reference.geometry.morphable import (
     Decoder,
@@ -68,6 +71,20 @@ def predict_faces(
     landmarks = (points.numpy() - [*offset, 0.0]) * to_image
     flat = (corners(boxes).numpy().reshape(-1, 2, 2) - offset) / scale
     return _faces(trained, flat.reshape(-1, 4), scores[kept], landmarks, identity, expression, pose)
+
+
+def predict_boxes(trained: TrainedNetwork, image: ImageArray, boxes: FloatArray) -> Faces:
+    """The faces that an SFN or a fusion network sees in boxes (N, 4) of an image, N >= 1."""
+    faces: list[Faces] = []
+    for box in boxes:
+        pixels, placement = crop(image, box, CROP_SCALE, trained.config.input_size)
+        seen = predict_crop(trained, pixels)
+        landmarks = seen.landmarks_3d.copy()
+        landmarks[..., :2] = placement.to_image(landmarks[..., :2])
+        landmarks[..., 2] /= placement.scale.mean()
+        at = box[None].astype(np.float32)
+        faces.append(replace(seen, landmarks_3d=landmarks, boxes_xyxy=at))
+    return concatenate(faces, faces[0])
 
 
 @torch.inference_mode()

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
-from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
-from edgeface.model import load
 from edgeface.reference.data.cache import digest
 from edgeface.reference.data.photos import Photo
-from edgeface.reference.networks.checkpoint import SHIPPED
+from edgeface.reference.networks.checkpoint import SHIPPED, load_network
+from edgeface.reference.networks.predict import predict_boxes
+from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.recipe import Labels, Recipe
 from edgeface.reference.training.views.augment import jitter
 from edgeface.reference.training.views.crops import CropBatches
@@ -169,15 +169,11 @@ def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[P
     Raises
     ------
     InvalidInputError
-        If the shipped SFN shall give them, but speaks of another face model.
+        If the shipped SFN shall give them, but speaks of a face model of another mesh.
     """
     if labels == "sfn":
-        sfn = load("sfn")
-        if sfn.face_model.sha256 != model.sha256:
-            raise InvalidInputError(
-                'the shipped sfn cannot label photos for another face model: use labels = "teacher"'
-            )
-        return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
+        sfn = on_face_model(load_network("sfn"), model)
+        return weakly_labelled(photos, lambda image, boxes: predict_boxes(sfn, image, boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]
         return [replace(p, targets=t) for p, t in zip(photos, bare, strict=True)]

@@ -39,6 +39,8 @@ def _label(photo: Photo, look: LookAtFaces) -> Photo:
         rotation=targets.rotation.copy(),
         has_fit=wanted,
     )
+    if not wanted.any():
+        return replace(photo, targets=labelled)
     faces = look(photo.pixels, targets.boxes[wanted])
     labelled.landmarks[wanted] = faces.landmarks_2d
     labelled.identity[wanted] = faces.identity_coeffs
