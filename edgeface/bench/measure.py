@@ -144,7 +144,6 @@ def timed(function: Callable[[int], Any], budget_s: float) -> dict[str, Any]:
 
 def sustained(model: Model, images: list[ImageArray], minutes: float) -> dict[str, Any]:
     """Runs without a pause: medians over time, and the last tenth over the first."""
-    options = {"look_again": False} if model.metadata.detects else {}
     end = WALL() + 60 * minutes
     times: list[float] = []
     start = energy_joules()
