@@ -1,6 +1,6 @@
 """What becomes of faces that are turned in the image plane.
 
-    python -m benchmarks.studies.turned --data DIR [--photos 120]
+    python -m benchmarks.studies.turned --data DIR [--photos 120] [--rolls 0 45 180]
 
 Photos of the validation split of 300-W, one face a photo, whose human landmarks are turned along.
 Right is a face whose landmarks lie within a fifth of its size of them on average, as most that are
@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--photos", type=int, default=120)
+    parser.add_argument("--rolls", type=float, nargs="+", default=ROLLS_DEG)
     options = parser.parse_args()
     pack = open_pack(options.data, "faces68-300w")
     chosen = np.flatnonzero(is_validation(pack))
@@ -58,7 +59,7 @@ def main() -> None:
     model = edgeface.load("mfn", num_threads=1)
     print("| roll, degrees | right | wrong | missing | right, once | wrong, once | ms | ms, once |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for degrees in ROLLS_DEG:
+    for degrees in options.rolls:
         counts = {
             (again, kind): 0 for again in (True, False) for kind in ("right", "wrong", "missing")
         }

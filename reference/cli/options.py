@@ -35,8 +35,8 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="how many processes draw batches while the network learns (default: 0, which means "
-        "that the process that learns draws them itself)",
+        help="how many processes plan batches while the network learns (default: 0, which means "
+        "that the process that learns plans them itself)",
     )
 
 

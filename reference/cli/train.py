@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def add_parser(commands: Commands) -> None:
         help="a checkpoint: a new training begins with its weights, where name and shape agree",
     )
     parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="train for so many minutes instead of epochs; the learning rate follows the clock",
+    )
+    parser.add_argument(
         "--compile",
         action="store_true",
         help="let torch.compile fuse the network's operators first, which takes some minutes",
@@ -48,6 +55,7 @@ def _execute(arguments: argparse.Namespace) -> None:
     from edgeface.reference.training.recipe import read_recipe
     from edgeface.reference.training.train import train
 
+    logging.basicConfig(level=logging.INFO, format="%(relativeCreated)7d ms  %(message)s")
     recipe = read_recipe(arguments.recipe)
     if arguments.epochs is not None:
         recipe = replace(recipe, epochs=arguments.epochs)
@@ -60,4 +68,5 @@ def _execute(arguments: argparse.Namespace) -> None:
         arguments.start,
         workers=arguments.workers,
         compiled=arguments.compile,
+        minutes=arguments.minutes,
     )

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.image import read_image
 from edgeface.reference.data.labelled import Entry, LabelledImage, face_box, labels, pictures
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 CATEGORIES: dict[str, tuple[tuple[str, ...], ...]] = {
     "eye close": (("eyeBlinkLeft", "eyeBlinkRight"),),
@@ -55,7 +53,7 @@ def category_columns(category: str) -> list[list[int]]:
     return [[EXPRESSION_NAMES.index(n) for n in names] for names in CATEGORIES[category]]
 
 
-def extreme(category: str) -> Array:
+def extreme(category: str) -> FloatArray:
     """Labels (46,) of a face that shows a category: 1 on its coefficients, NaN elsewhere."""
     values = np.full(len(EXPRESSION_NAMES), np.nan, np.float32)
     for columns in category_columns(category):
@@ -94,7 +92,7 @@ def read_facewarehouse(folder: Path, model: FaceModel) -> Iterator[LabelledImage
             yield LabelledImage(name, "FaceWarehouse", read_image(image), found)
 
 
-def read_land(path: Path) -> Array:
+def read_land(path: Path) -> FloatArray:
     """The points (N, 2) of a .land file as shares of the image's size, y downwards."""
     try:
         words = path.read_text().split()
@@ -106,7 +104,7 @@ def read_land(path: Path) -> Array:
     return points * [1, -1] + [0, 1]
 
 
-def read_land_px(image: Path) -> Array:
+def read_land_px(image: Path) -> FloatArray:
     """Points in ``image_px``; a .land file has them as shares of the image's size."""
     points = read_land(image.with_suffix(".land"))
     with Image.open(image) as picture:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
+from edgeface.reference.data.fits import known_fit_of_landmarks, known_fit_of_meshes
 from edgeface.reference.data.packs import (
     HUMAN_PACK,
     Pack,
@@ -21,7 +22,7 @@ from edgeface.reference.data.packs import (
 )
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
 from edgeface.reference.geometry.alignment import mapped_landmarks
-from edgeface.reference.geometry.fit import Fit, fit_landmarks, fit_meshes
+from edgeface.reference.geometry.fit import Fit
 from edgeface.reference.geometry.lids import with_shut_lids
 
 Array = NDArray[Any]
@@ -102,9 +103,9 @@ def _fit_pack(
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
     scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
     with_mesh = index[has_mesh]
-    fits = [fit_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
+    fits = [known_fit_of_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
     if not has_mesh.all():
-        fits.append(fit_landmarks(model, labelled[~has_mesh]))
+        fits.append(known_fit_of_landmarks(model, labelled[~has_mesh]))
     fit = Fit.concatenate(fits)[np.argsort(order)]
     mapped = mapped_landmarks(pack.labels["mesh"][index][..., :2], default_face_model())
     people = np.asarray(np.isfinite(labelled).all(axis=(1, 2)))

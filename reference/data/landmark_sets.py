@@ -9,10 +9,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
@@ -29,8 +27,7 @@ from edgeface.reference.data.labelled import (
 )
 from edgeface.reference.data.matlab import read_mat
 from edgeface.reference.geometry.pose import rotation_from_euler
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, ImageArray
 
 FROM_ONE = -0.5
 """From pixels counted from 1 to ``image_px``."""
@@ -50,7 +47,7 @@ LFW_MARGIN = 2.2
 """LFW's images are its detector's boxes, enlarged by this."""
 
 
-def read_pts(path: Path) -> Array:
+def read_pts(path: Path) -> FloatArray:
     """The points (N, 2) of a .pts file in ``image_px``.
 
     Notes
@@ -77,7 +74,7 @@ def read_pts(path: Path) -> Array:
     return np.array(numbers).reshape(-1, 2) + FROM_ONE
 
 
-def read_68_points(path: Path) -> Array:
+def read_68_points(path: Path) -> FloatArray:
     """`read_pts` of a file that must hold 68 points."""
     points = read_pts(path)
     if len(points) != 68:
@@ -130,7 +127,7 @@ def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
         yield LabelledImage(path.stem, "AFLW2000-3D", read_image(image), found)
 
 
-def _turn(pose: Array) -> Array:
+def _turn(pose: FloatArray) -> FloatArray:
     """The yaw that the benchmark's three groups go by, degrees."""
     return np.rad2deg(pose[:1, 1]).astype(np.float32)
 
@@ -160,12 +157,12 @@ def read_300vw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
                 follows = True
 
 
-def _frames(path: Path) -> Iterator[Array]:
+def _frames(path: Path) -> Iterator[ImageArray]:
     import av
 
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+            yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
 def faces_of_lfw(folder: Path) -> Iterator[Entry]:

@@ -54,6 +54,12 @@ def single_face_packs(folder: Path) -> tuple[str, ...]:
     return (*SINGLE_FACE_PACKS, *more)
 
 
+def photo_packs(folder: Path) -> tuple[str, ...]:
+    """The packs of whole photos to read in a folder, those without faces last."""
+    masked = (MASKED_PACK,) if (folder / f"{MASKED_PACK}.zip").is_file() else ()
+    return (MULTI_FACE_PACK, *masked, NEGATIVE_PACK)
+
+
 @dataclass
 class Pack:
     """One opened pack: its labels, and its images decoded on demand.

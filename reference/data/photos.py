@@ -11,19 +11,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel, default_face_model
+from edgeface.reference.data.fits import known_fit_of_meshes
 from edgeface.reference.data.packs import (
-    MASKED_PACK,
-    MULTI_FACE_PACK,
-    NEGATIVE_PACK,
     Pack,
     expression_scores,
     is_validation,
     open_pack,
+    photo_packs,
 )
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.boxes import overlap
-from edgeface.reference.geometry.fit import fit_meshes
 
 INVALID = 3  # column of face_attr
 
@@ -46,10 +44,8 @@ def read_photos(
     folder: Path, model: FaceModel, validation: bool
 ) -> tuple[list[Photo], list[Photo], list[str]]:
     """Photos with faces, photos without, and the names of corrupt ones, of one split."""
-    masked = (folder / f"{MASKED_PACK}.zip").is_file()
-    packs = [open_pack(folder, n) for n in (MULTI_FACE_PACK, *((MASKED_PACK,) if masked else ()))]
+    *packs, empty_pack = (open_pack(folder, name) for name in photo_packs(folder))
     photos = [photo for pack in packs for photo in _read_photos(pack, model, validation)]
-    empty_pack = open_pack(folder, NEGATIVE_PACK)
     nobody = boxes_only(np.zeros((0, 4)), np.zeros(0, bool))
     unknown = np.zeros((0, len(EXPRESSION_NAMES)), np.float32)
     empty = [
@@ -70,7 +66,7 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
     if meshed_here.any():
         scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])
         scores, meshes = scores[meshed_here], labels["mesh"][meshed_here]
-        fit = fit_meshes(model, meshes, scores)
+        fit = known_fit_of_meshes(model, meshes, scores)
         fitted = from_fit(fit, model, mapped_landmarks(meshes[..., :2], default_face_model()))
         rows = meshed[meshed_here]
         good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face

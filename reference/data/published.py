@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
@@ -24,8 +22,7 @@ from edgeface.reference.data.labelled import Entry, existing, pictures
 from edgeface.reference.data.landmark_sets import FROM_ONE, faces_of_300w, faces_of_lfw
 from edgeface.reference.data.matlab import read_mat
 from edgeface.reference.data.torch7 import read_t7
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, ImageArray
 
 FROM_ZERO = 0.5
 """From pixels counted from 0 at the centre of the top-left one to ``image_px``."""
@@ -47,9 +44,9 @@ class PublishedFace:
     name: str
     group: str
     image: Path
-    points: Array
+    points: FloatArray
 
-    def pixels(self) -> NDArray[np.uint8]:
+    def pixels(self) -> ImageArray:
         """The image, uint8 (H, W, 3) RGB."""
         return read_image(self.image)
 
@@ -123,7 +120,7 @@ def _300w_lp(folder: Path) -> Iterator[Entry]:
         yield name, photo, image, partial(_read_pts_mat, points)
 
 
-def _read_pts_mat(path: Path) -> Array:
+def _read_pts_mat(path: Path) -> FloatArray:
     (points,) = read_mat(path, "points", "pts_3d")
     return points[:, :2] + FROM_ONE
 
@@ -140,7 +137,7 @@ def _ls3d_w(folder: Path) -> Iterator[Entry]:
         yield name, group, image, partial(_read_t7, image.with_suffix(".t7"))
 
 
-def _read_t7(path: Path) -> Array:
+def _read_t7(path: Path) -> FloatArray:
     return read_t7(path) + FROM_ZERO
 
 
@@ -169,7 +166,7 @@ def _wflw_list(folder: Path, split: str) -> Iterator[Entry]:
         yield f"{number}:{photo}", photo, images / photo, partial(_wflw_points, words)
 
 
-def _wflw_points(words: list[str]) -> Array:
+def _wflw_points(words: list[str]) -> FloatArray:
     if len(words) != WFLW_NUMBERS + 1:
         raise InvalidInputError(f"its line has {len(words)} words, expected {WFLW_NUMBERS + 1}")
     try:

@@ -6,10 +6,8 @@ A report is ``{group: {section: {row: {column: number}}}}``; NaN means that noth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import iou_matrix
 from edgeface.face_model import EXPRESSION_NAMES
@@ -29,8 +27,8 @@ from edgeface.reference.evaluation.metrics import (
     rotation_angle,
 )
 from edgeface.reference.evaluation.run import ImageResult
+from edgeface.types import AnyArray, BoolArray, FloatArray
 
-Array = NDArray[Any]
 Section = dict[str, dict[str, float]]
 Figures = dict[str, dict[str, Section]]
 
@@ -57,20 +55,20 @@ class FaceTable:
     What was predicted is NaN for faces that were not found, what is not labelled is NaN.
     """
 
-    found: NDArray[np.bool_]
-    large: NDArray[np.bool_]
-    yaw_deg: Array
-    landmarks: Array
-    true_landmarks: Array
-    rotation: Array
-    true_rotation: Array
-    expression: Array
-    true_expression: Array
+    found: BoolArray
+    large: BoolArray
+    yaw_deg: FloatArray
+    landmarks: FloatArray
+    true_landmarks: FloatArray
+    rotation: FloatArray
+    true_rotation: FloatArray
+    expression: FloatArray
+    true_expression: FloatArray
 
 
 def face_table(results: list[ImageResult]) -> FaceTable:
     """Gather the faces of results, in order."""
-    columns: dict[str, list[Array]] = {name: [] for name in FaceTable.__annotations__}
+    columns: dict[str, list[AnyArray]] = {name: [] for name in FaceTable.__annotations__}
     for result in results:
         labels, count = result.labels, len(result.labels.boxes)
         counts = ~labels.ignore
@@ -154,7 +152,7 @@ def _recall(results: list[ImageResult], least: float) -> float:
 
 def _precision(results: list[ImageResult], least: float) -> float:
     """Share of sure detections, of the size asked for, that overlap any labelled face."""
-    right: list[Array] = []
+    right: list[BoolArray] = []
     for r in results:
         boxes = r.boxes[r.scores >= r.threshold]
         boxes = boxes[size_share(boxes, r.size_hw) >= least]
@@ -177,7 +175,7 @@ def landmark_section(faces: FaceTable) -> Section:
     return rows
 
 
-def _landmark_row(faces: FaceTable, part: Array) -> dict[str, float]:
+def _landmark_row(faces: FaceTable, part: BoolArray) -> dict[str, float]:
     row = {"faces": float(part.sum()), "missed": float((part & ~faces.found).sum())}
     for norm in NORMS:
         for count, inner in (("51", True), ("68", False)):
@@ -187,13 +185,13 @@ def _landmark_row(faces: FaceTable, part: Array) -> dict[str, float]:
     return row
 
 
-def failing_errors(faces: FaceTable, part: Array, norm: Norm) -> Array:
+def failing_errors(faces: FaceTable, part: BoolArray, norm: Norm) -> FloatArray:
     """Errors over 68 points of part of the faces, infinite where a face was not found."""
     error = nme(faces.landmarks[part], faces.true_landmarks[part], norm)
     return np.where(faces.found[part], error, np.inf)
 
 
-def _parts(faces: FaceTable) -> dict[str, Array]:
+def _parts(faces: FaceTable) -> dict[str, BoolArray]:
     turned = np.abs(faces.yaw_deg)
     parts = {"all faces": np.ones(len(turned), bool)}
     for low, high in YAW_GROUPS:
@@ -250,7 +248,7 @@ def expression_sections(faces: FaceTable) -> dict[str, Section]:
     return sections
 
 
-def category_errors(category: str, predicted: Array, truth: Array) -> Array:
+def category_errors(category: str, predicted: FloatArray, truth: FloatArray) -> FloatArray:
     """The expression metric (2019, Sec. 4.2) of the found faces that show a category.
 
     Notes
@@ -267,5 +265,5 @@ def category_errors(category: str, predicted: Array, truth: Array) -> Array:
     return best[np.isfinite(best)]
 
 
-def _mean(values: Array) -> float:
+def _mean(values: FloatArray | BoolArray) -> float:
     return float(values.mean()) if len(values) else float("nan")

@@ -1,4 +1,4 @@
-"""The few figures that networks, and the files made of them, are compared by."""
+"""The few figures by which networks, and the files made of them, are compared."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def judging_images(folder: Path, model: FaceModel) -> list[LabelledImage]:
 
 
 def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str, float]:
-    """The figures of a network on judging images; of what it was given, and what it can do."""
+    """The figures of a network on `judging_images`.
+
+    A figure is left out where the network cannot have it, or the images do not tell.
+    """
     detects = predictor.find is not None
     judging = (i for i in images if detects or i.group == FACES)
     groups = measure([result for result, _ in run(predictor, judging)], detects)

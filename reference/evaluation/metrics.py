@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.reference.geometry.pose import euler_deg
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 INNER = slice(17, 68)
 """The 51 landmarks without the face's outline."""
@@ -21,7 +19,9 @@ Norm = Literal["eyes", "box", "diagonal"]
 (300-VW, in Deng et al.'s protocol)."""
 
 
-def nme(predicted: Array, truth: Array, norm: Norm = "eyes", inner: bool = False) -> Array:
+def nme(
+    predicted: FloatArray, truth: FloatArray, norm: Norm = "eyes", inner: bool = False
+) -> FloatArray:
     """Normalised mean error of each face in percent.
 
     Parameters
@@ -39,7 +39,7 @@ def nme(predicted: Array, truth: Array, norm: Norm = "eyes", inner: bool = False
     return 100 * distance / _size(truth, norm)
 
 
-def _size(truth: Array, norm: Norm) -> Array:
+def _size(truth: FloatArray, norm: Norm) -> FloatArray:
     if norm == "eyes":
         first, second = OUTER_EYE_CORNERS
         return np.linalg.norm(truth[:, second] - truth[:, first], axis=1)
@@ -47,7 +47,7 @@ def _size(truth: Array, norm: Norm) -> Array:
     return np.sqrt(extent.prod(axis=1)) if norm == "box" else np.linalg.norm(extent, axis=1)
 
 
-def error_curve(errors: Array, limits: Array) -> Array:
+def error_curve(errors: FloatArray, limits: FloatArray) -> FloatArray:
     """Share of faces (L,) whose error is at most each limit; infinite errors are failures.
 
     An empty set gives zeros.
@@ -55,7 +55,7 @@ def error_curve(errors: Array, limits: Array) -> Array:
     return np.searchsorted(np.sort(errors), limits, side="right") / max(len(errors), 1)
 
 
-def area_under_curve(errors: Array, limit: float) -> float:
+def area_under_curve(errors: FloatArray, limit: float) -> float:
     """Area under the cumulative error curve from 0 to ``limit``, over ``limit``.
 
     Notes
@@ -68,12 +68,12 @@ def area_under_curve(errors: Array, limit: float) -> float:
     return float(np.clip(1 - errors / limit, 0, None).mean())
 
 
-def euler_error(predicted: Array, truth: Array) -> Array:
+def euler_error(predicted: FloatArray, truth: FloatArray) -> FloatArray:
     """Absolute errors of pitch, yaw, roll in degrees, (N, 3), of rotations (N, 3, 3)."""
     return np.abs((euler_deg(predicted) - euler_deg(truth) + 180) % 360 - 180)
 
 
-def rotation_angle(a: Array, b: Array) -> Array:
+def rotation_angle(a: FloatArray, b: FloatArray) -> FloatArray:
     """Geodesic angle between rotations (N, 3, 3) in degrees, (N,)."""
     cosine = (np.einsum("nij,nij->n", a, b) - 1) / 2
     return np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
-from edgeface.faces import Faces, concatenate
-from edgeface.image import crop
+from edgeface.faces import Faces
 from edgeface.model import Model, load
 
 Array = NDArray[Any]
@@ -65,11 +64,10 @@ def model_predictor(model: Model) -> Predictor:
 
 def _open_checkpoint(path: Path) -> Predictor:
     from edgeface.reference.networks.checkpoint import load_network
-    from edgeface.reference.networks.config import CROP_SCALE
     from edgeface.reference.networks.predict import (
         IOU_THRESHOLD,
         SCORE_THRESHOLD,
-        predict_crop,
+        predict_boxes,
         predict_faces,
     )
 
@@ -79,17 +77,8 @@ def _open_checkpoint(path: Path) -> Predictor:
     def find(image: Pixels, score: float) -> Faces:
         return predict_faces(trained, image, score, IOU_THRESHOLD)
 
-    def look_at(image: Pixels, box: Array) -> Faces:
-        pixels, placement = crop(image, box, CROP_SCALE, trained.config.input_size)
-        faces = predict_crop(trained, pixels)
-        landmarks = faces.landmarks_3d.copy()
-        landmarks[..., :2] = placement.to_image(landmarks[..., :2])
-        landmarks[..., 2] /= placement.scale.mean()
-        return replace(faces, landmarks_3d=landmarks, boxes_xyxy=box[None].astype(np.float32))
-
     def look(image: Pixels, boxes: Array) -> Faces:
-        faces = [look_at(image, box) for box in boxes]
-        return concatenate(faces, faces[0])
+        return predict_boxes(trained, image, boxes)
 
     if not trained.config.network_kind.detects:
         return Predictor(name, trained.face_model, look=look, side_by_side=True)

@@ -12,7 +12,6 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.output import save_figure, write_output
 from edgeface.reference.evaluation.figures import (
@@ -28,8 +27,6 @@ from edgeface.reference.evaluation.figures import (
 from edgeface.reference.evaluation.metrics import error_curve
 from edgeface.reference.evaluation.run import ImageResult
 from edgeface.reference.evaluation.worst_faces import WorstFaces
-
-Array = NDArray[Any]
 
 
 def write_report(

@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.faces import Faces
 from edgeface.reference.data.detection_sets import read_afw, read_fddb, read_wider
@@ -29,9 +27,9 @@ from edgeface.reference.data.landmark_sets import (
 from edgeface.reference.data.validation import read_packs
 from edgeface.reference.evaluation.detection import match_faces
 from edgeface.reference.evaluation.predictor import Predictor
+from edgeface.types import BoolArray, FloatArray, ImageArray
 
-Array = NDArray[Any]
-Pixels = NDArray[np.uint8]
+Pixels = ImageArray
 
 SETS: dict[str, Reader] = {
     "packs": read_packs,
@@ -55,12 +53,14 @@ class ImageResult:
 
     Attributes
     ----------
-    name, group, complete : of the image; size_hw : its size
-    labels : of its N faces; for an SFN, of those it looked at
-    boxes (D, 4), scores (D,) : everything detected from `SCORE_FLOOR` on; none for an SFN
-    threshold : from which score on a detection counts as a face
-    found : (N,) bool, the labelled faces that were found so
-    faces : what was predicted for those, in order
+    name, group, complete : what the labelled image says under these names
+    size_hw : the size of the image, px
+    labels : the labels of its N faces; a network of crops has only those that it looked at
+    boxes (D, 4), scores (D,) : everything that was detected with a score of at least `SCORE_FLOOR`;
+        a network of crops detects nothing
+    threshold : the score from which on a detection counts as a face
+    found : (N,) bool, whether each labelled face was found with such a score
+    faces : what was predicted for the faces that were found, in their order
     """
 
     name: str
@@ -68,10 +68,10 @@ class ImageResult:
     complete: bool
     size_hw: tuple[int, int]
     labels: Labels
-    boxes: Array
-    scores: Array
+    boxes: FloatArray
+    scores: FloatArray
     threshold: float
-    found: NDArray[np.bool_]
+    found: BoolArray
     faces: Faces
 
 
@@ -103,7 +103,7 @@ def run(
 
 
 def _tracked(
-    look: Callable[[Pixels, Array], Faces], frames: Iterable[LabelledImage], seen: Faces | None
+    look: Callable[[Pixels, FloatArray], Faces], frames: Iterable[LabelledImage], seen: Faces | None
 ) -> Iterator[tuple[ImageResult | None, Pixels]]:
     """Frames that follow the one in which a face was seen."""
     for frame in frames:
@@ -163,7 +163,7 @@ def _find(
 
 
 def _look(
-    look: Callable[[Pixels, Array], Faces], image: LabelledImage, tracked: Array | None
+    look: Callable[[Pixels, FloatArray], Faces], image: LabelledImage, tracked: FloatArray | None
 ) -> ImageResult | None:
     known = more_than_a_box(image.labels)
     if not known.any():
@@ -182,7 +182,7 @@ def _size(image: LabelledImage) -> tuple[int, int]:
     return height, width
 
 
-def more_than_a_box(labels: Labels) -> NDArray[np.bool_]:
+def more_than_a_box(labels: Labels) -> BoolArray:
     """Which faces have landmarks or an expression, (N,)."""
     known = np.isfinite(labels.landmarks).all(axis=(1, 2)) | np.isfinite(labels.expression).any(1)
     return known & ~labels.ignore

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from edgeface.boxes import iou_matrix
@@ -16,8 +14,7 @@ from edgeface.output import whole_file
 from edgeface.reference.evaluation.detection import size_share
 from edgeface.reference.evaluation.metrics import nme
 from edgeface.reference.evaluation.run import ImageResult
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, ImageArray
 
 NUM_WORST = 24
 WORST_COLUMNS = 6
@@ -33,7 +30,7 @@ class WorstFaces:
 
     tiles: list[tuple[tuple[float, float], Image.Image]] = field(default_factory=list)
 
-    def add(self, result: ImageResult, pixels: NDArray[np.uint8]) -> None:
+    def add(self, result: ImageResult, pixels: ImageArray) -> None:
         """Take what is worse than the best of those kept; larger faces first among equals."""
         shares = size_share(result.labels.boxes, result.size_hw)
         errors = face_errors(result)
@@ -56,7 +53,7 @@ class WorstFaces:
             sheet.save(file, "PNG")
 
 
-def face_errors(result: ImageResult) -> Array:
+def face_errors(result: ImageResult) -> FloatArray:
     """How wrong a network was about each labelled face, percent, (N,); NaN for ignored ones.
 
     The 68-point error over the box where landmarks are labelled, else the mean error of the
@@ -78,7 +75,7 @@ def face_errors(result: ImageResult) -> Array:
     return errors
 
 
-def _tile(result: ImageResult, i: int, error: float, pixels: NDArray[np.uint8]) -> Image.Image:
+def _tile(result: ImageResult, i: int, error: float, pixels: ImageArray) -> Image.Image:
     """The face in its surroundings; green is the label, red what was predicted."""
     low, high = result.labels.boxes[i, :2], result.labels.boxes[i, 2:]
     side = 1.8 * float((high - low).max())
@@ -102,6 +99,6 @@ def _tile(result: ImageResult, i: int, error: float, pixels: NDArray[np.uint8]) 
     return tile
 
 
-def _dots(pen: ImageDraw.ImageDraw, points: Array, colour: tuple[int, int, int]) -> None:
+def _dots(pen: ImageDraw.ImageDraw, points: FloatArray, colour: tuple[int, int, int]) -> None:
     for x, y in points[np.isfinite(points).all(axis=1)].tolist():
         pen.ellipse((x - 1, y - 1, x + 1, y + 1), fill=colour)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib
+
+from edgeface.types import AnyArray, BoolArray, IntArray
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
 from edgeface.output import save_figure
 from edgeface.reference.geometry.harmonics import manifold_harmonics
-from edgeface.types import IntArray
 
 NUM_MODES = 10
 COLUMNS = 10
@@ -66,16 +65,14 @@ def draw_harmonics(model: FaceModel, path: Path, count: int = 8) -> None:
     plt.close(figure)
 
 
-def _draw(axis: Axes, shape: NDArray[Any], moved: NDArray[Any], triangles: IntArray) -> None:
+def _draw(axis: Axes, shape: AnyArray, moved: AnyArray, triangles: IntArray) -> None:
     corners, light, front = _lit(shape, triangles)
     red = np.clip(moved[triangles].mean(axis=1) / 0.12, 0, 1)
     colour = np.stack([light, light * (1 - 0.6 * red), light * (1 - 0.6 * red)], axis=1)
     _add(axis, corners, colour, front)
 
 
-def _lit(
-    shape: NDArray[Any], triangles: IntArray
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
+def _lit(shape: AnyArray, triangles: IntArray) -> tuple[AnyArray, AnyArray, BoolArray]:
     """Corners (T, 3, 3) of the turned shape, light (T,) in [0, 1], and which face the viewer."""
     angle = np.deg2rad(YAW_DEG)
     c, s = np.cos(angle), np.sin(angle)
@@ -87,7 +84,7 @@ def _lit(
     return corners, light, normal[:, 2] > 0
 
 
-def _add(axis: Axes, corners: NDArray[Any], colour: NDArray[Any], front: NDArray[np.bool_]) -> None:
+def _add(axis: Axes, corners: AnyArray, colour: AnyArray, front: BoolArray) -> None:
     """Paint the front triangles from the farthest to the nearest."""
     order = np.argsort(corners[front][..., 2].mean(axis=1))
     axis.add_collection(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[Any]
+from edgeface.types import AnyArray
 
 
 def decode_boxes(detection: Tensor, anchors: Tensor, stride: int) -> Tensor:
@@ -53,7 +50,7 @@ def generalised_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return iou, iou - (hull_area - union) / hull_area
 
 
-def overlap(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+def overlap(a: AnyArray, b: AnyArray) -> AnyArray:
     """IoU of corresponding boxes (N, 4) and (N, 4)."""
     sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
     shared = np.clip(sides, 0, None).prod(axis=1)

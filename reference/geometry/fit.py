@@ -7,6 +7,7 @@ renewed every round, which makes the weak-perspective fit of 2D landmarks the sa
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
@@ -24,6 +25,7 @@ from edgeface.face_model import (
 from edgeface.reference.geometry.alignment import similarity
 
 Array = NDArray[Any]
+log = logging.getLogger(__name__)
 
 POINT_SIGMA = 0.02
 """Assumed error of a labelled point, outer eye distances; neighbours err together, so it is
@@ -152,11 +154,15 @@ def _fit(
     depth: bool,
     rounds: int,
 ) -> Fit:
-    parts = [
-        _fit_batch(identity, expression, points[i : i + BATCH], scores[i : i + BATCH],
-                   score_sigma, depth, rounds)
-        for i in range(0, len(points), BATCH)
-    ]  # fmt: skip
+    parts: list[Fit] = []
+    for i in range(0, len(points), BATCH):
+        log.info("fitting the face model: %d of %d faces", i, len(points))
+        batch = slice(i, i + BATCH)
+        parts.append(
+            _fit_batch(
+                identity, expression, points[batch], scores[batch], score_sigma, depth, rounds
+            )
+        )
     return Fit.concatenate(parts)
 
 

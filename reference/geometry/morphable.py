@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_LANDMARKS, FaceModel
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, IntArray
 
 
 class MorphableModel(nn.Module):
@@ -65,13 +61,13 @@ class Decoder(nn.Module):
     expression: Tensor
     harmonics: Tensor
 
-    def __init__(self, model: FaceModel, vertices: Array, weights: Array) -> None:
+    def __init__(self, model: FaceModel, vertices: IntArray, weights: FloatArray) -> None:
         super().__init__()
         assert model.harmonics is not None
         at = torch.from_numpy(vertices).long()
         weight = torch.from_numpy(weights)
 
-        def points(basis: Array) -> Tensor:  # (..., V, C) to (..., L, C)
+        def points(basis: FloatArray) -> Tensor:  # (..., V, C) to (..., L, C)
             return torch.einsum("...lkc,lk->...lc", torch.from_numpy(basis)[..., at, :], weight)
 
         self.register_buffer("identity", points(model.identity), persistent=False)

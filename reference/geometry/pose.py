@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 
-def euler_deg(rotation: Array) -> Array:
+def euler_deg(rotation: FloatArray) -> FloatArray:
     """Pitch, yaw, roll in degrees with ``R = Rx Ry Rz``, (N, 3)."""
     pitch = np.arctan2(-rotation[:, 1, 2], rotation[:, 2, 2])
     yaw = np.arcsin(np.clip(rotation[:, 0, 2], -1, 1))
@@ -18,7 +15,7 @@ def euler_deg(rotation: Array) -> Array:
     return np.rad2deg(np.stack([pitch, yaw, roll], axis=1)).astype(np.float32)
 
 
-def rotation_from_euler(angles_deg: Array) -> Array:
+def rotation_from_euler(angles_deg: FloatArray) -> FloatArray:
     """``Rx Ry Rz`` (N, 3, 3) of pitch, yaw, roll (N, 3) in degrees."""
     x, y, z = np.deg2rad(angles_deg).T
     zero, one = np.zeros_like(x), np.ones_like(x)
@@ -31,12 +28,12 @@ def rotation_from_euler(angles_deg: Array) -> Array:
     return rx @ ry @ rz
 
 
-def yaw_from_rotation(rotation: Array) -> Array:
+def yaw_from_rotation(rotation: FloatArray) -> FloatArray:
     """How far heads are turned in degrees, (N,): where the nose points in the plane of x and z."""
     return np.rad2deg(np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2]))
 
 
-def rotation_to_quaternion(rotation: Array) -> Array:
+def rotation_to_quaternion(rotation: FloatArray) -> FloatArray:
     """Rotations (N, 3, 3) to unit quaternions (N, 4) as (w, x, y, z) with w >= 0.
 
     Notes
@@ -57,7 +54,7 @@ def rotation_to_quaternion(rotation: Array) -> Array:
     return (vectors * np.where(vectors[:, :1] < 0, -1, 1)).astype(np.float32)
 
 
-def head_rotation(landmarks: Array, shape: Array) -> Array:
+def head_rotation(landmarks: FloatArray, shape: FloatArray) -> FloatArray:
     """Rotations (N, 3, 3), ``model`` frame, of a rigid shape that explains 2D landmarks.
 
     Parameters

@@ -20,17 +20,18 @@ class NetworkConfig:
     Attributes
     ----------
     kind : one of `edgeface.kinds.KINDS`, by its name
-    multi_scale : separate branches over several resolutions, or one head on the last
+    multi_scale : whether each output has branches over several resolutions; otherwise one head
+        reads the last
     input_size : side of the square input, px
-    stem_filters : of the first convolution
+    stem_filters : how many filters the first convolution has
     squeeze, expand : filters of the Fire modules, one entry a block; a Fire's output has twice
         its expand filters
-    head_units : of the hidden layer of each head
+    head_units : how many units the hidden layer of each head has
     stride : input pixels a grid cell, 16 or 32; MFN only
     anchors : (width, height) of the box priors, input px; MFN only
-    reach : side of what the heads' hidden units, and the coarser features that they are given, see
-        around their cell, cells; MFN only, 0: nothing
-    width : of MobileNet's blocks, as a share of its channels; fusion only
+    reach : the side, in cells, of the square around its own cell that a hidden unit of a head sees,
+        and that the coarser features see which it is given; 0 means its own cell alone; MFN only
+    width : which share of MobileNet's channels its blocks have here; fusion only
     """
 
     kind: str

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
-from edgeface.reference.data.faces import read_faces
-from edgeface.reference.data.photos import read_photos
+from edgeface.reference.training.views.prepared import Wanted, prepare
 from edgeface.reference.training.views.scenes import SceneBatches
 
 Array = NDArray[Any]
@@ -29,9 +28,8 @@ def find_anchors(
     Faces are as large as ``face_model`` makes them, by default the one that ships.
     """
     model = face_model or default_face_model()
-    photos, empty, _ = read_photos(folder, model, validation=False)
-    faces = read_faces(folder, model, validation=False)
-    views = SceneBatches(photos, empty, faces, model, input_size, fixed=False)
+    found = prepare(folder, model, Wanted(validation=False, photos=True))
+    views = SceneBatches(found, model, (input_size,), fixed=False)
     torch.manual_seed(seed)
     batch = views.__getitems__(list(range(VIEWS)))
     boxes = batch["boxes"][~batch["ignore"]].numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
-from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
-from edgeface.model import load
-from edgeface.reference.data.faces import read_faces
-from edgeface.reference.data.photos import Photo, read_photos
+from edgeface.reference.data.cache import digest
+from edgeface.reference.data.photos import Photo
+from edgeface.reference.networks.checkpoint import SHIPPED, load_network
+from edgeface.reference.networks.predict import predict_boxes
+from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.recipe import Labels, Recipe
+from edgeface.reference.training.views.augment import jitter
 from edgeface.reference.training.views.crops import CropBatches
+from edgeface.reference.training.views.draw import Renderer
+from edgeface.reference.training.views.plan import Batch
+from edgeface.reference.training.views.prepared import Prepared, Wanted, prepare
 from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
-from edgeface.reference.training.views.synthesis import add_turned
 from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
 from edgeface.reference.training.weak_labels import weakly_labelled
 
 Array = NDArray[Any]
-Batch = dict[str, Tensor]
+log = logging.getLogger(__name__)
 
 SHOWN = 0.05
 """The least score of an expression that a face shows: lower ones are the teacher's noise."""
@@ -41,6 +46,8 @@ class Split:
     batch_size : how many indices a batch has
     scores : shape (N, 46), the teacher's expressions of the faces in it, NaN where it saw none
     skipped : the names of corrupt images
+    renderer : draws the plans that the dataset gives; None: it gives images
+    augment : whether drawn views change their colours
     """
 
     dataset: Any
@@ -48,33 +55,68 @@ class Split:
     batch_size: int
     scores: Array
     skipped: list[str]
+    renderer: Renderer | None = None
+    augment: bool = False
+
+    def images(self, batch: Batch) -> Tensor:
+        """The input uint8 (B, S, S, 3) of a batch, on the batch's device."""
+        if self.renderer is None:
+            return batch["image"]
+        drawn = self.renderer(batch)
+        return jitter(drawn) if self.augment else drawn
 
 
 def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
     """Crops of single faces, plain ones for validation."""
-    faces = read_faces(folder, model, validation)
-    scores, batch_size = faces.scores, recipe.batch_size
     pairs = recipe.disentangle > 0 and not validation
-    if not validation:
-        faces = add_turned(faces, model, recipe.turned, recipe.seed)
-    dataset = CropBatches(faces, model, recipe.config.input_size, not validation, pairs)
-    size = max(1, batch_size // 2) if pairs else batch_size
-    sampler = WeightedRandomSampler(draw_shares(faces.targets).tolist(), len(dataset))
-    return Split(dataset, sampler, size, scores, faces.skipped)
+    prepared = _prepared(recipe, model, folder, validation, photos=False, copies=pairs)
+    copies = prepared.copies if pairs else None
+    size = recipe.config.input_size
+    masked = None if validation else prepared.masked
+    dataset = CropBatches(prepared.faces, model, size, not validation, copies, masked)
+    batch_size = max(1, recipe.batch_size // 2) if pairs else recipe.batch_size
+    count = len(dataset)
+    shares = draw_shares(prepared.faces.targets)[:count].tolist()  # not of the copies
+    sampler = WeightedRandomSampler(shares, count)
+    return _drawn(dataset, sampler, batch_size, prepared, augment=not validation)
 
 
 def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
     """Views of photos with any number of faces, whole photos for validation."""
-    faces = read_faces(folder, model, validation)
-    photos, empty, unreadable = read_photos(folder, model, validation)
-    scores = np.concatenate([faces.scores, *(photo.scores for photo in photos)])
-    if not validation:
-        faces = add_turned(faces, model, recipe.turned, recipe.seed)
-    photos = _relabelled(photos, recipe.labels, model)
-    size = recipe.config.input_size
-    dataset = SceneBatches(photos, empty, faces, model, size, fixed=validation)
-    skipped = unreadable + faces.skipped
-    return Split(dataset, RandomSampler(dataset), recipe.batch_size, scores, skipped)
+    prepared = _prepared(recipe, model, folder, validation, photos=True)
+    sizes = (recipe.config.input_size, *recipe.sizes)
+    dataset = SceneBatches(prepared, model, sizes, fixed=validation)
+    sampler = RandomSampler(dataset)
+    return _drawn(dataset, sampler, recipe.batch_size, prepared, augment=not validation)
+
+
+def _prepared(
+    recipe: Recipe,
+    model: FaceModel,
+    folder: Path,
+    validation: bool,
+    photos: bool,
+    copies: bool = False,
+) -> Prepared:
+    turned = 0.0 if validation else recipe.turned
+    labels = recipe.labels
+    # another sfn says something else
+    how = f"{labels} {digest(SHIPPED['sfn'])}" if labels == "sfn" else labels
+    wanted = Wanted(validation, photos, turned, copies, recipe.seed)
+    return prepare(folder, model, wanted, how, lambda some: _relabelled(some, labels, model))
+
+
+def _drawn(
+    dataset: SceneBatches | CropBatches,
+    sampler: Sampler[int],
+    batch_size: int,
+    prepared: Prepared,
+    augment: bool,
+) -> Split:
+    return Split(
+        dataset, sampler, batch_size, prepared.scores, prepared.skipped,
+        Renderer(prepared.atlas), augment,
+    )  # fmt: skip
 
 
 def read_databases(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
@@ -86,18 +128,26 @@ def read_databases(recipe: Recipe, model: FaceModel, folder: Path, validation: b
     return Split(dataset, sampler, recipe.batch_size, faces.scores, faces.skipped)
 
 
-def load_batches(split: Split, validation: bool, workers: int) -> DataLoader[Batch]:
-    """The batches of a split; ``workers`` processes draw those of training."""
+def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -> DataLoader[Batch]:
+    """The batches of a split; ``workers`` processes plan those of training.
+
+    ``least`` is the number of views that an epoch has at least.
+    """
     if split.skipped:
-        print(f"skipped {len(split.skipped)} corrupt images: {', '.join(split.skipped)}")
+        log.warning("skipped %d corrupt images: %s", len(split.skipped), ", ".join(split.skipped))
+    sampler = split.sampler
+    if len(split.dataset) < least:
+        sampler.num_samples = least  # pyright: ignore[reportAttributeAccessIssue]
+    several = workers > 0 and not validation
     return DataLoader(
         split.dataset,
         batch_size=split.batch_size,
-        sampler=None if validation else split.sampler,
+        sampler=None if validation else sampler,
         drop_last=not validation,
         collate_fn=_as_is,
-        num_workers=0 if validation else workers,
-        persistent_workers=workers > 0 and not validation,
+        num_workers=workers if several else 0,
+        persistent_workers=several,
+        prefetch_factor=4 if several else None,
     )
 
 
@@ -119,15 +169,11 @@ def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[P
     Raises
     ------
     InvalidInputError
-        If the shipped SFN shall give them, but speaks of another face model.
+        If the shipped SFN shall give them, but speaks of a face model of another mesh.
     """
     if labels == "sfn":
-        sfn = load("sfn")
-        if sfn.face_model.sha256 != model.sha256:
-            raise InvalidInputError(
-                'the shipped sfn cannot label photos for another face model: use labels = "teacher"'
-            )
-        return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
+        sfn = on_face_model(load_network("sfn"), model)
+        return weakly_labelled(photos, lambda image, boxes: predict_boxes(sfn, image, boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]
         return [replace(p, targets=t) for p, t in zip(photos, bare, strict=True)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError
+from edgeface.metadata import SIZE_STEP
 from edgeface.reference.face_model.own import DEFAULT
 from edgeface.reference.networks import CONFIGS
 from edgeface.reference.networks.checkpoint import NOT_STATED
@@ -31,7 +32,8 @@ class Recipe:
     epochs, batch_size, learning_rate, seed : as usual; a batch is what one process sees at once
     accumulate : batches an optimiser step
     precision : of Lightning's ``Trainer``
-    ema_decay : of the averaged weights, a step
+    ema_decay : of the averaged weights, a step, once the run is longer than they remember
+    sizes : of the input besides the network's own, px, for a fifth of the batches; MFN only
     turned : copies turned in 3D, as a share of the single faces
     disentangle : weight of the regularisers that hold copies of a face together; SFN only
     epochs_before : that the weights it starts from have learned; Eq. 3's tau goes on from there
@@ -53,7 +55,8 @@ class Recipe:
     seed: int = 0
     accumulate: int = 1
     precision: Precision = "32-true"
-    ema_decay: float = 0.998
+    ema_decay: float = 0.9995
+    sizes: tuple[int, ...] = ()
     turned: float = 0.0
     disentangle: float = 0.0
     epochs_before: int = 0
@@ -65,6 +68,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "databases", tuple(self.databases))
+        object.__setattr__(self, "sizes", tuple(self.sizes))
         for name in ("epochs", "batch_size", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InvalidInputError(
@@ -95,6 +99,13 @@ class Recipe:
                 "a fusion network needs databases, and no other takes any; the network is "
                 f"{self.network} and databases are {list(self.databases)}"
             )
+        whole = all(isinstance(size, int) and size > 0 for size in self.sizes)
+        if not whole or any(size % SIZE_STEP for size in self.sizes):
+            raise InvalidInputError(
+                f"sizes must be multiples of {SIZE_STEP} px, got {list(self.sizes)}"
+            )
+        if self.sizes and self.config.kind != "mfn":
+            raise InvalidInputError(f"only an mfn takes other sizes, not {self.network}")
         if not isinstance(self.correction, bool):
             raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
         if not isinstance(self.licence, str) or not self.licence.strip():
@@ -109,7 +120,7 @@ class Recipe:
         travels with the checkpoint.
         """
         stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
-        return asdict(self) | stated
+        return asdict(self) | stated | {"sizes": list(self.sizes)}
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeface import InvalidInputError
+from edgeface import InferenceError, InvalidInputError
 from edgeface.cli import main
 from edgeface.compare import LIMITS, Comparison, compare
 from edgeface.model import Model
@@ -84,7 +84,10 @@ def test_exceeded_names_quantity_limit_and_image(face_model):
     result = compared(face_model, pose=(0, 1e-3))
     (line,) = result.exceeded("fp32")
     assert line == "pose max is 0.001 (allowed 0.0001), worst on grey"
-    assert "nan" in compared(face_model, pose=(0, np.nan)).exceeded("fp32")[0]
+    result.largest("pose max", np.nan, "other")
+    assert "nan" in result.exceeded("fp32")[0]
+    with pytest.raises(InferenceError, match="not finite"):
+        compared(face_model, pose=(0, np.nan))
 
 
 def grown(face_model, largest, **shifts):

@@ -160,6 +160,7 @@ def test_boxes_leave_the_rest_of_a_head_out(face_model, data_folder):
         np.ptp(model.face_points(NEUTRAL, REST)[:, :2], axis=0) for model in (head, face_model)
     ]
     np.testing.assert_allclose(*extents, rtol=0.05)
+    assert len(face_model.face_vertices) == len(face_model.mean)
     assert np.ptp(head.mean[:, 1]) > 1.5 * extents[0][1]
 
 

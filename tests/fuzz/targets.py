@@ -169,6 +169,57 @@ def _read_checkpoint(path):
     load_network(path)
 
 
+def _recordings(folder):
+    from edgeface.recording import RecordingWriter
+
+    model = edgeface.load("mfn")
+    tracker = edgeface.Tracker(model)
+    writer = RecordingWriter(folder / "seed.jsonl", model.metadata, "demo", 30.0)
+    for number in range(3):
+        writer.write(number, number / 30, (800, 1280), tracker.update(edgeface.DEMO_PHOTO))
+    writer.close()
+    return [(folder / "seed.jsonl").read_bytes()]
+
+
+def _mutated_line(data, random):
+    """A line's JSON changed, or only bytes."""
+    if random.random() < 0.3:
+        return mutated_bytes(data, random)
+    lines = data.splitlines()
+    number = random.integers(len(lines))
+    lines[number] = mutated_json(lines[number], random)
+    return b"\n".join(lines) + b"\n"
+
+
+def _read_recording(path):
+    from edgeface.recording import read_recording
+
+    recording = read_recording(path)
+    if recording.performances:
+        assert np.isfinite(recording.performance().expression_coeffs).all()
+
+
+def _mappings(_):
+    return [
+        json.dumps(
+            {
+                "format": "edgeface-mapping",
+                "version": [1, 0],
+                "mirror": True,
+                "head": {"gain": 0.5, "bone": "neck"},
+                "sources": {"jawOpen": {"gain": 1.5, "dead_zone": 0.05}},
+                "targets": {"A": {"jawOpen": 0.8, "mouthFunnel": 0.3}},
+            }
+        ).encode()
+    ]
+
+
+def _read_mapping(path):
+    from edgeface.retarget.mapping import read_mapping
+
+    assert np.isfinite(read_mapping(path).head_gain)
+
+
 TARGETS = {
     "metadata": Target(".json", _metadata, mutated_json, _read_metadata),
     "face model": Target(".npz", _face_models, mutated_zip, _read_face_model),
@@ -176,6 +227,8 @@ TARGETS = {
     "onnx": Target(".onnx", _onnx, mutated_bytes, _read_model),
     "tflite": Target(".tflite", _exported("tflite"), mutated_bytes, _read_model),
     "pt2": Target(".pt2", _exported("pt2"), mutated_zip, _read_model),
+    "recording": Target(".jsonl", _recordings, _mutated_line, _read_recording),
+    "mapping": Target(".json", _mappings, mutated_json, _read_mapping),
     "video": Target(".mp4", _videos, mutated_bytes, _read_video),
     "checkpoint": Target(".ckpt", _checkpoints, mutated_zip, _read_checkpoint),
 }

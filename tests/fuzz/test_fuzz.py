@@ -7,7 +7,7 @@ from tests.fuzz.trial import mutant, outcome_of
 
 COUNTS = {
     "metadata": 600, "face model": 150, "image": 420, "onnx": 24, "tflite": 40, "pt2": 30,
-    "video": 60, "checkpoint": 30,
+    "recording": 100, "mapping": 200, "video": 60, "checkpoint": 30,
 }  # fmt: skip
 NEEDS = {"tflite": "litert_torch", "pt2": "torch", "video": "av", "checkpoint": "torch"}
 SEED = 20261129

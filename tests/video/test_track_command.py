@@ -93,7 +93,7 @@ def test_track_names_an_absent_video(capsys):
         ("--record x.glb", "needs --character"),
         ("--record x.glb --character no.glb", "no such character"),
         ("--record x.csv --mapping no.json", "cannot read the mapping"),
-        ("--record x.csv --calibrate -1", "seconds >= 0"),
+        ("--record x.csv --calibrate -1", "--calibrate must lie in"),
         ("--vmc nowhere", "HOST:PORT"),
         ("--out no/x.mp4", "cannot write"),
     ],

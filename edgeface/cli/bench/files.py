@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from edgeface import strict_json
 from edgeface.errors import InvalidInputError
 from edgeface.output import write_output
 
@@ -19,12 +19,10 @@ def read_record(path: Path) -> dict[str, Any]:
         If the file cannot be read, or is no such record.
     """
     try:
-        record = json.loads(path.read_text())
+        record = strict_json.parse(path.read_bytes())
         if record["schema_version"] != 1 or "results" not in record:
-            raise InvalidInputError(f"{path} is no record of edgeface bench, version 1")
+            raise ValueError("it is not of version 1")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
         raise InvalidInputError(f"{path} is no record of edgeface bench: {error}") from error
     return record
 

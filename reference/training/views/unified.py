@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
 from edgeface.errors import InvalidInputError
@@ -19,8 +19,8 @@ from edgeface.reference.conventions import UnifiedLandmarks, read_convention, un
 from edgeface.reference.geometry.alignment import EXPRESSION_MIRROR
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.databases import conventions_of, read_database
-from edgeface.reference.training.views.augment import jitter
-from edgeface.reference.training.views.crops import crop_matrix, sample
+from edgeface.reference.training.views.augment import blur, jitter
+from edgeface.reference.training.views.crops import crop_matrix
 
 Array = NDArray[Any]
 Batch = dict[str, Tensor]
@@ -177,7 +177,7 @@ class UnifiedBatches(Dataset[Batch]):
         pixels = sample(pictures, matrices, self.size)
         norm = (placed - self.size / 2) / (self.size / CROP_SCALE)
         return {
-            "image": jitter(pixels) if self.augment else pixels,
+            "image": jitter(blur(pixels)) if self.augment else pixels,
             "points": torch.from_numpy(norm.astype(np.float32)),
             "depth": torch.from_numpy(
                 (depth * zoom[:, None] / (self.size / CROP_SCALE)).astype(np.float32)
@@ -185,6 +185,23 @@ class UnifiedBatches(Dataset[Batch]):
             "weights": torch.from_numpy(weights),
             "expression": torch.from_numpy(expression),
         }
+
+
+def sample(pictures: NDArray[np.uint8], matrices: Array, size: int) -> Tensor:
+    """Warp pictures (B, H, W, 3) by matrices (B, 2, 3) into uint8 (B, size, size, 3).
+
+    Bilinear, grey outside. Crops shrink by less than two here, so nothing worth a filter aliases.
+    """
+    height, width = pictures.shape[1:3]
+    full = np.concatenate([matrices, np.tile([[[0.0, 0.0, 1.0]]], (len(matrices), 1, 1))], axis=1)
+    # affine_grid wants output to input, both in [-1, 1] from edge to edge
+    from_unit = np.array([[size / 2, 0, size / 2], [0, size / 2, size / 2], [0, 0, 1]])
+    to_unit = np.array([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]])
+    theta = torch.from_numpy((to_unit @ np.linalg.inv(full) @ from_unit)[:, :2]).float()
+    grid = nn.functional.affine_grid(theta, [len(pictures), 3, size, size], align_corners=False)
+    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 127.0
+    warped = nn.functional.grid_sample(pixels, grid, mode="bilinear", align_corners=False) + 127.0
+    return warped.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
 
 
 class Balanced(Sampler[int]):

@@ -14,7 +14,7 @@ RUN = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from edgeface.reference.networks.config import CONFIGS
+from edgeface.reference.networks import CONFIGS
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.train import train
 

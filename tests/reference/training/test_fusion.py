@@ -178,7 +178,10 @@ def test_flips_exchange_left_and_right(fused, monkeypatch):
             return np.zeros(count)
 
     monkeypatch.setattr(np.random, "default_rng", lambda *_: Flip())
-    monkeypatch.setattr("edgeface.reference.training.views.unified.jitter", lambda pixels: pixels)
+    for change in ("jitter", "blur"):
+        monkeypatch.setattr(
+            f"edgeface.reference.training.views.unified.{change}", lambda pixels: pixels
+        )
     monkeypatch.setattr(
         "edgeface.reference.training.views.unified.crop_matrix",
         lambda box, size, _: crop_matrix(box, size),
