@@ -1,7 +1,6 @@
 """Files take their names whole; whatever had the name before stays if they do not."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -209,11 +208,14 @@ def test_ignored_signals_stay_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def limited():
-    """No file may grow past 20 kB: the nearest to a full disk that needs no rights."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+LIMITED = """
+import resource, runpy, signal
 
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+runpy.run_module("edgeface", run_name="__main__", alter_sys=True)
+"""
+"""edgeface where no file may grow past 20 kB: the nearest to a full disk that needs no rights."""
 
 COMMANDS = {
     "run": ("out/demo-faces.png", ["run", "demo", "--out", "out"]),
@@ -241,8 +243,8 @@ def test_a_full_disk_is_an_error_and_costs_nothing(command, take, tmp_path):
     old = tmp_path / name
     old.write_bytes(OLD)
     done = subprocess.run(
-        [sys.executable, "-m", "edgeface", *arguments],
-        cwd=tmp_path, capture_output=True, text=True, preexec_fn=limited, check=False,
+        [sys.executable, "-c", LIMITED, *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(Path(edgeface.__file__).parents[1])},
     )  # fmt: skip
     assert done.returncode == 1

@@ -150,15 +150,15 @@ def test_learning_rate_warms_up_and_falls():
 
 
 def test_a_run_ends_with_its_minutes_and_is_not_begun_again(tiny_packs, tmp_path):
-    last = train(recipe("sfn"), tiny_packs, tmp_path, minutes=0.02)
+    last = train(recipe("sfn"), tiny_packs, tmp_path, minutes=0.1)
     content = torch.load(last, weights_only=True)
     (spent,) = (v["elapsed_s"] for v in content["callbacks"].values() if "elapsed_s" in v)
     steps = content["global_step"]
     assert steps > 1
-    assert 1.2 <= spent < 30
+    assert 6 <= spent < 60
     rate = content["optimizer_states"][0]["param_groups"][0]["lr"]
     assert rate < 1e-3 * min(1.0, (steps + 1) / 150)
-    train(recipe("sfn"), tiny_packs, tmp_path, minutes=0.02)
+    train(recipe("sfn"), tiny_packs, tmp_path, minutes=0.1)
     assert torch.load(last, weights_only=True)["global_step"] == steps
 
 
