@@ -18,29 +18,32 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
-    """An image file, or those of a folder, evenly picked where there are more than ``most``.
+    """Read one image file, or the images of a folder.
+
+    Where a folder holds more than ``most``, so many are picked evenly in the order of their names.
 
     Raises
     ------
     InvalidInputError
         If there is no such place, no image in it, or one that cannot be read.
     """
-    place = Path(place)
-    if place.is_file():
-        return [(place.name, read_image(place))]
-    if not place.is_dir():
+    folder = Path(place)
+    if folder.is_file():
+        return [(folder.name, read_image(folder))]
+    if not folder.is_dir():
         raise InvalidInputError(f"no such image or folder of images: {place}")
-    paths = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise InvalidInputError(
             f"the folder {place} holds no images: expected files that end in {', '.join(SUFFIXES)}"
         )
     picked = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int))
-    return [(paths[i].name, read_image(paths[i])) for i in picked]
+    chosen = [paths[int(i)] for i in picked]
+    return [(path.name, read_image(path)) for path in chosen]
 
 
 def calibration_inputs(model: Model, images: list[Image]) -> NDArray[np.uint8]:
-    """What the network would see of them, uint8 (N, S, S, 3)."""
+    """What the network would see of the images, uint8 (N, S, S, 3)."""
     finder = FaceFinder(model)
     inputs = [network_inputs(model, pixels, finder.faces(pixels)) for _, pixels in images]
     return np.concatenate(inputs)

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
-from edgeface.reference.networks.config import NetworkConfig
+from edgeface.reference.networks.config import CROP_SCALE, NetworkConfig
 from edgeface.reference.networks.predict import IOU_THRESHOLD, SCORE_THRESHOLD
-from edgeface.reference.training.views.crops import CROP_SCALE
-
-LICENCE = "research use only (trained on 300-W and WIDER FACE)"
-UNSEEN = (
-    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "jawForward", "noseSneerLeft",
-    "noseSneerRight",
-)  # fmt: skip
-"""Expressions that the teacher of the shipped weights never scores above zero."""
 
 
 def network_metadata(trained: TrainedNetwork) -> Metadata:
     """The metadata of a network, before anything is known of the file."""
     config = trained.config
-    is_mfn = config.kind == "mfn"
+    detects = config.network_kind.detects
     return Metadata(
         kind=config.kind,
         name=_name(config),
         input_size=config.input_size,
         expression_names=trained.face_model.expression_names,
         face_model_sha256=trained.face_model.sha256,
-        licence=LICENCE,
+        licence=trained.licence,
         stride=config.stride,
         anchors=config.anchors,
-        score_threshold=SCORE_THRESHOLD if is_mfn else 0.0,
-        iou_threshold=IOU_THRESHOLD if is_mfn else 0.0,
-        crop_scale=0.0 if is_mfn else CROP_SCALE,
-        unseen_expressions=UNSEEN,
+        score_threshold=SCORE_THRESHOLD if detects else 0.0,
+        iou_threshold=IOU_THRESHOLD if detects else 0.0,
+        crop_scale=0.0 if detects else CROP_SCALE,
+        unseen_expressions=trained.unseen_expressions,
         training={"epochs": trained.epoch + 1, "recipe": trained.recipe},
     )
 

@@ -5,6 +5,10 @@ was written. Values are rounded to the type the program declares after every ope
 the artifact; Apple's kernels it does not know.
 """
 
+# the libraries here tell no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgeface.backends.contents import read_contents
+from edgeface.backends.coreml_package import network_pieces
 from edgeface.errors import InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
 
@@ -29,6 +34,7 @@ class MilBackend:
     """A backend for `edgeface.model.Model` on machines without CoreML; slow, for checks."""
 
     def __init__(self, path: Path) -> None:
+        pieces = network_pieces(path)
         try:
             package: Any = ct.models.MLModel(str(path), skip_model_load=True)
             spec = package.get_spec()
@@ -37,7 +43,7 @@ class MilBackend:
         except Exception as error:  # the reader raises whatever a damaged package makes it
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
         self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
         )
         self._check_input(path, spec.description.input)
         self._function = program.functions["main"]

@@ -14,11 +14,16 @@ from edgeface.converters.metadata import file_stem, network_metadata
 from edgeface.converters.verify import Image, NetworkBackend
 from edgeface.converters.writing import Job, Written, write
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, Model
+from edgeface.output import refuse_inputs
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.networks.equalise import equalised
 
+MOST_DENSE_BYTES = 1_000_000
+"""Up to here a dense mesh is a part of a small network's file, and whoever opens it finds meshes; a
+larger one would be most of the file for what few need."""
 MAX_CALIBRATION = 200
 MAX_VERIFICATION = 24
 
@@ -34,21 +39,25 @@ def convert(
     keep: bool = False,
     input_size: int | None = None,
     progress: Progress = lambda step: None,
+    dense: bool | None = None,
 ) -> list[Written]:
     """Convert a training checkpoint; every file is reopened and held against the network.
 
     Parameters
     ----------
-    checkpoint : of ``edgeface-train``
-    out : folder for the files, ``KIND.SUFFIX`` or ``KIND-PRECISION.SUFFIX``
-    formats : of `FORMATS`
-    precisions : of fp32, fp16, int8, w8, palette; each format writes those that it has
-    calibration : folder of real photos (of faces for an SFN); int8 needs it. Four in five set the
-        ranges, the rest verify, beside the demo photo.
-    keep : leave a file that fails verification where it is
-    input_size : side of the square that an MFN sees, px, a multiple of 32; by default the one it
-        was trained for. The files are then called ``mfn-SIZE``.
-    progress : is told each step
+    checkpoint : a checkpoint that ``edgeface-train`` wrote, or "mfn", "sfn" or "fusion" for the
+        weights that ship
+    out : the folder for the files, which are called ``KIND.SUFFIX`` or ``KIND-PRECISION.SUFFIX``
+    formats : names of `FORMATS`
+    precisions : fp32, fp16, int8, w8 or palette; each format writes those of them that it has
+    calibration : a folder of real photos, which int8 needs. Four in five of them set the ranges;
+        the others verify the files, together with the demo photo.
+    keep : whether a file that fails verification stays in the folder
+    input_size : the side of the square that an MFN sees, px, a multiple of 32; by default it is the
+        one that the network was trained for. With another, the files are called ``mfn-SIZE``.
+    progress : a function that is told each step as it begins
+    dense : whether the files carry the face model's dense mesh beside its landmark basis. By
+        default they do where it takes no more than `MOST_DENSE_BYTES`.
 
     Returns
     -------
@@ -57,8 +66,8 @@ def convert(
     Raises
     ------
     InvalidInputError
-        Unknown format, precision or size, a combination of which nothing is left, an absent file,
-        int8 without photos, a folder without images.
+        If a format, a precision or the size is unknown, if no format has one of the precisions, if
+        a file is absent, or if int8 is asked for without photos.
     ModelFormatError
         If the checkpoint is damaged or another project's.
     BackendUnavailableError
@@ -66,14 +75,15 @@ def convert(
     ConversionError
         If an exporter fails or the folder cannot be written.
     ParityError
-        If a file is over the limits (`edgeface.compare.LIMITS`). It is removed; files finished
-        before it stay.
+        If a file is over the limits (`edgeface.compare.LIMITS`). That file is removed; those
+        finished before it stay.
     """
     plan = _plan(formats, precisions, calibration is not None)
     trained = load_network(checkpoint)
     if input_size is not None:
         trained = _at_size(trained, input_size)
-    metadata = network_metadata(trained)
+    face_model = carried_face_model(trained.face_model, dense)
+    metadata = replace(network_metadata(trained), dense_mesh=face_model.is_dense)
     images = [] if calibration is None else read_images(calibration, MAX_CALIBRATION)
     calibrating, verifying = split(images)
     inputs, smooth = None, trained
@@ -98,10 +108,18 @@ def convert(
             any_size=file_format.any_size and metadata.detects,
         )
         name = file_stem(trained.config, input_size, precision) + file_format.suffix
-        job = Job(file_format, lowered, stated, trained.face_model, trained, Path(out) / name)
+        job = Job(file_format, lowered, stated, face_model, trained, Path(out) / name)
+        refuse_inputs(job.target, (checkpoint,))
         progress(f"{step}: verifying")
         written.append(write(job, verifying, keep))
     return written
+
+
+def carried_face_model(face_model: FaceModel, dense: bool | None) -> FaceModel:
+    """The whole face model, or its landmark basis; ``dense`` is that of `convert`."""
+    if dense is None:
+        dense = len(face_model.to_bytes()) <= MOST_DENSE_BYTES
+    return face_model if dense else face_model.landmark_basis()
 
 
 def _plan(
@@ -135,7 +153,7 @@ def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
 
 
 def split(images: list[Image]) -> tuple[list[Image], list[Image]]:
-    """Four in five for calibration; the others, and the demo photo, for verification."""
+    """Four in five photos set the ranges of int8; the others and the demo photo verify files."""
     held = images[4::5]
     used = [image for i, image in enumerate(images) if i % 5 != 4]
     return used, [("the demo photo", read_image(DEMO_PHOTO)), *held[:MAX_VERIFICATION]]

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import IO
 
 from edgeface.errors import ConversionError
@@ -16,7 +16,7 @@ TAIL = 500
 
 
 @contextlib.contextmanager
-def silenced() -> Iterator[IO[bytes]]:
+def silenced() -> Generator[IO[bytes]]:
     """Send what the process prints, C++ parts included, to a file, and drop warnings."""
     with tempfile.TemporaryFile() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -34,13 +34,14 @@ def silenced() -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def quietly(step: str) -> Iterator[None]:
+def quietly(step: str) -> Generator[None]:
     """Run a library silenced.
 
     Raises
     ------
     ConversionError
-        In place of any error; it ends with the last that was printed. ``step`` names what failed.
+        In place of any error that the library raises. The message says which ``step`` failed and
+        ends with what the library printed last.
     """
     with silenced() as log:
         try:

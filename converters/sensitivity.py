@@ -5,6 +5,10 @@ against the float32 graph's on photos that did not set the ranges. A row a layer
 first; the last row has all of them at once.
 """
 
+# the libraries here tell no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import argparse

@@ -14,8 +14,8 @@ def summary(operators: Counter[str], weights: Counter[str]) -> dict[str, Any]:
 
     Parameters
     ----------
-    operators : how many of each kind
-    weights : bytes by the name of the constant or of the layer that it belongs to
+    operators : how many operators of each kind the graph has
+    weights : the bytes of each constant, by its own name or by that of its layer
     """
     layers: Counter[str] = Counter()
     for name, size in weights.items():

@@ -1,5 +1,9 @@
 """PyTorch to CoreML packages, ``.mlpackage``."""
 
+# the libraries here tell no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections import Counter
@@ -14,7 +18,9 @@ from coremltools.converters.mil.frontend.milproto.load import load as read_progr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edgeface.backends.checksums import stamped
 from edgeface.backends.contents import to_text
+from edgeface.backends.coreml_package import MODEL, network_pieces
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
@@ -102,6 +108,8 @@ class CoremlFormat:
         model.user_defined_metadata.update(to_text(metadata, face_model))
         with quietly("saving the CoreML package"):
             model.save(str(path))
+        described = path / MODEL
+        described.write_bytes(stamped(described.read_bytes(), network_pieces(path)))
 
 
 FORMAT = CoremlFormat()

@@ -1,5 +1,9 @@
 """PyTorch to ONNX."""
 
+# the libraries here tell no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import io
@@ -14,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edgeface.backends.checksums import stamped
 from edgeface.backends.contents import to_text
+from edgeface.backends.onnx import network_pieces
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
@@ -98,7 +104,8 @@ class OnnxFormat:
             _free_size(model)
         onnx.helper.set_model_props(model, to_text(metadata, face_model))
         onnx.checker.check_model(model, full_check=True)
-        path.write_bytes(model.SerializeToString())
+        content = model.SerializeToString()
+        path.write_bytes(stamped(content, network_pieces(content)))
 
 
 FORMAT = OnnxFormat()

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
+from edgeface.backends.checksums import stamped
 from edgeface.backends.contents import to_text
-from edgeface.backends.pt2_archive import PROGRAM, SAMPLE_INPUTS
+from edgeface.backends.pt2_archive import DESCRIPTION, PROGRAM, SAMPLE_INPUTS, network_pieces
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
@@ -63,10 +64,13 @@ class Pt2Format:
         buffer = io.BytesIO()
         with quietly("torch.export.save"):
             torch.export.save(model, buffer, extra_files=to_text(metadata, face_model))
-        with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w") as target:
-            for entry in source.infolist():
-                name = entry.filename.partition("/")[2]
-                target.writestr(f"{metadata.kind}/{name}", _plain(name, source.read(entry)))
+        with zipfile.ZipFile(buffer) as source:
+            names = {entry.filename.partition("/")[2]: entry for entry in source.infolist()}
+            entries = {name: _plain(name, source.read(entry)) for name, entry in names.items()}
+        entries[DESCRIPTION] = stamped(entries[DESCRIPTION], network_pieces(entries))
+        with zipfile.ZipFile(path, "w") as target:
+            for name, content in entries.items():
+                target.writestr(f"{metadata.kind}/{name}", content)
 
 
 FORMAT = Pt2Format()

@@ -1,5 +1,9 @@
 """PyTorch to TFLite by litert-torch, without TensorFlow."""
 
+# the libraries here tell no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import re
@@ -19,6 +23,8 @@ from ai_edge_quantizer.quantizer import Quantizer
 from ai_edge_quantizer.utils.qsv_utils import min_max_update
 from numpy.typing import NDArray
 
+from edgeface.backends.checksums import sealed_json, stamped
+from edgeface.backends.tflite_metadata import network_pieces
 from edgeface.converters.depthwise import with_row_slices
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
@@ -115,14 +121,15 @@ class TfliteFormat:
             graph.tensors[entry.tensorIndex].name = name.encode()
             entry.name = name.encode()
         schema: Any = flatbuffer_utils.schema_fb
-        blobs = {KEY: metadata.to_json().encode(), FACE_MODEL_KEY: face_model.to_bytes()}
+        blobs = {KEY: sealed_json(metadata).encode(), FACE_MODEL_KEY: face_model.to_bytes()}
         for key, blob in blobs.items():
             buffer, entry = schema.BufferT(), schema.MetadataT()
             buffer.data = np.frombuffer(blob, np.uint8)
             entry.name, entry.buffer = key.encode(), len(model.buffers)
             model.buffers.append(buffer)
             model.metadata = [*(model.metadata or []), entry]
-        path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+        file = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+        path.write_bytes(stamped(file, network_pieces(file, path.name)))
 
 
 FORMAT = TfliteFormat()
@@ -157,7 +164,9 @@ def _ranges(content: bytes, quantizer: Quantizer, calibration: NDArray[np.uint8]
     recipes = recipe_manager.RecipeManager()
     recipes.load_quantization_recipe(quantizer.get_quantization_recipe())
     calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
-    name = calibrator._tfl_interpreter.get_signature_list()[SIGNATURE]["inputs"][0]
+    # the name that litert-torch gave the input; the calibrator does not tell it
+    interpreter: Any = calibrator._tfl_interpreter  # pyright: ignore[reportPrivateUsage]
+    name = interpreter.get_signature_list()[SIGNATURE]["inputs"][0]
     calibrator.calibrate({SIGNATURE: [{name: image[None]} for image in calibration]}, recipes)
     ranges = calibrator.get_model_qsvs()
     for extremes in ranges.values():

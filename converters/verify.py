@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edgeface.backends import threads_for
 from edgeface.compare import Comparison, compare
 from edgeface.converters.quiet import silenced
 from edgeface.errors import ParityError
@@ -32,7 +33,7 @@ class NetworkBackend:
     def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         with torch.inference_mode():
-            outputs = self._network(torch.from_numpy(input_tensor))
+            outputs = self._network(torch.tensor(input_tensor))
         names = self.metadata.output_names
         return {n: o.numpy() for n, o in zip(names, outputs, strict=True)}
 
@@ -44,7 +45,7 @@ def open_written(path: Path) -> Model:
             from edgeface.converters.mil_executor import MilBackend
 
         return Model(MilBackend(path))
-    return load(path, num_threads=1)
+    return load(path, num_threads=threads_for(path, 1))
 
 
 def verify(trained: TrainedNetwork, path: Path, images: list[Image]) -> Comparison:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, replace
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.backends import threads_for
 from edgeface.compare import Comparison
 from edgeface.converters.formats import Format
 from edgeface.converters.verify import Image, open_written, parity_entry, verify
@@ -20,6 +19,7 @@ from edgeface.errors import ConversionError, ParityError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.model import load
+from edgeface.output import PREFIX, replace_file
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.timing import time_call
 
@@ -58,11 +58,13 @@ class Written:
 
     Attributes
     ----------
-    path, format, precision : what it is
-    num_bytes : of the file, or of all files of a package
-    metadata : as it is in the file; ``graph`` and ``parity`` are the report
-    comparison : with the PyTorch network
-    latency_ms : median of the network on one thread here; NaN where it cannot run
+    path : where the file lies
+    format, precision : what it was written as
+    num_bytes : its size, of a package that of all files in it
+    metadata : what the file says of itself; ``graph`` and ``parity`` are the report on it
+    comparison : how much it differs from the PyTorch network
+    latency_ms : the median time of the network on one thread of this machine; NaN where the file
+        cannot run here
     """
 
     path: Path
@@ -93,14 +95,14 @@ def write(job: Job, images: list[Image], keep: bool) -> Written:
     target = job.target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=target.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder:
             draft = Path(folder) / target.name
             job.save(job.metadata, draft)
             try:
                 comparison = verify(job.trained, draft, images)
             except ParityError:
                 if keep:
-                    _move(draft, target)
+                    replace_file(draft, target)
                 raise
             latency = _latency_ms(draft)
             metadata = replace(job.metadata, parity=parity_entry(comparison, images))
@@ -108,7 +110,7 @@ def write(job: Job, images: list[Image], keep: bool) -> Written:
             job.save(metadata, final)
             if open_written(final).metadata != metadata:
                 raise ConversionError(f"{target.name} does not give its metadata back")
-            _move(final, target)
+            replace_file(final, target)
     except OSError as error:
         raise ConversionError(f"cannot write {target}: {error}") from error
     return Written(
@@ -122,12 +124,6 @@ def write(job: Job, images: list[Image], keep: bool) -> Written:
     )
 
 
-def _move(source: Path, target: Path) -> None:
-    if target.is_dir():  # a package is a folder, which no rename overwrites
-        shutil.rmtree(target)
-    os.replace(source, target)
-
-
 def _num_bytes(path: Path) -> int:
     files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)
@@ -137,7 +133,7 @@ def _latency_ms(path: Path) -> float:
     """Median on one thread; NaN for what only the slow executor runs here."""
     if path.suffix == ".mlpackage" and sys.platform != "darwin":
         return float("nan")
-    model = load(path, num_threads=1)
+    model = load(path, num_threads=threads_for(path, 1))
     size = model.metadata.input_size
     image: NDArray[np.uint8] = np.zeros((1, size, size, 3), np.uint8)
     return time_call(lambda: model.infer(image), LATENCY_ROUNDS).median_ms

@@ -21,18 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.image import crop, letterbox
 from edgeface.model import Model, load
-
-Array = NDArray[Any]
+from edgeface.types import Float64Array, ImageArray
 
 SAME_FACE = 0.5
 """Least IoU of the boxes of one face in both models."""
@@ -69,7 +66,7 @@ class Comparison:
     Attributes
     ----------
     values : differences by quantity
-    worst : for the largest differences, the name of the image
+    worst : the name of the image on which the largest difference of a quantity arose
     magnitudes : the largest absolute value of each raw output of ``a``
     """
 
@@ -101,16 +98,16 @@ class Comparison:
 
 
 def compare(
-    a: Model, b: Model, images: Iterable[tuple[str, NDArray[np.uint8]]], precision: str
+    a: Model, b: Model, images: Iterable[tuple[str, ImageArray]], precision: str
 ) -> Comparison:
     """Run both models on the same images.
 
     Parameters
     ----------
-    a, b : of the same kind and input size; ``a`` is the truth
-    images : names, and uint8 arrays (H, W, 3) RGB; networks of crops look at the faces
-        that the shipped MFN finds in them, or at the whole image where it finds none
-    precision : of ``b``; decides how near the threshold a face may come and go
+    a, b : two models of the same kind and input size; the results of ``a`` count as the truth
+    images : the name of each image, and its pixels, uint8 (H, W, 3) RGB. Networks of crops look at
+        the faces that the shipped MFN finds in it, or at the whole image where it finds none.
+    precision : the precision of ``b``, which decides how near the threshold a face may come and go
 
     Raises
     ------
@@ -152,7 +149,7 @@ class FaceFinder:
         self._model = model
         self._detector = None if model.metadata.detects else load("mfn")
 
-    def faces(self, pixels: NDArray[np.uint8]) -> Faces | None:
+    def faces(self, pixels: ImageArray) -> Faces | None:
         """N > 0 faces to refine, the whole image where there is none; None for a detector."""
         if self._detector is None:
             return None
@@ -161,7 +158,7 @@ class FaceFinder:
         return found if len(found) else self._model.run(pixels, boxes_xyxy=[[0, 0, width, height]])
 
 
-def network_inputs(model: Model, pixels: NDArray[np.uint8], faces: Faces | None) -> Array:
+def network_inputs(model: Model, pixels: ImageArray, faces: Faces | None) -> ImageArray:
     """What the network gets to see of an image: uint8 (N, S, S, 3)."""
     size, scale = model.metadata.input_size, model.metadata.crop_scale
     if faces is None:
@@ -206,7 +203,12 @@ def _check(a: Model, b: Model, precision: str) -> None:
 
 
 def _compare_raw(
-    a: Model, b: Model, tensors: Array, sums: dict[str, Array], result: Comparison, image: str
+    a: Model,
+    b: Model,
+    tensors: ImageArray,
+    sums: dict[str, Float64Array],
+    result: Comparison,
+    image: str,
 ) -> None:
     heads, others = a.infer(tensors), b.infer(tensors)
     for name, head in heads.items():
@@ -221,13 +223,13 @@ def _compare_raw(
 
 
 def _match(
-    a: Model, b: Model, pixels: NDArray[np.uint8], margin: float, tally: _Tally
+    a: Model, b: Model, pixels: ImageArray, margin: float, tally: _Tally
 ) -> tuple[Faces, Faces]:
     """The faces that both models see, in the same order; the others are counted."""
     threshold = a.metadata.score_threshold
     lower = max(threshold - margin, 0.0)
     # both at one threshold: what a face is the mean of depends on it
-    maybe_a, maybe_b = (m.run(pixels, score_threshold=lower) for m in (a, b))
+    maybe_a, maybe_b = (m.run(pixels, score_threshold=lower, look_again=False) for m in (a, b))
     surely_a, surely_b = (
         faces.select(np.flatnonzero(faces.scores >= threshold)) for faces in (maybe_a, maybe_b)
     )

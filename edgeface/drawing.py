@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from edgeface.face_model import FaceModel
 from edgeface.image import ImageLike, read_image
+from edgeface.types import Float32Array, Float64Array, ImageArray
 
 # Runs of the 68 landmarks that form lines, and whether they close.
 LINES: tuple[tuple[range, bool], ...] = (
@@ -38,7 +38,7 @@ class DrawnFace(Protocol):
     """What is drawn of an `edgeface.Face`."""
 
     @property
-    def box_xyxy(self) -> NDArray[np.float32]:
+    def box_xyxy(self) -> Float32Array:
         """The box, shape (4,), ``image_px``."""
         ...
 
@@ -48,12 +48,12 @@ class DrawnFace(Protocol):
         ...
 
     @property
-    def landmarks_2d(self) -> NDArray[np.float32]:
+    def landmarks_2d(self) -> Float32Array:
         """The landmarks, shape (68, 2), ``image_px``."""
         ...
 
     @property
-    def rotation(self) -> NDArray[np.float32]:
+    def rotation(self) -> Float32Array:
         """The head's rotation, shape (3, 3), ``model`` frame."""
         ...
 
@@ -73,7 +73,7 @@ class DrawnFaces(Protocol):
 
     def __iter__(self) -> Iterator[DrawnFace]: ...
 
-    def vertices(self, fallback: FaceModel | None = None) -> NDArray[np.float32]:
+    def vertices(self, fallback: FaceModel | None = None) -> Float32Array:
         """The dense meshes, float32, shape (N, V, 3), ``image_px`` with depth."""
         ...
 
@@ -84,7 +84,7 @@ def draw_faces(
     *,
     mesh: FaceModel | None = None,
     expressions: bool = False,
-) -> NDArray[np.uint8]:
+) -> ImageArray:
     """Draw faces on a copy of an image.
 
     Parameters
@@ -120,12 +120,12 @@ def track_colour(track_id: int | None) -> tuple[int, int, int]:
 
 
 def _draw_face(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
-    x0, y0, x1, y1 = (float(v) for v in face.box_xyxy)
+    x0, y0, x1, y1 = _near(pen, face.box_xyxy).tolist()
     longer = max(x1 - x0, y1 - y0)
     width = max(1, round(longer / 120))
     colour = track_colour(face.track_id)
     pen.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=colour, width=width)
-    points = [(float(x), float(y)) for x, y in face.landmarks_2d]
+    points = [(x, y) for x, y in _near(pen, face.landmarks_2d).tolist()]
     for run, closed in LINES:
         path = [points[i] for i in run] + ([points[run[0]]] if closed else [])
         pen.line(path, fill=POINT_COLOUR, width=width, joint="curve")
@@ -136,7 +136,7 @@ def _draw_face(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
 
 
 def _draw_axes(pen: ImageDraw.ImageDraw, face: DrawnFace, longer: float, width: int) -> None:
-    nose = face.landmarks_2d[30]
+    nose = _near(pen, face.landmarks_2d[30])
     for axis, colour in enumerate(AXIS_COLOURS):
         direction = face.rotation[:2, axis] * [1.0, -1.0] * longer * 0.3
         pen.line(
@@ -147,7 +147,7 @@ def _draw_axes(pen: ImageDraw.ImageDraw, face: DrawnFace, longer: float, width: 
 
 
 def _draw_expressions(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
-    x0, y0, x1, y1 = (float(v) for v in face.box_xyxy)
+    x0, y0, x1, y1 = _near(pen, face.box_xyxy).tolist()
     longer = max(x1 - x0, y1 - y0)
     size = 0.7 * _font_size(longer)
     strongest = sorted(face.blendshapes.items(), key=lambda item: -item[1])[:NUM_EXPRESSIONS]
@@ -165,7 +165,7 @@ def _draw_expressions(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
 
 
 def _draw_meshes(pen: ImageDraw.ImageDraw, faces: DrawnFaces, face_model: FaceModel) -> None:
-    for points in faces.vertices(face_model)[..., :2]:
+    for points in _near(pen, faces.vertices(face_model)[..., :2]):
         a, b, c = (points[face_model.triangles[:, k]] for k in range(3))
         ab, ac = b - a, c - a
         # counter-clockwise from outside, with y up: clockwise on the image
@@ -176,6 +176,12 @@ def _draw_meshes(pen: ImageDraw.ImageDraw, faces: DrawnFaces, face_model: FaceMo
 
 
 _SIDES = ((0, 1), (1, 2), (2, 0))
+
+
+def _near(pen: ImageDraw.ImageDraw, places: Float32Array) -> Float64Array:
+    """Places in ``image_px``, drawn no farther than a few image sizes away: Pillow goes there."""
+    reach = 3.0 * max(pen.im.size)
+    return np.nan_to_num(places.astype(np.float64)).clip(-reach, 2 * reach)
 
 
 def _font_size(longer: float) -> float:

@@ -6,14 +6,55 @@ import importlib
 import threading
 from typing import Any, Literal, get_args
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.kernels import Engine, numba_installed
+from edgeface.errors import BackendUnavailableError
+from edgeface.kernels import Engine, loops, numba_installed
+from edgeface.values import Choice, option
 
 KernelChoice = Literal["auto", "numba", "numpy"]
 
 SWITCH_AFTER = 200
 """Runs after which "auto" loads numba. Loading it takes about 0.5 s and 100 MB, and each later run
 gains some 1 to 4 ms, by the size of the image (``docs/speed.md``): a one-shot never pays for it."""
+
+
+class CompiledKernels:
+    """The compiled kernels of a process, which all its models share.
+
+    Attributes
+    ----------
+    ready : whether they can be run
+    problem : why they cannot be loaded; empty while nothing is wrong
+    """
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.problem = ""
+        self._started = False
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Load them in a thread, unless that has been done already, whoever asked for it."""
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        try:
+            # not a daemon: a process that ends meanwhile must not pull memory from under LLVM
+            threading.Thread(target=self._load, name="edgeface-kernels").start()
+        except RuntimeError as error:  # no more threads, or the process is ending
+            self.problem = str(error)
+
+    def _load(self) -> None:
+        try:
+            warm_up()
+        except Exception as error:  # a numba that is broken; numpy goes on
+            self.problem = str(error)
+        else:
+            self.ready = True
+
+
+_compiled = CompiledKernels()
+_warming = threading.Lock()
 
 
 class KernelEngine:
@@ -23,37 +64,42 @@ class KernelEngine:
     ----------
     choice : what the user asked for
         "numpy" and "numba" are what they say. "auto" starts on numpy and, where numba is
-        installed, loads it in a thread after `SWITCH_AFTER` runs; no run waits for it.
+        installed, loads it in a thread after `SWITCH_AFTER` runs; no run waits for it. Where it
+        cannot be loaded, numpy goes on, and `explain` says why.
 
     Raises
     ------
     InvalidInputError
         If the choice is none of these.
     BackendUnavailableError
-        If numba is asked for and not installed.
+        If numba is asked for and not installed, or broken.
     """
 
     def __init__(self, choice: KernelChoice) -> None:
-        if choice not in get_args(KernelChoice):
-            raise InvalidInputError(
-                f"kernels must be one of {', '.join(get_args(KernelChoice))}, got {choice!r}"
-            )
-        if choice == "numba" and not numba_installed():
-            raise BackendUnavailableError(
-                "kernels='numba' needs numba: pip install 'edgeface[fast]'; "
-                "kernels='numpy' gives the same results without it"
-            )
+        option("kernels", choice, Choice(get_args(KernelChoice)))
+        if choice == "numba":
+            if not numba_installed():
+                raise BackendUnavailableError(
+                    "kernels='numba' needs numba: pip install 'edgeface[fast]'; "
+                    "kernels='numpy' gives the same results without it"
+                )
+            _import_compiled()
         self.choice: KernelChoice = choice
-        self.current: Engine = "numba" if choice == "numba" else "numpy"
-        self._runs_left = SWITCH_AFTER if choice == "auto" and numba_installed() else 0
+        self._runs_left = SWITCH_AFTER
+
+    @property
+    def current(self) -> Engine:
+        """The engine that a run would use now; it may change from one moment to the next."""
+        if self.choice != "auto":
+            return self.choice
+        return "numba" if self._runs_left <= 0 and _compiled.ready else "numpy"
 
     def next_run(self) -> Engine:
-        """The engine for one more run."""
-        if self._runs_left > 0:
+        """The engine for one more run, from its beginning to its end."""
+        if self.choice == "auto" and self._runs_left > 0 and numba_installed():
             self._runs_left -= 1
-            if self._runs_left == 0:
-                # not a daemon: a process that ends meanwhile must not pull memory from under LLVM
-                threading.Thread(target=self._load, name="edgeface-kernels").start()
+            if self._runs_left <= 0:
+                _compiled.start()
         return self.current
 
     def explain(self) -> str:
@@ -62,22 +108,42 @@ class KernelEngine:
             return self.choice
         if not numba_installed():
             return "auto: numpy; numba is not installed"
+        if _compiled.problem:
+            return f"auto: numpy; numba cannot be used: {_compiled.problem}"
         return f"auto: numpy at first, numba after {SWITCH_AFTER} runs"
-
-    def _load(self) -> None:
-        warm_up()
-        self.current = "numba"
 
 
 def warm_up() -> None:
     """Load the compiled kernels, compiling and caching those that are not cached yet.
 
+    Threads that call it at the same time wait for the first of them.
+
     Raises
     ------
     BackendUnavailableError
-        If numba is not installed.
+        If numba is not installed, or broken.
     """
     if not numba_installed():
         raise BackendUnavailableError("warming up needs numba: pip install 'edgeface[fast]'")
-    warm: Any = importlib.import_module("edgeface.kernels.compiled.warm")
-    warm.compile_all()
+    with _warming:
+        _import_compiled()
+        warm: Any = importlib.import_module("edgeface.kernels.compiled.warm")
+        warm.compile_all()
+
+
+def _import_compiled() -> None:
+    """Import the loops, and numba with them.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If numba cannot be imported.
+    """
+    try:
+        for module in ("resize", "detect", "pose"):
+            loops(module)
+    except Exception as error:  # of numba, llvmlite, or a library of theirs: there are many
+        raise BackendUnavailableError(
+            f"numba is installed, but broken: {error}. Install it again: pip install "
+            "--force-reinstall 'edgeface[fast]'; kernels='numpy' gives the same results without it"
+        ) from error

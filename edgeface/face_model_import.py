@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError, ModelFormatError
 from edgeface.face_model import (
@@ -18,6 +18,8 @@ from edgeface.face_model import (
     NUM_LANDMARKS,
     FaceModel,
 )
+from edgeface.types import AnyArray, FloatArray, IntArray
+from edgeface.values import Text, array_of, option, path_of
 
 OUTER_EYE_CORNERS = (36, 45)
 
@@ -99,7 +101,7 @@ def from_facewarehouse(
     ------
     InvalidInputError, ModelFormatError, BackendUnavailableError
     """
-    tensor = _pick_tensor(path, key)
+    tensor = _pick_tensor(path, None if key is None else option("key", key, Text()))
     num_rows = tensor.shape[0] * (3 if tensor.ndim == 4 else 1)
     shapes = tensor.reshape(num_rows // 3, 3, NUM_IDENTITY, NUM_EXPRESSIONS + 1)
     shapes = shapes.transpose(2, 3, 0, 1).astype(np.float32)
@@ -108,9 +110,13 @@ def from_facewarehouse(
         raise InvalidInputError(
             f"{path} has {num_vertices} vertices: give landmark_vertices, the 68 of the landmarks"
         )
-    ids = np.arange(NUM_LANDMARKS) if landmark_vertices is None else np.asarray(landmark_vertices)
+    ids = np.arange(NUM_LANDMARKS, dtype=np.float64)
+    if landmark_vertices is not None:
+        ids = array_of("landmark_vertices", landmark_vertices, "(68,)")
     if ids.shape != (NUM_LANDMARKS,):
         raise InvalidInputError(f"expected 68 landmark vertices, got the shape {ids.shape}")
+    if ((ids < 0) | (ids >= num_vertices) | (ids % 1 != 0)).any():
+        raise InvalidInputError(f"landmark_vertices must be of the {num_vertices} vertices")
     numbered = tuple(f"expression{k:02d}" for k in range(1, NUM_EXPRESSIONS + 1))
     return FaceModel(
         identity=np.ascontiguousarray(shapes[:, 0]),
@@ -119,12 +125,12 @@ def from_facewarehouse(
         landmark_weights=np.ones((NUM_LANDMARKS, 1), np.float32),
         triangles=np.zeros((0, 3), np.int32),
         uv=np.zeros((0, 2), np.float32),
-        expression_names=expression_names or numbered,
+        expression_names=numbered if expression_names is None else expression_names,
         info={"name": "FaceWarehouse-shaped tensor", "source": Path(path).name},
     )
 
 
-def _ict_expression(named: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
+def _ict_expression(named: dict[str, FloatArray], name: str) -> FloatArray:
     short = name.replace("Left", "_L").replace("Right", "_R")
     # jawLeft, mouthLeft and their mirror images are directions, not sides.
     candidates = [[name], [short], [f"{name}_L", f"{name}_R"]]
@@ -135,11 +141,11 @@ def _ict_expression(named: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
 
 
 def _normalised(
-    identity: NDArray[Any],
-    expression: NDArray[Any],
-    landmark_vertices: NDArray[np.int32],
-    triangles: NDArray[Any],
-    uv: NDArray[Any],
+    identity: FloatArray,
+    expression: FloatArray,
+    landmark_vertices: IntArray,
+    triangles: IntArray,
+    uv: FloatArray,
     names: tuple[str, ...],
     info: dict[str, Any],
 ) -> FaceModel:
@@ -160,9 +166,10 @@ def _normalised(
     )
 
 
-def _read_archive(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    suffix = Path(path).suffix
-    if not Path(path).is_file():
+def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
+    file = path_of("path", path)
+    suffix = file.suffix.lower()
+    if not file.is_file():
         raise InvalidInputError(f"no such file: {path}")
     try:
         if suffix == ".npy":
@@ -186,7 +193,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     raise ModelFormatError(f"{path}: expected a .npy, .npz or .mat file")
 
 
-def _pick_tensor(path: str | os.PathLike[str], key: str | None) -> NDArray[Any]:
+def _pick_tensor(path: str | os.PathLike[str], key: str | None) -> AnyArray:
     arrays = _read_archive(path)
     if key is not None and key not in arrays:
         raise InvalidInputError(f"{path} has no array {key!r}, only {sorted(arrays)}")

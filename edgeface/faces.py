@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.kernels import project_landmarks
+from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     "boxes_xyxy": (4,),
@@ -46,23 +46,38 @@ class Faces:
     Attributes
     ----------
     boxes_xyxy : float32, shape (N, 4), image_px
-    scores : float32, shape (N,), the estimated IoU of the box with a face, in [0, 1]
-    landmarks_3d : float32, shape (N, 68, 3), image_px; z has the same scale and grows away from
-        the camera, with the model's origin at ``focal * translation[2]``
-    identity_coeffs : float32, shape (N, 50); index 0 weighs the mean shape
-    expression_coeffs : float32, shape (N, 46), in [0, 1], named by ``expression_names``
-    rotation : float32, shape (N, 3, 3), of the head in the ``model`` frame
-    euler_deg : float32, shape (N, 3): pitch, yaw, roll; + looks down, looks to the face's own
-        left, tips to its own right shoulder
-    translation : float32, shape (N, 3), model units; focal : float32, shape (N,), face_norm a
-        model unit: the weak-perspective camera
-    expression_names : of the columns of ``expression_coeffs``
-    unseen_expressions : those of them that the network was never taught
-    face_model : of which the coefficients speak
-    correction_coeffs : float32, shape (N, 60), of the face model's harmonics; None from networks
-        that do not correct its shapes
-    track_ids : int64, shape (N,), and velocities : float32, shape (N, 2), image_px a second, of
-        the landmarks' centre; None outside video (`edgeface.Tracker`)
+        The faces' boxes: left, top, right and bottom edge.
+    scores : float32, shape (N,), in [0, 1]
+        The IoU that each box is estimated to have with a face.
+    landmarks_3d : float32, shape (N, 68, 3), image_px
+        The landmarks with depth: z has the scale of x and y and grows away from the camera. The
+        face model's origin lies at ``focal * translation[2]``.
+    identity_coeffs : float32, shape (N, 50)
+        The identity coefficients of the face model. Index 0 weighs its mean shape.
+    expression_coeffs : float32, shape (N, 46), in [0, 1]
+        The expression coefficients, which ``expression_names`` names.
+    rotation : float32, shape (N, 3, 3)
+        The rotation of each head in the ``model`` frame.
+    euler_deg : float32, shape (N, 3), degrees
+        Pitch, yaw and roll. A positive pitch looks down, a positive yaw looks to the face's own
+        left, a positive roll tips the head to the face's own right shoulder.
+    translation : float32, shape (N, 3), model units
+        Where the weak-perspective camera sees the face model's origin.
+    focal : float32, shape (N,), face_norm a model unit
+        The scale of the weak-perspective camera.
+    expression_names : tuple of 46 str
+        The names of the columns of ``expression_coeffs``.
+    unseen_expressions : tuple of str
+        The names of the expressions that the network was never taught.
+    face_model : FaceModel or None
+        The face model of which the coefficients speak.
+    correction_coeffs : float32, shape (N, 60), or None
+        The coefficients of the face model's harmonics. Networks that do not correct its shapes
+        leave them out.
+    track_ids : int64, shape (N,), or None
+        The number of each person, where `edgeface.Tracker` followed them.
+    velocities : float32, shape (N, 2), image_px a second, or None
+        How fast the centre of each face's landmarks moves, where it was followed.
 
     Raises
     ------
@@ -70,26 +85,26 @@ class Faces:
         When built from arrays whose shapes do not fit together.
     """
 
-    boxes_xyxy: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    landmarks_3d: NDArray[np.float32]
-    identity_coeffs: NDArray[np.float32]
-    expression_coeffs: NDArray[np.float32]
-    rotation: NDArray[np.float32]
-    euler_deg: NDArray[np.float32]
-    translation: NDArray[np.float32]
-    focal: NDArray[np.float32]
+    boxes_xyxy: Float32Array
+    scores: Float32Array
+    landmarks_3d: Float32Array
+    identity_coeffs: Float32Array
+    expression_coeffs: Float32Array
+    rotation: Float32Array
+    euler_deg: Float32Array
+    translation: Float32Array
+    focal: Float32Array
     expression_names: tuple[str, ...]
     unseen_expressions: tuple[str, ...] = ()
     face_model: FaceModel | None = None
-    correction_coeffs: NDArray[np.float32] | None = None
-    track_ids: NDArray[np.int64] | None = None
-    velocities: NDArray[np.float32] | None = None
+    correction_coeffs: Float32Array | None = None
+    track_ids: IntArray | None = None
+    velocities: Float32Array | None = None
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
         for name, tail in (_SHAPES | _OPTIONAL_SHAPES).items():
-            array: NDArray[Any] | None = getattr(self, name)
+            array: AnyArray | None = getattr(self, name)
             if array is None and name in _OPTIONAL_SHAPES:
                 continue
             shape = None if array is None else array.shape
@@ -97,7 +112,7 @@ class Faces:
                 raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
 
     @property
-    def landmarks_2d(self) -> NDArray[np.float32]:
+    def landmarks_2d(self) -> Float32Array:
         """The 68 landmarks, float32, shape (N, 68, 2), image_px; a view."""
         return self.landmarks_3d[..., :2]
 
@@ -116,13 +131,13 @@ class Faces:
     def __repr__(self) -> str:
         return f"Faces(N={len(self)})"
 
-    def select(self, index: NDArray[Any]) -> Faces:
+    def select(self, index: IntArray | BoolArray) -> Faces:
         """The faces that an index array or a boolean mask picks."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         rows = [n for n in (*_SHAPES, *_OPTIONAL_SHAPES) if parts[n] is not None]
         return Faces(**(parts | {n: parts[n][index] for n in rows}))
 
-    def vertices(self, fallback: FaceModel | None = None) -> NDArray[np.float32]:
+    def vertices(self, fallback: FaceModel | None = None) -> Float32Array:
         """The dense surface of every face, with its correction if it has one.
 
         Parameters
@@ -137,7 +152,7 @@ class Faces:
         Raises
         ------
         InvalidInputError
-            If these faces came without their face model.
+            If these faces came without their face model, or it without its dense mesh.
 
         Notes
         -----
@@ -145,17 +160,33 @@ class Faces:
         landmarks', of the box in the input, differs from it by the rounding of the input's size
         to whole pixels, less than 0.4 %.
         """
+        shape = self._model(fallback).vertices(
+            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
+        )
+        return place(shape, self)
+
+    def face_points(self, fallback: FaceModel | None = None) -> Float32Array:
+        """The points of every face around which its box is drawn, shape (N, P, 3), image_px.
+
+        They are `FaceModel.face_points`; ``fallback`` and errors are those of `vertices`, but for
+        the dense mesh, which these points do not need.
+        """
+        shape = self._model(fallback).face_points(
+            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
+        )
+        return place(shape, self)
+
+    def _model(self, fallback: FaceModel | None) -> FaceModel:
         model = self.face_model or fallback
         if model is None:
             raise InvalidInputError("these faces came without their face model")
-        shape = model.vertices(self.identity_coeffs, self.expression_coeffs, self.correction_coeffs)
-        return place(shape, self)
+        return model
 
     def to_dict(self) -> list[dict[str, Any]]:
         """`Face.to_dict` of every face."""
         return [face.to_dict() for face in self]
 
-    def draw(self, image: Any) -> NDArray[np.uint8]:
+    def draw(self, image: Any) -> ImageArray:
         """A copy of the image with boxes, landmarks and head axes drawn on it.
 
         ``image`` is anything that `edgeface.read_image` takes. Returns uint8 (H, W, 3).
@@ -165,7 +196,7 @@ class Faces:
         return draw_faces(image, self)
 
 
-def place(shape: NDArray[np.float32], faces: Faces) -> NDArray[np.float32]:
+def place(shape: Float32Array, faces: Faces) -> Float32Array:
     """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
     points = project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
     low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
@@ -188,7 +219,7 @@ def _has(faces: Faces, name: str) -> bool:
     return getattr(faces, name) is not None
 
 
-def _column(faces: Faces, name: str) -> NDArray[Any]:
+def _column(faces: Faces, name: str) -> AnyArray:
     """One array; zeros where a network did not correct its shapes and another did."""
     if not _has(faces, name):
         return np.zeros((len(faces), *_OPTIONAL_SHAPES[name]), np.float32)
@@ -209,13 +240,13 @@ class Face:
         return None if ids is None else int(ids[self.index])
 
     @property
-    def velocity(self) -> NDArray[np.float32] | None:
+    def velocity(self) -> Float32Array | None:
         """shape (2,), image_px a second; None outside video."""
         velocities = self.faces.velocities
         return None if velocities is None else velocities[self.index]
 
     @property
-    def box_xyxy(self) -> NDArray[np.float32]:
+    def box_xyxy(self) -> Float32Array:
         """shape (4,), image_px."""
         return self.faces.boxes_xyxy[self.index]
 
@@ -225,36 +256,36 @@ class Face:
         return float(self.faces.scores[self.index])
 
     @property
-    def landmarks_2d(self) -> NDArray[np.float32]:
+    def landmarks_2d(self) -> Float32Array:
         """shape (68, 2), image_px."""
         return self.faces.landmarks_2d[self.index]
 
     @property
-    def landmarks_3d(self) -> NDArray[np.float32]:
+    def landmarks_3d(self) -> Float32Array:
         """shape (68, 3), image_px with depth."""
         return self.faces.landmarks_3d[self.index]
 
     @property
-    def identity_coeffs(self) -> NDArray[np.float32]:
+    def identity_coeffs(self) -> Float32Array:
         """shape (50,)."""
         return self.faces.identity_coeffs[self.index]
 
     @property
-    def expression_coeffs(self) -> NDArray[np.float32]:
+    def expression_coeffs(self) -> Float32Array:
         """shape (46,), in [0, 1]."""
         return self.faces.expression_coeffs[self.index]
 
     @property
-    def rotation(self) -> NDArray[np.float32]:
+    def rotation(self) -> Float32Array:
         """shape (3, 3), ``model`` frame."""
         return self.faces.rotation[self.index]
 
     @property
-    def euler_deg(self) -> NDArray[np.float32]:
+    def euler_deg(self) -> Float32Array:
         """shape (3,): pitch, yaw, roll."""
         return self.faces.euler_deg[self.index]
 
-    def vertices(self) -> NDArray[np.float32]:
+    def vertices(self) -> Float32Array:
         """`Faces.vertices` of this face, shape (V, 3)."""
         return self.faces.select(np.array([self.index])).vertices()[0]
 

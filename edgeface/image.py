@@ -22,10 +22,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface import kernels
@@ -33,6 +32,7 @@ from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.image_files import format_of, open_picture
 from edgeface.metadata import PAD_VALUE
 from edgeface.pictures import Picture
+from edgeface.types import AnyArray, Float32Array, Float64Array, FloatArray, ImageArray
 
 MAX_FILE_BYTES = 1 << 29
 """Of an image file: 512 MiB."""
@@ -41,7 +41,7 @@ HEAD_BYTES = 64
 MARGIN = 8
 """Pixels kept around a crop, which its interpolation may reach for."""
 
-ImageLike = NDArray[np.uint8] | Image.Image | str | os.PathLike[str]
+ImageLike = ImageArray | Image.Image | str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,19 @@ class Placement:
     scale : float64, shape (2,), x and y; offset : float64, shape (2,), input_px
     """
 
-    scale: NDArray[np.float64]
-    offset: NDArray[np.float64]
+    scale: Float64Array
+    offset: Float64Array
 
-    def to_image(self, points: NDArray[Any]) -> NDArray[np.float32]:
+    def to_image(self, points: FloatArray) -> Float32Array:
         """Points (..., 2) from ``input_px`` to ``image_px``."""
         return ((points - self.offset) / self.scale).astype(np.float32)
 
-    def to_input(self, points: NDArray[Any]) -> NDArray[np.float32]:
+    def to_input(self, points: FloatArray) -> Float32Array:
         """Points (..., 2) from ``image_px`` to ``input_px``."""
         return (points * self.scale + self.offset).astype(np.float32)
 
 
-def read_image(image: ImageLike) -> NDArray[np.uint8]:
+def read_image(image: ImageLike) -> ImageArray:
     """Any accepted image as an RGB array.
 
     Parameters
@@ -102,7 +102,7 @@ def read_image(image: ImageLike) -> NDArray[np.uint8]:
     )
 
 
-def _read_array(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _read_array(array: AnyArray) -> ImageArray:
     if isinstance(array, np.ma.MaskedArray):
         raise InvalidInputError(
             "a masked array does not say what its hidden pixels look like: fill them first, "
@@ -140,7 +140,7 @@ def _read_file(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def _decoded(opened: Callable[[], Picture], source: str) -> NDArray[np.uint8]:
+def _decoded(opened: Callable[[], Picture], source: str) -> ImageArray:
     """The pixels of a picture; every failure of a decoder is an error of ours."""
     try:
         return opened().to_array()
@@ -153,15 +153,15 @@ def _decoded(opened: Callable[[], Picture], source: str) -> NDArray[np.uint8]:
 
 
 def letterbox(
-    image: NDArray[np.uint8], size: int, engine: kernels.Engine = "numpy"
-) -> tuple[NDArray[np.uint8], Placement]:
+    image: ImageArray, size: int, engine: kernels.Engine = "numpy"
+) -> tuple[ImageArray, Placement]:
     """Fit an image into the middle of a square input, keeping its aspect.
 
     Parameters
     ----------
     image : uint8, shape (H, W, 3)
     size : side of the input, px
-    engine : of the resize; see `edgeface.kernels.resize_into`
+    engine : which kernel resizes; see `edgeface.kernels.resize_into`
 
     Returns
     -------
@@ -190,8 +190,8 @@ def letterbox(
 
 
 def crop(
-    image: NDArray[np.uint8], box_xyxy: NDArray[Any], crop_scale: float, size: int
-) -> tuple[NDArray[np.uint8], Placement]:
+    image: ImageArray, box_xyxy: FloatArray, crop_scale: float, size: int
+) -> tuple[ImageArray, Placement]:
     """The square around a face box, resized to a network's input.
 
     Parameters

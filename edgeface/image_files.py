@@ -89,7 +89,7 @@ def open_picture(data: bytes) -> Picture:
         return _heic(data)
     orientation = None
     if kind == "JPEG":
-        data, orientation = _without_exif(data)
+        data, orientation = without_exif(data)
     elif kind == "AVIF":  # whose orientation lies elsewhere
         data = _EXIF_ITEM.sub(rb"\1skip", data)
     return Picture(_decoder(kind)(io.BytesIO(data)), orientation)
@@ -124,7 +124,7 @@ def _heic(data: bytes) -> Picture:
     return Picture(image, orientation=1)
 
 
-def _without_exif(data: bytes) -> tuple[bytes, int | None]:
+def without_exif(data: bytes) -> tuple[bytes, int | None]:
     """A JPEG without its EXIF and multi-picture blocks, and the orientation that they gave.
 
     Pillow looks at these blocks while it opens a file, and complains where they are damaged.

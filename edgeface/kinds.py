@@ -22,7 +22,7 @@ class PoseLayout:
 
     Attributes
     ----------
-    slices : where each quantity starts and ends
+    slices : for each quantity, the index at which it starts and the one before which it ends
     """
 
     slices: Mapping[str, tuple[int, int]]
@@ -50,7 +50,7 @@ class NetworkKind:
 
     Attributes
     ----------
-    name : as checkpoints and model files say it under the key ``kind``
+    name : the name that checkpoints and model files have under the key ``kind``
     detects : whether the network looks at a whole image and finds the faces itself; others look
         at one crop a face, whose box they are given. A network that detects has outputs for every
         cell of a grid and every anchor, the others one value a face.

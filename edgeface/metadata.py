@@ -9,16 +9,36 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
+from edgeface import strict_json
 from edgeface.errors import InvalidInputError, MetadataError
 from edgeface.face_model import NUM_EXPRESSIONS
+from edgeface.face_model_file import EXPRESSION_LIST, HEADER
 from edgeface.kinds import KINDS, NetworkKind
+from edgeface.values import (
+    SHA256,
+    Choice,
+    Flag,
+    Free,
+    Mapped,
+    Number,
+    Record,
+    Several,
+    Text,
+    Version,
+    Whole,
+    option,
+    shown,
+)
 
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
 """The face model's ``.npz`` beside the JSON; base64 where the format holds text only."""
-SCHEMA_VERSION = (1, 3)
+SCHEMA_VERSION = (1, 4)
 PAD_VALUE = 127
 SIZE_STEP = 32
+MAX_INPUT_SIZE = 4096
+"""Side of the largest input, px: two hundred times the arithmetic of the networks that ship."""
+PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
 
 
 @dataclass(frozen=True)
@@ -28,18 +48,24 @@ class Metadata:
     Attributes
     ----------
     kind : the name of the network's kind, a key of `edgeface.kinds.KINDS`
-    name : for people
-    input_size : side of the square input, px
+    name : what people call the network
+    input_size : the side of the square input, px
     any_size : whether the file takes inputs of every multiple of ``SIZE_STEP`` px
-    stride, anchors : the MFN's grid; anchors are (width, height) in input px
-    score_threshold, iou_threshold : the MFN's defaults
-    crop_scale : side of the crop in longer sides of the face box; not for an MFN
-    expression_names : of the 46 coefficients
-    unseen_expressions : those that no training label ever moved
-    face_model_sha256 : of the face model in the file
-    precision : of weights and arithmetic, a key of `edgeface.compare.LIMITS`
-    licence, training, parity : for people and tools; never needed to run
+    stride : the side of a grid cell of a network that detects, input px; 0 for other networks
+    anchors : the box priors of a network that detects, (width, height) in input px each
+    score_threshold : the least score of a face that a network that detects reports by default
+    iou_threshold : the overlap with a better box beyond which it suppresses a box by default
+    crop_scale : the side of the crop that a network of crops sees, in longer sides of the face box
+    expression_names : the names of the 46 expression coefficients, in their order
+    unseen_expressions : the names of those that no training label ever moved
+    face_model_sha256 : the hash of the face model that the outputs speak of
+    dense_mesh : whether the file carries that face model's dense mesh, or its landmark basis alone
+    precision : the precision of weights and arithmetic, a key of `edgeface.compare.LIMITS`
+    licence : the terms under which the weights may be used
+    training : how the network was trained, for people
+    parity : how much the file differs from the network that it was converted from
     graph : the operators of the file by kind, and the bytes of its weights by layer
+    checksummed : whether the metadata was read from a file that carries checksums
     """
 
     kind: str
@@ -49,6 +75,7 @@ class Metadata:
     face_model_sha256: str
     licence: str
     any_size: bool = False
+    dense_mesh: bool = True
     stride: int = 0
     anchors: tuple[tuple[float, float], ...] = ()
     score_threshold: float = 0.0
@@ -59,6 +86,7 @@ class Metadata:
     training: dict[str, Any] = field(default_factory=lambda: {})
     parity: dict[str, Any] = field(default_factory=lambda: {})
     graph: dict[str, Any] = field(default_factory=lambda: {})
+    checksummed: bool = field(default=False, compare=False)
 
     @property
     def network_kind(self) -> NetworkKind:
@@ -83,18 +111,15 @@ class Metadata:
         InvalidInputError
             If the file does not take it.
         """
-        if input_size == self.input_size:
+        size = option("input_size", input_size, Whole(SIZE_STEP, MAX_INPUT_SIZE, SIZE_STEP))
+        if size == self.input_size:
             return self
         if not self.any_size:
             raise InvalidInputError(
                 f"this file of {self.name!r} takes inputs of {self.input_size} px only; an mfn's "
                 ".onnx takes others, and edgeface convert --input-size makes more files"
             )
-        if input_size < SIZE_STEP or input_size % SIZE_STEP:
-            raise InvalidInputError(
-                f"input_size must be a multiple of {SIZE_STEP}, got {input_size!r}"
-            )
-        return replace(self, input_size=input_size)
+        return replace(self, input_size=size)
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """Shape of one output for one image, without the batch axis."""
@@ -106,21 +131,31 @@ class Metadata:
 
     def to_json(self) -> str:
         """The JSON text, with the derived entries that spare other programs the arithmetic."""
-        values = asdict(self)
-        values["schema_version"] = list(SCHEMA_VERSION)
-        values["input"] = {
-            "shape": ["batch", self.input_size, self.input_size, 3],
-            "layout": "NHWC",
-            "dtype": "uint8",
-            "colour_order": "RGB",
-            "pad_value": PAD_VALUE,
-        }
-        values["outputs"] = {
-            name: {"shape": ["batch", *self.output_shape(name)], "values": "raw logits"}
-            for name in self.output_names
-        }
-        values["pose_slices"] = dict(self.network_kind.pose.slices)
+        values = (
+            {n: v for n, v in asdict(self).items() if n != "checksummed"}
+            | {"schema_version": list(SCHEMA_VERSION)}
+            | self.derived()
+        )
         return json.dumps(values, indent=1)
+
+    def derived(self) -> dict[str, Any]:
+        """The entries of the JSON that follow from the others."""
+        return {
+            "input": {
+                "shape": ["batch", self.input_size, self.input_size, 3],
+                "layout": "NHWC",
+                "dtype": "uint8",
+                "colour_order": "RGB",
+                "pad_value": PAD_VALUE,
+            },
+            "outputs": {
+                name: {"shape": ["batch", *self.output_shape(name)], "values": "raw logits"}
+                for name in self.output_names
+            },
+            "pose_slices": {
+                name: list(ends) for name, ends in self.network_kind.pose.slices.items()
+            },
+        }
 
     @staticmethod
     def from_json(text: str | bytes | None, source: str) -> Metadata:
@@ -129,8 +164,8 @@ class Metadata:
         Raises
         ------
         MetadataError
-            If the text is absent, no JSON, of a newer major version, or lacks a key. Nothing is
-            guessed.
+            If the text is absent, no JSON, of a newer major version, or lacks an entry; if an entry
+            has another type, is out of range, or contradicts another. Nothing is guessed.
         """
         if text is None:
             raise MetadataError(
@@ -138,64 +173,123 @@ class Metadata:
                 "only files written by edgeface's converters can be run"
             )
         try:
-            values = json.loads(text)
+            values = strict_json.parse(text)
         except ValueError as error:
             raise MetadataError(f"{source}: the metadata is no JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise MetadataError(f"{source}: the metadata is no JSON object")
-        return _checked(cast(dict[str, Any], values), source)
+        try:
+            return _checked(values)
+        except ValueError as error:
+            raise MetadataError(f"{source}: in the metadata, {error}") from error
 
 
-def _checked(values: dict[str, Any], source: str) -> Metadata:
-    version = values.get("schema_version")
-    if not (isinstance(version, list) and version and version[0] == SCHEMA_VERSION[0]):
-        raise MetadataError(
-            f"{source} has metadata version {version}; this release reads {SCHEMA_VERSION[0]}.x"
-        )
-    kind = values.get("kind")
-    if not (isinstance(kind, str) and kind in KINDS):
-        raise MetadataError(f"{source}: 'kind' must be one of {', '.join(KINDS)}, got {kind!r}")
-    detects = KINDS[kind].detects
-    needed: dict[str, Any] = {
-        "name": str,
-        "input_size": int,
-        "expression_names": list,
-        "face_model_sha256": str,
-        "licence": str,
+_COMMON = Record(
+    required={
+        "schema_version": Version(SCHEMA_VERSION[0]),
+        "kind": Choice(tuple(KINDS)),
+        "name": Text(),
+        "input_size": Whole(SIZE_STEP, MAX_INPUT_SIZE, SIZE_STEP),
+        "expression_names": EXPRESSION_LIST,
+        "face_model_sha256": SHA256,
+        "licence": Text(longest=2000),
+    },
+    optional={
+        "dense_mesh": Flag(),
+        "unseen_expressions": Several(Text(100), 0, NUM_EXPRESSIONS, unique=True),
+        "precision": Choice(PRECISIONS),
+        "training": Free(),
+        "parity": Free(),
+        "graph": Record(
+            {}, {"operators": Mapped(Whole(0, 10**6)), "layer_bytes": Mapped(Whole(0, 10**12))}
+        ),
+        "input": Free(),
+        "outputs": Free(),
+        "pose_slices": Free(),
+        "checksums": Record({"network": SHA256, "metadata": SHA256}, {}),
+    },
+)
+"""What every file says; ``input``, ``outputs`` and ``pose_slices`` follow from the rest."""
+_SIDE = Number(0, MAX_INPUT_SIZE, above=True)
+_DETECTING = Record(
+    required={
+        "stride": Whole(1, MAX_INPUT_SIZE),
+        "anchors": Several(Several(_SIDE, 2, 2), 1, 64),
+        "score_threshold": Number(0, 1),
+        "iou_threshold": Number(0, 1),
+    },
+    optional={"any_size": Flag(), "crop_scale": Number(0, 0)},
+)
+"""What a network says that finds the faces of an image."""
+_CROPPING = Record(
+    required={"crop_scale": Number(0.25, 8)},
+    optional={
+        "any_size": Flag(never=True),
+        "stride": Whole(0, 0),
+        "anchors": Several(Free(), 0, 0),
+        "score_threshold": Number(0, 0),
+        "iou_threshold": Number(0, 0),
+    },
+)
+"""What a network says that looks at crops: of a grid and of thresholds it has none."""
+
+
+def file_schema() -> dict[str, Any]:
+    """The JSON Schema of both JSON texts in a model file, for programs in other languages."""
+    detecting = [kind.name for kind in KINDS.values() if kind.detects]
+    metadata = _COMMON.json_schema() | {
+        "if": {"properties": {"kind": {"enum": detecting}}},
+        "then": _DETECTING.json_schema(),
+        "else": _CROPPING.json_schema(),
     }
-    if detects:
-        needed |= {"stride": int, "anchors": list, "score_threshold": float, "iou_threshold": float}
-    else:
-        needed |= {"crop_scale": float}
-    for key, kind_of in needed.items():
-        if key not in values:
-            raise MetadataError(f"{source}: the metadata lacks {key!r}")
-        if not isinstance(values[key], (int, float) if kind_of is float else kind_of):
-            raise MetadataError(f"{source}: {key!r} must be a {kind_of.__name__}")
-    if len(values["expression_names"]) != NUM_EXPRESSIONS:
-        raise MetadataError(f"{source}: expected 46 expression names")
-    try:
-        anchors = tuple((float(w), float(h)) for w, h in values.get("anchors", []))
-    except (TypeError, ValueError) as error:
-        raise MetadataError(f"{source}: 'anchors' must be pairs of numbers") from error
-    if detects and (not anchors or values["stride"] <= 0):
-        raise MetadataError(f"{source}: an {kind} needs anchors and a positive stride")
-    return Metadata(
-        kind=kind,
-        name=values["name"],
-        input_size=values["input_size"],
-        expression_names=tuple(values["expression_names"]),
-        face_model_sha256=values["face_model_sha256"],
-        licence=values["licence"],
-        any_size=bool(values.get("any_size", False)),
-        stride=values.get("stride", 0),
-        anchors=anchors,
-        score_threshold=float(values.get("score_threshold", 0.0)),
-        iou_threshold=float(values.get("iou_threshold", 0.0)),
-        crop_scale=float(values.get("crop_scale", 0.0)),
-        unseen_expressions=tuple(values.get("unseen_expressions", ())),
-        precision=str(values.get("precision", "fp32")),
-        training=values.get("training", {}),
-        parity=values.get("parity", {}),
-        graph=values.get("graph", {}),
-    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What a model file of edgeface says of itself",
+        "description": f"{KEY}: the metadata. face_model_header: the JSON in the array 'header' of "
+        f"the face model, {FACE_MODEL_KEY}.",
+        "type": "object",
+        "properties": {KEY: metadata, "face_model_header": HEADER.json_schema()},
+    }
+
+
+def _checked(values: Any) -> Metadata:
+    """Metadata of a JSON value; ValueError says what is wrong."""
+    if not isinstance(values, dict):
+        raise ValueError(f"there is no JSON object, but {shown(values)}")
+    entries = _COMMON.check(values, "")
+    kind = KINDS[entries["kind"]]
+    entries |= (_DETECTING if kind.detects else _CROPPING).check(values, "")
+    stated = {name: entries.pop(name, None) for name in ("input", "outputs", "pose_slices")}
+    del entries["schema_version"]
+    checksummed = entries.pop("checksums", None) is not None
+    metadata = Metadata(**entries, checksummed=checksummed)
+    _check_consistency(metadata)
+    for name, value in metadata.derived().items():
+        if stated[name] is not None and not _says(stated[name], value):
+            raise ValueError(
+                f"{name} contradicts the other entries: expected {shown(value)}, got "
+                f"{shown(stated[name])}"
+            )
+    return metadata
+
+
+def _check_consistency(metadata: Metadata) -> None:
+    foreign = set(metadata.unseen_expressions) - set(metadata.expression_names)
+    if foreign:
+        raise ValueError(f"unseen_expressions names {sorted(foreign)}, which are no expressions")
+    if metadata.detects and metadata.input_size % metadata.stride:
+        raise ValueError(
+            f"stride must divide input_size, {metadata.input_size}, got {metadata.stride}"
+        )
+    if metadata.any_size and SIZE_STEP % metadata.stride:
+        raise ValueError(
+            f"stride must divide {SIZE_STEP} in a file of any_size, got {metadata.stride}"
+        )
+
+
+def _says(stated: Any, expected: Any) -> bool:
+    """Whether a JSON value says all that is expected; objects may say more."""
+    if isinstance(expected, dict):
+        known = cast(dict[str, Any], expected)
+        return isinstance(stated, dict) and all(
+            name in stated and _says(stated[name], value) for name, value in known.items()
+        )
+    return type(stated) is type(expected) and stated == expected

@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from edgeface import kernels
+from edgeface import kernels, second_look
 from edgeface.backends import Backend, open_backend
 from edgeface.engine import KernelChoice, KernelEngine
 from edgeface.errors import InferenceError, InvalidInputError
@@ -20,15 +20,19 @@ from edgeface.faces import Faces
 from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
 from edgeface.kinds import ROTATION_VECTOR_POSE
 from edgeface.metadata import Metadata
+from edgeface.run_options import check_heads, face_boxes, suppression_of, thresholds
+from edgeface.types import BoolArray, Float32Array, Float64Array, ImageArray
+from edgeface.values import Text, Whole, option, path_of, shown
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn", "fusion")
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
-MAX_FACES = 100
-"""Faces that `Model.run` reports at most, unless told otherwise."""
+LEAST_SCORE = 0.05
+"""What a second look takes for a hint of a face."""
+MAX_THREADS = 1024
 
-Heads = dict[str, NDArray[np.float32]]
+Heads = dict[str, Float32Array]
 # what `load` was given: file, num_threads, device, kernels, input_size
 _Source = tuple[Path, int, str | None, KernelChoice, int | None]
 
@@ -45,16 +49,16 @@ def load(
 
     Parameters
     ----------
-    path_or_name : a model file, or "mfn", "sfn" or "fusion" for those that ship with edgeface
-    num_threads : of the backend; 0 leaves the choice to it
-    device : what shall run it, by default the CPU: an execution provider of ONNX Runtime
+    path_or_name : a model file, or "mfn", "sfn" or "fusion" for a network that ships with edgeface
+    num_threads : how many threads the backend may use; 0 leaves the choice to it
+    device : what shall run the network, by default the CPU: an execution provider of ONNX Runtime
         ("CUDAExecutionProvider"), the shared library of a TFLite delegate
         ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE", by default "ALL"), or a device
         of torch ("cuda")
-    kernels : "numba", "numpy", or "auto"; see `edgeface.engine.KernelEngine`
-    input_size : side of the square that the network sees, px; by default the file's own. An MFN's
-        ONNX file takes every multiple of 32: cost grows with its square, and what is small in the
-        image needs a large one.
+    kernels : which kernels run, "numba", "numpy" or "auto"; see `edgeface.engine.KernelEngine`
+    input_size : the side of the square that the network sees, px; by default the one that the file
+        names. An MFN's ONNX file takes every multiple of 32. The cost grows with the square of the
+        size, and faces that are small in the image need a large one.
 
     Returns
     -------
@@ -78,8 +82,10 @@ def load(
     """
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:
         path_or_name = ASSETS / f"{path_or_name}.onnx"
-    source = (Path(path_or_name).absolute(), num_threads, device, kernels, input_size)
-    return _open(source)
+    path = path_of("path_or_name", path_or_name).absolute()
+    threads = option("num_threads", num_threads, Whole(0, MAX_THREADS))
+    device = None if device is None else option("device", device, Text(longest=4096))
+    return _open((path, threads, device, kernels, input_size))
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"
@@ -115,7 +121,7 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
+    def infer(self, input_tensor: ImageArray) -> Heads:
         """The network alone, on inputs made by `letterbox` or `crop`.
 
         Parameters
@@ -131,15 +137,25 @@ class Model:
         InvalidInputError
             If the input is not as described.
         InferenceError
-            If the backend fails.
+            If the backend fails, or gives values that are not finite.
         """
-        size = self.metadata.input_size
-        shape, dtype = np.shape(input_tensor), getattr(input_tensor, "dtype", None)
-        if dtype != np.uint8 or len(shape) != 4 or shape[1:] != (size, size, 3):
+        size, given = self.metadata.input_size, cast(Any, input_tensor)
+        shape, dtype = getattr(given, "shape", ()), getattr(given, "dtype", type(given).__name__)
+        plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
+        if not plain or dtype != np.uint8 or len(shape) != 4 or shape[1:] != (size, size, 3):
             raise InvalidInputError(
                 f"infer takes uint8 of shape (B, {size}, {size}, 3), got {dtype} {shape}"
             )
-        return self._backend.infer(input_tensor) if len(input_tensor) else _no_heads(self.metadata)
+        if not shape[0]:
+            return _no_heads(self.metadata)
+        heads = self._backend.infer(np.ascontiguousarray(input_tensor))
+        for name, values in heads.items():
+            if not np.isfinite(values).all():
+                raise InferenceError(
+                    f"the network {self.metadata.name!r} gave values that are not finite as its "
+                    f"output {name!r}: its weights are damaged, or the device cannot run it"
+                )
+        return heads
 
     def clone(self) -> Model:
         """Another model of the same file and options, sharing nothing with this one."""
@@ -172,6 +188,7 @@ class Model:
         iou_threshold: float | None = None,
         max_faces: int | None = None,
         suppression: kernels.Suppression | None = None,
+        look_again: bool | None = None,
     ) -> Faces:
         """Find the faces of an image, or look at those whose boxes are given.
 
@@ -185,10 +202,12 @@ class Model:
             fills the image. Of faces that another network found, `refine` keeps the scores too.
         score_threshold : in [0, 1]; by default the one that the file names
         iou_threshold : in [0, 1]; boxes that overlap a better one by more are suppressed
-        max_faces : the best so many are reported, by default `MAX_FACES`
+        max_faces : the best so many are reported, by default 100
         suppression : what becomes of the candidates that a better one suppresses
             "weighted", the default: the face is their mean, coefficients included; "greedy":
             they are dropped; "soft": they lose score. See `edgeface.kernels.find_faces`.
+        look_again : whether faces that look wrong are looked at again and left out if they
+            contradict themselves, by default True; see `hold_up`
 
         Returns
         -------
@@ -209,31 +228,74 @@ class Model:
             iou_threshold=iou_threshold,
             max_faces=max_faces,
             suppression=suppression,
+            look_again=look_again,
         )
         pixels = read_image(image)
         if not self.metadata.detects:
             return self._run_crops(pixels, boxes_xyxy)
-        score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
-        iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
+        score, iou = thresholds(self.metadata, score_threshold, iou_threshold)
+        limit, method = suppression_of(max_faces, suppression)
         engine = self.engine.next_run()
         input_tensor, placement = letterbox(pixels, self.metadata.input_size, engine)
         heads = self.infer(input_tensor[None])
-        return self.decode(
+        faces = self.decode(
             {n: h[0] for n, h in heads.items()},
             placement,
             score,
             iou,
-            max_faces=MAX_FACES if max_faces is None else max_faces,
-            suppression="weighted" if suppression is None else suppression,
+            max_faces=limit,
+            suppression=method,
+            engine=engine,
         )
+        return faces if look_again is False else faces.select(self._hold_up(pixels, faces, engine))
+
+    def hold_up(self, image: ImageLike, faces: Faces) -> BoolArray:
+        """Which faces that this network found hold up when it looks again, at them turned.
+
+        A face that is seen better lying otherwise, and with other landmarks, is not as it was
+        reported: most are upside down. Those that look as upright faces do are believed.
+
+        Parameters
+        ----------
+        image : as for `run`
+        faces : N faces that `run` found there
+
+        Returns
+        -------
+        bool, shape (N,)
+
+        Raises
+        ------
+        InvalidInputError
+            If this network does not detect, or the image is none.
+        InferenceError
+            If the backend fails.
+
+        Notes
+        -----
+        See `edgeface.second_look`. It costs one pass at most, unless faces are refused.
+        """
+        if not self.metadata.detects:
+            raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")
+        return self._hold_up(read_image(image), faces, self.engine.next_run())
+
+    def _hold_up(self, pixels: ImageArray, faces: Faces, engine: kernels.Engine) -> BoolArray:
+        def detect(input_tensor: ImageArray) -> Faces:
+            """All faces of an input, down to low scores, in ``input_px``."""
+            heads = {n: h[0] for n, h in self.infer(input_tensor[None]).items()}
+            as_it_is = Placement(np.ones(2), np.zeros(2))
+            iou = self.metadata.iou_threshold
+            return self.decode(heads, as_it_is, LEAST_SCORE, iou, engine=engine)
+
+        return second_look.hold_up(pixels, faces, self.metadata.input_size, detect)
 
     def refine(self, image: ImageLike, faces: Faces) -> Faces:
         """Look closer at faces that another network found, or that were expected there.
 
         Parameters
         ----------
-        image : as for `run`
-        faces : N faces, of whose boxes a crop each is looked at
+        image : the image in which the faces were found, as `run` takes it
+        faces : N faces; the network looks at one crop for the box of each
 
         Returns
         -------
@@ -261,6 +323,8 @@ class Model:
                 f"a network of the kind {self.metadata.kind} finds its own faces; to look closer "
                 "at them is for an sfn and other networks that look at crops"
             )
+        if not isinstance(cast(object, faces), Faces):
+            raise InvalidInputError(f"refine takes faces that were found, got {shown(faces)}")
         looked = self._run_crops(read_image(image), faces.boxes_xyxy)
         return replace(
             looked, scores=faces.scores, track_ids=faces.track_ids, velocities=faces.velocities
@@ -298,15 +362,24 @@ class Model:
                 "run_batch is for an mfn; the batch of a network of the kind "
                 f"{self.metadata.kind} is run(boxes_xyxy=)"
             )
-        score = _fraction("score_threshold", score_threshold, self.metadata.score_threshold)
-        iou = _fraction("iou_threshold", iou_threshold, self.metadata.iou_threshold)
+        score, iou = thresholds(self.metadata, score_threshold, iou_threshold)
+        if not isinstance(cast(object, images), (list, tuple)) and np.ndim(cast(Any, images)) != 4:
+            raise InvalidInputError(
+                f"run_batch takes a list of images, got {type(images).__name__}; one image is for "
+                "run"
+            )
         size, engine = self.metadata.input_size, self.engine.next_run()
-        placed = [letterbox(read_image(image), size, engine) for image in images]
+        pixels = [read_image(image) for image in images]
+        placed = [letterbox(image, size, engine) for image in pixels]
         tensors = np.array([tensor for tensor, _ in placed], np.uint8).reshape(-1, size, size, 3)
         heads = self.infer(tensors)
-        return [
-            self.decode({n: h[i] for n, h in heads.items()}, placement, score, iou)
+        found = [
+            self.decode({n: h[i] for n, h in heads.items()}, placement, score, iou, engine=engine)
             for i, (_, placement) in enumerate(placed)
+        ]
+        return [
+            faces.select(self._hold_up(image, faces, engine))
+            for image, faces in zip(pixels, found, strict=True)
         ]
 
     def decode(
@@ -316,29 +389,45 @@ class Model:
         score_threshold: float,
         iou_threshold: float,
         *,
-        max_faces: int = MAX_FACES,
-        suppression: kernels.Suppression = "weighted",
+        max_faces: int | None = None,
+        suppression: kernels.Suppression | None = None,
+        engine: kernels.Engine | None = None,
     ) -> Faces:
-        """An MFN's raw outputs for one image, without the batch axis, to faces."""
-        try:
-            found = kernels.find_faces(
-                heads,
-                self._anchors,
-                self.metadata.stride,
-                score_threshold,
-                iou_threshold,
-                max_faces=max_faces,
-                method=suppression,
-                engine=self.engine.current,
-            )
-        except ValueError as error:
-            raise InvalidInputError(str(error)) from error
-        place = np.concatenate([placement.scale, placement.offset])[None]
-        return self._assemble(found, place)
+        """An MFN's raw outputs for one image, without the batch axis, to faces.
 
-    def _run_crops(self, pixels: NDArray[np.uint8], boxes_xyxy: ArrayLike | None) -> Faces:
+        Parameters
+        ----------
+        heads : the raw outputs that `infer` gives for one image, without the batch axis
+        placement : where the image lies in the input, as `edgeface.image.letterbox` gives it
+        score_threshold, iou_threshold, max_faces, suppression : the options of `run`
+        engine : which kernels run; by default those that a run would use now
+
+        Raises
+        ------
+        InvalidInputError
+            If the outputs are not those of this network, or an option is out of range.
+        """
+        check_heads(self.metadata, heads)
+        score, iou = thresholds(self.metadata, score_threshold, iou_threshold)
+        limit, method = suppression_of(max_faces, suppression)
+        engine = self.engine.current if engine is None else engine
+        found = kernels.find_faces(
+            heads,
+            self._anchors,
+            self.metadata.stride,
+            score,
+            iou,
+            max_faces=limit,
+            method=method,
+            engine=engine,
+        )
+        place = np.concatenate([placement.scale, placement.offset])[None]
+        return self._assemble(found, place, engine)
+
+    def _run_crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
         size, scale = self.metadata.input_size, self.metadata.crop_scale
-        boxes = _face_boxes(boxes_xyxy, pixels, scale)
+        engine = self.engine.current
+        boxes = face_boxes(boxes_xyxy, pixels, scale)
         crops = [crop(pixels, box, scale, size) for box in boxes]
         tensors = np.array([c[0] for c in crops], np.uint8).reshape(-1, size, size, 3)
         heads = self.infer(tensors)
@@ -357,9 +446,11 @@ class Model:
             pose,
         )
         places = np.array([[*c[1].scale, *c[1].offset] for c in crops]).reshape(-1, 4)
-        return replace(self._assemble(found, places), boxes_xyxy=boxes)
+        return replace(self._assemble(found, places, engine), boxes_xyxy=boxes)
 
-    def _assemble(self, found: kernels.FoundFaces, placements: NDArray[np.float64]) -> Faces:
+    def _assemble(
+        self, found: kernels.FoundFaces, placements: Float64Array, engine: kernels.Engine
+    ) -> Faces:
         """Faces from raw coefficients and boxes in ``input_px``; one placement, or one a face."""
         posed = kernels.pose_faces(
             self._basis,
@@ -368,7 +459,7 @@ class Model:
             found.expression,
             found.pose,
             placements,
-            engine=self.engine.current,
+            engine=engine,
         )
         corrected = self.metadata.network_kind.corrects_shape
         return Faces(
@@ -387,7 +478,7 @@ class Model:
             correction_coeffs=found.identity[:, NUM_IDENTITY:] if corrected else None,
         )
 
-    def vertices(self, faces: Faces) -> NDArray[np.float32]:
+    def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of this model's `run`."""
         return replace(faces, face_model=self.face_model).vertices()
 
@@ -408,40 +499,9 @@ class _Closed:
     metadata: Metadata
     face_model: FaceModel
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> Heads:
+    def infer(self, input_tensor: ImageArray) -> Heads:
         raise InferenceError(f"the model {self.metadata.name!r} is closed")
 
 
 def _no_heads(metadata: Metadata) -> Heads:
     return {n: np.zeros((0, *metadata.output_shape(n)), np.float32) for n in metadata.output_names}
-
-
-def _fraction(name: str, value: Any, default: float) -> float:
-    if value is None:
-        return default
-    if not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
-        raise InvalidInputError(f"{name} must lie in [0, 1], got {value!r}")
-    return float(value)
-
-
-def _face_boxes(
-    boxes_xyxy: ArrayLike | None, pixels: NDArray[np.uint8], crop_scale: float
-) -> NDArray[np.float32]:
-    """Checked boxes (N, 4); without any, the one whose crop just holds the whole image."""
-    height, width = pixels.shape[:2]
-    if boxes_xyxy is None:
-        half = max(height, width) / crop_scale / 2
-        cx, cy = width / 2, height / 2
-        return np.array([[cx - half, cy - half, cx + half, cy + half]], np.float32)
-    try:
-        boxes = np.asarray(boxes_xyxy, np.float32)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"boxes_xyxy must be numbers of shape (N, 4): {error}") from error
-    if boxes.size == 0:
-        return np.zeros((0, 4), np.float32)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise InvalidInputError(f"boxes_xyxy must have the shape (N, 4), got {boxes.shape}")
-    extent = boxes[:, 2:] - boxes[:, :2]
-    if not np.isfinite(boxes).all() or (extent <= 0).any():
-        raise InvalidInputError("boxes_xyxy must be finite, with x1 > x0 and y1 > y0")
-    return boxes

@@ -9,10 +9,10 @@ import struct
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.errors import InvalidInputError
+from edgeface.types import AnyArray, ImageArray
 
 MAX_PIXELS = 250_000_000
 """Of an image that is decoded: phones make 200 million. Decoding takes up to 8 bytes a pixel."""
@@ -66,7 +66,7 @@ class Picture:
                 f"it is too large: {width} x {height} is more than {MAX_PIXELS:,} pixels"
             )
 
-    def to_array(self) -> NDArray[np.uint8]:
+    def to_array(self) -> ImageArray:
         """uint8, shape (H, W, 3), RGB, upright.
 
         Raises
@@ -102,7 +102,7 @@ class Picture:
         return pixels
 
 
-def _turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+def _turned(array: AnyArray, orientation: int) -> AnyArray:
     """A view of an array (H, W, ...) that was stored so, upright."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
@@ -129,7 +129,7 @@ def _bits_above_8(image: Image.Image) -> int:
     return 0
 
 
-def _rgb(band: Image.Image, shift: int) -> Image.Image | NDArray[np.uint8]:
+def _rgb(band: Image.Image, shift: int) -> Image.Image | ImageArray:
     """RGB as an image, or grey (H, W, 1) as an array."""
     if shift:
         values = np.asarray(band).astype(np.int64) >> shift

@@ -19,12 +19,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model_file import EXPRESSION_LIST
+from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY
 from edgeface.faces import Face, Faces
 from edgeface.metadata import Metadata
+from edgeface.output import GrowingFile
 from edgeface.rotations import quaternion_from_rotation
+from edgeface.types import Float64Array, FloatArray, IntArray
+from edgeface.values import SHA256, Mapped, Number, Record, Several, Version, Whole, option
 
 FORMAT = "edgeface-recording"
 VERSION = (1, 0)
@@ -42,11 +46,7 @@ class RecordingWriter:
     def __init__(
         self, path: str | os.PathLike[str], metadata: Metadata, source: str, fps: float | None
     ) -> None:
-        self._path = Path(path)
-        try:
-            self._file = self._path.open("w", encoding="utf-8")
-        except OSError as error:
-            raise InvalidInputError(f"cannot write {path}: {error}") from error
+        self._file = GrowingFile(path, inputs=(source,))
         self._header = {
             "format": FORMAT,
             "version": list(VERSION),
@@ -64,16 +64,18 @@ class RecordingWriter:
             self._header = {}
         rows = [_row(face) for face in faces]
         self._line({"frame": frame, "time_s": round(time_s, 6), "faces": rows})
+        self._file.show()
 
     def _line(self, values: dict[str, Any]) -> None:
+        line = json.dumps(values, separators=(",", ":")) + "\n"
         try:
-            self._file.write(json.dumps(values, separators=(",", ":")) + "\n")
-            self._file.flush()
+            self._file.write(line.encode())
         except OSError as error:
-            raise InvalidInputError(f"cannot write {self._path}: {error}") from error
+            self._file.fail()
+            raise InvalidInputError(f"cannot write {self._file.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Release the file."""
+        """Finish the file."""
         self._file.close()
 
 
@@ -96,8 +98,21 @@ def _row(face: Face) -> dict[str, Any]:
     }
 
 
-def _rounded(array: NDArray[Any], digits: int) -> list[Any]:
+def _rounded(array: FloatArray, digits: int) -> list[Any]:
     return np.asarray(array, np.float64).round(digits).tolist()
+
+
+MAX_VALUE = 1e12
+"""Of any number in a recording."""
+_HEADER = Record(
+    required={},
+    optional={
+        "expression_names": EXPRESSION_LIST,
+        "face_model_sha256": SHA256,
+        "fps": Number(0, 1e6, above=True),
+        "size": Several(Whole(1, 10**6), 2, 2),
+    },
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,19 +121,21 @@ class Performance:
 
     Attributes
     ----------
-    track_id : their number
-    times_s : shape (T,); frames : shape (T,)
-    quaternions_wxyz : shape (T, 4), of the head in the ``model`` frame
-    expression_coeffs : shape (T, 46); identity_coeffs : shape (50,), the last and best mean
-    blendshapes : T dictionaries of ARKit names
+    track_id : the person's number
+    times_s : when each frame is shown, shape (T,), seconds
+    frames : the number of each frame, shape (T,)
+    quaternions_wxyz : the rotation of the head in each frame, shape (T, 4), ``model`` frame
+    expression_coeffs : the expression in each frame, shape (T, 46)
+    identity_coeffs : the person's identity, shape (50,): the last mean, which is the best
+    blendshapes : the expression in each frame by ARKit's names, T dictionaries
     """
 
     track_id: int
-    times_s: NDArray[np.float64]
-    frames: NDArray[np.int64]
-    quaternions_wxyz: NDArray[np.float64]
-    expression_coeffs: NDArray[np.float64]
-    identity_coeffs: NDArray[np.float64]
+    times_s: Float64Array
+    frames: IntArray
+    quaternions_wxyz: Float64Array
+    expression_coeffs: Float64Array
+    identity_coeffs: Float64Array
     blendshapes: list[dict[str, float]]
 
 
@@ -164,26 +181,51 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     for number, line in enumerate(lines):
         try:
             rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             if number == len(lines) - 1 and rows:
                 break
             raise InvalidInputError(f"{path}, line {number + 1} is no JSON: {error}") from error
     header = rows[0] if rows else {}
     if not isinstance(cast(object, header), dict) or header.get("format") != FORMAT:
         raise InvalidInputError(f"{path} is no edgeface recording")
-    if header.get("version", [0])[0] != VERSION[0]:
-        raise InvalidInputError(f"{path} is of version {header.get('version')}; this reads 1.x")
+    option(f"{path}: version", header.get("version"), Version(VERSION[0]))
+    option(f"{path}: header", {k: v for k, v in header.items() if v is not None}, _HEADER)
     try:
-        return Recording(header, _performances(rows[1:]), len(rows) - 1)
-    except (KeyError, TypeError, ValueError) as error:
+        performances = _performances(rows[1:])
+        for performance in performances.values():
+            _check(performance)
+        return Recording(header, performances, len(rows) - 1)
+    except Exception as error:  # a line may hold anything
         raise InvalidInputError(f"{path} is damaged: {error!r}") from error
+
+
+def _check(performance: Performance) -> None:
+    """Raise ValueError unless shapes, numbers and the order of times are as they must be."""
+    count = len(performance.times_s)
+    arrays = {
+        "time_s": (performance.times_s, (count,)),
+        "frame": (performance.frames, (count,)),
+        "quaternion_wxyz": (performance.quaternions_wxyz, (count, 4)),
+        "expression_coeffs": (performance.expression_coeffs, (count, NUM_EXPRESSIONS)),
+        "identity_coeffs": (performance.identity_coeffs, (NUM_IDENTITY,)),
+    }
+    for name, (array, shape) in arrays.items():
+        if array.shape != shape or not (np.abs(array) < MAX_VALUE).all():
+            raise ValueError(f"{name} must be finite numbers of shape {shape}")
+    if (np.diff(performance.times_s) < 0).any():
+        raise ValueError("time_s must not fall")
+    if not (np.linalg.norm(performance.quaternions_wxyz, axis=1) > 0.1).all():
+        raise ValueError("quaternion_wxyz must be of length 1")
+    for shapes in performance.blendshapes:
+        Mapped(Number(-MAX_VALUE, MAX_VALUE)).check(shapes, "blendshapes")
 
 
 def _performances(frames: list[dict[str, Any]]) -> dict[int, Performance]:
     seen: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for frame in frames:
         for face in frame["faces"]:
-            seen.setdefault(face["track_id"], []).append((frame, face))
+            track_id = Whole(0, 10**9).check(face["track_id"], "track_id")
+            seen.setdefault(track_id, []).append((frame, face))
     return {
         track_id: Performance(
             track_id=track_id,

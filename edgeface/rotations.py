@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 
-def quaternion_from_rotation(rotation: Array) -> Array:
+def quaternion_from_rotation(rotation: FloatArray) -> FloatArray:
     """Rotation matrices (..., 3, 3) to quaternions, float64 (..., 4).
 
     Notes
@@ -38,7 +35,7 @@ def quaternion_from_rotation(rotation: Array) -> Array:
     return canonical(np.linalg.eigh(k, UPLO="L")[1][..., -1])
 
 
-def rotation_from_quaternion(quaternion_wxyz: Array) -> Array:
+def rotation_from_quaternion(quaternion_wxyz: FloatArray) -> FloatArray:
     """Quaternions (..., 4) to rotation matrices, float64 (..., 3, 3)."""
     w, x, y, z = np.moveaxis(np.asarray(quaternion_wxyz, np.float64), -1, 0)
     rows = [
@@ -49,13 +46,13 @@ def rotation_from_quaternion(quaternion_wxyz: Array) -> Array:
     return np.stack(rows, axis=-1).reshape(*w.shape, 3, 3)
 
 
-def canonical(quaternion_wxyz: Array) -> Array:
+def canonical(quaternion_wxyz: FloatArray) -> FloatArray:
     """The same rotations with w >= 0 and no negative zeros."""
     q = np.asarray(quaternion_wxyz, np.float64)
     return np.where(q[..., :1] < 0, -q, q) + 0.0
 
 
-def continuous(quaternions_wxyz: Array) -> Array:
+def continuous(quaternions_wxyz: FloatArray) -> FloatArray:
     """The same rotations (T, 4), each with the sign that brings it nearer to the one before.
 
     Notes
@@ -72,14 +69,14 @@ def continuous(quaternions_wxyz: Array) -> Array:
     return q * np.where(np.cumsum([False, *flips]) % 2, -1.0, 1.0)[:, None]
 
 
-def angle_between(a: Array, b: Array) -> float:
+def angle_between(a: FloatArray, b: FloatArray) -> float:
     """Angle of the rotation from quaternion ``a`` (4,) to ``b`` (4,), radians in [0, pi]."""
     # the chord is exact for small angles, where the arc cosine of the dot product is not
     chord = min(float(np.linalg.norm(a - b)), float(np.linalg.norm(a + b)))
     return 4.0 * float(np.arcsin(min(1.0, chord / 2)))
 
 
-def rotation_vector(a: Array, b: Array) -> Array:
+def rotation_vector(a: FloatArray, b: FloatArray) -> FloatArray:
     """Axis times angle, shape (3,), of the rotation that takes quaternion ``a`` to ``b``.
 
     Examples
@@ -95,7 +92,7 @@ def rotation_vector(a: Array, b: Array) -> Array:
     return axis * (2 * np.arctan2(sine, abs(w)) / sine) if sine > 1e-12 else axis
 
 
-def slerp(a: Array, b: Array, amount: float) -> Array:
+def slerp(a: FloatArray, b: FloatArray, amount: float) -> FloatArray:
     """The quaternion (4,) that lies ``amount`` (0 to 1) of the shorter way from ``a`` to ``b``.
 
     Examples
@@ -113,7 +110,7 @@ def slerp(a: Array, b: Array, amount: float) -> Array:
     return canonical(mixed / np.linalg.norm(mixed))
 
 
-def mean_quaternion(quaternions_wxyz: Array) -> Array:
+def mean_quaternion(quaternions_wxyz: FloatArray) -> FloatArray:
     """Mean of quaternions (N, 4), whatever their signs (Markley et al. 2007, Eq. 13)."""
     q = np.asarray(quaternions_wxyz, np.float64)
     return canonical(np.linalg.eigh(q.T @ q)[1][:, -1])

@@ -6,7 +6,7 @@ Each kernel has a numpy implementation and, where loops pay, one that numba comp
 
 from edgeface.kernels.decode import decode_candidates
 from edgeface.kernels.detect import FoundFaces, find_faces
-from edgeface.kernels.jit import Engine, cache_folder, numba_installed
+from edgeface.kernels.jit import Engine, cache_folder, loops, numba_installed
 from edgeface.kernels.morphable import Basis, bind_identities, contract_people, contract_shapes
 from edgeface.kernels.nms import Suppression, suppress
 from edgeface.kernels.pose import PosedFaces, pose_faces
@@ -33,6 +33,7 @@ __all__ = [
     "decode_candidates",
     "euler_from_rotation",
     "find_faces",
+    "loops",
     "numba_installed",
     "pose_faces",
     "pose_from_vector",

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import Engine, loops
-
-Array = NDArray[Any]
+from edgeface.kernels.types import Float32Array, Float64Array, FloatArray, HeadArray, IntArray
 
 MAX_LOG_SIZE = 6.0
 """Bound of t_wh, so that no logit overflows a box."""
@@ -21,14 +18,14 @@ FLOAT: Quantisation = (1.0, 0.0)
 
 
 def decode_candidates(
-    detection: Array,
-    anchors: Array,
+    detection: HeadArray,
+    anchors: FloatArray,
     stride: int,
     score_threshold: float,
     *,
     quantisation: Quantisation = FLOAT,
     engine: Engine = "numpy",
-) -> tuple[Array, Array, Array]:
+) -> tuple[Float32Array, Float32Array, IntArray]:
     """Boxes of the candidates whose objectness reaches a threshold.
 
     Parameters
@@ -37,8 +34,8 @@ def decode_candidates(
         Raw logits, anchor-major: x, y, w, h, objectness.
     anchors : float32, shape (A, 2), width and height, input_px
     stride : side of a grid cell, input_px
-    score_threshold : in [0, 1]
-    quantisation : of the integers of ``detection``; only survivors become floats
+    score_threshold : the least objectness of a candidate, in [0, 1]
+    quantisation : what the integers of ``detection`` stand for; only survivors become floats
     engine : "numba" or "numpy"
 
     Returns
@@ -81,7 +78,7 @@ def decode_candidates(
     return boxes[:found], scores[:found], index[:found]
 
 
-def per_anchor(head: Array, num_anchors: int) -> Array:
+def per_anchor(head: HeadArray, num_anchors: int) -> HeadArray:
     """A head (S, S, A * width) as (S, S, A, width), C-contiguous; integers stay integers."""
     if head.dtype.char not in "fbB":  # float32, int8, uint8
         head = head.astype(np.float32)
@@ -89,7 +86,7 @@ def per_anchor(head: Array, num_anchors: int) -> Array:
     return head.reshape(head.shape[0], head.shape[1], num_anchors, -1)
 
 
-def candidate_buffers(grid: Array) -> tuple[Array, Array, Array]:
+def candidate_buffers(grid: HeadArray) -> tuple[Float32Array, Float32Array, IntArray]:
     """Uninitialised boxes, scores and indices for every candidate of a grid."""
     count: int = grid.shape[0] * grid.shape[1] * grid.shape[2]
     return (
@@ -110,22 +107,22 @@ def stored_limit(score_threshold: float, quantisation: Quantisation) -> float:
 
 
 def decode_numpy(
-    grid: Array, quantisation: Quantisation, anchors: Array, stride: float, limit: float
-) -> tuple[Array, Array, Array]:
+    grid: HeadArray, quantisation: Quantisation, anchors: FloatArray, stride: float, limit: float
+) -> tuple[Float32Array, Float32Array, IntArray]:
     """`decode_candidates` without loops; ``grid`` is (S, S, A, 5)."""
     index = np.argwhere(grid[..., 4] >= limit)
     row, column, anchor = index.T
     t = dequantised(grid[row, column, anchor], quantisation)
     # beyond 700 exp overflows; the sigmoid is 0 or 1 long before
-    probability: Array = 1.0 / (1.0 + np.exp(-t[:, [0, 1, 4]].clip(-700.0, 700.0)))
+    probability: Float64Array = 1.0 / (1.0 + np.exp(-t[:, [0, 1, 4]].clip(-700.0, 700.0)))
     centre = (probability[:, :2] + index[:, 1::-1]) * stride
     half = anchors[anchor] * np.exp(t[:, 2:4].clip(-MAX_LOG_SIZE, MAX_LOG_SIZE)) / 2
-    boxes: Array = np.concatenate([centre - half, centre + half], axis=1)
-    scores: Array = probability[:, 2].astype(np.float32)
+    boxes: Float64Array = np.concatenate([centre - half, centre + half], axis=1)
+    scores: Float32Array = probability[:, 2].astype(np.float32)
     return boxes.astype(np.float32), scores, index
 
 
-def dequantised(values: Array, quantisation: Quantisation) -> Array:
+def dequantised(values: HeadArray, quantisation: Quantisation) -> Float64Array:
     """What stored values stand for, float64."""
     scale, zero = quantisation
     return (values.astype(np.float64) - zero) * scale

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.decode import (
     FLOAT,
@@ -25,8 +24,7 @@ from edgeface.kernels.nms import (
     suppress_numpy,
     validate_suppression,
 )
-
-Array = NDArray[Any]
+from edgeface.kernels.types import Float32Array, FloatArray, HeadArray
 
 HEADS = ("detection", "identity", "expression", "pose")
 
@@ -44,16 +42,16 @@ class FoundFaces(NamedTuple):
     identity : shape (N, 50); expression : shape (N, 46), logits; pose : shape (N, 8)
     """
 
-    boxes_xyxy: Array
-    scores: Array
-    identity: Array
-    expression: Array
-    pose: Array
+    boxes_xyxy: Float32Array
+    scores: Float32Array
+    identity: Float32Array
+    expression: Float32Array
+    pose: Float32Array
 
 
 def find_faces(
-    heads: Mapping[str, Array],
-    anchors: Array,
+    heads: Mapping[str, HeadArray],
+    anchors: FloatArray,
     stride: int,
     score_threshold: float,
     iou_threshold: float,
@@ -74,8 +72,9 @@ def find_faces(
     heads : the four outputs by name, float32, int8 or uint8, shape (S, S, A * width) each
     anchors : float32, shape (A, 2), input_px
     stride : side of a grid cell, input_px
-    score_threshold, iou_threshold : in [0, 1]
-    max_faces : the best so many are returned
+    score_threshold : the least score of a face, in [0, 1]
+    iou_threshold : the overlap with a better box beyond which a box is suppressed, in [0, 1]
+    max_faces : how many faces are returned at most, the best ones
     method : see `edgeface.kernels.suppress`
     quantisation : scale and zero point of the heads that hold integers
     engine : "numba" or "numpy"

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any, Literal, TypeVar
 
 Engine = Literal["numba", "numpy"]
 """Who runs a kernel: loops compiled by numba, or whole-array numpy with the same results."""
+
+_decorating = threading.Lock()
+"""The setting that `jit` changes for a moment belongs to the whole process."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,8 +42,8 @@ def loops(module: str) -> ModuleType:
     ImportError
         If numba is not installed.
     """
-    name = f"edgeface.kernels.compiled.{module}"
-    return sys.modules.get(name) or importlib.import_module(name)
+    # not from sys.modules: another thread may be half way through the import
+    return importlib.import_module(f"edgeface.kernels.compiled.{module}")
 
 
 def jit(function: Function) -> Function:
@@ -49,18 +53,19 @@ def jit(function: Function) -> Function:
     named by NUMBA_CACHE_DIR is respected.
     """
     numba: Any = importlib.import_module("numba")
-    chosen = numba.config.CACHE_DIR
-    folder = chosen or cache_folder()
-    if not folder:
-        return numba.njit(function)
-    # numba reads the setting while it decorates; other people's functions must not see ours
-    numba.config.CACHE_DIR = str(folder)
-    try:
-        return numba.njit(cache=True)(function)
-    except (RuntimeError, OSError):  # the folder went away or became read-only
-        return numba.njit(function)
-    finally:
-        numba.config.CACHE_DIR = chosen
+    with _decorating:
+        chosen = numba.config.CACHE_DIR
+        folder = chosen or cache_folder()
+        if not folder:
+            return numba.njit(function)
+        # numba reads the setting while it decorates; other people's functions must not see ours
+        numba.config.CACHE_DIR = str(folder)
+        try:
+            return numba.njit(cache=True)(function)
+        except (RuntimeError, OSError):  # the folder went away or became read-only
+            return numba.njit(function)
+        finally:
+            numba.config.CACHE_DIR = chosen
 
 
 @cache
@@ -70,7 +75,7 @@ def cache_folder() -> Path | None:
     Its name holds a hash of the kernels' source: numba watches one file a kernel, but kernels
     call each other. What changes with the machine (CPU, numba version) numba itself tells apart.
     """
-    for base in _bases():
+    for base in base_folders():
         folder = base / "edgeface" / f"kernels-{_source_hash()}"
         with contextlib.suppress(OSError, RuntimeError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +98,7 @@ def _drop_damaged(folder: Path) -> None:
                 path.unlink()
 
 
-def _bases() -> list[Path]:
+def base_folders() -> list[Path]:
     """Folders to try, the platform's customary one first."""
     bases: list[Path] = []
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import Engine, loops
-
-Array = NDArray[Any]
+from edgeface.kernels.types import Float32Array, FloatArray, IntArray
 
 LANES = 4
 """The loops take so many rows of a block at a time; blocks are padded with zero rows."""
@@ -23,20 +20,23 @@ class Basis:
     Attributes
     ----------
     blocks : float32, shape (I, K, 3 * L)
-        A full multilinear tensor has one block an identity mode (I = 50) with a row an
-        expression, the neutral first (47, padded to 48). Where all identities share the
+        A full multilinear tensor has one block for each identity mode (I = 50), and in it one row
+        for each expression, the neutral first (47, padded to 48). Where all identities share the
         expression offsets, one block holds everything: 50 identity modes, then 46 offsets.
-    shared : which of the two it is
-    num_identity, num_expressions : 50, or 50 and the corrections; 46
+    shared : whether all identities share the expression offsets
+    num_identity : the number of identity coefficients: 50, and the corrections where there are any
+    num_expressions : the number of expression coefficients, 46
     """
 
-    blocks: Array
+    blocks: Float32Array
     shared: bool
     num_identity: int
     num_expressions: int
 
     @staticmethod
-    def from_shapes(identity: Array, expression: Array, harmonics: Array | None = None) -> Basis:
+    def from_shapes(
+        identity: FloatArray, expression: FloatArray, harmonics: FloatArray | None = None
+    ) -> Basis:
         """From identity (50, L, 3) and offsets (46, L, 3) or (50, 46, L, 3), ``model`` frame.
 
         With ``harmonics`` (L, K), their 3 K corrections follow the identity modes, and the
@@ -57,20 +57,20 @@ class Basis:
         return Basis(_padded(rows), False, len(identity), expression.shape[1])
 
 
-def _correction_modes(harmonics: Array) -> Array:
+def _correction_modes(harmonics: FloatArray) -> Float32Array:
     """Shapes (3 K, L, 3): each of K functions (L, K) along x, y and z."""
     modes = harmonics.T[:, None, :, None] * np.eye(3)[:, None, :]
     return modes.reshape(-1, len(harmonics), 3).astype(np.float32)
 
 
-def _padded(blocks: Array) -> Array:
+def _padded(blocks: FloatArray) -> Float32Array:
     missing = -blocks.shape[1] % LANES
     return np.ascontiguousarray(np.pad(blocks, ((0, 0), (0, missing), (0, 0))), np.float32)
 
 
 def contract_shapes(
-    basis: Basis, identity: Array, expression: Array, *, engine: Engine = "numpy"
-) -> Array:
+    basis: Basis, identity: FloatArray, expression: FloatArray, *, engine: Engine = "numpy"
+) -> FloatArray:
     """Shapes of N faces by one blocked product over all of them.
 
     Parameters
@@ -105,7 +105,7 @@ def contract_shapes(
     return out.reshape(len(out), basis.blocks.shape[2] // 3, 3)
 
 
-def bind_identities(basis: Basis, identity: Array) -> Basis:
+def bind_identities(basis: Basis, identity: FloatArray) -> Basis:
     """The basis of given people, to be contracted with expressions alone.
 
     Parameters
@@ -128,7 +128,7 @@ def bind_identities(basis: Basis, identity: Array) -> Basis:
     return Basis(_padded(rows), False, len(identity), basis.num_expressions)
 
 
-def contract_people(people: Basis, person: Array, expression: Array) -> Array:
+def contract_people(people: Basis, person: IntArray, expression: FloatArray) -> FloatArray:
     """Shapes (N, L, 3) of faces whose people are known, from expressions (N, 46) alone.
 
     ``person`` is int64 (N,): which block of ``people`` each face is.
@@ -141,7 +141,7 @@ def contract_people(people: Basis, person: Array, expression: Array) -> Array:
     return (weights[:, None] @ blocks).reshape(len(expression), blocks.shape[2] // 3, 3)
 
 
-def _validate(basis: Basis, identity: Array, expression: Array) -> None:
+def _validate(basis: Basis, identity: FloatArray, expression: FloatArray) -> None:
     count = len(identity)
     if identity.shape != (count, basis.num_identity) or expression.shape != (
         count,
@@ -153,7 +153,9 @@ def _validate(basis: Basis, identity: Array, expression: Array) -> None:
         )
 
 
-def weights_numpy(basis: Basis, identity: Array, expression: Array) -> tuple[Array, Array]:
+def weights_numpy(
+    basis: Basis, identity: FloatArray, expression: FloatArray
+) -> tuple[Float32Array, Float32Array]:
     """Outer (N, I) and inner (N, K) weights of `Basis.blocks`, float32."""
     inner = np.zeros((len(identity), basis.blocks.shape[1]), np.float32)
     if basis.shared:
@@ -166,7 +168,7 @@ def weights_numpy(basis: Basis, identity: Array, expression: Array) -> tuple[Arr
     return np.ascontiguousarray(identity, np.float32), inner
 
 
-def contract_numpy(blocks: Array, outer: Array, inner: Array) -> Array:
+def contract_numpy(blocks: Float32Array, outer: Float32Array, inner: Float32Array) -> Float32Array:
     """``out[n] = sum_i outer[n, i] sum_k inner[n, k] blocks[i, k]``, (N, 3 * L)."""
     if len(blocks) == 1:
         return inner @ blocks[0]  # outer is one

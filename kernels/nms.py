@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import Engine, loops
-
-Array = NDArray[Any]
+from edgeface.kernels.types import Float32Array, Float64Array, FloatArray, IntArray
 
 Suppression = Literal["greedy", "soft", "weighted"]
 METHODS: tuple[Suppression, ...] = ("greedy", "soft", "weighted")
@@ -20,15 +18,15 @@ LEAST_WEIGHT = 1e-12
 
 
 def suppress(
-    boxes_xyxy: Array,
-    scores: Array,
+    boxes_xyxy: FloatArray,
+    scores: FloatArray,
     iou_threshold: float,
     *,
     method: Suppression = "greedy",
     score_threshold: float = 0.0,
     max_faces: int | None = None,
     engine: Engine = "numpy",
-) -> tuple[Array, Array, Array]:
+) -> tuple[IntArray, Float32Array, Float32Array]:
     """The boxes that no better box overlaps too much.
 
     Parameters
@@ -41,8 +39,8 @@ def suppress(
         ``score_threshold``; "weighted" drops it and moves the kept box to the mean of itself and
         all that it suppressed, each weighed by ``score (score - score_threshold) (IoU -
         iou_threshold)``.
-    score_threshold : of "soft" and "weighted"
-    max_faces : the best so many are returned; None returns all
+    score_threshold : the least score, which the methods "soft" and "weighted" use
+    max_faces : how many boxes are returned at most, the best ones; None returns all
     engine : "numba" or "numpy"
 
     Returns
@@ -107,13 +105,13 @@ def validate_suppression(method: str, max_faces: int | None) -> None:
 
 
 def suppress_numpy(
-    boxes: Array,
-    scores: Array,
+    boxes: FloatArray,
+    scores: FloatArray,
     iou_threshold: float,
     score_threshold: float,
     method: Suppression,
     limit: int,
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[IntArray, Float32Array, IntArray, Float64Array]:
     """`suppress` with a few vector operations a kept box; ``scores`` is overwritten.
 
     Returns the kept rows, their scores, and for every candidate, (N,), the face in whose mean it
@@ -151,7 +149,9 @@ def suppress_numpy(
     return np.array(kept, np.int64), out_scores[: len(kept)], group, weights
 
 
-def face_means(group: Array, weights: Array) -> tuple[Array, Callable[[Array], Array]]:
+def face_means(
+    group: IntArray, weights: Float64Array
+) -> tuple[IntArray, Callable[[FloatArray], Float32Array]]:
     """The candidates that belong to faces, and what takes the means of their values.
 
     Parameters
@@ -161,14 +161,15 @@ def face_means(group: Array, weights: Array) -> tuple[Array, Callable[[Array], A
     Returns
     -------
     members : int64, shape (M,), rows of candidates, face after face
-    means : from (M, width) to float32 (N, width)
+    means : the function that takes the values of members, (M, width), to their means, float32
+        (N, width)
     """
     members = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
     starts = np.flatnonzero(np.diff(group[members], prepend=-1))
     weights = np.maximum(weights[members], LEAST_WEIGHT)[:, None]
     shares = weights / np.add.reduceat(weights, starts)[group[members]]
 
-    def means(values: Array) -> Array:
+    def means(values: FloatArray) -> Float32Array:
         return np.add.reduceat(shares * values, starts).astype(np.float32)
 
     return members, means

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import Engine, loops
 from edgeface.kernels.morphable import Basis, contract_numpy, weights_numpy
@@ -15,8 +14,7 @@ from edgeface.kernels.project import (
     rotation_from_quaternion,
     unit_quaternion,
 )
-
-Array = NDArray[Any]
+from edgeface.kernels.types import Float32Array, Float64Array, FloatArray
 
 
 class PosedFaces(NamedTuple):
@@ -24,28 +22,31 @@ class PosedFaces(NamedTuple):
 
     Attributes
     ----------
-    landmarks : shape (N, L, 3), image_px with depth; boxes_xyxy : shape (N, 4), image_px
+    landmarks : shape (N, L, 3), image_px with depth
+    boxes_xyxy : shape (N, 4), image_px
     expression : shape (N, 46), in [0, 1]
-    rotation : shape (N, 3, 3); euler_deg : shape (N, 3)
-    translation : shape (N, 3), model units; focal : shape (N,)
+    rotation : shape (N, 3, 3), ``model`` frame
+    euler_deg : pitch, yaw and roll, shape (N, 3), degrees
+    translation : shape (N, 3), model units
+    focal : shape (N,), face_norm a model unit
     """
 
-    landmarks: Array
-    boxes_xyxy: Array
-    expression: Array
-    rotation: Array
-    euler_deg: Array
-    translation: Array
-    focal: Array
+    landmarks: Float32Array
+    boxes_xyxy: Float32Array
+    expression: Float32Array
+    rotation: Float32Array
+    euler_deg: Float32Array
+    translation: Float32Array
+    focal: Float32Array
 
 
 def pose_faces(
     basis: Basis,
-    boxes_xyxy: Array,
-    identity: Array,
-    expression: Array,
-    pose: Array,
-    placements: Array,
+    boxes_xyxy: FloatArray,
+    identity: FloatArray,
+    expression: FloatArray,
+    pose: FloatArray,
+    placements: Float64Array,
     *,
     engine: Engine = "numpy",
 ) -> PosedFaces:
@@ -107,11 +108,11 @@ def pose_faces(
 
 def _pose_numpy(
     basis: Basis,
-    boxes: Array,
-    identity: Array,
-    expression: Array,
-    pose: Array,
-    placements: Array,
+    boxes: FloatArray,
+    identity: FloatArray,
+    expression: FloatArray,
+    pose: FloatArray,
+    placements: Float64Array,
 ) -> PosedFaces:
     seen = sigmoid(expression)
     rotation = rotation_from_quaternion(unit_quaternion(pose[:, :4]))
@@ -138,7 +139,7 @@ def _pose_numpy(
     )
 
 
-def sigmoid(logits: Array) -> Array:
+def sigmoid(logits: FloatArray) -> Float32Array:
     """The logistic function, float32."""
     exact = logits.astype(np.float64).clip(-700.0, 700.0)
     return (1.0 / (1.0 + np.exp(-exact))).astype(np.float32)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgeface.kernels.types import Float32Array, FloatArray
 
 
-def unit_quaternion(raw: Array) -> Array:
+def unit_quaternion(raw: FloatArray) -> Float32Array:
     """Raw quaternions (N, 4) scaled to length 1 with w >= 0; a zero becomes the identity.
 
     Returns float32, shape (N, 4), as (w, x, y, z).
@@ -21,7 +18,7 @@ def unit_quaternion(raw: Array) -> Array:
     return np.where(safe[:, :1] < 0, -safe, safe).astype(np.float32)
 
 
-def pose_from_vector(vector: Array) -> Array:
+def pose_from_vector(vector: FloatArray) -> Float32Array:
     """Poses as a fusion network tells them, as the other networks do.
 
     Parameters
@@ -50,7 +47,7 @@ def pose_from_vector(vector: Array) -> Array:
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def rotation_from_quaternion(quaternion_wxyz: Array) -> Array:
+def rotation_from_quaternion(quaternion_wxyz: FloatArray) -> Float32Array:
     """Unit quaternions (N, 4) to rotation matrices, float32 (N, 3, 3).
 
     Examples
@@ -67,7 +64,7 @@ def rotation_from_quaternion(quaternion_wxyz: Array) -> Array:
     return np.stack(rows, axis=1).reshape(-1, 3, 3).astype(np.float32)
 
 
-def euler_from_rotation(rotation: Array) -> Array:
+def euler_from_rotation(rotation: FloatArray) -> Float32Array:
     """Pitch, yaw and roll of rotations (N, 3, 3), float32 (N, 3), degrees.
 
     Notes
@@ -87,7 +84,9 @@ def euler_from_rotation(rotation: Array) -> Array:
     return np.rad2deg(np.stack([pitch, np.arcsin(sine), roll], axis=1)).astype(np.float32)
 
 
-def project_landmarks(shape: Array, rotation: Array, translation: Array, focal: Array) -> Array:
+def project_landmarks(
+    shape: FloatArray, rotation: FloatArray, translation: FloatArray, focal: FloatArray
+) -> FloatArray:
     """Shapes in the ``model`` frame to ``face_norm``, with depth.
 
     Parameters

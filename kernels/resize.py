@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import Engine, loops
-
-Array = NDArray[Any]
+from edgeface.kernels.types import FloatArray, ImageArray, IntArray
 
 MAX_SIDE = 65_535
 """Longest side of an image: the numpy implementation sums in float32, exactly up to 2^24."""
@@ -33,9 +31,9 @@ class Taps(NamedTuple):
     key : source and target size
     """
 
-    first: Array
-    length: Array
-    weight: Array
+    first: IntArray
+    length: IntArray
+    weight: IntArray
     total: int
     key: tuple[int, int]
 
@@ -51,14 +49,14 @@ def axis_taps(source: int, target: int) -> Taps:
     centres around the target's, at ((2 j + 1) s - t) / 2 t, ends clamped; total 2 t.
     """
     key = (source, target)
-    j: Array = np.arange(target)
+    j: IntArray = np.arange(target)
     if source > target:
         low, high = j * source, (j + 1) * source
         first = low // target
         count = -(-high // target) - first
-        cells: Array = first[:, None] + np.arange(int(count.max()))
-        end: Array = np.minimum((cells + 1) * target, high[:, None])
-        overlap: Array = end - np.maximum(cells * target, low[:, None])
+        cells: IntArray = first[:, None] + np.arange(int(count.max()))
+        end: IntArray = np.minimum((cells + 1) * target, high[:, None])
+        overlap: IntArray = end - np.maximum(cells * target, low[:, None])
         return Taps(first, count, np.maximum(overlap, 0).astype(np.uint32), source, key)
     position = (2 * j + 1) * source - target
     first = np.clip(position // (2 * target), 0, max(source - 2, 0))
@@ -71,8 +69,8 @@ def axis_taps(source: int, target: int) -> Taps:
 
 
 def resize_into(
-    image: Array,
-    canvas: Array,
+    image: ImageArray,
+    canvas: ImageArray,
     corner: tuple[int, int],
     size: tuple[int, int],
     engine: Engine = "numpy",
@@ -83,8 +81,8 @@ def resize_into(
     ----------
     image : uint8, shape (H, W, 3)
     canvas : uint8, shape (.., .., 3), C-contiguous; the rectangle is overwritten
-    corner : top and left of the rectangle
-    size : its height and width
+    corner : the top and left edge of the rectangle, px of the canvas
+    size : the height and width of the rectangle, px
     engine : "numba" or "numpy"; both give the same pixels
 
     Raises
@@ -123,7 +121,9 @@ def resize_into(
     )
 
 
-def _validate(image: Array, canvas: Array, corner: tuple[int, int], size: tuple[int, int]) -> None:
+def _validate(
+    image: ImageArray, canvas: ImageArray, corner: tuple[int, int], size: tuple[int, int]
+) -> None:
     for name, array in (("image", image), ("canvas", canvas)):
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
             raise ValueError(
@@ -140,7 +140,9 @@ def _validate(image: Array, canvas: Array, corner: tuple[int, int], size: tuple[
             )
 
 
-def resize_numpy(image: Array, rows: Taps, columns: Taps, unit: float, target: Array) -> None:
+def resize_numpy(
+    image: ImageArray, rows: Taps, columns: Taps, unit: float, target: ImageArray
+) -> None:
     """``image`` (H, W * 3) into uint8 (h, w, 3): matrix products over bands of few target cells.
 
     A target cell sees few neighbours, so a whole weight matrix would be nearly empty. Some rows
@@ -168,14 +170,14 @@ def resize_numpy(image: Array, rows: Taps, columns: Taps, unit: float, target: A
 
 
 @lru_cache(maxsize=16)
-def _bands(axis: tuple[int, int], channels: int) -> list[tuple[slice, slice, Array]]:
+def _bands(axis: tuple[int, int], channels: int) -> list[tuple[slice, slice, FloatArray]]:
     """Target cells, the source cells they see, and the weights between them, float64.
 
     With interleaved channels, slices count values and the weights keep channels apart.
     """
     taps = axis_taps(*axis)
     band = BAND // channels
-    bands: list[tuple[slice, slice, Array]] = []
+    bands: list[tuple[slice, slice, FloatArray]] = []
     for start in range(0, len(taps.first), band):
         first, count = taps.first[start : start + band], taps.length[start : start + band]
         low, high = int(first[0]), int((first + count).max())

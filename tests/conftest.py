@@ -94,3 +94,11 @@ def pt2_file(sfn, exported, tmp_path_factory):
     from tests.export import write
 
     return write("pt2", sfn, tmp_path_factory.mktemp("pt2") / "sfn.pt2", exported("pt2"))
+
+
+@pytest.fixture(scope="session")
+def coreml_file(sfn, exported, tmp_path_factory):
+    from tests.export import write
+
+    path = tmp_path_factory.mktemp("coreml") / "sfn.mlpackage"
+    return write("coreml", sfn, path, exported("coreml"))

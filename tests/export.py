@@ -11,9 +11,8 @@ import edgeface
 from edgeface.converters import network_metadata
 from edgeface.converters.formats import find_format
 from edgeface.reference.geometry.harmonics import with_harmonics
-from edgeface.reference.networks import FusionNetwork, build_network
+from edgeface.reference.networks import CONFIGS, FusionNetwork, build_network
 from edgeface.reference.networks.checkpoint import TrainedNetwork
-from edgeface.reference.networks.config import CONFIGS
 
 THIN = {
     "sfn": replace(

@@ -1,0 +1,1 @@
+"""The same work done by other software, in the same run."""

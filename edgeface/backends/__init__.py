@@ -12,12 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
+from edgeface.types import Float32Array, ImageArray
 
 BACKENDS = {
     ".onnx": "edgeface.backends.onnx:OnnxBackend",
@@ -34,7 +32,7 @@ class Backend(Protocol):
     metadata: Metadata
     face_model: FaceModel
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3); see `Metadata.output_shape`."""
         ...
 
@@ -57,11 +55,20 @@ def open_backend(path: Path, num_threads: int, device: str | None = None) -> Bac
             f"{path}: no backend runs {path.suffix or 'files without a suffix'}; "
             f"known are {', '.join(BACKENDS)}"
         )
-    if not path.exists():
+    try:
+        there = path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
         raise InvalidInputError(f"no such model: {path}")
     module, name = target.split(":")
     backend: Any = getattr(importlib.import_module(module), name)
     return backend(path, num_threads, device)
+
+
+def threads_for(path: Path, wanted: int) -> int:
+    """The ``num_threads`` that the backend of a file takes: CoreML chooses its own."""
+    return 0 if path.suffix.lower() == ".mlpackage" else wanted
 
 
 @dataclass(frozen=True)
@@ -70,10 +77,11 @@ class BackendInfo:
 
     Attributes
     ----------
-    suffix : of the files; engine : what runs them
-    version : of the engine as installed, empty where it is not
+    suffix : the suffix of the model files
+    engine : the library that runs them
+    version : the version of that library, empty where it is not installed
     available : whether `edgeface.load` can open such files here
-    install : what makes it available
+    install : the command that makes it available
     """
 
     suffix: str

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from pathlib import Path
 
+from edgeface.backends.checksums import check, sealed_json
 from edgeface.errors import MetadataError
 from edgeface.face_model import FaceModel
+from edgeface.kinds import NUM_HARMONICS
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 
 
 def read_contents(
-    path: Path, description: str | bytes | None, face_model: str | bytes | None
+    path: Path,
+    description: str | bytes | None,
+    face_model: str | bytes | None,
+    network: Iterable[bytes | memoryview],
 ) -> tuple[Metadata, FaceModel]:
-    """Parse both entries and check that they belong together.
+    """Parse both entries, check that they belong together and that the file is undamaged.
 
     Parameters
     ----------
-    path : of the model file, for errors
+    path : the model file, which errors name
     description : the JSON under the key ``edgeface``
     face_model : the ``.npz`` under ``edgeface_face_model``; text is base64 of it
+    network : the bytes of the file that the JSON's checksum is of
 
     Raises
     ------
     MetadataError, ModelFormatError
-        If one is absent or damaged, or the face model is not the one that the JSON names.
+        If one is absent or damaged, or the face model is not the one that the JSON names; if the
+        file does not match the checksums in the JSON.
     """
     metadata = Metadata.from_json(description, str(path))
+    assert description is not None
+    check(description, network, path)
     if face_model is None:
         raise MetadataError(f"{path} carries no face model under the key {FACE_MODEL_KEY!r}")
     if isinstance(face_model, str):
@@ -38,12 +48,23 @@ def read_contents(
     model = FaceModel.from_bytes(face_model, source=f"the face model in {path}")
     if model.sha256 != metadata.face_model_sha256:
         raise MetadataError(f"{path}: the face model inside is not the one it names")
+    if model.expression_names != metadata.expression_names:
+        raise MetadataError(f"{path}: expression_names are not those of the face model inside")
+    harmonics = 0 if model.harmonics is None else model.harmonics.shape[1]
+    if metadata.network_kind.corrects_shape and harmonics != NUM_HARMONICS:
+        raise MetadataError(
+            f"{path}: a {metadata.kind} needs a face model with {NUM_HARMONICS} harmonics, the one "
+            f"inside has {harmonics}"
+        )
+    if model.is_dense != metadata.dense_mesh:
+        carried = "carries a dense mesh" if model.is_dense else "carries no dense mesh"
+        raise MetadataError(f"{path} {carried}, although its metadata says otherwise")
     return metadata, model
 
 
 def to_text(metadata: Metadata, face_model: FaceModel) -> dict[str, str]:
     """Both entries for a format that holds text only."""
     return {
-        KEY: metadata.to_json(),
+        KEY: sealed_json(metadata),
         FACE_MODEL_KEY: base64.b64encode(face_model.to_bytes()).decode(),
     }

@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.backends.contents import read_contents
-from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
+from edgeface.backends.coreml_package import network_pieces
+from edgeface.errors import (
+    BackendUnavailableError,
+    InferenceError,
+    InvalidInputError,
+    ModelFormatError,
+)
 from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.types import Float32Array, ImageArray
 
 UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
 
@@ -23,7 +29,7 @@ class CoremlBackend:
     """A package; ``device`` names the compute units, by default all.
 
     The input is an RGB image, the batch is 1: the images of a batch run one after another, and so
-    do calls from several threads. CoreML chooses its own threads.
+    do calls from several threads. CoreML chooses its own threads: ``num_threads`` is 0.
     """
 
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
@@ -37,7 +43,13 @@ class CoremlBackend:
             raise BackendUnavailableError(
                 f"no compute units are called {device!r}; expected one of {', '.join(UNITS)}"
             )
+        if num_threads:
+            raise InvalidInputError(
+                f"CoreML chooses its own threads: leave num_threads at 0, got {num_threads}"
+            )
         tools = _tools()
+        _check_units(tools, device)
+        pieces = network_pieces(path)
         try:
             self._model: Any = tools.models.MLModel(
                 str(path), compute_units=tools.ComputeUnit[device or "ALL"]
@@ -46,11 +58,11 @@ class CoremlBackend:
         except Exception as error:  # CoreML's own errors are untyped
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
         self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
         )
         self._lock = threading.Lock()
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         names = self.metadata.output_names
         found: list[dict[str, Any]] = []
@@ -66,6 +78,25 @@ class CoremlBackend:
             )
             for name in names
         }
+
+
+def _check_units(tools: Any, device: str | None) -> None:
+    """CoreML silently runs on the CPU where the machine has not what was asked for.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If it has no such processor, as far as coremltools can tell.
+    """
+    wanted = {"CPU_AND_GPU": "MLGPUComputeDevice", "CPU_AND_NE": "MLNeuralEngineComputeDevice"}
+    known: Any = getattr(tools.models, "compute_device", None)
+    if device not in wanted or known is None:
+        return
+    found = {type(unit).__name__ for unit in known.MLComputeDevice.get_all_compute_devices()}
+    if wanted[device] not in found:
+        raise BackendUnavailableError(
+            f"{device} was asked for, but this machine has only {', '.join(sorted(found))}"
+        )
 
 
 def _tools() -> Any:

@@ -3,47 +3,94 @@
 from __future__ import annotations
 
 import importlib
+import json
+import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
+from edgeface.backends.protobuf import entry, fields, outside
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
-from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
+from edgeface.types import Float32Array, ImageArray
 
 CPU = "CPUExecutionProvider"
+METADATA_PROPS = 14
+"""Number of the field of ``ModelProto``."""
+_EXTERNAL = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
+"""The key of ``TensorProto.external_data`` that names a file, however its length is written."""
 
 
 class OnnxBackend:
     """A session; ``device`` names an execution provider, by default the CPU's.
 
-    ONNX Runtime runs calls from several threads side by side.
+    ONNX Runtime runs calls from several threads side by side. What the chosen provider cannot run
+    goes to the CPU, but not all of it.
     """
 
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
-        runtime = _runtime()
-        known = runtime.get_available_providers()
+        self._runtime = _runtime()
+        known = self._runtime.get_available_providers()
         if device is not None and device not in known:
             raise BackendUnavailableError(
                 f"this ONNX Runtime has no execution provider {device!r}; it has {', '.join(known)}"
             )
-        options = runtime.SessionOptions()
+        content, entries = _read(path)
+        self.metadata, self.face_model = read_contents(
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), network_pieces(content)
+        )
+        self._session: Any = self._open(path, content, num_threads, device)
+        self._check_signature(path)
+        if device not in (None, CPU):
+            self._check_device(path, content, device)
+
+    def _open(
+        self, path: Path, content: bytes, num_threads: int, device: str | None, profile: str = ""
+    ) -> Any:
+        """A session on a provider; ``profile`` is where it notes what ran each operator."""
+        options = self._runtime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.log_severity_level = 3
-        # what the chosen provider cannot run goes to the CPU
+        if profile:
+            options.enable_profiling, options.profile_file_prefix = True, profile
         providers = [CPU] if device in (None, CPU) else [device, CPU]
         try:
-            self._session: Any = runtime.InferenceSession(str(path), options, providers=providers)
-            entries = self._session.get_modelmeta().custom_metadata_map
+            session = self._runtime.InferenceSession(content, options, providers=providers)
         except Exception as error:  # ONNX Runtime raises a dozen private types
+            if device not in (None, CPU):
+                self._open(path, content, num_threads, None)  # is it the file?
+                raise BackendUnavailableError(f"{device} cannot be used here: {error}") from error
             raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
-        self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
-        )
-        self._check_signature(path)
+        got = session.get_providers()
+        if got[0] != providers[0]:
+            raise BackendUnavailableError(
+                f"{device} was asked for, but ONNX Runtime fell back to {', '.join(got)}: a "
+                "library or a driver that it needs is missing. Leave device out to run on the CPU"
+            )
+        return session
+
+    def _check_device(self, path: Path, content: bytes, device: str) -> None:
+        """Providers may be there and run nothing; the profile of one run tells.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If every operator was left to the CPU.
+        """
+        size = self.metadata.input_size
+        with tempfile.TemporaryDirectory() as folder:
+            session = self._open(path, content, 0, device, profile=str(Path(folder) / "profile"))
+            session.run(None, {self._input_name: np.zeros((1, size, size, 3), np.uint8)})
+            events = json.loads(Path(session.end_profiling()).read_text())
+        if not any(event.get("args", {}).get("provider") == device for event in events):
+            raise BackendUnavailableError(
+                f"{device} was asked for, but it runs no operator of {path.name}: all are left to "
+                "the CPU. Leave device out to run there"
+            )
 
     def _check_signature(self, path: Path) -> None:
         size = self.metadata.input_size
@@ -54,14 +101,41 @@ class OnnxBackend:
             raise ModelFormatError(
                 f"{path}: expected an input (batch, {size}, {size}, 3), got {inputs[0].shape}"
             )
-        shapes = {o.name: tuple(o.shape[1:]) for o in self._session.get_outputs()}
+        found = {o.name: (o.type, tuple(o.shape[1:])) for o in self._session.get_outputs()}
         for name in self.metadata.output_names:
-            if not self._fits(shapes.get(name, ()), self.metadata.output_shape(name)):
+            kind, shape = found.get(name, (None, ()))
+            expected = self.metadata.output_shape(name)
+            if kind != "tensor(float)" or not self._fits(shape, expected):
                 raise ModelFormatError(
-                    f"{path}: expected an output {name!r} of shape "
-                    f"{self.metadata.output_shape(name)}, got {shapes.get(name)}"
+                    f"{path}: expected a float32 output {name!r} of shape {expected}, got "
+                    f"{found.get(name)}"
                 )
         self._input_name: str = inputs[0].name
+        if self.metadata.any_size:
+            self._check_free_shapes(path)
+
+    def _check_free_shapes(self, path: Path) -> None:
+        """What the graph does not state it shows on the smallest input; that takes a millisecond.
+
+        Raises
+        ------
+        ModelFormatError
+            If the outputs are not as the metadata says.
+        """
+        smallest = self.metadata.at_size(SIZE_STEP)
+        names = list(smallest.output_names)
+        try:
+            outputs = self._session.run(
+                names, {self._input_name: np.zeros((1, SIZE_STEP, SIZE_STEP, 3), np.uint8)}
+            )
+        except Exception as error:  # ONNX Runtime raises a dozen private types
+            raise ModelFormatError(f"{path} does not run at {SIZE_STEP} px: {error}") from error
+        for name, output in zip(names, outputs, strict=True):
+            if output.shape != (1, *smallest.output_shape(name)):
+                raise ModelFormatError(
+                    f"{path}: expected of {SIZE_STEP} px an output {name!r} of shape "
+                    f"{(1, *smallest.output_shape(name))}, got {output.shape}"
+                )
 
     def _fits(self, shape: Sequence[int | str | None], expected: tuple[int, ...]) -> bool:
         """Whether a shape without the batch axis is as expected; a free size is no number."""
@@ -71,7 +145,7 @@ class OnnxBackend:
             for found, wanted in zip(shape, expected, strict=True)
         )
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         names = list(self.metadata.output_names)
         try:
@@ -79,6 +153,27 @@ class OnnxBackend:
         except Exception as error:
             raise InferenceError(f"ONNX Runtime failed: {error}") from error
         return dict(zip(names, outputs, strict=True))
+
+
+def network_pieces(content: bytes) -> list[memoryview]:
+    """What a file's checksum is of: everything but its ``metadata_props``."""
+    return outside(memoryview(content), (METADATA_PROPS,))
+
+
+def _read(path: Path) -> tuple[bytes, dict[str, str]]:
+    """A file, and its ``metadata_props``; one whose weights lie in other files is refused."""
+    try:
+        content = path.read_bytes()
+        found = [part for n, _, _, part in fields(memoryview(content)) if n == METADATA_PROPS]
+        entries = dict(entry(part) for part in found)
+    except (OSError, ValueError) as error:
+        raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
+    if b"location" in content and _EXTERNAL.search(content):
+        raise ModelFormatError(
+            f"{path} keeps weights in other files, which are never read; convert the checkpoint "
+            "again, or save the model as one file"
+        )
+    return content, entries
 
 
 def _runtime() -> Any:

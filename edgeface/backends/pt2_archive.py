@@ -53,6 +53,17 @@ def read_archive(path: Path) -> dict[str, bytes]:
         raise ModelFormatError(f"{path} is no readable .pt2 archive: {error}") from error
 
 
+def network_pieces(entries: dict[str, bytes]) -> list[bytes]:
+    """What a file's checksum is of: name, length and content of its entries, sorted by name.
+
+    The two entries of edgeface, and the sample inputs, are left out.
+    """
+    pieces: list[bytes] = []
+    for name in sorted(entries.keys() - {DESCRIPTION, FACE_MODEL, SAMPLE_INPUTS}):
+        pieces += [f"{name}\n{len(entries[name])}\n".encode(), entries[name]]
+    return pieces
+
+
 def _checked(entries: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipInfo]:
     """The entries by name below the one folder that holds them all."""
     size = path.stat().st_size
@@ -71,9 +82,9 @@ def _checked(entries: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.Zi
             )
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _ENCRYPTED:
             raise ModelFormatError(f"{path}: {name!r} is compressed or encrypted; expected neither")
-        if entry.file_size > size:
-            raise ModelFormatError(f"{path}: {name!r} claims more bytes than the whole file has")
         inside[name] = entry
+    if sum(entry.file_size for entry in entries) > size:  # as entries that share bytes do
+        raise ModelFormatError(f"{path}: the entries claim more bytes than the file has")
     if len(roots) != 1 or roots & {"", ".", ".."}:
         raise ModelFormatError(f"{path}: expected all entries in one folder, got {sorted(roots)}")
     return inside

@@ -147,6 +147,8 @@ class Program:
             plain: list[Arguments] = []
             named: dict[str, Arguments] = {}
             for entry in node["inputs"]:
+                if entry["name"] == "training" and entry["arg"] != {"as_bool": False}:
+                    raise ModelFormatError("it changes its weights while it runs")
                 argument = self._argument(entry["arg"], known, used)
                 if entry["kind"] == 1:
                     plain.append(argument)

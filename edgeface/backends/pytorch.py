@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
-from edgeface.backends.pt2_archive import DESCRIPTION, FACE_MODEL, read_archive
+from edgeface.backends.pt2_archive import DESCRIPTION, FACE_MODEL, network_pieces, read_archive
 from edgeface.backends.pt2_program import Program
 from edgeface.errors import BackendUnavailableError, InferenceError, MetadataError
+from edgeface.types import Float32Array, ImageArray
 
 
 class PytorchBackend:
@@ -28,16 +28,21 @@ class PytorchBackend:
             self._torch.set_num_threads(num_threads)
         entries = read_archive(path)
         self.metadata, self.face_model = read_contents(
-            path, entries.get(DESCRIPTION), _text(entries.get(FACE_MODEL), path)
+            path,
+            entries.get(DESCRIPTION),
+            _text(entries.get(FACE_MODEL), path),
+            network_pieces(entries),
         )
         self._program = Program(entries, self._torch, str(path))
         try:
             self._device = self._torch.device(device or "cpu")
+            if self._device.type == "meta":  # which computes nothing
+                raise RuntimeError("it holds no numbers")
             self._program.to(self._device)
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, ImportError) as error:
             raise BackendUnavailableError(f"torch has no device {device!r}: {error}") from error
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         torch = self._torch
         try:
@@ -46,8 +51,13 @@ class PytorchBackend:
                 outputs = self._program(batch)
         except (RuntimeError, TypeError, ValueError, IndexError, MemoryError) as error:
             raise InferenceError(f"PyTorch failed: {error}") from error
-        names = self.metadata.output_names
-        return {n: o.cpu().numpy() for n, o in zip(names, outputs, strict=True)}
+        shapes = [(len(batch), *self.metadata.output_shape(n)) for n in self.metadata.output_names]
+        if [tuple(o.shape) for o in outputs] != shapes:
+            raise InferenceError(f"PyTorch gave {[tuple(o.shape) for o in outputs]}, not {shapes}")
+        return {
+            name: output.cpu().numpy()
+            for name, output in zip(self.metadata.output_names, outputs, strict=True)
+        }
 
 
 def _text(entry: bytes | None, path: Path) -> str | None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends.contents import read_contents
-from edgeface.backends.tflite_metadata import read_metadata_buffers
+from edgeface.backends.tflite_metadata import network_pieces, read_metadata_buffers
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.types import Float32Array, ImageArray
 
 LIBRARIES = (
     "ai_edge_litert.interpreter",
@@ -30,14 +30,16 @@ class TfliteBackend:
     """
 
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
-        library = _library()
+        library = import_library()
         try:
-            entries = read_metadata_buffers(path.read_bytes(), str(path))
+            content = path.read_bytes()
         except OSError as error:
             raise ModelFormatError(f"cannot read {path}: {error}") from error
+        entries = read_metadata_buffers(content, str(path))
         self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY)
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), network_pieces(content, str(path))
         )
+        del content  # the interpreter maps the file
         delegates = [] if device is None else [_delegate(library, device)]
         try:
             self._interpreter: Any = library.Interpreter(
@@ -49,6 +51,8 @@ class TfliteBackend:
         except (ValueError, RuntimeError) as error:
             raise ModelFormatError(f"{path} is no TFLite model that runs here: {error}") from error
         self._check_signature(path)
+        if device is not None:
+            _check_delegate(library, path, device)
         self._lock = threading.Lock()
 
     def _check_signature(self, path: Path) -> None:
@@ -72,7 +76,7 @@ class TfliteBackend:
         self._input: int = inputs[0]["index"]
         self._outputs = {n: int(outputs[n]["index"]) for n in self.metadata.output_names}
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         heads = {
             name: np.empty((len(input_tensor), *self.metadata.output_shape(name)), np.float32)
@@ -90,7 +94,8 @@ class TfliteBackend:
         return heads
 
 
-def _library() -> Any:
+def import_library() -> Any:
+    """LiteRT, or a predecessor that a device has instead, or the error that names the remedy."""
     for name in LIBRARIES:
         try:
             return importlib.import_module(name)
@@ -100,6 +105,30 @@ def _library() -> Any:
         "running .tflite files needs LiteRT: pip install 'edgeface[tflite]' "
         "(tflite-runtime or tensorflow do as well)"
     )
+
+
+def _check_delegate(library: Any, path: Path, device: str) -> None:
+    """A delegate may load and take nothing; without the default one beside it, that shows.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If every operator was left to the CPU.
+    """
+    kinds: Any = getattr(library, "OpResolverType", None)
+    if kinds is None:  # the earliest libraries cannot tell
+        return
+    alone = library.Interpreter(
+        model_path=str(path),
+        experimental_delegates=[_delegate(library, device)],
+        experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    alone.allocate_tensors()
+    if not any(op["op_name"] == "DELEGATE" for op in alone._get_ops_details()):
+        raise BackendUnavailableError(
+            f"the delegate {device!r} was asked for, but it runs no operator of {path.name}: all "
+            "are left to the CPU. Leave device out to run there"
+        )
 
 
 def _delegate(library: Any, device: str) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 
 from edgeface.errors import ModelFormatError
+from edgeface.metadata import FACE_MODEL_KEY, KEY
 
 IDENTIFIER = b"TFL3"
 # places of the fields in the tables of the TFLite schema
@@ -26,20 +27,36 @@ def read_metadata_buffers(data: bytes, source: str) -> dict[str, bytes]:
     ModelFormatError
         If the bytes are no TFLite file or end too early; ``source`` names it.
     """
+    return {name: data[begin:end] for name, (begin, end) in _spans(data, source).items()}
+
+
+def network_pieces(data: bytes, source: str) -> list[memoryview]:
+    """What a file's checksum is of: everything but the two buffers of edgeface."""
+    spans = _spans(data, source)
+    pieces: list[memoryview] = []
+    kept = 0
+    for begin, end in sorted(spans[key] for key in (KEY, FACE_MODEL_KEY) if key in spans):
+        pieces.append(memoryview(data)[kept:begin])
+        kept = max(kept, end)
+    return [*pieces, memoryview(data)[kept:]]
+
+
+def _spans(data: bytes, source: str) -> dict[str, tuple[int, int]]:
+    """Where every metadata entry begins and ends."""
     if data[4:8] != IDENTIFIER:
         raise ModelFormatError(f"{source} is no TFLite model: it lacks the mark {IDENTIFIER!r}")
     try:
         model = _follow(data, 0)
         buffers = _tables(data, model, MODEL_BUFFERS)
-        entries: dict[str, bytes] = {}
+        spans: dict[str, tuple[int, int]] = {}
         for entry in _tables(data, model, MODEL_METADATA):
-            name = _bytes(data, entry, METADATA_NAME).decode()
+            begin, end = _span(data, entry, METADATA_NAME)
             index = _field(data, entry, METADATA_BUFFER)
             number = 0 if index is None else _uint32(data, index)
-            entries[name] = _bytes(data, buffers[number], BUFFER_DATA)
+            spans[data[begin:end].decode()] = _span(data, buffers[number], BUFFER_DATA)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise ModelFormatError(f"{source} is a damaged TFLite model: {error}") from error
-    return entries
+    return spans
 
 
 def _uint32(data: bytes, place: int) -> int:
@@ -75,13 +92,13 @@ def _tables(data: bytes, table: int, number: int) -> list[int]:
     return [_follow(data, vector + 4 + 4 * i) for i in range(count)]
 
 
-def _bytes(data: bytes, table: int, number: int) -> bytes:
-    """A vector of bytes, or a string; both start with their length."""
+def _span(data: bytes, table: int, number: int) -> tuple[int, int]:
+    """Where a vector of bytes, or a string, begins and ends; both start with their length."""
     place = _field(data, table, number)
     if place is None:
-        return b""
+        return 0, 0
     vector = _follow(data, place)
     count = _uint32(data, vector)
     if vector + 4 + count > len(data):
         raise IndexError(f"a vector at {vector} ends after the file")
-    return data[vector + 4 : vector + 4 + count]
+    return vector + 4, vector + 4 + count

@@ -29,10 +29,10 @@ def bench_on_phone(
     ----------
     model : a ``.tflite`` file
     tool : LiteRT's ``benchmark_model`` for the phone's processor
-    threads : on the phone's CPU
-    gpu : by the GPU delegate instead
+    threads : how many threads run the model on the phone's CPU
+    gpu : whether the GPU delegate runs it instead
     adb : the adb executable
-    runs : at least so many
+    runs : how many times the model is run at least
 
     Raises
     ------

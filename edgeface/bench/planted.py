@@ -7,11 +7,11 @@ the number of faces must not, so the network runs at its full cost and known out
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends import Backend
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import Metadata
+from edgeface.types import Float32Array, ImageArray
 
 RIVALS = 2
 """Candidates beside each face's best that suppression has to drop."""
@@ -24,22 +24,22 @@ class PlantedBackend:
         self.backend = backend
         self.metadata = backend.metadata
         self.face_model = backend.face_model
-        self.heads: dict[str, NDArray[np.float32]] = {}
+        self.heads: dict[str, Float32Array] = {}
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """The wrapped backend's outputs, or the planted ones."""
         outputs = self.backend.infer(input_tensor)
         return self.heads or outputs
 
 
-def plant_faces(metadata: Metadata, count: int) -> dict[str, NDArray[np.float32]]:
+def plant_faces(metadata: Metadata, count: int) -> dict[str, Float32Array]:
     """Raw outputs (1, S, S, ..) of an MFN that hold exactly ``count`` faces.
 
     Each is found by its cell's best anchor and, less surely, by others of the same box.
     """
     num_anchors = len(metadata.anchors)
     random = np.random.default_rng(count)
-    heads: dict[str, NDArray[np.float32]] = {}
+    heads: dict[str, Float32Array] = {}
     for name, width in metadata.network_kind.outputs.items():
         shape = (1, *metadata.output_shape(name)[:2], num_anchors, width)
         heads[name] = random.normal(0, 0.3, shape).astype(np.float32)
@@ -60,7 +60,7 @@ def plant_faces(metadata: Metadata, count: int) -> dict[str, NDArray[np.float32]
     return {n: h.reshape(*h.shape[:3], -1) for n, h in heads.items()}
 
 
-def spread_boxes(count: int, width: int, height: int) -> NDArray[np.float32]:
+def spread_boxes(count: int, width: int, height: int) -> Float32Array:
     """``count`` boxes (N, 4) on a lattice over an image, image_px."""
     columns = max(1, int(np.ceil(np.sqrt(count))))
     cell = np.array([width / columns, height / columns])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgeface.backends import threads_for
 from edgeface.bench.system import system_record
 from edgeface.errors import InvalidInputError
 from edgeface.kernels import numba_installed
@@ -51,7 +52,7 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
 
     Returns the record that ``schema.json`` describes.
     """
-    images = _images(settings.images)
+    images = image_paths(settings.images)
     chosen = settings.kernels or (["numpy", "numba"] if numba_installed() else ["numpy"])
     results: list[dict[str, Any]] = []
     files = [path for model in settings.models for path in _files(model, settings.backends)]
@@ -74,7 +75,7 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
 
 def cold_start(path: Path, threads: int, kernels: str, image: Path) -> dict[str, Any]:
     """Process start to first faces, file cache and kernel cache warm; and its peak memory."""
-    command = ("-c", FIRST_FACES, str(path), str(threads), kernels, str(image))
+    command = ("-c", FIRST_FACES, str(path), str(threads_for(path, threads)), kernels, str(image))
     peak = _python(*command)
     timing = time_call(lambda: _python(*command), COLD_STARTS, warm_up=0)
     return {
@@ -106,7 +107,8 @@ def _files(model: str, backends: list[str]) -> list[Path]:
     return files
 
 
-def _images(folder: Path | None) -> list[Path]:
+def image_paths(folder: Path | None) -> list[Path]:
+    """The images of a folder by name; without one, the demo photo."""
     if folder is None:
         return [DEMO_PHOTO]
     found = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from typing import Any
 
 from edgeface import __version__
-from edgeface.errors import EdgeFaceError
+from edgeface.terminal import run_command
 
 COMMANDS = {
     "run": "find the faces of images",
@@ -31,7 +30,10 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 1 after an error of the project's own."""
-    given = sys.argv[1:] if argv is None else argv
+    return run_command("edgeface", lambda: _execute(sys.argv[1:] if argv is None else argv))
+
+
+def _execute(given: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="edgeface", description="Every face by one network pass.")
     parser.add_argument("--version", action="version", version=f"edgeface {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -43,11 +45,4 @@ def main(argv: list[str] | None = None) -> int:
             module.add_arguments(command)
             command.set_defaults(execute=module.execute)
     arguments = parser.parse_args(given)
-    try:
-        return arguments.execute(arguments)
-    except EdgeFaceError as error:
-        print(f"edgeface: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # whoever reads the output, head for one, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return arguments.execute(arguments)

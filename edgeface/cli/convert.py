@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", action="store_true", help="leave a file that fails its verification in place"
     )
     add_input_size(parser)
+    parser.add_argument(
+        "--dense",
+        action=argparse.BooleanOptionalAction,
+        help="whether the files carry the dense mesh of the face model, which only meshes and "
+        "viewers need (default: they do where it takes no more than 1 MB)",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -61,10 +67,11 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.out,
         formats,
         precisions,
-        arguments.calibration,
-        arguments.keep,
-        arguments.input_size,
-        _show,
+        calibration=arguments.calibration,
+        keep=arguments.keep,
+        input_size=arguments.input_size,
+        dense=arguments.dense,
+        progress=_show,
     )
     if sys.stderr.isatty():
         _show("")

@@ -6,16 +6,11 @@ import argparse
 import contextlib
 import webbrowser
 
-from edgeface.cli.tracking import (
-    add_tracking_options,
-    detector,
-    interruptible,
-    make_tracker,
-    open_source,
-)
+from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
-from edgeface.video.live import LiveView, paced
+from edgeface.video.live import LiveView, unending
 from edgeface.video.pipeline import run_pipeline
+from edgeface.video.reader import VideoReader
 
 DEFAULT_PORT = 8765
 
@@ -44,25 +39,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Show frames until the video ends or Ctrl-C; returns the exit status."""
+    """Show frames until Ctrl-C: clips again and again, a lost camera once it is back."""
     model = detector(arguments)
     tracker = make_tracker(model, arguments)
-    try:
-        video = open_source(arguments.source, loop=True)
-    except InvalidInputError as error:
-        if arguments.source != "camera":
-            raise
-        raise InvalidInputError(f"{error}. 'edgeface demo demo' needs no camera") from error
-    with (
-        video,
-        contextlib.closing(LiveView(model.face_model, arguments.source, arguments.port)) as (view),
-    ):
-        print(f"showing {arguments.source} at {view.url} (Ctrl-C ends)", flush=True)
-        if not arguments.no_browser:
-            webbrowser.open(view.url)
-        frames = video if video.live else paced(video)
+    with contextlib.closing(LiveView(model.face_model, arguments.source, arguments.port)) as view:
+        frames = unending(lambda: _open(arguments.source), view.tell)
         results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=True)
-        with contextlib.suppress(KeyboardInterrupt), interruptible(), contextlib.closing(results):
-            for frame, faces in results:
+        with contextlib.suppress(KeyboardInterrupt), contextlib.closing(results):
+            for number, (frame, faces) in enumerate(results):
+                if number == 0:
+                    _announce(arguments, view.url)
                 view.show(frame, faces)
     return 0
+
+
+def _open(source: str) -> VideoReader:
+    try:
+        return open_source(source)
+    except InvalidInputError as error:
+        if source != "camera":
+            raise
+        raise InvalidInputError(f"{error}. 'edgeface demo demo' needs no camera") from error
+
+
+def _announce(arguments: argparse.Namespace, url: str) -> None:
+    print(f"showing {arguments.source} at {url} (Ctrl-C ends)", flush=True)
+    if not arguments.no_browser:
+        webbrowser.open(url)

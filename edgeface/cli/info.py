@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 from edgeface.backends import backends
 from edgeface.cli.options import MODEL_NAMES
-from edgeface.metadata import Metadata
+from edgeface.metadata import Metadata, file_schema
 from edgeface.model import load
 
 
@@ -21,10 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the metadata as it is stored in the file"
     )
+    parser.add_argument(
+        "--schema",
+        action="store_true",
+        help="print the JSON Schema of what model files say of themselves",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print the metadata; returns the exit status."""
+    if arguments.schema:
+        print(json.dumps(file_schema(), indent=1))
+        return 0
     if arguments.model is None:
         _print_backends()
         return 0
@@ -46,14 +55,16 @@ def execute(arguments: argparse.Namespace) -> int:
         rows["thresholds"] = f"score {metadata.score_threshold:g}, IoU {metadata.iou_threshold:g}"
     else:
         rows["crop"] = f"{metadata.crop_scale:g} x the longer side of the face box"
+    mesh = f"{len(model.face_model.mean)} vertices" if metadata.dense_mesh else "landmarks only"
     rows["face model"] = (
-        f"{model.face_model.info.get('name', 'unnamed')}, {model.face_model.mean.shape[0]} "
-        f"vertices, sha256 {metadata.face_model_sha256[:12]}"
+        f"{model.face_model.info.get('name', 'unnamed')}, {mesh}, "
+        f"sha256 {metadata.face_model_sha256[:12]}"
     )
     rows["kernels"] = model.engine.explain()
     rows["never taught"] = ", ".join(metadata.unseen_expressions) or "nothing"
     rows["licence"] = metadata.licence
     rows["precision"] = metadata.precision
+    rows["checksums"] = "intact" if metadata.checksummed else "none: a file of an earlier release"
     rows |= {f"training {k}": v for k, v in metadata.training.items()}
     rows |= {f"parity {k}": v for k, v in metadata.parity.items()}
     operators, layers = (metadata.graph.get(k, {}) for k in ("operators", "layer_bytes"))

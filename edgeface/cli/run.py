@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
-from edgeface.errors import InvalidInputError
+from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, load
+from edgeface.output import distinct_name, refuse_inputs, write_output
 
 NUM_SHOWN = 3
 
@@ -49,14 +52,17 @@ def execute(arguments: argparse.Namespace) -> int:
     model = load(arguments.model, input_size=arguments.input_size)
     finder = model if model.metadata.detects else load("mfn")
     status = 0
-    for name in arguments.images:
-        path = DEMO_PHOTO if name == "demo" else Path(name)
+    paths = [DEMO_PHOTO if name == "demo" else Path(name) for name in arguments.images]
+    targets: list[Path | None] = [None] * len(paths)
+    if arguments.out is not None:
+        targets = [*_overlay_paths(arguments.out, paths)]
+    for name, path, target in zip(arguments.images, paths, targets, strict=True):
         try:
             image = read_image(path)
             faces = finder.run(image, score_threshold=arguments.threshold)
             if model is not finder:
                 faces = model.refine(image, faces)
-        except InvalidInputError as error:
+        except (InvalidInputError, BackendUnavailableError) as error:
             print(f"edgeface: {error}", file=sys.stderr)
             status = 1
             continue
@@ -64,8 +70,8 @@ def execute(arguments: argparse.Namespace) -> int:
             print(json.dumps({"image": name, "faces": faces.to_dict()}))
         else:
             _print_faces(name, faces)
-        if arguments.out is not None:
-            _write_overlay(arguments.out, path, faces.draw(image), quiet=arguments.json)
+        if target is not None:
+            _write_overlay(target, faces.draw(image), quiet=arguments.json)
     return status
 
 
@@ -87,14 +93,30 @@ def _line(face: Face) -> str:
     )
 
 
-def _write_overlay(folder: Path, source: Path, overlay: Any, quiet: bool) -> None:
+def _overlay_paths(folder: Path, images: list[Path]) -> list[Path]:
+    """Where each overlay goes: no two to one file, and none to one of the images."""
+    taken: set[str] = set()
+    targets: list[Path] = []
+    for image in images:
+        target: Path | None = None
+        while target is None:
+            named = folder / f"{distinct_name(f'{image.stem}-faces', taken)}.png"
+            with contextlib.suppress(InvalidInputError):
+                refuse_inputs(named, images)
+                target = named
+        targets.append(target)
+    return targets
+
+
+def _write_overlay(target: Path, overlay: Any, quiet: bool) -> None:
     from PIL import Image
 
-    target = folder / f"{source.stem}-faces.png"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(overlay).save(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInputError(f"cannot write {target}: {error}") from error
+    content = io.BytesIO()
+    Image.fromarray(overlay).save(content, "PNG")
+    write_output(target, content.getbuffer())
     if not quiet:
         print(f"  overlay: {target}")

@@ -7,24 +7,17 @@ import contextlib
 import sys
 from pathlib import Path
 
-from edgeface.cli.tracking import (
-    add_tracking_options,
-    detector,
-    interruptible,
-    make_tracker,
-    open_source,
-)
+from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
+from edgeface.output import refuse_inputs, refuse_twice
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.options import ExportOptions
+from edgeface.terminal import INTERRUPTED
 from edgeface.video.outputs import Outputs
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress
 from edgeface.video.reader import VideoReader
 from edgeface.video.tracker import Tracker
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,8 +77,9 @@ def execute(arguments: argparse.Namespace) -> int:
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
     check_export(name, options)
+    _check_files(arguments)
     model = detector(arguments)
-    if Path(arguments.source).suffix == ".jsonl":
+    if Path(arguments.source).suffix.lower() == ".jsonl":
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
         export(arguments.source, target, name, model.face_model, options)
@@ -94,28 +88,39 @@ def execute(arguments: argparse.Namespace) -> int:
     tracker = make_tracker(model, arguments)
     with open_source(arguments.source) as video:
         outputs = Outputs(video, model, arguments.threads)
-        if arguments.out is not None:
-            outputs.draw_to(arguments.out, mesh=arguments.mesh)
-        if target is not None:
-            outputs.record_to(target, name, options)
-        for protocol in STREAMS:
-            if getattr(arguments, protocol) is not None:
-                outputs.stream_to(protocol, getattr(arguments, protocol), options)
+        try:
+            if arguments.out is not None:
+                outputs.draw_to(arguments.out, mesh=arguments.mesh)
+            if target is not None:
+                outputs.record_to(target, name, options)
+            for protocol in STREAMS:
+                if getattr(arguments, protocol) is not None:
+                    outputs.stream_to(protocol, getattr(arguments, protocol), options)
+        except BaseException:
+            outputs.close()
+            raise
         return _run(video, tracker, outputs)
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Raise if an output is an input, or both outputs are one file."""
+    inputs = [arguments.source, arguments.model, arguments.crop_model]
+    inputs += [path for path in (arguments.character, arguments.mapping) if path is not None]
+    outputs = [path for path in (arguments.out, arguments.record) if path is not None]
+    refuse_twice(outputs)
+    for path in outputs:
+        refuse_inputs(path, inputs)
 
 
 def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
     progress = Progress(video.num_frames, sys.stderr)
     status = 0
     try:
-        with interruptible():
-            results = run_pipeline(
-                video, lambda f: tracker.update(f.image, f.time_s), live=video.live
-            )
-            with contextlib.closing(results):
-                for frame, faces in results:
-                    outputs.write(frame, faces)
-                    progress.step(faces)
+        results = run_pipeline(video, lambda f: tracker.update(f.image, f.time_s), live=video.live)
+        with contextlib.closing(results):
+            for frame, faces in results:
+                outputs.write(frame, faces)
+                progress.step(faces)
     except KeyboardInterrupt:
         status = INTERRUPTED
     finally:

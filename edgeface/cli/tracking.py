@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import signal
-from collections.abc import Generator
 from typing import Any
 
 from edgeface.cli.options import add_input_size, add_threshold
@@ -74,24 +71,10 @@ def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
     )
 
 
-def open_source(source: str, *, loop: bool = False) -> Any:
-    """A `VideoReader`, or the clip that ships, which can go on and on."""
+def open_source(source: str) -> Any:
+    """A `VideoReader`, or the clip that ships."""
     if source == "demo":
-        from edgeface.video.demo_clip import NUM_FRAMES, DemoClip
+        from edgeface.video.demo_clip import DemoClip
 
-        return DemoClip(1000 * NUM_FRAMES if loop else NUM_FRAMES)
+        return DemoClip()
     return open_video(source)
-
-
-@contextlib.contextmanager
-def interruptible() -> Generator[None, None, None]:
-    """SIGTERM ends a run as cleanly as Ctrl-C."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

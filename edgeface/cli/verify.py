@@ -6,14 +6,12 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeface.cli.options import MODEL_NAMES, add_images
 from edgeface.compare import compare
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, load
+from edgeface.types import ImageArray
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 1 if over else 0
 
 
-def _images(folder: Path | None) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _images(folder: Path | None) -> Iterator[tuple[str, ImageArray]]:
     """Every readable image of a folder; at least one."""
     if folder is None:
         yield "the demo photo", read_image(DEMO_PHOTO)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter, calibrate
 from edgeface.rotations import quaternion_from_rotation
+from edgeface.types import FloatArray
 
 WAIT_S = 1.5
 """How long somebody who is away is waited for: as long as a tracker keeps their number."""
@@ -24,7 +24,7 @@ class Stream(Protocol):
     retargeter: Retargeter
 
     def send(
-        self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: NDArray[Any]
+        self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
         """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
         ...
@@ -42,7 +42,7 @@ class Avatar:
 
     Parameters
     ----------
-    connect : opens the stream to a host and port
+    connect : the function that opens the stream to a host and port
     address : ``HOST:PORT``
     options : whose face is streamed, by which mapping, and for how long it is neutral at first
 

@@ -26,21 +26,24 @@ class ExportFormat:
 
     Attributes
     ----------
-    suffix : that stands for the format
-    export : writes the file; None for the recording itself, which is written frame by frame
+    suffix : the suffix of a file name that stands for the format
+    export : the function that writes the file; None for the recording itself, which is written
+        frame by frame
     needs_character : whether the export animates a character, which the options must name
+    needs_mesh : whether the export shows the face model's dense mesh
     """
 
     suffix: str
     export: Export | None
     needs_character: bool = False
+    needs_mesh: bool = False
 
 
 FORMATS: dict[str, ExportFormat] = {
     "jsonl": ExportFormat(".jsonl", None),
     "livelink": ExportFormat(".csv", export_livelink),
     "gltf": ExportFormat(".glb", export_gltf, needs_character=True),
-    "html": ExportFormat(".html", export_viewer),
+    "html": ExportFormat(".html", export_viewer, needs_mesh=True),
 }
 """The formats by the names that ``edgeface track --to`` takes."""
 
@@ -59,7 +62,7 @@ def format_of(path: Path, named: str | None) -> str:
     if named is not None:
         return named
     for name, known in FORMATS.items():
-        if path.suffix == known.suffix:
+        if path.suffix.lower() == known.suffix:
             return name
     listed = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
     raise InvalidInputError(f"{path}: the suffix names no format; known are {listed}. Or use --to")
@@ -74,7 +77,7 @@ def check_export(name: str, options: ExportOptions) -> None:
         If the mapping cannot be read, or a format that animates a character lacks it.
     """
     if FORMATS[name].needs_character and options.character is None:
-        raise InvalidInputError("a glTF export needs --character FILE.glb, which it animates")
+        raise InvalidInputError(f"the format {name} needs --character FILE.glb, which it animates")
     options.retargeter()
 
 

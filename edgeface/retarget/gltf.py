@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.gltf_file import Blob, import_pygltflib, load_character
 from edgeface.retarget.mapping import Mapping, check_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 
@@ -43,12 +42,13 @@ def write_gltf(
 
     Parameters
     ----------
-    path : the .glb to write
+    path : the .glb file to write
     character : a binary or JSON glTF file of any suffix (.glb, .gltf, .vrm), whose meshes have
         named morph targets
-    performance : one person
-    retargeter : its targets must be shapes of the character; without targets, those of ARKit's
-        names that the character has are moved
+    performance : what one person did
+    retargeter : what turns the person's expression into the character's. Its targets must be
+        shapes of the character; without targets, those of ARKit's shapes are moved that the
+        character has.
 
     Raises
     ------
@@ -91,10 +91,7 @@ def write_gltf(
         channels.append((head, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
     _animate(gltf, times, channels)
     blob.finish()
-    try:
-        gltf.save_binary(str(path))
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, b"".join(gltf.save_to_bytes()), inputs=(character,))
 
 
 def _morph_names(gltf: Any, character: Any) -> dict[int, list[str]]:
@@ -166,7 +163,7 @@ def _vrm_head(extensions: dict[str, Any]) -> int | None:
         return None
 
 
-def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
+def _local_rotations(gltf: Any, head: int, turns: FloatArray) -> FloatArray:
     parent_of: dict[int, int] = {}
     for index, node in enumerate(gltf.nodes):
         parent_of |= dict.fromkeys(cast(list[int], node.children or []), index)
@@ -180,7 +177,7 @@ def _local_rotations(gltf: Any, head: int, turns: Array) -> Array:
     return continuous(quaternion_from_rotation(local))
 
 
-def _rest_rotation(node: Any) -> Array:
+def _rest_rotation(node: Any) -> FloatArray:
     if node.matrix:
         linear = np.array(node.matrix, np.float64).reshape(4, 4).T[:3, :3]
         return linear / np.linalg.norm(linear, axis=0)

@@ -10,11 +10,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 BINARY_MAGIC = b"glTF"
 FLOAT, ALIGNMENT = 5126, 4
@@ -93,7 +91,7 @@ class Blob:
         self._gltf = gltf
         self._data = bytearray(gltf.binary_blob() or b"")
 
-    def add(self, rows: Array, kind: str) -> int:
+    def add(self, rows: FloatArray, kind: str) -> int:
         """Append float32 rows (T, D); returns the number of their accessor."""
         library = import_pygltflib()
         values = np.ascontiguousarray(rows, np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
+from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.arkit import ARKIT_NAMES
 from edgeface.retarget.options import ExportOptions
@@ -42,11 +44,12 @@ def write_livelink(
 
     Parameters
     ----------
-    path : .csv
-    performance : one person
-    retargeter : calibration, gains and mirroring; one with targets of its own is refused, since
-        the format has ARKit's names only
-    fps : frames a second that the timecode counts; rows keep their own times, as its fraction
+    path : the .csv file to write
+    performance : what one person did
+    retargeter : what calibrates, scales and mirrors the performance. One with targets of its own
+        is refused, since the format has ARKit's names only.
+    fps : how many frames a second the timecode counts. Rows keep their own times, as fractions of
+        these frames.
 
     Raises
     ------
@@ -74,18 +77,16 @@ def write_livelink(
     ]
     turns = rotation_from_quaternion(np.stack([head for _, head in frames]))
     angles = np.unwrap(np.deg2rad(euler_from_rotation(turns)), axis=0)
-    try:
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*header, *ROTATIONS])
-            for time_s, (weights, _), (pitch, yaw, roll) in zip(
-                performance.times_s, frames, angles, strict=True
-            ):
-                values = [*(weights[n] for n in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
-                row = [timecode(float(time_s), fps), count, *(f"{v:.8f}" for v in values)]
-                writer.writerow(row)
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow([*header, *ROTATIONS])
+    for time_s, (weights, _), (pitch, yaw, roll) in zip(
+        performance.times_s, frames, angles, strict=True
+    ):
+        values = [*(weights[n] for n in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
+        row = [timecode(float(time_s), fps), count, *(f"{v:.8f}" for v in values)]
+        writer.writerow(row)
+    write_output(path, table.getvalue())
 
 
 def timecode(time_s: float, fps: int) -> str:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from edgeface import strict_json
 from edgeface.errors import InvalidInputError
 from edgeface.retarget.arkit import ARKIT_NAMES
+from edgeface.values import Flag, Mapped, Number, Record, Text, Version
 
 FORMAT = "edgeface-mapping"
 VERSION = (1, 0)
+_GAIN = Number(-1000, 1000)
+_ENTRIES = Record(
+    required={"version": Version(VERSION[0])},
+    optional={
+        "mirror": Flag(),
+        "head": Record({}, {"gain": _GAIN, "bone": Text()}),
+        "sources": Mapped(Record({}, {"gain": _GAIN, "dead_zone": Number(0, 1)})),
+        "targets": Mapped(Mapped(_GAIN)),
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -35,11 +46,12 @@ class Mapping:
 
     Attributes
     ----------
-    targets : name of the character's shape to weights of ARKit's; empty means ARKit's own names
-    sources : how single shapes are read
+    targets : for each shape of the character, the weights of ARKit's shapes that move it. Where
+        there is none, the character has ARKit's own names.
+    sources : how single shapes of ARKit's are read; the others are taken as they are
     mirror : whether left and right change places, as before a mirror
-    head_gain : of the head's rotation; 0 holds it still
-    head_bone : name of the node that turns; None looks for one called "head"
+    head_gain : the factor of the head's rotation; 0 holds the head still
+    head_bone : the name of the node that turns; None looks for one that is called "head"
     """
 
     targets: dict[str, dict[str, float]] = field(default_factory=lambda: {})
@@ -58,7 +70,7 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping:
         If it is absent or no mapping, or names a shape that ARKit does not have.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = strict_json.parse(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"cannot read the mapping {path}: {error}") from error
     if not isinstance(values, dict) or cast(dict[str, Any], values).get("format") != FORMAT:
@@ -69,22 +81,24 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping:
 def _mapping(values: dict[str, Any], path: str) -> Mapping:
     known = {"format", "version", "mirror", "head", "sources", "targets"}
     check_names(set(values) - {"comment"}, known, f"{path}: key")
-    if values.get("version", [0])[0] != VERSION[0]:
-        raise InvalidInputError(f"{path} is of version {values.get('version')}; this reads 1.x")
-    sources, targets = values.get("sources", {}), values.get("targets", {})
+    try:
+        entries = _ENTRIES.check(values, "")
+    except ValueError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+    sources, targets = entries.get("sources", {}), entries.get("targets", {})
     check_names(sources, ARKIT_NAMES, f"{path}: ARKit shape")
     for name, weights in targets.items():
         check_names(weights, ARKIT_NAMES, f"{path}, target {name!r}: ARKit shape")
-    try:
-        mapping = Mapping(
-            targets={t: {s: float(w) for s, w in ws.items()} for t, ws in targets.items()},
-            sources={name: Source(**options) for name, options in sources.items()},
-            mirror=bool(values.get("mirror", False)),
-            head_gain=float(values.get("head", {}).get("gain", 1.0)),
-            head_bone=values.get("head", {}).get("bone"),
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InvalidInputError(f"{path}: {error}") from error
+    for name in sources:
+        check_names(values["sources"][name], ("gain", "dead_zone"), f"{path}, {name}: key")
+    head = entries.get("head", {})
+    mapping = Mapping(
+        targets=targets,
+        sources={name: Source(**options) for name, options in sources.items()},
+        mirror=entries.get("mirror", False),
+        head_gain=head.get("gain", 1.0),
+        head_bone=head.get("bone"),
+    )
     for name, source in mapping.sources.items():
         if not 0.0 <= source.dead_zone < 1.0:
             raise InvalidInputError(

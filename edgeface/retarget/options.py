@@ -9,6 +9,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.mapping import read_mapping
 from edgeface.retarget.retargeter import RestPose, Retargeter, calibrate
+from edgeface.values import Number, option
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.character is not None and not self.character.is_file():
             raise InvalidInputError(f"no such character: {self.character}")
-        if self.calibrate_s < 0:
-            raise InvalidInputError(f"--calibrate takes seconds >= 0, got {self.calibrate_s}")
+        option("--calibrate", self.calibrate_s, Number(0, 1e6))
 
     def retargeter(self) -> Retargeter:
         """A retargeter of the mapping file, not calibrated yet.

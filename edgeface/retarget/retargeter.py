@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.retarget.arkit import ARKIT_NAMES, mirrored_name
@@ -18,8 +16,7 @@ from edgeface.rotations import (
     rotation_from_quaternion,
     slerp,
 )
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 AS_IT_IS = Source()
@@ -31,15 +28,15 @@ class RestPose:
 
     Attributes
     ----------
-    blendshapes : ARKit name to value at rest
-    quaternion_wxyz : of the head at rest, ``model`` frame
+    blendshapes : the value of each of ARKit's shapes at rest, by name
+    quaternion_wxyz : the rotation of the head at rest, ``model`` frame
     """
 
     blendshapes: dict[str, float] = field(default_factory=lambda: {})
-    quaternion_wxyz: Array = field(default_factory=lambda: IDENTITY)
+    quaternion_wxyz: FloatArray = field(default_factory=lambda: IDENTITY)
 
 
-def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: Array) -> RestPose:
+def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatArray) -> RestPose:
     """The rest pose of neutral frames: medians of shapes, mean rotation.
 
     Raises
@@ -75,19 +72,19 @@ class Retargeter:
         return tuple(self.mapping.targets) or ARKIT_NAMES
 
     def __call__(
-        self, blendshapes: dict[str, float], quaternion_wxyz: Array
-    ) -> tuple[dict[str, float], Array]:
+        self, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
+    ) -> tuple[dict[str, float], FloatArray]:
         """One frame.
 
         Parameters
         ----------
-        blendshapes : ARKit name to value; what is absent counts as 0
-        quaternion_wxyz : shape (4,), of the head in the ``model`` frame
+        blendshapes : the value of each of ARKit's shapes, by name; an absent one counts as 0
+        quaternion_wxyz : the rotation of the head, shape (4,), ``model`` frame
 
         Returns
         -------
-        shapes : name to weight in [0, 1], of every target
-        quaternion_wxyz : shape (4,), of the head from its rest, same frame
+        shapes : the weight of every target in [0, 1], by name
+        quaternion_wxyz : the rotation of the head from its rest, shape (4,), same frame
         """
         read = {name: self._read(name, value) for name, value in blendshapes.items()}
         if self.mapping.mirror:
@@ -103,7 +100,7 @@ class Retargeter:
         rest = min(self.rest.blendshapes.get(name, 0.0), 0.95)
         return self.mapping.sources.get(name, AS_IT_IS)(max(0.0, (value - rest) / (1.0 - rest)))
 
-    def _head(self, quaternion_wxyz: Array) -> Array:
+    def _head(self, quaternion_wxyz: FloatArray) -> FloatArray:
         posed = rotation_from_quaternion(quaternion_wxyz)
         rest = rotation_from_quaternion(self.rest.quaternion_wxyz)
         turn = quaternion_from_rotation(posed @ rest.T)

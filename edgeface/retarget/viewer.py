@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.options import ExportOptions
-
-Array = NDArray[Any]
+from edgeface.types import AnyArray, FloatArray, IntArray
 
 VIEWER = Path(__file__).parents[1] / "assets" / "viewer.html"
 PLACE = "/*DATA*/"
@@ -37,15 +36,15 @@ def write_viewer(path: str | os.PathLike[str], recording: Recording, face_model:
 
     Parameters
     ----------
-    path : .html
-    recording : of the face model that follows
-    face_model : whose mesh is shown
+    path : the .html file to write
+    recording : a recording that was made with this face model
+    face_model : the face model whose mesh is shown
 
     Raises
     ------
     InvalidInputError
-        If the recording is of another face model, the mesh has too many vertices for a browser,
-        or the file cannot be written.
+        If the recording is of another face model, the mesh is not here or has too many vertices
+        for a browser, or the file cannot be written.
     """
     if recording.header.get("face_model_sha256") != face_model.sha256:
         raise InvalidInputError("the recording was made with another face model")
@@ -56,14 +55,12 @@ def write_viewer(path: str | os.PathLike[str], recording: Recording, face_model:
     source = str(recording.header.get("source", ""))
     values = page_values(face_model, source if "://" in source else Path(source).name)
     values |= {"people": people, "duration": duration, "fps": recording.header.get("fps")}
-    try:
-        Path(path).write_text(fill(values), encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, fill(values))
 
 
 def page_values(face_model: FaceModel, source: str, *, live: bool = False) -> dict[str, Any]:
     """What the page needs of the face model; nobody is in it yet."""
+    face_model.require_dense()
     if face_model.mean.shape[0] > np.iinfo(np.uint16).max:
         raise InvalidInputError("a browser shows at most 65,535 vertices")
     offsets = face_model.expression
@@ -92,18 +89,18 @@ def fill(values: dict[str, Any]) -> str:
     return VIEWER.read_text(encoding="utf-8").replace(PLACE, text)
 
 
-def packed(array: Array, dtype: Any) -> str:
+def packed(array: AnyArray, dtype: Any) -> str:
     """An array as base64 of its little-endian bytes."""
     values = np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<"))
     return base64.b64encode(values.tobytes()).decode()
 
 
-def weights_of(expression: Array) -> Array:
+def weights_of(expression: FloatArray) -> IntArray:
     """Expression coefficients in [0, 1] as bytes."""
     return np.round(255 * np.clip(expression, 0, 1)).astype(np.uint8)
 
 
-def neutral_of(identity: Array, face_model: FaceModel) -> Array:
+def neutral_of(identity: FloatArray, face_model: FaceModel) -> FloatArray:
     """A person's face at rest, shape (V, 3), centred."""
     neutral = face_model.vertices(identity, np.zeros(46))
     return neutral - (neutral.max(axis=0) + neutral.min(axis=0)) / 2

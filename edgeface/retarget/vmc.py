@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.retarget.retargeter import Retargeter
+from edgeface.types import FloatArray
 
 DEFAULT_PORT = 39539
 """Where programs that show an avatar listen; those that take a face alone, at 39540."""
@@ -28,9 +28,10 @@ class VmcSender:
 
     Parameters
     ----------
-    host, port : of the listening program
-    retargeter : its targets are the avatar's blend shape clips; without any, ARKit's names in
-        VRM's spelling ("JawOpen") go out, which "perfect sync" avatars have
+    host, port : where the program listens that shows the avatar
+    retargeter : what turns a person's expression into the avatar's. Its targets are the avatar's
+        blend shape clips; without targets, ARKit's names in VRM's spelling ("JawOpen") are sent,
+        which "perfect sync" avatars have.
 
     Raises
     ------
@@ -70,7 +71,7 @@ class VmcSender:
         self.retargeter = retargeter or Retargeter()
 
     def send(
-        self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: NDArray[Any]
+        self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
         """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from edgeface.types import FloatArray, IntArray
 
 FORBIDDEN = 1e6
 """Cost of a pair that must not be made."""
 
 
-def assign(cost: NDArray[Any]) -> list[tuple[int, int]]:
+def assign(cost: FloatArray) -> list[tuple[int, int]]:
     """The one-to-one assignment of least total cost.
 
     Parameters
@@ -43,7 +42,7 @@ def assign(cost: NDArray[Any]) -> list[tuple[int, int]]:
     return sorted((r, c) for r, c in pairs if square[r, c] < FORBIDDEN)
 
 
-def _solve(cost: NDArray[Any]) -> NDArray[np.int64]:
+def _solve(cost: FloatArray) -> IntArray:
     """The row that each column of a square matrix gets."""
     size = len(cost)
     row_price, column_price = np.zeros(size), np.zeros(size)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import iou_matrix
 from edgeface.faces import Faces
+from edgeface.types import BoolArray, FloatArray
 from edgeface.video.assignment import FORBIDDEN, assign
 from edgeface.video.track import Track
-
-Array = NDArray[Any]
 
 REACH = 0.6
 """How far, in face sizes, a face may lie from where it was expected a frame later."""
@@ -20,31 +16,37 @@ REACH_PER_S, MAX_REACH = 3.0, 1.5
 """How fast that grows while a face is unseen, and its end."""
 MAX_SIZE_RATIO = 1.7
 """Between two sights of one face."""
-WEAK_S = 0.2
-"""A weak detection continues only what was seen so shortly before."""
+WEAK_S, MAX_WEAK_S = 0.2, 1.0
+"""A weak detection continues only what was seen so shortly before, or in the last frame if that is
+not longer ago than the second."""
 UNSEEN_COST = 0.5
 """A face just seen is preferred to one long unseen, by this much a second."""
 IDENTITY_COST = 0.2
 """For each standard deviation between a face's identity and the track's mean."""
 
 
-def match(tracks: list[Track], faces: Faces, strong: Array, now: float) -> dict[int, Track]:
+def match(
+    tracks: list[Track], faces: Faces, strong: BoolArray, now: float, frame_s: float = 0.0
+) -> dict[int, Track]:
     """Tracks by the number of the face that continues them.
 
     Parameters
     ----------
-    tracks : all that are remembered
-    faces : detections; weak ones only continue what was just seen
-    strong : bool, shape (N,)
-    now : s
+    tracks : every track that is remembered
+    faces : N detections
+    strong : which of them may continue any track, bool, shape (N,); the others continue only what
+        was seen just before
+    now : the time of the frame, seconds
+    frame_s : the time since the last frame, seconds
     """
     if not tracks or not len(faces):
         return {}
-    cost = np.stack([_costs(track, faces, strong, now) for track in tracks])
+    weak_s = max(WEAK_S, min(frame_s + 1e-6, MAX_WEAK_S))
+    cost = np.stack([_costs(track, faces, strong, now, weak_s) for track in tracks])
     return {column: tracks[row] for row, column in assign(cost)}
 
 
-def _costs(track: Track, faces: Faces, strong: Array, now: float) -> Array:
+def _costs(track: Track, faces: Faces, strong: BoolArray, now: float, weak_s: float) -> FloatArray:
     """1 - IoU, mean landmark distance in face sizes, identity, and the gates; shape (N,)."""
     shift = track.shift_at(now)
     unseen = now - track.seen_s
@@ -62,10 +64,10 @@ def _costs(track: Track, faces: Faces, strong: Array, now: float) -> Array:
     possible = (
         (stray <= min(REACH + REACH_PER_S * unseen, MAX_REACH))
         & (ratio <= MAX_SIZE_RATIO)
-        & (strong & track.is_like(faces) | (unseen <= WEAK_S))
+        & (strong & track.is_like(faces) | (unseen <= weak_s))
     )
     return np.where(possible, cost, FORBIDDEN)
 
 
-def _sizes(boxes: Array) -> Array:
+def _sizes(boxes: FloatArray) -> FloatArray:
     return np.maximum(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1)), 1e-6)

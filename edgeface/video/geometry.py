@@ -1,17 +1,14 @@
-"""From coefficients back to the image: boxes around the dense mesh, the box of the next frame."""
+"""From coefficients back to the image: boxes around the face, the box of the next frame."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import areas, shared_areas
 from edgeface.faces import Faces
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 FOREHEAD = 0.1
 """What a face box rises above the mesh, in heights of it: so the networks' boxes were drawn."""
@@ -21,14 +18,14 @@ DOUBLE = 0.4
 """Two boxes that share so much of the smaller one are one face."""
 
 
-def boxes_around(points: Array) -> Array:
-    """Face boxes (N, 4), as the networks were taught them, around dense meshes (N, V, 3)."""
+def boxes_around(points: FloatArray) -> FloatArray:
+    """Face boxes (N, 4), as the networks were taught them, around the points of faces (N, P, 3)."""
     low, high = points[..., :2].min(axis=1), points[..., :2].max(axis=1)
     low[:, 1] -= FOREHEAD * (high - low)[:, 1]
     return np.concatenate([low, high], axis=1)
 
 
-def rebox(faces: Faces, boxes: Array) -> Faces:
+def rebox(faces: Faces, boxes: FloatArray) -> Faces:
     """The same faces in the same places, with their pose told in other boxes (N, 4)."""
     old, new = faces.boxes_xyxy.reshape(-1, 2, 2), boxes.reshape(-1, 2, 2)
     old_side, new_side = ((b[:, 1] - b[:, 0]).max(axis=1, initial=0.0) for b in (old, new))
@@ -43,7 +40,7 @@ def rebox(faces: Faces, boxes: Array) -> Faces:
     )
 
 
-def without_doubles(boxes: Array) -> list[int]:
+def without_doubles(boxes: FloatArray) -> list[int]:
     """Rows of the boxes (N, 4), best first, that lie on no better one by `DOUBLE` of their area.
 
     Parts of a large face pass for small ones, and differ too much from it for the usual

@@ -1,12 +1,17 @@
-"""A page that shows a running video and its faces, served to this machine only."""
+"""A page that shows a running video and its faces, served to whoever started it and nobody else."""
 
 from __future__ import annotations
 
+import contextlib
+import hmac
 import io
 import json
+import secrets
+import socket
+import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,16 +23,35 @@ from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.retarget.viewer import fill, neutral_of, packed, page_values, weights_of
 from edgeface.rotations import quaternion_from_rotation
-from edgeface.video.reader import Frame
+from edgeface.video.reader import DEFAULT_FPS, Frame, VideoReader
 
 BOUNDARY = "edgeface-frame"
 JPEG_QUALITY = 80
+MAX_CLIENTS = 16
+"""Connections at once, of which an open page has two; more are turned away."""
+CLIENT_TIMEOUT_S = 10.0
+"""How long a connection may take to ask, and to take what is sent."""
+RETRY_S = 2.0
+"""Between two attempts to find a camera that is gone."""
+REPEAT_S = 3.0
+"""After so long without news something is sent all the same, which shows who has gone."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src "
+    "'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action "
+    "'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer: no other site may show, frame or read the page, nor learn its address."""
 
 
 class LiveView:
     """Serves the viewer at ``url``; every call of `show` reaches whoever looks at it.
 
-    A reader that is slower than the video skips frames.
+    A reader that is slower than the video skips frames. The address holds a random word: without
+    it, under another host's name, or from another site's page, there is no answer.
 
     Raises
     ------
@@ -39,13 +63,15 @@ class LiveView:
         self._face_model = face_model
         self._page = fill(page_values(face_model, source, live=True)).encode()
         self._changed = threading.Condition()
-        self._count, self._jpeg, self._faces, self._closed = 0, b"", "", False
+        self._count, self._jpeg, self._event, self._closed = 0, b"", b"", False
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+            self._server = _Server(port, self._handler())
         except (OSError, OverflowError) as error:
             raise InvalidInputError(f"cannot serve at port {port}: {error}") from error
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        port = self._server.server_address[1]
+        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+        self._root = f"/{secrets.token_urlsafe(16)}/"
+        self.url = f"http://127.0.0.1:{port}{self._root}"
         threading.Thread(target=self._server.serve_forever, daemon=True, name="viewer").start()
 
     def show(self, frame: Frame, faces: Faces) -> None:
@@ -62,11 +88,11 @@ class LiveView:
             }
             for face in faces
         ]
-        with self._changed:
-            self._count += 1
-            self._jpeg = buffer.getvalue()
-            self._faces = json.dumps({"time_s": frame.time_s, "faces": rows})
-            self._changed.notify_all()
+        self._send({"time_s": frame.time_s, "faces": rows}, buffer.getvalue())
+
+    def tell(self, message: str) -> None:
+        """Say on the page what has become of the source, until the next frame."""
+        self._send({"message": message}, None)
 
     def close(self) -> None:
         """End the server and let its readers go."""
@@ -76,56 +102,135 @@ class LiveView:
         self._server.shutdown()
         self._server.server_close()
 
-    def _updates(self) -> Iterator[tuple[bytes, str]]:
+    def _send(self, event: dict[str, Any], jpeg: bytes | None) -> None:
+        with self._changed:
+            self._count += 1
+            self._jpeg = self._jpeg if jpeg is None else jpeg
+            self._event = f"data: {json.dumps(event)}\n\n".encode()
+            self._changed.notify_all()
+
+    def _updates(self) -> Iterator[tuple[bytes, bytes]]:
+        """The last news and all that follow; the same again where there is none for long."""
         seen = 0
         while True:
             with self._changed:
-                while self._count == seen and not self._closed:
-                    self._changed.wait()
+                if self._count == seen and not self._closed:
+                    self._changed.wait(REPEAT_S)
                 if self._closed:
                     return
-                seen, jpeg, faces = self._count, self._jpeg, self._faces
-            yield jpeg, faces
+                seen, jpeg, event = self._count, self._jpeg, self._event
+            yield jpeg, event
+
+    def _pictures(self) -> Iterator[bytes]:
+        for jpeg, _ in self._updates():
+            if jpeg:
+                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+                yield f"{head}\r\n\r\n".encode() + jpeg + b"\r\n"
+
+    def _events(self) -> Iterator[bytes]:
+        last = b""
+        for _, event in self._updates():
+            yield b": nothing new\n\n" if event is last else event
+            last = event
+
+    def _part(self, path: str) -> tuple[str, Iterable[bytes]] | None:
+        """Kind and chunks of what lies at a path, None where nothing does."""
+        parts: dict[str, tuple[str, Callable[[], Iterable[bytes]]]] = {
+            "": ("text/html; charset=utf-8", lambda: [self._page]),
+            "video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", self._pictures),
+            "faces": ("text/event-stream", self._events),
+        }
+        asked = path.partition("?")[0].encode()
+        for name, (kind, chunks) in parts.items():
+            if hmac.compare_digest(asked, (self._root + name).encode()):
+                return kind, chunks()
+        return None
+
+    def _is_own(self, headers: Any) -> bool:
+        """Whether a request was made for this server, and by its own page or the address bar."""
+        if headers.get_all("Host") is None or len(headers.get_all("Host")) != 1:
+            return False
+        origin = headers.get("Origin")
+        return (
+            headers["Host"].strip().lower() in self._hosts
+            and (origin is None or origin.lower() in {f"http://{host}" for host in self._hosts})
+            and headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
+        )
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         view = self
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = CLIENT_TIMEOUT_S
+
             def do_GET(self) -> None:
-                parts: dict[str, tuple[str, Iterable[bytes]]] = {
-                    "/": ("text/html; charset=utf-8", [view._page]),
-                    "/video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", view._pictures()),
-                    "/faces": ("text/event-stream", view._events()),
-                }
-                if self.path not in parts:
+                view._server.has_asked(self.request)
+                if not view._is_own(self.headers):
+                    self.send_error(403)
+                    return
+                part = view._part(self.path)
+                if part is None:
                     self.send_error(404)
                     return
-                kind, chunks = parts[self.path]
+                kind, chunks = part
                 self.send_response(200)
                 self.send_header("Content-Type", kind)
-                self.send_header("Cache-Control", "no-store")
+                for name, value in HEADERS.items():
+                    self.send_header(name, value)
                 self.end_headers()
-                try:
-                    for chunk in chunks:
-                        self.wfile.write(chunk)
-                except OSError:
-                    return  # the page was closed
+                for chunk in chunks:
+                    self.wfile.write(chunk)
+
+            def version_string(self) -> str:
+                return "edgeface"
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
         return Handler
 
-    def _pictures(self) -> Iterator[bytes]:
-        for jpeg, _ in self._updates():
-            head = (
-                f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            )
-            yield head.encode() + jpeg + b"\r\n"
 
-    def _events(self) -> Iterator[bytes]:
-        for _, faces in self._updates():
-            yield f"data: {faces}\n\n".encode()
+class _Server(ThreadingHTTPServer):
+    """A server of this machine with a bounded number of threads, none of which waits for ever."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._free = threading.BoundedSemaphore(MAX_CLIENTS)
+        self._asking: dict[socket.socket, float] = {}
+        super().__init__(("127.0.0.1", port), handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread; turn away at once whoever is too many."""
+        if self._free.acquire(blocking=False):
+            self._asking[request] = time.monotonic()
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and make room for the next."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.has_asked(request)
+            self._free.release()
+
+    def has_asked(self, request: Any) -> None:
+        """A client has said what it wants, and may now listen for as long as it likes."""
+        self._asking.pop(request, None)
+
+    def service_actions(self) -> None:
+        """Hang up on clients that ask too slowly; called twice a second."""
+        for request, since in list(self._asking.items()):
+            if time.monotonic() - since > CLIENT_TIMEOUT_S:
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report an error, but not that a page was closed."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 def paced(frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -134,3 +239,48 @@ def paced(frames: Iterable[Frame]) -> Iterator[Frame]:
     for frame in frames:
         time.sleep(max(0.0, frame.time_s - (time.perf_counter() - started)))
         yield frame
+
+
+def unending(
+    open_source: Callable[[], VideoReader], tell: Callable[[str], None]
+) -> Iterator[Frame]:
+    """A clip over and over, or a camera whenever it is there; numbers and times go on.
+
+    Parameters
+    ----------
+    open_source : opens it, each time anew
+    tell : gets a message when it is gone, until it is back
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be opened the first time, or has no frame then.
+    """
+    index, now_s = 0, 0.0
+    video: VideoReader | None = open_source()
+    while True:
+        lost_at = time.monotonic()
+        if video is not None:
+            begins_s, step_s, first = now_s, 1 / (video.fps or DEFAULT_FPS), index
+            try:
+                with video:
+                    for frame in video if video.live else paced(video):
+                        now_s = begins_s + frame.time_s
+                        yield Frame(index, now_s, frame.image)
+                        index += 1
+            except InvalidInputError as error:
+                if index == 0:
+                    raise
+                if video.live or index == first:
+                    tell(str(error))
+            now_s += step_s
+            lost_at = time.monotonic()
+            if video.live or index == first:
+                time.sleep(RETRY_S)
+        try:
+            video = open_source()
+        except InvalidInputError as error:
+            tell(str(error))
+            video = None
+            time.sleep(RETRY_S)
+        now_s += time.monotonic() - lost_at

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from edgeface.drawing import draw_faces
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.model import Model
@@ -14,9 +16,6 @@ from edgeface.retarget.formats import FORMATS, STREAMS, export
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
 from edgeface.video.writer import VideoWriter
-
-UNFINISHED = ".part.jsonl"
-"""Added to the name of a file whose format can only be written at the end."""
 
 
 class Outputs:
@@ -30,17 +29,22 @@ class Outputs:
         self._avatars: list[Avatar] = []
         self._export: tuple[Path, Path, str, ExportOptions] | None = None
         self._written: list[Path] = []
+        self._num_frames = 0
 
     def draw_to(self, path: Path, *, mesh: bool) -> None:
         """Write an overlay, with sound."""
+        if mesh:
+            self._model.face_model.require_dense()
         self._overlay = VideoWriter(path, self._video, num_threads=self._num_threads)
         self._mesh = self._model.face_model if mesh else None
         self._written.append(path)
 
     def record_to(self, path: Path, name: str, options: ExportOptions) -> None:
         """Write a recording, or at the end the format of that name that is made of one."""
+        if FORMATS[name].needs_mesh:
+            self._model.face_model.require_dense()
         made_of_it = FORMATS[name].export is not None
-        target = path.with_name(path.name + UNFINISHED) if made_of_it else path
+        target = _unfinished(path) if made_of_it else path
         self._recording = RecordingWriter(
             target, self._model.metadata, self._video.source, self._video.fps
         )
@@ -54,6 +58,14 @@ class Outputs:
 
     def write(self, frame: Frame, faces: Faces) -> None:
         """Pass a tracked frame on."""
+        try:
+            self._write(frame, faces)
+            self._num_frames += 1
+        except InvalidInputError:
+            self._export = None  # of half a recording it would take the place of an older one
+            raise
+
+    def _write(self, frame: Frame, faces: Faces) -> None:
         for avatar in self._avatars:
             avatar.show(frame.time_s, faces)
         if self._recording is not None:
@@ -64,15 +76,22 @@ class Outputs:
             self._overlay.write(overlay, frame.time_s)
 
     def close(self) -> list[Path]:
-        """Finish every file; returns those that are whole."""
-        for avatar in self._avatars:
-            avatar.close()
-        if self._recording is not None:
-            self._recording.close()
-        if self._overlay is not None:
-            self._overlay.close()
-        if self._export is not None:
+        """Finish every file, also after one that cannot be; returns those that are whole."""
+        with contextlib.ExitStack() as finishing:
+            for part in (self._overlay, self._recording, *self._avatars):
+                if part is not None:
+                    finishing.callback(part.close)
+        if self._export is not None and self._num_frames:
             part, path, name, options = self._export
             export(part, path, name, self._model.face_model, options)
             part.unlink()
-        return self._written
+        return self._written if self._num_frames else []
+
+
+def _unfinished(path: Path) -> Path:
+    """Where the recording grows of which a file is made at the end; another's is not touched."""
+    number, found = 1, path.with_name(f"{path.name}.part.jsonl")
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.name}.part-{number}.jsonl")
+    return found

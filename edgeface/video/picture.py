@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
+from edgeface.types import ImageArray
 
 UNSPECIFIED, BT709, BT601, BT2020 = 2, 1, 6, 9
 """Matrix coefficients by the numbers of ISO/IEC 23091-2, which FFmpeg uses."""
@@ -33,7 +33,7 @@ def told_colours(picture: Any) -> tuple[int, int]:
     return primaries, transfer
 
 
-def shown(picture: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
+def shown(picture: Any, pixel_aspect: Fraction | None) -> ImageArray:
     """A picture as it is meant to be seen.
 
     Parameters
@@ -79,7 +79,7 @@ def _square_width(width: int, pixel_aspect: Fraction | None) -> int:
     return max(1, round(width * pixel_aspect))
 
 
-def _first_field(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _first_field(image: ImageArray) -> ImageArray:
     """Even rows as they are, odd ones from their neighbours: what was seen at one moment."""
     image = image.copy()
     above, below = image[:-2:2].astype(np.uint16), image[2::2].astype(np.uint16)
@@ -98,7 +98,7 @@ def _display_matrix(picture: Any) -> tuple[int, int, int, int]:
     return a, b, c, d
 
 
-def _turned(image: NDArray[np.uint8], matrix: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+def _turned(image: ImageArray, matrix: tuple[int, int, int, int]) -> ImageArray:
     """Turned by the nearest quarter, and mirrored where the matrix does."""
     a, b, c, d = matrix
     if abs(a) + abs(d) >= abs(b) + abs(c):

@@ -22,9 +22,11 @@ def run_pipeline(
 
     Parameters
     ----------
-    frames : of a reader; read in a thread of its own
-    update : inference on one frame, in order, in a thread of its own
-    live : drop the oldest waiting frame rather than fall behind; otherwise none is ever lost
+    frames : the frames of a reader, which are read in a thread of their own
+    update : the function that finds the faces of one frame. It is called for one frame after
+        another, in a thread of its own.
+    live : whether the oldest waiting frame is dropped rather than that the results fall behind;
+        otherwise no frame is ever lost
 
     Raises
     ------

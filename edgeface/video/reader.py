@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeface.errors import InvalidInputError
+from edgeface.types import ImageArray
 from edgeface.video.channel import Channel, feed
 from edgeface.video.clock import FORWARDS_FILE_S, FORWARDS_S, Clock
 from edgeface.video.picture import shown, told_colours
@@ -43,14 +41,14 @@ class Frame:
 
     Attributes
     ----------
-    index : from 0
-    time_s : since the first frame; strictly rising
-    image : uint8, shape (H, W, 3), RGB, upright, of square pixels
+    index : the number of the frame, from 0
+    time_s : when it is shown, seconds since the first frame; strictly rising
+    image : the picture, uint8, shape (H, W, 3), RGB, upright, of square pixels
     """
 
     index: int
     time_s: float
-    image: NDArray[np.uint8]
+    image: ImageArray
 
 
 def open_video(source: str | os.PathLike[str] | int) -> VideoReader:
@@ -111,12 +109,14 @@ class VideoReader:
 
     Attributes
     ----------
-    source : as it was named; live : whether it has no end, so that frames come in their own time
-    fps : average, None where the source does not say; num_frames : 0 where unknown
-    start_s : time of the first frame on the source's own clock, known after it was read
-    address : where it can be opened again; None where it cannot
-    primaries, transfer : of the last frame's colours, by the numbers of ISO/IEC 23091-2; 0 where
-        untold
+    source : the source as the user named it
+    live : whether the source has no end, so that its frames come in their own time
+    fps : the average number of frames a second; None where the source does not say
+    num_frames : the number of frames; 0 where it is not known
+    start_s : the time of the first frame on the source's own clock, known once it was read
+    address : where the source can be opened again; None where it cannot
+    primaries, transfer : how the colours of the last frame are meant, by the numbers of
+        ISO/IEC 23091-2; 0 where the source does not say
     """
 
     def __init__(

@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.kernels import euler_from_rotation
 from edgeface.rotations import (
@@ -23,8 +21,9 @@ from edgeface.rotations import (
     rotation_vector,
     slerp,
 )
+from edgeface.types import FloatArray
+from edgeface.values import Choice, option
 
-Array = NDArray[Any]
 Strength = Literal["off", "light", "strong"]
 
 SPEED_CUTOFF_HZ = 1.5
@@ -66,11 +65,11 @@ class OneEuro:
 
     def __init__(self, group: Group) -> None:
         self._group = group
-        self._value: Array | None = None
-        self._raw: Array | None = None
-        self._velocity: Array | float = 0.0
+        self._value: FloatArray | None = None
+        self._raw: FloatArray | None = None
+        self._velocity: FloatArray | float = 0.0
 
-    def __call__(self, value: Array, dt_s: float, size: float = 1.0) -> Array:
+    def __call__(self, value: FloatArray, dt_s: float, size: float = 1.0) -> FloatArray:
         """The smoothed value.
 
         Parameters
@@ -83,11 +82,11 @@ class OneEuro:
         if self._value is None or self._raw is None:
             self._value = self._raw = value
             return value
-        velocity: Array = (value - self._raw) / (dt_s * size)
+        velocity: FloatArray = (value - self._raw) / (dt_s * size)
         self._velocity = self._velocity + _gain(SPEED_CUTOFF_HZ, dt_s) * (velocity - self._velocity)
         speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
         cutoff = self._group.min_cutoff_hz + self._group.beta * speed
-        smoothed: Array = self._value + _gain(cutoff, dt_s) * (value - self._value)
+        smoothed: FloatArray = self._value + _gain(cutoff, dt_s) * (value - self._value)
         self._value, self._raw = smoothed, value
         return smoothed
 
@@ -97,11 +96,11 @@ class OneEuroRotation:
 
     def __init__(self, group: Group) -> None:
         self._group = group
-        self._value: Array | None = None
-        self._raw: Array | None = None
+        self._value: FloatArray | None = None
+        self._raw: FloatArray | None = None
         self._velocity = np.zeros(3)
 
-    def __call__(self, quaternion_wxyz: Array, dt_s: float) -> Array:
+    def __call__(self, quaternion_wxyz: FloatArray, dt_s: float) -> FloatArray:
         """The smoothed unit quaternion, shape (4,)."""
         if self._value is None or self._raw is None:
             self._value = self._raw = quaternion_wxyz
@@ -166,10 +165,7 @@ class FaceSmoother:
 
 def settings_of(strength: Strength) -> Settings | None:
     """The settings of a strength, None for "off"."""
-    if strength != "off" and strength not in STRENGTHS:
-        raise InvalidInputError(
-            f"smoothing must be 'off' or one of {', '.join(STRENGTHS)}, got {strength!r}"
-        )
+    option("smoothing", strength, Choice(("off", *STRENGTHS)))
     return STRENGTHS.get(strength)
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeface.appearance import appearance
 from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
+from edgeface.metadata import Metadata
 from edgeface.model import Model
+from edgeface.types import FloatArray, ImageArray
+from edgeface.values import Number, Whole, option, shown
 from edgeface.video.association import match
 from edgeface.video.geometry import boxes_around, rebox, without_doubles
 from edgeface.video.smoothing import Strength, settings_of
 from edgeface.video.track import Track
-
-Array = NDArray[Any]
 
 KEEP_RATIO = 0.7
 """A known face goes on down to this part of the score that a new one needs."""
@@ -30,11 +30,19 @@ REMEMBER_S = 1.5
 """How long an unseen face keeps its number."""
 MAX_DOUBTS = 5
 """Detections in a row that may miss a face which the crops still follow."""
+DETECT_EVERY_S = 0.5
+"""Detections are never further apart than this, however few frames that is."""
+SPARSE_S = 0.101
+"""Frames further apart are all searched: meanwhile anything may have happened."""
+MOVED = 0.3
+"""A face that moves by this part of its size from frame to frame is searched for."""
 DRIFT_IOU = 0.5
 """A followed box that overlaps the detected one by less is corrected."""
 HOLD_IOU = 0.85
 """A crop stays where it is while the face fills it so well: its jitter would feed itself."""
 DEFAULT_FPS = 30.0
+MAX_TIME_S = 1e10
+"""Of a frame: beyond any clock, and frames of 1 ms are still apart."""
 
 
 class Tracker:
@@ -84,17 +92,12 @@ class Tracker:
     ) -> None:
         settings_of(smoothing)
         _check_networks(model, crop_model)
-        if detect_every < 1 or max_crops < 1:
-            raise InvalidInputError(
-                f"detect_every and max_crops must be at least 1, got {detect_every}, {max_crops}"
-            )
         self._model, self._crop_model = model, crop_model
         self._smoothing: Strength = smoothing
-        self._detect_every, self._max_crops = detect_every, max_crops
+        self._detect_every = option("detect_every", detect_every, Whole(1, 10**6))
+        self._max_crops = option("max_crops", max_crops, Whole(1, 10**6))
         birth = model.metadata.score_threshold if score_threshold is None else score_threshold
-        if not 0.0 <= birth <= 1.0:
-            raise InvalidInputError(f"score_threshold must lie in [0, 1], got {birth!r}")
-        self._birth_score = birth
+        self._birth_score = option("score_threshold", birth, Number(0, 1))
         self.reset()
 
     def reset(self) -> None:
@@ -103,7 +106,7 @@ class Tracker:
         self._next_id = 1
         self._time_s: float | None = None
         self._shape: tuple[int, int] | None = None
-        self._since_detection = 0
+        self._since_detection, self._detected_s = 0, 0.0
 
     def update(self, image: ImageLike, time_s: float | None = None) -> Faces:
         """The faces of the next frame.
@@ -131,16 +134,8 @@ class Tracker:
         now = self._clock(time_s)
         self._follow_resolution((pixels.shape[0], pixels.shape[1]))
         active = [t for t in self._tracks if t.seen_s == self._time_s]
-        first, self._time_s = self._time_s is None, now
-        if self._crop_model is None or self._must_detect(active):
-            tracks, faces = self._detect(pixels, now)
-            self._since_detection = 0
-        else:
-            tracks, faces = active, None
-            self._since_detection += 1
-        if self._crop_model is not None:
-            tracks, faces = self._refine(pixels, now, active, tracks, faces)
-        assert faces is not None
+        first, last_s, self._time_s = self._time_s is None, self._time_s, now
+        tracks, faces = self._see(pixels, now, now - (last_s or 0.0), active)
         for row, track in enumerate(tracks):
             face = faces.select(np.array([row]))
             if track.num_seen and not track.is_like(face)[0]:
@@ -153,16 +148,54 @@ class Tracker:
         self._forget(now)
         return self._report(now, faces)
 
+    def _see(
+        self, pixels: ImageArray, now: float, frame_s: float, active: list[Track]
+    ) -> tuple[list[Track], Faces]:
+        """The tracks of this frame and their faces, by crops alone where they will do."""
+        if self._crop_model is not None and not self._must_detect(active, now, frame_s):
+            self._since_detection += 1
+            faces, looks = self._look(pixels, self._expected(active, None, now))
+            if all(
+                track.looks_like(look) and track.moved(faces, row) < MOVED
+                for row, (track, look) in enumerate(zip(active, looks, strict=True))
+            ):
+                _remember(active, looks)
+                return active, faces
+        tracks, detected = self._detect(pixels, now, frame_s)
+        self._since_detection, self._detected_s = 0, now
+        if self._crop_model is None:
+            return tracks, detected
+        doubted = [
+            t for t in active if t not in tracks and t.track_id and t.num_missed <= MAX_DOUBTS
+        ]
+        everyone = tracks + doubted
+        if len(everyone) > self._max_crops or not everyone:
+            return tracks, detected
+        faces, looks = self._look(pixels, self._expected(everyone, detected, now))
+        # whom only the crop still sees must look like themselves; it has no score of its own
+        sure = [row for row, t in enumerate(everyone) if t in tracks or t.looks_like(looks[row])]
+        everyone = [everyone[row] for row in sure]
+        _remember(everyone, looks[sure])
+        return everyone, faces.select(np.array(sure, int))
+
+    def _look(self, pixels: ImageArray, expected: Faces) -> tuple[Faces, FloatArray]:
+        """What crops show where faces should be, and how it looks."""
+        assert self._crop_model is not None
+        faces = self._crop_model.refine(pixels, expected)
+        looks = appearance(pixels, faces.landmarks_2d)
+        return rebox(faces, boxes_around(faces.face_points(self._model.face_model))), looks
+
     def _clock(self, time_s: float | None) -> float:
         last = self._time_s
         if time_s is None:
             return 0.0 if last is None else last + 1 / DEFAULT_FPS
-        if not np.isfinite(time_s) or (last is not None and time_s < last):
+        time_s = option("time_s", time_s, Number(-MAX_TIME_S, MAX_TIME_S))
+        if last is not None and time_s < last:
             raise InvalidInputError(
                 f"a frame's time must not lie before the last one's, {last}; got {time_s}. For "
                 "another video call reset()"
             )
-        return time_s if last is None else max(float(time_s), last + 1e-6)
+        return time_s if last is None else max(time_s, last + 1e-6)
 
     def _follow_resolution(self, shape: tuple[int, int]) -> None:
         if self._shape is not None and shape != self._shape:
@@ -171,54 +204,34 @@ class Tracker:
                 track.rescale(factor)
         self._shape = shape
 
-    def _must_detect(self, active: list[Track]) -> bool:
-        """Whether crops alone would not do: nobody, a loss, a doubt, or the interval."""
+    def _must_detect(self, active: list[Track], now: float, frame_s: float) -> bool:
+        """Whether crops alone would not do: nobody, a loss, a doubt, or too long a time."""
         return (
-            len(active) < len(self._tracks)
+            frame_s > SPARSE_S
+            or now - self._detected_s >= DETECT_EVERY_S
+            or len(active) < len(self._tracks)
             or not 0 < len(active) <= self._max_crops
             or any(t.num_missed or t.track_id == 0 for t in active)
             or self._since_detection + 1 >= self._detect_every
         )
 
-    def _detect(self, pixels: Array, now: float) -> tuple[list[Track], Faces]:
+    def _detect(self, pixels: ImageArray, now: float, frame_s: float) -> tuple[list[Track], Faces]:
         """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
-        faces = self._model.run(pixels, score_threshold=threshold)
+        faces = self._model.run(pixels, score_threshold=threshold, look_again=False)
         faces = faces.select(np.array(without_doubles(faces.boxes_xyxy), int))
         strong = faces.scores >= self._birth_score
-        owner_of = match(self._tracks, faces, strong, now)
+        owner_of = match(self._tracks, faces, strong, now, frame_s)
         for track in self._tracks:
             track.num_missed += 1
-        for row in np.flatnonzero(strong):
-            if row not in owner_of:
-                owner_of[int(row)] = Track(self._model.face_model.reduced, self._smoothing)
-                self._tracks.append(owner_of[int(row)])
+        born = np.array([r for r in np.flatnonzero(strong) if r not in owner_of], int)
+        for row in born[self._model.hold_up(pixels, faces.select(born))].tolist():
+            owner_of[row] = Track(self._model.face_model.reduced, self._smoothing)
+            self._tracks.append(owner_of[row])
         for track in owner_of.values():
             track.num_missed = 0
         rows = sorted(owner_of)
         return [owner_of[row] for row in rows], faces.select(np.array(rows, int))
-
-    def _refine(
-        self,
-        pixels: Array,
-        now: float,
-        active: list[Track],
-        tracks: list[Track],
-        detected: Faces | None,
-    ) -> tuple[list[Track], Faces]:
-        """A closer look where the faces should be; not at more than ``max_crops``."""
-        assert self._crop_model is not None
-        doubted = [
-            t for t in active if t not in tracks and t.track_id and t.num_missed <= MAX_DOUBTS
-        ]
-        everyone = tracks + doubted
-        if detected is not None and (len(everyone) > self._max_crops or not everyone):
-            return tracks, detected
-        expected = self._expected(everyone, detected, now)
-        for track, box in zip(everyone, expected.boxes_xyxy, strict=True):
-            track.crop_box = box
-        faces = self._crop_model.refine(pixels, expected)
-        return everyone, rebox(faces, boxes_around(faces.vertices(self._model.face_model)))
 
     def _expected(self, everyone: list[Track], detected: Faces | None, now: float) -> Faces:
         """Where the tracks' faces should be; of those at the front, the detections are known."""
@@ -231,9 +244,11 @@ class Tracker:
             box = boxes[row]
             if box is None or iou_matrix(box[None], found[None])[0, 0] < DRIFT_IOU:
                 boxes[row] = found
+        for track, box in zip(everyone, boxes, strict=True):
+            track.crop_box = box
         return replace(faces, boxes_xyxy=np.array(boxes, np.float32))
 
-    def _next_box(self, track: Track, now: float) -> Array:
+    def _next_box(self, track: Track, now: float) -> FloatArray:
         """Where to look for a face; where it was looked for last, unless it has moved."""
         expected = track.face.boxes_xyxy[0] + np.tile(track.shift_at(now), 2)
         last = track.crop_box
@@ -260,7 +275,20 @@ class Tracker:
         )
 
 
+def _remember(tracks: list[Track], looks: FloatArray) -> None:
+    for track, look in zip(tracks, looks, strict=True):
+        track.remember_look(look)
+
+
 def _check_networks(model: Model, crop_model: Model | None) -> None:
+    networks = (
+        {"model": model} if crop_model is None else {"model": model, "crop_model": crop_model}
+    )
+    for name, network in networks.items():
+        if not isinstance(getattr(network, "metadata", None), Metadata):
+            raise InvalidInputError(
+                f"{name} must be a loaded model, edgeface.load(...), got {shown(network)}"
+            )
     if not model.metadata.detects:
         raise InvalidInputError(
             f"expected an mfn or another network that detects, got an {model.metadata.kind}"

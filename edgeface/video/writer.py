@@ -13,19 +13,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from edgeface.errors import InvalidInputError
+from edgeface.output import GrowingFile
+from edgeface.types import ImageArray
 from edgeface.video.clock import Clock
 from edgeface.video.picture import BT601, BT709, SWSCALE_MATRIX, is_hd
 from edgeface.video.reader import DEFAULT_FPS, VideoReader
 from edgeface.video.source import import_av, open_container
 
 TIME_BASE = Fraction(1, 90000)
-FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-"""So that an .mp4 plays up to its last second even if the program that wrote it was killed."""
 KEYFRAMES_S = 2.0
+FRAGMENT_S, LOOKAHEAD_S = 0.4, 0.3
+"""Video that waits in the container and in the encoder: together under the second that a program
+which is killed may lose."""
+_FRAGMENTED = {
+    "movflags": "empty_moov+default_base_moof",
+    "frag_duration": str(round(1e6 * FRAGMENT_S)),
+}
+_CLUSTERED = {"cluster_time_limit": str(round(1e3 * FRAGMENT_S))}
+CONTAINERS: dict[str, tuple[str, dict[str, str]]] = {
+    ".mp4": ("mp4", _FRAGMENTED),
+    ".m4v": ("mp4", _FRAGMENTED),
+    ".mov": ("mov", _FRAGMENTED),
+    ".mkv": ("matroska", _CLUSTERED),
+    ".webm": ("webm", _CLUSTERED),
+    ".avi": ("avi", {}),
+}
+"""FFmpeg's name of each container, and what makes it readable while it is written."""
+MP4_FORMATS = ("mp4", "mov", "ipod")
 SOUND_STEP_S = 0.02
 """About what a packet of sound holds."""
 LIMITED_RANGE = 1
@@ -39,7 +56,7 @@ class VideoWriter:
     ----------
     path : .mp4, .mov or .mkv
     source : the video being shown; its sound is kept if it is a file
-    num_threads : of the encoder; 0 leaves the choice to it
+    num_threads : how many threads the encoder may use; 0 leaves the choice to it
 
     Raises
     ------
@@ -55,19 +72,31 @@ class VideoWriter:
         self._av = import_av()
         if not self._path.parent.is_dir():
             raise InvalidInputError(f"cannot write {path}: there is no folder {self._path.parent}")
-        options = FRAGMENTED if self._path.suffix in (".mp4", ".mov", ".m4v") else {}
-        try:
-            self._container = self._av.open(str(self._path), "w", options=options)
-        except (self._av.FFmpegError, OSError, ValueError) as error:
-            raise InvalidInputError(f"cannot write {self._path}: {error}") from error
+        if self._path.suffix.lower() not in CONTAINERS:
+            raise InvalidInputError(
+                f"cannot write {path}: expected a name that ends in {', '.join(CONTAINERS)}"
+            )
+        name, options = CONTAINERS[self._path.suffix.lower()]
+        options = {**options, "flush_packets": "1"}
+        self._file = GrowingFile(path, inputs=(source.source,))
+        self._header_bytes = self._num_packets = 0
         self._stream: Any = None
-        reformatter = self._av.video.reformatter
-        self._converter = reformatter.VideoReformatter()
-        kinds = reformatter.Interpolation
-        self._interpolation = kinds.AREA | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INP
-        self._sound = _SoundCopy(self._av, self._container, source) if source.has_sound else None
+        self._sound: _SoundCopy | None = None
+        try:
+            reformatter = self._av.video.reformatter
+            self._converter = reformatter.VideoReformatter()
+            kinds = reformatter.Interpolation
+            self._interpolation = kinds.AREA | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INP
+            self._container = self._av.open(self._file, "w", format=name, options=options)
+            if source.has_sound:
+                self._sound = _SoundCopy(self._av, self._container, source)
+        except BaseException as error:
+            self._file.fail()
+            if isinstance(error, InvalidInputError) or not isinstance(error, Exception):
+                raise
+            raise InvalidInputError(f"cannot write {self._path}: {error}") from error
 
-    def write(self, image: NDArray[np.uint8], time_s: float) -> None:
+    def write(self, image: ImageArray, time_s: float) -> None:
         """Append an RGB frame (H, W, 3); one of another size is fitted into the first's."""
         if self._stream is None:
             self._stream = self._add_stream(image)
@@ -90,9 +119,20 @@ class VideoWriter:
         finally:
             if self._sound:
                 self._sound.close()
-            self._container.close()
+            self._finish()
 
-    def _coded(self, image: NDArray[np.uint8]) -> Any:
+    def _finish(self) -> None:
+        try:
+            self._container.close()
+        except (self._av.FFmpegError, OSError) as error:
+            self._file.fail()
+            raise InvalidInputError(f"cannot write {self._path}: {error}") from error
+        if self._num_packets:
+            self._file.close()
+        else:  # a header alone shall not take the place of an older file
+            self._file.fail()
+
+    def _coded(self, image: ImageArray) -> Any:
         """An RGB image as luma and colour differences of the stream's matrix."""
         matrix = self._stream.codec_context.colorspace
         return self._converter.reformat(
@@ -103,12 +143,15 @@ class VideoWriter:
             interpolation=self._interpolation,
         )
 
-    def _add_stream(self, image: NDArray[np.uint8]) -> Any:
+    def _add_stream(self, image: ImageArray) -> Any:
         fps = self._source.fps or DEFAULT_FPS
         rate = Fraction(fps).limit_denominator(1001)
         threads = {"threads": str(self._num_threads)} if self._num_threads else {}
         # pictures that refer to later ones would begin before zero, which shifts the sound
         options = {"preset": "veryfast", "crf": "20", "bf": "0", **threads}
+        # threads that share a picture, rather than one picture each, hold none back
+        options["rc-lookahead"] = str(min(10, int(LOOKAHEAD_S * fps)))
+        options["x264-params"] = "sliced-threads=1:sync-lookahead=0"
         try:
             stream = self._container.add_stream("libx264", rate=rate, options=options)
         except (self._av.FFmpegError, ValueError) as error:
@@ -130,9 +173,16 @@ class VideoWriter:
 
     def _mux(self, packets: Any) -> None:
         try:
+            if not self._header_bytes:
+                self._container.start_encoding()
+                self._header_bytes = self._file.num_bytes
             self._container.mux(packets)
+            self._num_packets += len(packets)
         except (self._av.FFmpegError, OSError) as error:
+            self._file.fail()
             raise InvalidInputError(f"cannot write {self._path}: {error}") from error
+        if self._file.num_bytes > self._header_bytes:
+            self._file.show()
 
 
 class _SoundCopy:
@@ -144,10 +194,13 @@ class _SoundCopy:
         self._container = open_container(source.address)
         template = self._container.streams.audio[0]
         codec = template.codec_context.name
-        if codec not in target.supported_codecs:
+        # broadcasts describe AAC in every packet; .mp4 wants it before the first
+        packed = codec == "aac" and not template.codec_context.extradata
+        if codec not in target.supported_codecs or (packed and target.format.name in MP4_FORMATS):
             self._container.close()
             raise InvalidInputError(
-                f"{Path(target.name).suffix} cannot hold the source's sound ({codec}); write .mkv"
+                f"{Path(target.name).suffix} cannot hold the source's sound ({codec}"
+                f"{' as broadcasts pack it' if packed else ''}); write .mkv"
             )
         self._stream = target.add_stream_from_template(template)
         self._packets: Iterator[Any] = self._container.demux(template)

@@ -6,11 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import jit
-
-Array = NDArray[Any]
+from edgeface.kernels.types import FloatArray, HeadArray, IntArray
 
 MAX_LOG_SIZE = 6.0  # that of kernels/decode.py; numba freezes globals of this file only
 SOFT, WEIGHTED = 1, 2
@@ -25,15 +23,15 @@ def sigmoid(x: float) -> float:
 
 @jit
 def decode_loops(
-    grid: Array,
+    grid: HeadArray,
     scale: float,
     zero: float,
-    anchors: Array,
+    anchors: FloatArray,
     stride: float,
     limit: float,
-    boxes: Array,
-    scores: Array,
-    index: Array,
+    boxes: FloatArray,
+    scores: FloatArray,
+    index: IntArray,
 ) -> int:
     """Candidates of ``grid`` (S, S, A, 5) whose objectness, as stored, reaches ``limit``.
 
@@ -66,17 +64,17 @@ def decode_loops(
 
 @jit
 def suppress_loops(
-    boxes: Array,
-    scores: Array,
+    boxes: FloatArray,
+    scores: FloatArray,
     count: int,
     iou_threshold: float,
     score_threshold: float,
     method: int,
-    kept: Array,
-    group: Array,
-    shares: Array,
-    out_boxes: Array,
-    out_scores: Array,
+    kept: IntArray,
+    group: IntArray,
+    shares: FloatArray,
+    out_boxes: FloatArray,
+    out_scores: FloatArray,
 ) -> int:
     """Take the best candidate left, until none is or ``kept`` is full; returns how many.
 
@@ -148,14 +146,14 @@ def member_weight(
 
 @jit
 def gather_loops(
-    head: Array,
+    head: HeadArray,
     scale: float,
     zero: float,
-    index: Array,
+    index: IntArray,
     count: int,
-    group: Array,
-    shares: Array,
-    out: Array,
+    group: IntArray,
+    shares: FloatArray,
+    out: FloatArray,
 ) -> None:
     """Means over each face's candidates of ``head`` (S, S, A, width), into ``out`` (N, width)."""
     out[:] = 0.0
@@ -170,29 +168,29 @@ def gather_loops(
 
 @jit
 def find_loops(
-    detection: Array,
-    identity: Array,
-    expression: Array,
-    pose: Array,
-    scales: Array,
-    zeros: Array,
-    anchors: Array,
+    detection: HeadArray,
+    identity: HeadArray,
+    expression: HeadArray,
+    pose: HeadArray,
+    scales: FloatArray,
+    zeros: FloatArray,
+    anchors: FloatArray,
     stride: float,
     limit: float,
     iou_threshold: float,
     score_threshold: float,
     method: int,
-    boxes: Array,
-    scores: Array,
-    index: Array,
-    kept: Array,
-    group: Array,
-    shares: Array,
-    out_boxes: Array,
-    out_scores: Array,
-    out_identity: Array,
-    out_expression: Array,
-    out_pose: Array,
+    boxes: FloatArray,
+    scores: FloatArray,
+    index: IntArray,
+    kept: IntArray,
+    group: IntArray,
+    shares: FloatArray,
+    out_boxes: FloatArray,
+    out_scores: FloatArray,
+    out_identity: FloatArray,
+    out_expression: FloatArray,
+    out_pose: FloatArray,
 ) -> int:
     """Decode, suppress and gather: the raw coefficients of at most ``len(kept)`` faces."""
     count = decode_loops(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import jit
-
-Array = NDArray[Any]
+from edgeface.kernels.types import FloatArray
 
 
 @jit
-def contract_loops(blocks: Array, outer: Array, inner: Array, line: Array, out: Array) -> None:
+def contract_loops(
+    blocks: FloatArray, outer: FloatArray, inner: FloatArray, line: FloatArray, out: FloatArray
+) -> None:
     """``out[n] = sum_i outer[n, i] sum_k inner[n, k] blocks[i, k]`` for (I, K, R) blocks.
 
     Block by block, so that the tensor is read from memory once for all faces and each block
@@ -41,7 +40,7 @@ def contract_loops(blocks: Array, outer: Array, inner: Array, line: Array, out: 
 
 
 @jit
-def sigmoid_loops(logits: Array, out: Array) -> None:
+def sigmoid_loops(logits: FloatArray, out: FloatArray) -> None:
     """The logistic function of every value."""
     for n in range(logits.shape[0]):
         for k in range(logits.shape[1]):
@@ -49,7 +48,7 @@ def sigmoid_loops(logits: Array, out: Array) -> None:
 
 
 @jit
-def rotation_loops(quaternion: Array, out: Array) -> None:
+def rotation_loops(quaternion: FloatArray, out: FloatArray) -> None:
     """Rotations (N, 3, 3) of raw quaternions (N, 4 or more); a zero gives the identity."""
     for n in range(quaternion.shape[0]):
         w, x = np.float64(quaternion[n, 0]), np.float64(quaternion[n, 1])
@@ -72,7 +71,7 @@ def rotation_loops(quaternion: Array, out: Array) -> None:
 
 
 @jit
-def euler_loops(rotation: Array, out: Array) -> None:
+def euler_loops(rotation: FloatArray, out: FloatArray) -> None:
     """Pitch, yaw, roll in degrees of rotations (N, 3, 3)."""
     for n in range(rotation.shape[0]):
         r = rotation[n]
@@ -89,14 +88,14 @@ def euler_loops(rotation: Array, out: Array) -> None:
 
 @jit
 def project_loops(
-    shape: Array,
-    rotation: Array,
-    translation: Array,
-    focal: Array,
-    boxes: Array,
-    placements: Array,
-    points: Array,
-    out_boxes: Array,
+    shape: FloatArray,
+    rotation: FloatArray,
+    translation: FloatArray,
+    focal: FloatArray,
+    boxes: FloatArray,
+    placements: FloatArray,
+    points: FloatArray,
+    out_boxes: FloatArray,
 ) -> None:
     """Shapes (N, L, 3) in ``model`` and boxes in ``input_px`` to ``image_px``.
 
@@ -124,7 +123,7 @@ def project_loops(
 
 @jit
 def weights_loops(
-    identity: Array, expression: Array, shared: bool, outer: Array, inner: Array
+    identity: FloatArray, expression: FloatArray, shared: bool, outer: FloatArray, inner: FloatArray
 ) -> None:
     """Coefficients as `contract_loops` wants them; see ``kernels/morphable.py``."""
     num_identity, num_expressions = identity.shape[1], expression.shape[1]
@@ -148,24 +147,24 @@ def weights_loops(
 
 @jit
 def pose_loops(
-    boxes: Array,
-    identity: Array,
-    expression: Array,
-    pose: Array,
-    blocks: Array,
+    boxes: FloatArray,
+    identity: FloatArray,
+    expression: FloatArray,
+    pose: FloatArray,
+    blocks: FloatArray,
     shared: bool,
-    placements: Array,
-    outer: Array,
-    inner: Array,
-    line: Array,
-    shape: Array,
-    out_points: Array,
-    out_boxes: Array,
-    out_expression: Array,
-    out_rotation: Array,
-    out_euler: Array,
-    out_translation: Array,
-    out_focal: Array,
+    placements: FloatArray,
+    outer: FloatArray,
+    inner: FloatArray,
+    line: FloatArray,
+    shape: FloatArray,
+    out_points: FloatArray,
+    out_boxes: FloatArray,
+    out_expression: FloatArray,
+    out_rotation: FloatArray,
+    out_euler: FloatArray,
+    out_translation: FloatArray,
+    out_focal: FloatArray,
 ) -> None:
     """Everything from raw coefficients to landmarks in ``image_px``, for all faces."""
     sigmoid_loops(expression, out_expression)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.kernels.jit import jit
-
-Array = NDArray[Any]
+from edgeface.kernels.types import FloatArray, ImageArray, IntArray
 
 
 @jit
 def resize_loops(
-    image: Array,
-    row_first: Array,
-    row_count: Array,
-    row_weight: Array,
-    column_first: Array,
-    column_count: Array,
-    column_weight: Array,
+    image: ImageArray,
+    row_first: IntArray,
+    row_count: IntArray,
+    row_weight: IntArray,
+    column_first: IntArray,
+    column_count: IntArray,
+    column_weight: IntArray,
     unit: float,
-    line: Array,
-    canvas: Array,
+    line: FloatArray,
+    canvas: ImageArray,
     top: int,
     left: int,
 ) -> None:

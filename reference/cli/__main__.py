@@ -1,5 +1,8 @@
 """``python -m edgeface.reference.cli``, as ``torchrun -m`` needs it."""
 
+import sys
+
 from edgeface.reference.cli import main
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
+from edgeface.types import Float32Array, FloatArray, IntArray
 
-Array = NDArray[Any]
 Place = dict[int, float]
 """Weights of vertices; they sum to 1."""
 
@@ -53,13 +52,13 @@ class Convention:
     name: str
     points: tuple[str, ...]
     kind: tuple[str, ...]
-    mirror: NDArray[np.intp]
-    vertices: NDArray[np.int32]
-    weights: NDArray[np.float32]
+    mirror: IntArray
+    vertices: IntArray
+    weights: Float32Array
     title: str = ""
     source: str = ""
 
-    def on(self, vertices: Array) -> NDArray[np.float32]:
+    def on(self, vertices: FloatArray) -> Float32Array:
         """The points (..., P, C) of shapes (..., V, C)."""
         near = vertices[..., self.vertices, :]
         return np.einsum("...pkc,pk->...pc", near, self.weights).astype(np.float32)
@@ -223,9 +222,7 @@ def _same(a: Place, b: Place) -> bool:
     return all(abs(a.get(v, 0) - b.get(v, 0)) < 1e-3 for v in a.keys() | b.keys())
 
 
-def _mirror(
-    listed: Any, names: tuple[str, ...], kind: tuple[str, ...], path: Path
-) -> NDArray[np.intp]:
+def _mirror(listed: Any, names: tuple[str, ...], kind: tuple[str, ...], path: Path) -> IntArray:
     count = len(names)
     numbers = isinstance(listed, list) and all(isinstance(i, int) for i in listed)
     if not numbers or sorted(listed) != list(range(count)):

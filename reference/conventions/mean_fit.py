@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.conventions.convention import Convention
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 MIN_POINTS = 5
 """Below this, the camera is no longer determined by a margin."""
 
 
-def fit_mean_face(convention: Convention, points: Array, model: FaceModel) -> tuple[Array, Array]:
+def fit_mean_face(
+    convention: Convention, points: FloatArray, model: FaceModel
+) -> tuple[FloatArray, FloatArray]:
     """Head rotations and 68 landmarks of the mean face under the labelled points.
 
     Parameters

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from edgeface.face_model import FaceModel
+from edgeface.output import save_figure
 from edgeface.reference.conventions.convention import Convention
 
 COLOURS = {"fixed": "#1f5fbf", "sliding": "#e07b00", "unrepresentable": "#c01040"}
@@ -35,7 +36,7 @@ def draw_conventions(conventions: Sequence[Convention], model: FaceModel, path: 
     handles = [Line2D([], [], color=c, marker="o", ls="", label=k) for k, c in COLOURS.items()]
     figure.legend(handles=handles, loc="lower center", ncol=len(COLOURS), fontsize=13)
     figure.tight_layout(pad=0.8, rect=(0, 0.03, 1, 1))
-    figure.savefig(path)
+    save_figure(figure, path)
     plt.close(figure)
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.reference.conventions.convention import Convention
-
-Array = NDArray[Any]
+from edgeface.types import BoolArray, Float32Array, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -30,14 +27,12 @@ class UnifiedLandmarks:
     """
 
     names: tuple[str, ...]
-    vertices: NDArray[np.int32]
-    weights: NDArray[np.float32]
-    mirror: NDArray[np.intp]
-    columns: dict[str, NDArray[np.intp]]
+    vertices: IntArray
+    weights: Float32Array
+    mirror: IntArray
+    columns: dict[str, IntArray]
 
-    def targets(
-        self, convention: str, points: Array
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def targets(self, convention: str, points: FloatArray) -> tuple[Float32Array, BoolArray]:
         """Unified targets and masks of faces labelled in one convention.
 
         Parameters
@@ -122,7 +117,7 @@ def unify(conventions: Sequence[Convention]) -> UnifiedLandmarks:
         vertices[index[name], : len(row)] = row
         weights[index[name], : len(row)] = convention.weights[i]
         mirror[index[name]] = index[convention.points[convention.mirror[i]]]
-    columns = {
+    columns: dict[str, IntArray] = {
         c.name: np.array(
             [
                 index[name] if kind == "fixed" else -1

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
 from edgeface.reference.data.labelled import LabelledImage, existing, labels
 from edgeface.reference.data.matlab import read_mat
-
-Array = NDArray[Any]
+from edgeface.types import AnyArray, BoolArray, FloatArray
 
 WIDER_SPLIT = "val"
 INVALID = 7
@@ -42,7 +40,7 @@ def read_afw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
         yield LabelledImage(name, "AFW", pixels, found, complete=True)
 
 
-def _afw_rows(path: Path) -> list[tuple[str, list[Array], list[Array]]]:
+def _afw_rows(path: Path) -> list[tuple[str, list[FloatArray], list[FloatArray]]]:
     """Name, boxes [x1 y1; x2 y2] and poses of each image."""
     import h5py
 
@@ -52,13 +50,13 @@ def _afw_rows(path: Path) -> list[tuple[str, list[Array], list[Array]]]:
     return [(str(np.ravel(r[0])[0]), list(np.ravel(r[1])), list(np.ravel(r[2]))) for r in anno]
 
 
-def _afw_rows_of_hdf5(path: Path) -> list[tuple[str, list[Array], list[Array]]]:
+def _afw_rows_of_hdf5(path: Path) -> list[tuple[str, list[FloatArray], list[FloatArray]]]:
     """The same of Matlab's format 7.3, in which arrays are transposed and cells references."""
     import h5py
 
     with h5py.File(path) as file:
 
-        def follow(reference: Any) -> Array:
+        def follow(reference: Any) -> AnyArray:
             return np.asarray(file[reference]).T
 
         columns = np.asarray(file["anno"]).T
@@ -91,7 +89,7 @@ def read_fddb(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
             yield LabelledImage(name, "FDDB", pixels, labels(ellipse_boxes(rows)), complete=True)
 
 
-def ellipse_boxes(ellipses: Array) -> Array:
+def ellipse_boxes(ellipses: FloatArray) -> FloatArray:
     """Tight boxes (N, 4) of ellipses (N, 5): radii, angle of the first in rad, centre."""
     major, minor, angle = ellipses[:, 0], ellipses[:, 1], ellipses[:, 2]
     cosine, sine = np.cos(angle), np.sin(angle)
@@ -125,12 +123,12 @@ def read_wider(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
         yield LabelledImage(name, "WIDER FACE", read_image(image), found, complete=True)
 
 
-def _wider_txt(path: Path) -> Iterator[tuple[str, Array, Array]]:
+def _wider_txt(path: Path) -> Iterator[tuple[str, FloatArray, BoolArray]]:
     for name, rows in _counted_rows(path, width=10, spare_row=True):
         yield name, rows[:, :4], rows[:, INVALID] > 0
 
 
-def _wider_mat(split: Path) -> Iterator[tuple[str, Array, Array]]:
+def _wider_mat(split: Path) -> Iterator[tuple[str, FloatArray, BoolArray]]:
     path = existing(split, f"wider_face_{WIDER_SPLIT}.mat")
     names = ("event_list", "file_list", "face_bbx_list", "invalid_label_list")
     columns = read_mat(path, "cell arrays", *names)
@@ -140,7 +138,9 @@ def _wider_mat(split: Path) -> Iterator[tuple[str, Array, Array]]:
             yield name, np.asarray(faces, float).reshape(-1, 4), np.ravel(bad) > 0
 
 
-def _counted_rows(path: Path, width: int, spare_row: bool = False) -> Iterator[tuple[str, Array]]:
+def _counted_rows(
+    path: Path, width: int, spare_row: bool = False
+) -> Iterator[tuple[str, FloatArray]]:
     """Blocks of a name, a count, and that many rows of at least ``width`` numbers.
 
     ``spare_row``: a count of 0 is followed by one row all the same.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.image import read_image
-from edgeface.reference.data.labelled import LabelledImage, face_box, labels
-
-Array = NDArray[Any]
+from edgeface.reference.data.labelled import Entry, LabelledImage, face_box, labels, pictures
+from edgeface.types import FloatArray
 
 CATEGORIES: dict[str, tuple[tuple[str, ...], ...]] = {
     "eye close": (("eyeBlinkLeft", "eyeBlinkRight"),),
@@ -53,12 +53,20 @@ def category_columns(category: str) -> list[list[int]]:
     return [[EXPRESSION_NAMES.index(n) for n in names] for names in CATEGORIES[category]]
 
 
-def extreme(category: str) -> Array:
+def extreme(category: str) -> FloatArray:
     """Labels (46,) of a face that shows a category: 1 on its coefficients, NaN elsewhere."""
     values = np.full(len(EXPRESSION_NAMES), np.nan, np.float32)
     for columns in category_columns(category):
         values[columns] = 1.0
     return values
+
+
+def faces_of_facewarehouse(folder: Path) -> Iterator[Entry]:
+    """FaceWarehouse: Tester_1/TrainingPose/pose_0.png ... with pose_0.land of 74 points."""
+    for name, image in pictures(folder):
+        tester = next((part for part in image.parts if part.startswith("Tester_")), "")
+        if tester and re.fullmatch(r"pose_\d+", image.stem):
+            yield name, tester, image, partial(read_land_px, image)
 
 
 def read_facewarehouse(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
@@ -72,22 +80,19 @@ def read_facewarehouse(folder: Path, model: FaceModel) -> Iterator[LabelledImage
     shares of the image's width and height with y upwards (http://kunzhou.net/zjugaps/
     facewarehouse/ and programs that read it). They only serve to put the box.
     """
-    paths = sorted(folder.rglob("TrainingPose/pose_*.png"), key=_natural)
-    if not paths:
+    faces = sorted(faces_of_facewarehouse(folder), key=lambda face: _natural(face[2]))
+    if not faces:
         raise InvalidInputError(
             f"{folder} holds no FaceWarehouse: expected Tester_1/TrainingPose/pose_0.png ..."
         )
-    for path in paths:
-        category = FACEWAREHOUSE_POSES.get(int(path.stem.removeprefix("pose_")))
+    for name, _, image, points in faces:
+        category = FACEWAREHOUSE_POSES.get(int(image.stem.removeprefix("pose_")))
         if category is not None:
-            pixels = read_image(path)
-            points = read_land(path.with_suffix(".land")) * pixels.shape[1::-1]
-            found = labels(face_box(points[None]), expression=extreme(category)[None])
-            name = path.relative_to(folder).as_posix()
-            yield LabelledImage(name, "FaceWarehouse", pixels, found)
+            found = labels(face_box(points()[None]), expression=extreme(category)[None])
+            yield LabelledImage(name, "FaceWarehouse", read_image(image), found)
 
 
-def read_land(path: Path) -> Array:
+def read_land(path: Path) -> FloatArray:
     """The points (N, 2) of a .land file as shares of the image's size, y downwards."""
     try:
         words = path.read_text().split()
@@ -97,6 +102,13 @@ def read_land(path: Path) -> Array:
             f"{path} is no .land file: expected a count and as many lines 'x y': {error}"
         ) from error
     return points * [1, -1] + [0, 1]
+
+
+def read_land_px(image: Path) -> FloatArray:
+    """Points in ``image_px``; a .land file has them as shares of the image's size."""
+    points = read_land(image.with_suffix(".land"))
+    with Image.open(image) as picture:
+        return points * picture.size
 
 
 def read_expressions(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:

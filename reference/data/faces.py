@@ -10,11 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel
-from edgeface.reference.data.packs import SINGLE_FACE_PACKS, Pack, is_validation, open_pack
+from edgeface.face_model import FaceModel, default_face_model
+from edgeface.reference.data.fits import known_fit_of_landmarks, known_fit_of_meshes
+from edgeface.reference.data.packs import (
+    HUMAN_PACK,
+    Pack,
+    expression_scores,
+    is_validation,
+    open_pack,
+    single_face_packs,
+)
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
-from edgeface.reference.face_model.learn import expression_scores
-from edgeface.reference.geometry.fit import Fit, fit_landmarks, fit_meshes
+from edgeface.reference.geometry.alignment import mapped_landmarks
+from edgeface.reference.geometry.fit import Fit
+from edgeface.reference.geometry.lids import with_shut_lids
 
 Array = NDArray[Any]
 
@@ -23,7 +32,7 @@ Array = NDArray[Any]
 class FaceSet:
     """Crops (N, 256, 256, 3) uint8 with their targets; ``skipped`` names corrupt images.
 
-    ``labelled`` (N, 68, 2) holds the 68 human points, NaN where a pack has none; ``meshes``
+    ``labelled`` (N, 68, 2) holds the 68 points that people placed, NaN where none did; ``meshes``
     (N, 468, 3), z towards the back, and ``scores`` (N, 46) the teacher's own vertices and
     expressions, NaN where it saw no face.
     """
@@ -40,7 +49,8 @@ class FaceSet:
 
 def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
     """All faces of one split of the single-face packs, fitted to ``model``."""
-    parts = [read_face_pack(open_pack(folder, n), model, validation) for n in SINGLE_FACE_PACKS]
+    names = single_face_packs(folder)
+    parts = [read_face_pack(open_pack(folder, n), model, validation) for n in names]
     return FaceSet(
         crops=np.concatenate([p.crops for p in parts]),
         targets=concatenate([p.targets for p in parts]),
@@ -54,9 +64,14 @@ def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
 
 
 def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
-    """The faces of one split of one single-face pack, fitted to ``model``."""
+    """The faces of one split of one single-face pack, fitted to ``model``.
+
+    Landmarks are people's in `HUMAN_PACK`, elsewhere those of the teacher's mesh by the default
+    map: the 68 points of ``faces68-video`` are biased and do not follow lids (`docs/labels.md`).
+    """
     has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
-    usable = has_mesh | ("landmarks68" in pack.labels)
+    human = pack.name == HUMAN_PACK
+    usable = has_mesh | human
     wanted = np.flatnonzero(usable & (is_validation(pack) == validation))
     decoded = list(pack.images(wanted))
     if not decoded:
@@ -64,7 +79,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     index = np.array([i for i, _ in decoded])
     crops = np.stack([pixels for _, pixels in decoded])
     labelled = np.full((len(index), 68, 2), np.nan, np.float32)
-    if "landmarks68" in pack.labels:
+    if human:
         labelled = pack.labels["landmarks68"][index]
     targets, fit = _fit_pack(pack, model, index, has_mesh[index], labelled)
     scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
@@ -88,8 +103,11 @@ def _fit_pack(
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
     scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
     with_mesh = index[has_mesh]
-    fits = [fit_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
+    fits = [known_fit_of_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
     if not has_mesh.all():
-        fits.append(fit_landmarks(model, labelled[~has_mesh]))
+        fits.append(known_fit_of_landmarks(model, labelled[~has_mesh]))
     fit = Fit.concatenate(fits)[np.argsort(order)]
-    return from_fit(fit, model, labelled if "landmarks68" in pack.labels else None), fit
+    mapped = mapped_landmarks(pack.labels["mesh"][index][..., :2], default_face_model())
+    people = np.asarray(np.isfinite(labelled).all(axis=(1, 2)))
+    fit = with_shut_lids(fit, model, labelled)
+    return from_fit(fit, model, np.where(people[:, None, None], labelled, mapped)), fit

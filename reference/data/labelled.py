@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.reference.evaluation.metrics import head_rotation, yaw_from_rotation
-
-Array = NDArray[Any]
+from edgeface.reference.geometry.pose import head_rotation, yaw_from_rotation
+from edgeface.types import AnyArray, BoolArray, FloatArray, ImageArray
 
 RAISE, LOWER = 0.29, -0.01
 """From the tight box of 68 landmarks to the project's face box, in heights of the former: medians
@@ -31,16 +29,16 @@ class Labels:
     ignore : (N,) bool, faces that may neither be demanded nor forbidden
     landmarks : (N, 68, 2), ``image_px``
     rotation : (N, 3, 3), of the head, ``model`` frame
-    yaw_deg : (N,), known more often than ``rotation``; only its size counts
+    yaw_deg : (N,), which data sets label more often than ``rotation``; its sign has no meaning
     expression : (N, 46); a face may have some coefficients labelled and others not
     """
 
-    boxes: Array
-    ignore: Array
-    landmarks: Array
-    rotation: Array
-    yaw_deg: Array
-    expression: Array
+    boxes: FloatArray
+    ignore: BoolArray
+    landmarks: FloatArray
+    rotation: FloatArray
+    yaw_deg: FloatArray
+    expression: FloatArray
 
     def __getitem__(self, index: Any) -> Labels:
         return Labels(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
@@ -53,15 +51,15 @@ class LabelledImage:
     Attributes
     ----------
     name : unique in the set
-    group : the part of the set whose figures it counts for
+    group : the part of the set to whose figures the image contributes
     pixels : uint8 (H, W, 3) RGB
     complete : whether every face in it is labelled, so that other detections are false alarms
-    follows : whether it is the video frame after the previous image
+    follows : whether the image is the video frame that comes after the previous image
     """
 
     name: str
     group: str
-    pixels: NDArray[np.uint8]
+    pixels: ImageArray
     labels: Labels
     complete: bool = False
     follows: bool = False
@@ -71,7 +69,12 @@ Reader = Callable[[Path, FaceModel], Iterator[LabelledImage]]
 """From a set's folder and the face model in whose terms to label to its images."""
 
 
-def labels(boxes: Array, **known: Array) -> Labels:
+Entry = tuple[str, str, Path, Callable[[], FloatArray]]
+"""A face in a folder: its name, its group, its image, and what reads its points."""
+PICTURES = (".jpg", ".png", ".jpeg")
+
+
+def labels(boxes: FloatArray, **known: AnyArray) -> Labels:
     """Labels of faces of which the boxes (N, 4) and perhaps more are ``known``."""
     count = len(boxes)
     unknown = {
@@ -84,7 +87,7 @@ def labels(boxes: Array, **known: Array) -> Labels:
     return Labels(boxes=np.asarray(boxes, np.float32).reshape(-1, 4), **(unknown | known))
 
 
-def labels_from_landmarks(landmarks: Array, model: FaceModel, **known: Array) -> Labels:
+def labels_from_landmarks(landmarks: FloatArray, model: FaceModel, **known: AnyArray) -> Labels:
     """Labels of faces with 68 landmarks (N, 68, 2): box and yaw follow from those."""
     yaw = yaw_from_rotation(head_rotation(landmarks, neutral_landmarks(model)))
     return labels(
@@ -92,12 +95,12 @@ def labels_from_landmarks(landmarks: Array, model: FaceModel, **known: Array) ->
     )
 
 
-def neutral_landmarks(model: FaceModel) -> Array:
+def neutral_landmarks(model: FaceModel) -> FloatArray:
     """The model's mean face, (68, 3)."""
     return model.landmarks(np.eye(1, 50), np.zeros((1, 46)))[0]
 
 
-def face_box(landmarks: Array) -> Array:
+def face_box(landmarks: FloatArray) -> FloatArray:
     """The project's face boxes (N, 4) around landmarks (N, L, 2) that span brows to chin."""
     low, high = landmarks.min(axis=1), landmarks.max(axis=1)
     height = high[:, 1] - low[:, 1]
@@ -124,3 +127,9 @@ def image_beside(path: Path) -> Path | None:
     """The .jpg or .png of the same name beside an annotation, if there is one."""
     candidates = (path.with_suffix(suffix) for suffix in (".jpg", ".png", ".jpeg"))
     return next((c for c in candidates if c.exists()), None)
+
+
+def pictures(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every image under ``folder`` by its path in it."""
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES):
+        yield path.relative_to(folder).as_posix(), path

@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
+from edgeface.reference.data.expression_sets import read_land_px
 from edgeface.reference.data.labelled import (
+    Entry,
     LabelledImage,
     existing,
     image_beside,
     labels,
     labels_from_landmarks,
+    pictures,
 )
 from edgeface.reference.data.matlab import read_mat
-from edgeface.reference.evaluation.metrics import rotation_from_euler
-
-Array = NDArray[Any]
+from edgeface.reference.geometry.pose import rotation_from_euler
+from edgeface.types import FloatArray, ImageArray
 
 FROM_ONE = -0.5
 """From pixels counted from 1 to ``image_px``."""
@@ -46,7 +47,7 @@ LFW_MARGIN = 2.2
 """LFW's images are its detector's boxes, enlarged by this."""
 
 
-def read_pts(path: Path) -> Array:
+def read_pts(path: Path) -> FloatArray:
     """The points (N, 2) of a .pts file in ``image_px``.
 
     Notes
@@ -73,7 +74,7 @@ def read_pts(path: Path) -> Array:
     return np.array(numbers).reshape(-1, 2) + FROM_ONE
 
 
-def read_68_points(path: Path) -> Array:
+def read_68_points(path: Path) -> FloatArray:
     """`read_pts` of a file that must hold 68 points."""
     points = read_pts(path)
     if len(points) != 68:
@@ -81,22 +82,25 @@ def read_68_points(path: Path) -> Array:
     return points
 
 
+def faces_of_300w(folder: Path) -> Iterator[Entry]:
+    """300-W: a .pts file of 68 points of the same name beside every image."""
+    for name, image in pictures(folder):
+        yield name, name, image, partial(read_pts, image.with_suffix(".pts"))
+
+
 def read_300w(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     """300-W: a .pts file beside every image, in any folders.
 
     A group is the path of the image's folder (``300W/01_Indoor``, ``helen/testset`` ...).
     """
-    for path in _annotations(folder, "*.pts"):
-        image = image_beside(path)
-        if image is not None:
-            group = path.parent.relative_to(folder).as_posix()
-            found = labels_from_landmarks(read_68_points(path)[None], model)
-            yield LabelledImage(
-                image.relative_to(folder).as_posix(),
-                "300-W" if group == "." else group,
-                read_image(image),
-                found,
-            )
+    annotated = [face for face in faces_of_300w(folder) if face[2].with_suffix(".pts").exists()]
+    if not annotated:
+        raise _nothing_beside(folder, ".pts")
+    for name, _, image, _ in annotated:
+        points = read_68_points(image.with_suffix(".pts"))
+        group = image.parent.relative_to(folder).as_posix()
+        found = labels_from_landmarks(points[None], model)
+        yield LabelledImage(name, "300-W" if group == "." else group, read_image(image), found)
 
 
 def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
@@ -110,8 +114,10 @@ def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     ``RotationMatrix.m`` multiplies the transposes of the usual Rx Ry Rz, with our axes: the
     angles here are the negatives of its.
     """
-    for path in _annotations(folder, "*.mat"):
-        image = image_beside(path)
+    annotated = [(path, image_beside(path)) for path in sorted(folder.rglob("*.mat"))]
+    if not any(image for _, image in annotated):
+        raise _nothing_beside(folder, ".mat")
+    for path, image in annotated:
         if image is None:
             continue
         shape, pose = read_mat(path, "arrays of AFLW2000-3D", "pt3d_68", "Pose_Para")
@@ -121,7 +127,7 @@ def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
         yield LabelledImage(path.stem, "AFLW2000-3D", read_image(image), found)
 
 
-def _turn(pose: Array) -> Array:
+def _turn(pose: FloatArray) -> FloatArray:
     """The yaw that the benchmark's three groups go by, degrees."""
     return np.rad2deg(pose[:1, 1]).astype(np.float32)
 
@@ -151,12 +157,19 @@ def read_300vw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
                 follows = True
 
 
-def _frames(path: Path) -> Iterator[Array]:
+def _frames(path: Path) -> Iterator[ImageArray]:
     import av
 
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+            yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+
+def faces_of_lfw(folder: Path) -> Iterator[Entry]:
+    """LFW: for LFW-74, a .land file of 74 points of the same name beside every image."""
+    for name, image in pictures(folder):
+        person = re.sub(r"_\d+$", "", image.stem)
+        yield name, person, image, partial(read_land_px, image)
 
 
 def read_lfw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
@@ -168,7 +181,8 @@ def read_lfw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     labels of its own making. Each image is the box of its face, found by a detector and enlarged
     by 2.2, so without a .pts the box in its middle is the label.
     """
-    paths = sorted(p for p in folder.rglob("*.jpg") if p.stem.startswith(p.parent.name))
+    paths = [image for _, _, image, _ in faces_of_lfw(folder)
+             if image.suffix == ".jpg" and image.stem.startswith(image.parent.name)]  # fmt: skip
     if not paths:
         raise InvalidInputError(f"{folder} holds no LFW: expected Name/Name_0001.jpg ...")
     for path in paths:
@@ -183,8 +197,5 @@ def read_lfw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
         yield LabelledImage(path.stem, "LFW", pixels, found)
 
 
-def _annotations(folder: Path, pattern: str) -> list[Path]:
-    paths = sorted(folder.rglob(pattern))
-    if not any(image_beside(path) for path in paths):
-        raise InvalidInputError(f"{folder} holds no image with a {pattern[1:]} file beside it")
-    return paths
+def _nothing_beside(folder: Path, suffix: str) -> InvalidInputError:
+    return InvalidInputError(f"{folder} holds no image with a {suffix} file beside it")

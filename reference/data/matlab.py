@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
+from edgeface.types import AnyArray
 
 
-def read_mat(path: Path, what: str, *names: str) -> list[NDArray[Any]]:
+def read_mat(path: Path, what: str, *names: str) -> list[AnyArray]:
     """The arrays ``names`` of a .mat file of a format before 7.3; ``what`` they are, for people.
 
     Raises

@@ -21,12 +21,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import EXPRESSION_NAMES
 
-SINGLE_FACE_PACKS = ("faces68-300w", "faces68-video", "faces-expressive")
+HUMAN_PACK = "faces68-300w"
+"""The single-face pack whose 68 points people placed."""
+SINGLE_FACE_PACKS = (HUMAN_PACK, "faces68-video", "faces-expressive")
+MORE_FACE_PACKS = ("faces-portraits", "faces-lfw")
+"""Single-face packs that are read where they lie beside the others."""
 MULTI_FACE_PACK = "multiface-wider"
+MASKED_PACK = "photos-masks"
+"""Photos like those of `MULTI_FACE_PACK` without meshes; read where it lies beside the others."""
 NEGATIVE_PACK = "negatives"
 VALIDATION_SHARE = 0.2
 MESH_VERTICES = 468  # the teacher's other ten vertices are the irises
+BLINK_WHEN_SHUT = 0.73
+"""The teacher's blink score when the lids of its mesh meet; higher ones mean the same."""
 
 
 def data_dir(path: str | os.PathLike[str] | None) -> Path:
@@ -37,6 +46,18 @@ def data_dir(path: str | os.PathLike[str] | None) -> Path:
     if not Path(chosen).is_dir():
         raise InvalidInputError(f"the data folder {chosen} does not exist")
     return Path(chosen)
+
+
+def single_face_packs(folder: Path) -> tuple[str, ...]:
+    """The packs of single faces to read in a folder."""
+    more = (name for name in MORE_FACE_PACKS if (folder / f"{name}.zip").is_file())
+    return (*SINGLE_FACE_PACKS, *more)
+
+
+def photo_packs(folder: Path) -> tuple[str, ...]:
+    """The packs of whole photos to read in a folder, those without faces last."""
+    masked = (MASKED_PACK,) if (folder / f"{MASKED_PACK}.zip").is_file() else ()
+    return (MULTI_FACE_PACK, *masked, NEGATIVE_PACK)
 
 
 @dataclass
@@ -107,7 +128,7 @@ def split_groups(pack: Pack) -> NDArray[np.str_]:
     if "group" not in pack.labels:
         return np.array(pack.image_names)
     groups = pack.labels["group"]
-    if pack.name != "faces68-300w":
+    if pack.name != HUMAN_PACK:
         return groups
     # Helen and AFW number the faces of one photo: 100040721_1, 100040721_2.
     sources = pack.labels["source"]
@@ -127,3 +148,27 @@ def is_validation(pack: Pack) -> NDArray[np.bool_]:
 def validates(database: str, group: str) -> bool:
     """Whether a group belongs to the validation split: a fifth of them, by their hash."""
     return zlib.crc32(f"{database}/{group}".encode()) % 1000 < 1000 * VALIDATION_SHARE
+
+
+def expression_scores(scores: NDArray[Any], names: NDArray[Any]) -> NDArray[Any]:
+    """The 46 expression scores (N, 46) from the teacher's 52 (N, 52).
+
+    A blink of 1 is an eye that is shut: `BLINK_WHEN_SHUT` says where the teacher's scale ends.
+    """
+    column = {str(name): k for k, name in enumerate(names)}
+    pairs = {
+        "browInnerUpLeft": ("browInnerUp",),
+        "browInnerUpRight": ("browInnerUp",),
+        "eyeLookUp": ("eyeLookUpLeft", "eyeLookUpRight"),
+        "eyeLookDown": ("eyeLookDownLeft", "eyeLookDownRight"),
+    }
+    found = np.stack(
+        [
+            np.mean([scores[:, column[part]] for part in pairs.get(name, (name,))], axis=0)
+            for name in EXPRESSION_NAMES
+        ],
+        axis=1,
+    )
+    blinks = [EXPRESSION_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
+    found[:, blinks] = np.minimum(found[:, blinks] / BLINK_WHEN_SHUT, 1)
+    return found

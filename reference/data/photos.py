@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgeface.face_model import FaceModel
-from edgeface.reference.data.packs import MULTI_FACE_PACK, NEGATIVE_PACK, is_validation, open_pack
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel, default_face_model
+from edgeface.reference.data.fits import known_fit_of_meshes
+from edgeface.reference.data.packs import (
+    Pack,
+    expression_scores,
+    is_validation,
+    open_pack,
+    photo_packs,
+)
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
-from edgeface.reference.face_model.learn import expression_scores
-from edgeface.reference.geometry.fit import fit_meshes
+from edgeface.reference.geometry.alignment import mapped_landmarks
+from edgeface.reference.geometry.boxes import overlap
 
 INVALID = 3  # column of face_attr
 
@@ -26,6 +33,7 @@ class Photo:
     ``scores`` (N, 46) are the teacher's own expressions, NaN where it saw no face.
     """
 
+    pack: str
     name: str
     pixels: NDArray[np.uint8]
     targets: Targets
@@ -36,39 +44,38 @@ def read_photos(
     folder: Path, model: FaceModel, validation: bool
 ) -> tuple[list[Photo], list[Photo], list[str]]:
     """Photos with faces, photos without, and the names of corrupt ones, of one split."""
-    pack = open_pack(folder, MULTI_FACE_PACK)
+    *packs, empty_pack = (open_pack(folder, name) for name in photo_packs(folder))
+    photos = [photo for pack in packs for photo in _read_photos(pack, model, validation)]
+    nobody = boxes_only(np.zeros((0, 4)), np.zeros(0, bool))
+    unknown = np.zeros((0, len(EXPRESSION_NAMES)), np.float32)
+    empty = [
+        Photo(empty_pack.name, empty_pack.image_names[i], pixels, nobody, unknown)
+        for i, pixels in empty_pack.images(np.flatnonzero(is_validation(empty_pack) == validation))
+    ]
+    return photos, empty, [name for pack in (*packs, empty_pack) for name in pack.skipped]
+
+
+def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Photo]:
+    """The photos of one split of one pack; faces of which it has no mesh keep their box alone."""
     labels = pack.labels
     wanted = np.flatnonzero(is_validation(pack) == validation)
     targets = boxes_only(labels["face_box"], labels["face_attr"][:, INVALID] > 0)
+    known = np.full((len(targets), len(EXPRESSION_NAMES)), np.nan, np.float32)
     meshed = labels["mesh_face"]
     meshed_here = np.isin(labels["face_image"][meshed], wanted)
-    scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])[meshed_here]
-    fit = fit_meshes(model, labels["mesh"][meshed_here], scores)
-    fitted = from_fit(fit, model)
-    rows = meshed[meshed_here]
-    good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face
-    for name in ("landmarks", "identity", "expression", "rotation", "has_fit"):
-        getattr(targets, name)[rows[good]] = getattr(fitted, name)[good]
-    known = np.full((len(targets), scores.shape[1]), np.nan, np.float32)
-    known[rows[good]] = scores[good]
-    photos = []
+    if meshed_here.any():
+        scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])
+        scores, meshes = scores[meshed_here], labels["mesh"][meshed_here]
+        fit = known_fit_of_meshes(model, meshes, scores)
+        fitted = from_fit(fit, model, mapped_landmarks(meshes[..., :2], default_face_model()))
+        rows = meshed[meshed_here]
+        good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face
+        for name in ("landmarks", "identity", "expression", "rotation", "has_fit"):
+            getattr(targets, name)[rows[good]] = getattr(fitted, name)[good]
+        known[rows[good]] = scores[good]
     for i, pixels in pack.images(wanted):
         here = labels["face_image"] == i
-        photos.append(Photo(pack.image_names[i], pixels, targets[here], known[here]))
-    empty_pack = open_pack(folder, NEGATIVE_PACK)
-    empty = [
-        Photo(empty_pack.image_names[i], pixels, targets[:0], known[:0])
-        for i, pixels in empty_pack.images(np.flatnonzero(is_validation(empty_pack) == validation))
-    ]
-    return photos, empty, pack.skipped + empty_pack.skipped
-
-
-def overlap(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """IoU of corresponding boxes (N, 4) and (N, 4)."""
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    shared = np.clip(sides, 0, None).prod(axis=1)
-    areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
-    return shared / (areas - shared)
+        yield Photo(pack.name, pack.image_names[i], pixels, targets[here], known[here])
 
 
 def resize(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

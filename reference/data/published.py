@@ -11,26 +11,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
 from edgeface.reference.conventions import read_convention
-from edgeface.reference.data.expression_sets import read_land
-from edgeface.reference.data.labelled import existing
-from edgeface.reference.data.landmark_sets import FROM_ONE, read_pts
+from edgeface.reference.data.expression_sets import faces_of_facewarehouse
+from edgeface.reference.data.labelled import Entry, existing, pictures
+from edgeface.reference.data.landmark_sets import FROM_ONE, faces_of_300w, faces_of_lfw
 from edgeface.reference.data.matlab import read_mat
 from edgeface.reference.data.torch7 import read_t7
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, ImageArray
 
 FROM_ZERO = 0.5
 """From pixels counted from 0 at the centre of the top-left one to ``image_px``."""
-PICTURES = (".jpg", ".png", ".jpeg")
 WFLW_NUMBERS = 2 * 98 + 4 + 6
 """On a line of WFLW before the image's name: the points, the box xyxy, six attributes."""
 
@@ -49,9 +44,9 @@ class PublishedFace:
     name: str
     group: str
     image: Path
-    points: Array
+    points: FloatArray
 
-    def pixels(self) -> NDArray[np.uint8]:
+    def pixels(self) -> ImageArray:
         """The image, uint8 (H, W, 3) RGB."""
         return read_image(self.image)
 
@@ -72,10 +67,6 @@ class Database:
         if len(self.skipped) > most:
             lines.append(f"  and {len(self.skipped) - most} more")
         return "\n".join(lines)
-
-
-Entry = tuple[str, str, Path, Callable[[], Array]]
-"""Name, group, image, and what reads the points."""
 
 
 def open_database(name: str, folder: Path) -> Database:
@@ -115,12 +106,6 @@ def open_database(name: str, folder: Path) -> Database:
     return Database(name, convention, tuple(faces), skipped)
 
 
-def _300w(folder: Path) -> Iterator[Entry]:
-    """300-W: a .pts file of 68 points of the same name beside every image."""
-    for name, image in _pictures(folder):
-        yield name, name, image, partial(read_pts, image.with_suffix(".pts"))
-
-
 def _300w_lp(folder: Path) -> Iterator[Entry]:
     """300W-LP: AFW/AFW_1_0.jpg ... with landmarks/AFW/AFW_1_0_pts.mat.
 
@@ -128,14 +113,14 @@ def _300w_lp(folder: Path) -> Iterator[Entry]:
     count from 1 (http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm). The last
     number of a name tells the synthesized views of one photo apart, ``_Flip`` their mirror images.
     """
-    for name, image in _pictures(folder):
+    for name, image in pictures(folder):
         inside = image.relative_to(folder)
         points = folder / "landmarks" / inside.parent / f"{image.stem}_pts.mat"
         photo = re.sub(r"_\d+$", "", inside.with_suffix("").as_posix().replace("_Flip", ""))
         yield name, photo, image, partial(_read_pts_mat, points)
 
 
-def _read_pts_mat(path: Path) -> Array:
+def _read_pts_mat(path: Path) -> FloatArray:
     (points,) = read_mat(path, "points", "pts_3d")
     return points[:, :2] + FROM_ONE
 
@@ -146,36 +131,14 @@ def _ls3d_w(folder: Path) -> Iterator[Entry]:
     One folder a video (300VW-3D/Trainset/001/0001.jpg), or one for all (new_dataset, the balanced
     set). Points count pixels from 0 (https://www.adrianbulat.com/face-alignment).
     """
-    for name, image in _pictures(folder):
+    for name, image in pictures(folder):
         video = image.parent.relative_to(folder).as_posix()
         group = video if image.parent.name.isdigit() else name
         yield name, group, image, partial(_read_t7, image.with_suffix(".t7"))
 
 
-def _read_t7(path: Path) -> Array:
+def _read_t7(path: Path) -> FloatArray:
     return read_t7(path) + FROM_ZERO
-
-
-def _facewarehouse(folder: Path) -> Iterator[Entry]:
-    """FaceWarehouse: Tester_1/TrainingPose/pose_0.png ... with pose_0.land of 74 points."""
-    for name, image in _pictures(folder):
-        tester = next((part for part in image.parts if part.startswith("Tester_")), "")
-        if tester and re.fullmatch(r"pose_\d+", image.stem):
-            yield name, tester, image, partial(_read_land, image)
-
-
-def _lfw_74(folder: Path) -> Iterator[Entry]:
-    """LFW-74: a .land file of 74 points of the same name beside every image."""
-    for name, image in _pictures(folder):
-        person = re.sub(r"_\d+$", "", image.stem)
-        yield name, person, image, partial(_read_land, image)
-
-
-def _read_land(image: Path) -> Array:
-    """Points in ``image_px``; a .land file has them as shares of the image's size."""
-    points = read_land(image.with_suffix(".land"))
-    with Image.open(image) as picture:
-        return points * picture.size
 
 
 def _wflw(folder: Path) -> Iterator[Entry]:
@@ -203,7 +166,7 @@ def _wflw_list(folder: Path, split: str) -> Iterator[Entry]:
         yield f"{number}:{photo}", photo, images / photo, partial(_wflw_points, words)
 
 
-def _wflw_points(words: list[str]) -> Array:
+def _wflw_points(words: list[str]) -> FloatArray:
     if len(words) != WFLW_NUMBERS + 1:
         raise InvalidInputError(f"its line has {len(words)} words, expected {WFLW_NUMBERS + 1}")
     try:
@@ -212,18 +175,16 @@ def _wflw_points(words: list[str]) -> Array:
         raise InvalidInputError(f"its line holds no numbers: {error}") from error
 
 
-def _pictures(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every image under ``folder`` by its path in it."""
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES):
-        yield path.relative_to(folder).as_posix(), path
-
-
 DATABASES: dict[str, tuple[str, Callable[[Path], Iterator[Entry]], str]] = {
-    "300w": ("68", _300w, "images with .pts files beside them"),
+    "300w": ("68", faces_of_300w, "images with .pts files beside them"),
     "300w-lp": ("68-fixed", _300w_lp, "AFW/AFW_1_0.jpg and landmarks/AFW/AFW_1_0_pts.mat ..."),
     "ls3d-w": ("68-fixed", _ls3d_w, "images with .t7 files beside them"),
-    "facewarehouse": ("74", _facewarehouse, "Tester_1/TrainingPose/pose_0.png and pose_0.land ..."),
-    "lfw-74": ("74", _lfw_74, "images with .land files beside them"),
+    "facewarehouse": (
+        "74",
+        faces_of_facewarehouse,
+        "Tester_1/TrainingPose/pose_0.png and pose_0.land ...",
+    ),
+    "lfw-74": ("74", faces_of_lfw, "images with .land files beside them"),
     "wflw": ("98", _wflw, "WFLW_images/ and list_98pt_rect_attr_train.txt"),
     "wflw-test": ("98", _wflw_test, "WFLW_images/ and list_98pt_rect_attr_test.txt"),
 }

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import FaceModel
@@ -15,8 +13,7 @@ from edgeface.reference.conventions import read_convention
 from edgeface.reference.conventions.mean_fit import fit_mean_face
 from edgeface.reference.data.labelled import face_box
 from edgeface.reference.data.published import PublishedFace
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, ImageArray
 
 SIDE = 256
 """Of the square crops, pixels; the longer side of a face's box is half of it."""
@@ -24,7 +21,7 @@ SIDE = 256
 
 def cut_faces(
     faces: Iterable[PublishedFace], convention: str, model: FaceModel
-) -> tuple[NDArray[np.uint8], Array, Array]:
+) -> tuple[ImageArray, FloatArray, FloatArray]:
     """Crops, boxes and points of faces labelled in one convention.
 
     Parameters
@@ -39,9 +36,9 @@ def cut_faces(
     points : float32, shape (N, P, 2), in the crops; NaN where not labelled
     """
     known = read_convention(convention)
-    crops: list[NDArray[np.uint8]] = []
-    boxes: list[Array] = []
-    points: list[Array] = []
+    crops: list[ImageArray] = []
+    boxes: list[FloatArray] = []
+    points: list[FloatArray] = []
     for face in faces:
         _, landmarks = fit_mean_face(known, face.points[None], model)
         box = face_box(landmarks)[0]
@@ -59,7 +56,7 @@ def cut_faces(
     )
 
 
-def cut_square(pixels: NDArray[np.uint8], corner: Array, side: float) -> NDArray[np.uint8]:
+def cut_square(pixels: ImageArray, corner: FloatArray, side: float) -> ImageArray:
     """The square from ``corner`` on as a crop (256, 256, 3), antialiased, grey outside."""
     start = np.floor(corner).astype(int)
     room = int(np.ceil(side)) + 2

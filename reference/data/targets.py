@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.evaluation.metrics import yaw_from_rotation
-from edgeface.reference.face_model.learn import EXPRESSION_MIRROR
-from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
+from edgeface.reference.geometry.alignment import (
+    LANDMARK_MIRROR,
+    expression_mirror,
+    identity_mirror,
+)
 from edgeface.reference.geometry.fit import Fit
+from edgeface.reference.geometry.pose import yaw_from_rotation
 
 Array = NDArray[Any]
 
@@ -111,11 +114,14 @@ class Mirror:
         self.model = model
 
     @cached_property
-    def identity_signs(self) -> Array:
-        """-1 for the modes that are odd under a mirror, (50,)."""
-        shapes = self.model.landmarks(np.eye(50), np.zeros((50, 46)))
-        flipped = shapes[:, LANDMARK_MIRROR] * [-1, 1, 1]
-        return np.where(np.einsum("ilc,ilc->i", shapes, flipped) < 0, -1.0, 1.0)
+    def identity(self) -> Array:
+        """What becomes of identity coefficients (..., 50), as a matrix (50, 50)."""
+        return identity_mirror(self.model)
+
+    @cached_property
+    def expression(self) -> Array:
+        """The expression that each becomes, (46,)."""
+        return expression_mirror(self.model)
 
     def __call__(self, targets: Targets, width: float) -> Targets:
         """``targets`` in a picture ``width`` pixels wide, after swapping left and right."""
@@ -125,8 +131,8 @@ class Mirror:
         return Targets(
             landmarks=landmarks.astype(np.float32),
             boxes=boxes.astype(np.float32),
-            identity=(targets.identity * self.identity_signs).astype(np.float32),
-            expression=targets.expression[:, EXPRESSION_MIRROR],
+            identity=(targets.identity @ self.identity).astype(np.float32),
+            expression=targets.expression[:, self.expression],
             rotation=(flip @ targets.rotation @ flip).astype(np.float32),
             has_fit=targets.has_fit,
             ignore=targets.ignore,
@@ -157,24 +163,3 @@ def warp(targets: Targets, matrix: Array, angle_rad: float) -> Targets:
         has_fit=targets.has_fit,
         ignore=targets.ignore,
     )
-
-
-def rotation_to_quaternion(rotation: Array) -> Array:
-    """Rotations (N, 3, 3) to unit quaternions (N, 4) as (w, x, y, z) with w >= 0.
-
-    Notes
-    -----
-    The eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric matrix (2000,
-    doi:10.2514/2.4654, Eq. 6), which has no singular case.
-    """
-    m = rotation.astype(np.float64)
-    k = np.empty((len(m), 4, 4))
-    k[:, 1:, 1:] = m + m.transpose(0, 2, 1)
-    k[:, 0, 0] = np.trace(m, axis1=1, axis2=2)
-    k[:, [1, 2, 3], [1, 2, 3]] -= k[:, :1, 0]
-    axis = np.stack(
-        [m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]], axis=1
-    )
-    k[:, 0, 1:] = k[:, 1:, 0] = axis
-    vectors = np.linalg.eigh(k)[1][:, :, -1]
-    return (vectors * np.where(vectors[:, :1] < 0, -1, 1)).astype(np.float32)

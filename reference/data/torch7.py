@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
+from edgeface.types import AnyArray
 
 TYPES = {"torch.FloatTensor": np.dtype("<f4"), "torch.DoubleTensor": np.dtype("<f8")}
 OBJECT = 4
 
 
-def read_t7(path: Path) -> NDArray[Any]:
+def read_t7(path: Path) -> AnyArray:
     """The tensor in a .t7 file.
 
     Notes

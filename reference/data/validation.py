@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.labelled import LabelledImage, Labels
+from edgeface.reference.data.packs import MULTI_FACE_PACK
 from edgeface.reference.data.photos import read_photos
 from edgeface.reference.data.targets import Targets
-from edgeface.reference.evaluation.metrics import yaw_from_rotation
+from edgeface.reference.geometry.pose import yaw_from_rotation
 
 TEACHER = " (teacher)"
 """Ends the names of groups whose landmarks are the teacher's, not people's."""
-NEGATIVES = "negatives"
 
 
 def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
@@ -36,10 +36,10 @@ def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
             group += TEACHER
         yield LabelledImage(f"{faces.pack[i]}/{i}", group, pixels, found)
     photos, empty, _ = read_photos(folder, model, validation=True)
-    for group, pool in (("multiface-wider" + TEACHER, photos), (NEGATIVES, empty)):
-        for photo in pool:
-            found = _labels(photo.targets, photo.scores)
-            yield LabelledImage(photo.name, group, photo.pixels, found, complete=True)
+    for photo in (*photos, *empty):
+        found = _labels(photo.targets, photo.scores)
+        group = photo.pack + (TEACHER if photo.pack == MULTI_FACE_PACK else "")
+        yield LabelledImage(photo.name, group, photo.pixels, found, complete=True)
 
 
 def _labels(targets: Targets, scores: NDArray[np.float32]) -> Labels:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.boxes import iou_matrix
-
-Array = NDArray[Any]
+from edgeface.types import BoolArray, FloatArray, IntArray
 
 MATCH_IOU = 0.5
 """Overlap from which on a detection is of a labelled face."""
@@ -30,10 +28,10 @@ class DetectionSample:
     size_hw : of the image
     """
 
-    truth: Array
-    ignore: Array
-    boxes: Array
-    scores: Array
+    truth: FloatArray
+    ignore: BoolArray
+    boxes: FloatArray
+    scores: FloatArray
     size_hw: tuple[int, int]
 
 
@@ -49,10 +47,10 @@ class PrecisionRecall:
     ap50: float
     ap75: float
     recall: float
-    precision: Array
+    precision: FloatArray
 
 
-def size_share(boxes: Array, size_hw: tuple[int, int]) -> Array:
+def size_share(boxes: FloatArray, size_hw: tuple[int, int]) -> FloatArray:
     """The smaller of width and height of boxes (N, 4), each as a share of the image's, (N,)."""
     height, width = size_hw
     return ((boxes[:, 2:] - boxes[:, :2]) / [width, height]).min(axis=1, initial=np.inf)
@@ -89,7 +87,7 @@ def coco_precision(
     return [_figures(run.eval, i, counts[i]) for i in range(len(smallest))]
 
 
-def _index(images: list[tuple[Array, Array, tuple[int, int]]], key: str) -> Any:
+def _index(images: list[tuple[FloatArray, FloatArray, tuple[int, int]]], key: str) -> Any:
     """COCO's index of boxes (N, 4), the value of ``key`` (N,) and the image's size, by image."""
     from pycocotools.coco import COCO
 
@@ -131,7 +129,7 @@ def _figures(evaluated: dict[str, Any], index: int, num_faces: int) -> Precision
     )
 
 
-def match_faces(boxes: Array, scores: Array, truth: Array) -> Array:
+def match_faces(boxes: FloatArray, scores: FloatArray, truth: FloatArray) -> IntArray:
     """The detection of each labelled face of one image.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The few figures that networks, and the files made of them, are compared by."""
+"""The few figures by which networks, and the files made of them, are compared."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.validation import TEACHER, read_packs
-from edgeface.reference.evaluation.evaluate import Predictor, run
-from edgeface.reference.evaluation.report import report
+from edgeface.reference.evaluation.figures import measure
+from edgeface.reference.evaluation.predictor import Predictor
+from edgeface.reference.evaluation.run import run
 
 FACES = "faces68-300w"
 """The faces with human labels, of which NME, expression and pose errors are told."""
@@ -25,10 +26,13 @@ def judging_images(folder: Path, model: FaceModel) -> list[LabelledImage]:
 
 
 def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str, float]:
-    """The figures of a network on judging images; of what it was given, and what it can do."""
+    """The figures of a network on `judging_images`.
+
+    A figure is left out where the network cannot have it, or the images do not tell.
+    """
     detects = predictor.find is not None
     judging = (i for i in images if detects or i.group == FACES)
-    groups = report([result for result, _ in run(predictor, judging)], detects)
+    groups = measure([result for result, _ in run(predictor, judging)], detects)
     figures: dict[str, float] = {}
     if detects and PHOTOS in groups:
         found = groups[PHOTOS]["detection"]["faces from 5% of the photo"]

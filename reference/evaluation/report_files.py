@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +12,37 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
-from edgeface.boxes import iou_matrix
-from edgeface.reference.evaluation.detection import size_share
-from edgeface.reference.evaluation.evaluate import ImageResult
-from edgeface.reference.evaluation.metrics import error_curve, nme
-from edgeface.reference.evaluation.report import (
+from edgeface.output import save_figure, write_output
+from edgeface.reference.evaluation.figures import (
     COEFFICIENTS,
     ERROR_LIMIT,
     MAX_FACES,
     SIZES,
-    Report,
+    Figures,
     face_table,
     failing_errors,
     precision_recall,
 )
-
-Array = NDArray[Any]
-
-NUM_WORST = 24
-WORST_COLUMNS = 6
-TILE = 192
-SMALLEST = 0.05
-"""Faces smaller than this share of the image are not shown among the worst."""
-TRUE_COLOUR, PREDICTED_COLOUR = (64, 255, 128), (255, 64, 64)
+from edgeface.reference.evaluation.metrics import error_curve
+from edgeface.reference.evaluation.run import ImageResult
+from edgeface.reference.evaluation.worst_faces import WorstFaces
 
 
 def write_report(
-    found: Report, results: list[ImageResult], worst: WorstFaces, detects: bool, out: Path
+    found: Figures, results: list[ImageResult], worst: WorstFaces, detects: bool, out: Path
 ) -> None:
     """Write report.md, report.json and the pictures that apply into the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.md").write_text(to_markdown(found) + "\n")
-    (out / "report.json").write_text(json.dumps(to_json(found), indent=1) + "\n")
+    write_output(out / "report.md", to_markdown(found) + "\n")
+    write_output(out / "report.json", json.dumps(to_json(found), indent=1) + "\n")
     draw_error_curves(results, out / "error-curve.png")
     if detects:
         draw_precision_recall(results, out / "precision-recall.png")
     worst.draw(out / "worst.png")
 
 
-def to_markdown(found: Report) -> str:
+def to_markdown(found: Figures) -> str:
     """The tables of a report, aligned so that they read as they are."""
     lines: list[str] = []
     for group, sections in found.items():
@@ -86,7 +74,7 @@ def _format(column: str, value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
 
 
-def to_json(found: Report) -> Report:
+def to_json(found: Figures) -> Figures:
     """The report with None for NaN, which JSON does not know."""
     return {
         group: {
@@ -136,84 +124,5 @@ def _save(figure: Any, axes: Any, path: Path) -> None:
         for axis in axes:
             axis.grid(alpha=0.3)
         figure.tight_layout()
-        figure.savefig(path, dpi=110)
+        save_figure(figure, path, dpi=110)
     plt.close(figure)
-
-
-@dataclass
-class WorstFaces:
-    """The faces with the largest errors so far, each as a small picture."""
-
-    tiles: list[tuple[tuple[float, float], Image.Image]] = field(default_factory=list)
-
-    def add(self, result: ImageResult, pixels: NDArray[np.uint8]) -> None:
-        """Take what is worse than the best of those kept; larger faces first among equals."""
-        shares = size_share(result.labels.boxes, result.size_hw)
-        errors = face_errors(result)
-        for i in np.flatnonzero(~np.isnan(errors) & (shares >= SMALLEST)):
-            rank = (float(errors[i]), float(shares[i]))
-            if len(self.tiles) < NUM_WORST or rank > self.tiles[-1][0]:
-                self.tiles.append((rank, _tile(result, int(i), rank[0], pixels)))
-                self.tiles.sort(key=lambda entry: entry[0], reverse=True)
-                del self.tiles[NUM_WORST:]
-
-    def draw(self, path: Path) -> None:
-        """All tiles as one picture; nothing without any."""
-        if not self.tiles:
-            return
-        rows = -(-len(self.tiles) // WORST_COLUMNS)
-        sheet = Image.new("RGB", (WORST_COLUMNS * TILE, rows * TILE))
-        for k, (_, tile) in enumerate(self.tiles):
-            sheet.paste(tile, (k % WORST_COLUMNS * TILE, k // WORST_COLUMNS * TILE))
-        sheet.save(path)
-
-
-def face_errors(result: ImageResult) -> Array:
-    """How wrong a network was about each labelled face, percent, (N,); NaN for ignored ones.
-
-    The 68-point error over the box where landmarks are labelled, else the mean error of the
-    labelled expressions, else 1 - IoU. Infinite for faces that were not found.
-    """
-    labels = result.labels
-    errors = np.full(len(labels.boxes), np.inf)
-    rows = np.flatnonzero(result.found)
-    faces = result.faces
-    by_box = 100 * (1 - np.diag(iou_matrix(faces.boxes_xyxy, labels.boxes[rows])))
-    difference = np.abs(faces.expression_coeffs - labels.expression[rows])
-    labelled = np.isfinite(difference)
-    by_expression = 100 * np.where(labelled, difference, 0).sum(1) / np.maximum(labelled.sum(1), 1)
-    by_landmarks = nme(faces.landmarks_2d, labels.landmarks[rows], "box")
-    errors[rows] = np.where(labelled.any(axis=1), by_expression, by_box)
-    known = np.isfinite(by_landmarks)
-    errors[rows[known]] = by_landmarks[known]
-    errors[labels.ignore] = np.nan
-    return errors
-
-
-def _tile(result: ImageResult, i: int, error: float, pixels: NDArray[np.uint8]) -> Image.Image:
-    """The face in its surroundings; green is the label, red what was predicted."""
-    low, high = result.labels.boxes[i, :2], result.labels.boxes[i, 2:]
-    side = 1.8 * float((high - low).max())
-    corner = (low + high) / 2 - side / 2
-    scale = TILE / side
-    # PIL maps pixel centres as (x + 0.5, y + 0.5), like image_px
-    tile = Image.fromarray(pixels).transform(
-        (TILE, TILE), Image.Transform.AFFINE,
-        (1 / scale, 0, float(corner[0]), 0, 1 / scale, float(corner[1])),
-        Image.Resampling.BILINEAR,
-    )  # fmt: skip
-    pen = ImageDraw.Draw(tile)
-    pen.rectangle([*((low - corner) * scale), *((high - corner) * scale)], outline=TRUE_COLOUR)
-    _dots(pen, (result.labels.landmarks[i] - corner) * scale, TRUE_COLOUR)
-    if result.found[i]:
-        row = int(result.found[:i].sum())
-        _dots(pen, (result.faces.landmarks_2d[row] - corner) * scale, PREDICTED_COLOUR)
-    caption = "not found" if math.isinf(error) else f"{error:.1f}%"
-    pen.text((4, 3), f"{caption} {result.name[-24:]}", fill=(255, 255, 255), stroke_width=1,
-             stroke_fill=(0, 0, 0))  # fmt: skip
-    return tile
-
-
-def _dots(pen: ImageDraw.ImageDraw, points: Array, colour: tuple[int, int, int]) -> None:
-    for x, y in points[np.isfinite(points).all(axis=1)].tolist():
-        pen.ellipse((x - 1, y - 1, x + 1, y + 1), fill=colour)

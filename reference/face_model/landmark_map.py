@@ -12,14 +12,40 @@ from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
 Array = NDArray[Any]
 
 NUM_NEIGHBOURS = 10
+NUM_ON_EDGE = 5
 NUM_CONTOUR = 17
 MAX_CONTOUR_YAW_DEG = 12.0
 
+UPPER_LIP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
+LOWER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
+UPPER_LIP_INSIDE = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+LOWER_LIP_INSIDE = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+RIGHT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
+RIGHT_UPPER_LID = (33, 246, 161, 160, 159, 158, 157, 173, 133)
+RIGHT_LOWER_LID = (33, 7, 163, 144, 145, 153, 154, 155, 133)
+EDGES: dict[int, tuple[int, ...]] = {
+    **dict.fromkeys(range(17, 22), RIGHT_BROW),
+    36: (33, 7, 246, 130),
+    **dict.fromkeys((37, 38), RIGHT_UPPER_LID),
+    39: (133, 155, 173, 243),
+    **dict.fromkeys((40, 41), RIGHT_LOWER_LID),
+    48: (61, 76, 146, 185),
+    **dict.fromkeys((49, 50, 51), UPPER_LIP),
+    **dict.fromkeys((55, 56, 57), LOWER_LIP),
+    60: (62, 78, 95, 191),
+    **dict.fromkeys((61, 62), UPPER_LIP_INSIDE),
+    **dict.fromkeys((65, 66), LOWER_LIP_INSIDE),
+}
+"""The mesh's vertices along the lid, lip or brow on which a landmark lies; partners mirror them.
+
+A landmark drawn from both lids, or from a lid and the fold above it, shuts by half when they meet.
+"""
+
 
 def learn_landmark_map(
-    meshes: Array, landmarks: Array, yaw_deg: Array, permutation: Array, ridge: float = 2.0
+    meshes: Array, landmarks: Array, yaw_deg: Array, permutation: Array, ridge: float = 0.5
 ) -> tuple[Array, Array]:
-    """Ten vertices and ten weights for each landmark.
+    """Up to ten vertices and their weights for each landmark.
 
     Parameters
     ----------
@@ -32,6 +58,8 @@ def learn_landmark_map(
     Returns
     -------
     vertices : int32, shape (68, 10); weights : float32, shape (68, 10), rows sum to 1
+        A landmark of `EDGES` is a sum of the five vertices of its edge that lie nearest, the rest
+        of its row weighing nothing.
         Landmarks 0..16 are learned from nearly frontal faces alone: 300-W annotators slide them
         along the visible outline, and the model's must stay fixed on the surface. The map is
         exactly mirror-symmetric.
@@ -54,30 +82,45 @@ def learn_landmark_map(
             (points[faces], targets[faces, landmark]),
             (points[faces][:, permutation], targets[faces, partner]),
         ]
-        vertices = _nearest(sides, permutation, on_midline=partner == landmark)
-        all_vertices[landmark] = vertices
-        all_weights[landmark] = _weights(sides, vertices, ridge)
+        vertices = _nearest(sides, permutation, partner == landmark, EDGES.get(landmark))
+        weights = _weights(sides, vertices, ridge)
         if partner == landmark:
-            all_weights[landmark] = _symmetric(vertices, all_weights[landmark], permutation)
+            weights = _symmetric(vertices, weights, permutation)
+        # the rest of a row weighs nothing, but names every vertex once
+        rest = np.setdiff1d(np.arange(meshes.shape[1]), vertices)
+        all_vertices[landmark] = np.concatenate([vertices, rest])[:NUM_NEIGHBOURS]
+        all_weights[landmark, : len(vertices)] = weights
     return all_vertices, all_weights
 
 
-def _nearest(sides: list[tuple[Array, Array]], permutation: Array, on_midline: bool) -> Array:
+def _nearest(
+    sides: list[tuple[Array, Array]],
+    permutation: Array,
+    on_midline: bool,
+    edge: tuple[int, ...] | None,
+) -> Array:
+    """The vertices nearest to a landmark, of its edge where it has one, of the mesh elsewhere."""
     medians = [
         np.median(np.linalg.norm(points - target[:, None], axis=2), axis=0)
         for points, target in sides
     ]
     distance = np.sum(medians, axis=0)
+    count = NUM_NEIGHBOURS
+    if edge is not None:
+        count = min(NUM_ON_EDGE, len(edge))
+        elsewhere = np.ones(len(distance), bool)
+        elsewhere[list(edge)] = False
+        distance[elsewhere] = np.inf
     if on_midline:
         distance = distance + distance[permutation]
         order = np.argsort(distance, kind="stable")
         chosen: list[int] = []
         for vertex in order.tolist():
             pair = {vertex, int(permutation[vertex])} - set(chosen)
-            if len(chosen) + len(pair) <= NUM_NEIGHBOURS:
+            if len(chosen) + len(pair) <= count:
                 chosen += sorted(pair)
-        return np.array(chosen[:NUM_NEIGHBOURS])
-    return np.argsort(distance, kind="stable")[:NUM_NEIGHBOURS]
+        return np.array(chosen[:count])
+    return np.argsort(distance, kind="stable")[:count]
 
 
 def _weights(sides: list[tuple[Array, Array]], vertices: Array, ridge: float) -> Array:

@@ -20,30 +20,45 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_IDENTITY, FaceModel
 from edgeface.face_model_import import from_ict_facekit
 from edgeface.reference.data.packs import (
-    SINGLE_FACE_PACKS,
+    HUMAN_PACK,
     Pack,
+    expression_scores,
     is_validation,
     open_pack,
+    single_face_packs,
     split_groups,
 )
-from edgeface.reference.evaluation.metrics import yaw_from_rotation
 from edgeface.reference.face_model.landmark_map import learn_landmark_map
 from edgeface.reference.face_model.transfer import transferred_expressions
 from edgeface.reference.geometry.alignment import (
+    EXPRESSION_MIRROR,
     align,
+    mapped_landmarks,
     mirror_permutation,
     mirrored,
     rigid_mean,
     similarity,
     to_model_axes,
 )
+from edgeface.reference.geometry.pose import yaw_from_rotation
 
 Array = NDArray[Any]
 
 NUM_ROUNDS = 6
 RIDGE = 12.0
 """Weight of the prior shapes, in the unit of a score's sum of squares over the corpus."""
-PUCKER_RIDGE = 0.5
+TIERS = tuple(
+    tuple(EXPRESSION_NAMES.index(name) for name in names)
+    for names in (
+        ("eyeBlinkLeft", "eyeBlinkRight", "eyeLookDown", "jawOpen", "mouthPucker"),
+        ("mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+         "mouthLowerDownLeft", "mouthLowerDownRight"),
+    )
+)  # fmt: skip
+"""The shapes that move most of a face. The first explain the meshes, the second what those leave,
+all others the rest: all at once, the milder scores that always come along (a squint with a blink)
+take a share, and the shape alone moves two thirds of what meshes of score 1 show."""
+PUCKER_RIDGE = 0.25
 """The same for mouthPucker, relative to its sum of squares: the teacher's score also fires on
 ordinary closed lips, and would teach a pucker that hardly moves."""
 OFF_MASK = 0.04
@@ -68,44 +83,19 @@ class Corpus:
     landmarks: Array  # image_px
 
 
-def expression_scores(scores: Array, names: Array) -> Array:
-    """The 46 expression scores (N, 46) from the teacher's 52 (N, 52)."""
-    column = {str(name): k for k, name in enumerate(names)}
-    pairs = {
-        "browInnerUpLeft": ("browInnerUp",),
-        "browInnerUpRight": ("browInnerUp",),
-        "eyeLookUp": ("eyeLookUpLeft", "eyeLookUpRight"),
-        "eyeLookDown": ("eyeLookDownLeft", "eyeLookDownRight"),
-    }
-    return np.stack(
-        [
-            np.mean([scores[:, column[part]] for part in pairs.get(name, (name,))], axis=0)
-            for name in EXPRESSION_NAMES
-        ],
-        axis=1,
-    )
-
-
 def mirrored_scores(scores: Array) -> Array:
     """Scores (..., 46) of the mirror image."""
     return scores[..., EXPRESSION_MIRROR]
 
 
-def _mirror_name(name: str) -> str:
-    return name.replace("Left", "*").replace("Right", "Left").replace("*", "Right")
-
-
-EXPRESSION_MIRROR = np.array([EXPRESSION_NAMES.index(_mirror_name(n)) for n in EXPRESSION_NAMES])
-
-
 def read_corpus(folder: Path, validation: bool = False) -> Corpus:
     """The single-face packs' meshes, of the training split or of the validation split."""
     parts: list[tuple[Pack, Array]] = []
-    for name in SINGLE_FACE_PACKS:
+    for name in single_face_packs(folder):
         pack = open_pack(folder, name)
         good = np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
         parts.append((pack, np.flatnonzero((is_validation(pack) == validation) & good)))
-    labelled = [(p, i) for p, i in parts if p.name == "faces68-300w"]
+    labelled = [(p, i) for p, i in parts if p.name == HUMAN_PACK]
     names = parts[0][0].labels["blendshape_names"]
     return Corpus(
         meshes=to_model_axes(np.concatenate([p.labels["mesh"][i] for p, i in parts])),
@@ -197,8 +187,7 @@ def residuals(model: FaceModel, corpus: Corpus) -> dict[str, float]:
 
 def landmark_map_nme(model: FaceModel, corpus: Corpus) -> dict[str, float]:
     """NME in % of the outer eye distance of the mesh's landmarks against human labels."""
-    corners = corpus.labelled_meshes[:, model.landmark_vertices]
-    points = np.einsum("nlkc,lk->nlc", corners, model.landmark_weights)[..., :2]
+    points = mapped_landmarks(corpus.labelled_meshes[..., :2], model)
     eyes = np.linalg.norm(corpus.landmarks[:, 45] - corpus.landmarks[:, 36], axis=1)
     error = np.linalg.norm(points - corpus.landmarks, axis=2) / eyes[:, None] * 100
     return {"68": float(error.mean()), "51": float(error[:, 17:].mean())}
@@ -235,18 +224,33 @@ def _prior_shapes(folder: Path, mean: Array, landmarks: Array, permutation: Arra
 def _regress_shapes(targets: Array, scores: Array, prior: Array) -> tuple[Array, Array]:
     """Mean (V, 3) and shapes (46, V, 3) that explain targets (N, V, 3) by scores (N, 46).
 
-    Minimises, for every vertex v, ``sum_n |t_nv - m_v - sum_k s_nk B_kv|^2 +
-    RIDGE sum_k |B_kv - P_kv|^2 / mask_kv^2`` with the prior P.
+    Tier by tier (`TIERS`), each what those before it leave.
     """
     size = np.linalg.norm(prior, axis=2)
     mask = np.clip(size / (0.25 * size.max(axis=1, keepdims=True)), OFF_MASK, 1.0)
-    design = np.concatenate([np.ones((len(scores), 1)), scores], axis=1)
-    gram = design.T @ design
-    right = np.tensordot(design.T, targets, 1)  # (47, V, 3)
     strength = np.full(len(prior), RIDGE)
     pucker = EXPRESSION_NAMES.index("mouthPucker")
     strength[pucker] = PUCKER_RIDGE * np.sum(scores[:, pucker] ** 2)
-    penalty = np.concatenate([np.zeros((1, mask.shape[1])), strength[:, None] / mask**2])
+    penalty = strength[:, None] / mask**2
+    shapes, left = np.empty_like(prior), targets
+    mean = np.zeros(prior.shape[1:])
+    others = np.setdiff1d(np.arange(len(prior)), np.concatenate(TIERS))
+    for part in (*map(np.array, TIERS), others):
+        mean, shapes[part] = _ridge(left, scores[:, part], prior[part], penalty[part])
+        left = left - np.tensordot(scores[:, part], shapes[part], 1)
+    return mean, shapes
+
+
+def _ridge(targets: Array, scores: Array, prior: Array, penalty: Array) -> tuple[Array, Array]:
+    """Mean (V, 3) and shapes (K, V, 3) by ridge regression of targets (N, V, 3) on scores (N, K).
+
+    Minimises, for every vertex v, ``sum_n |t_nv - m_v - sum_k s_nk B_kv|^2 +
+    sum_k penalty_kv |B_kv - P_kv|^2`` with the prior P.
+    """
+    design = np.concatenate([np.ones((len(scores), 1)), scores], axis=1)
+    gram = design.T @ design
+    right = np.tensordot(design.T, targets, 1)  # (1 + K, V, 3)
+    penalty = np.concatenate([np.zeros((1, penalty.shape[1])), penalty])
     prior = np.concatenate([np.zeros((1, *prior.shape[1:])), prior])
     systems = gram[None] + np.eye(len(gram)) * penalty.T[:, None]
     solution = np.linalg.solve(systems, (right + penalty[..., None] * prior).transpose(1, 0, 2))

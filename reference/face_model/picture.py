@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib
+
+from edgeface.types import AnyArray, BoolArray, IntArray
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
+from edgeface.output import save_figure
 from edgeface.reference.geometry.harmonics import manifold_harmonics
 
 NUM_MODES = 10
@@ -43,7 +44,7 @@ def draw_shapes(model: FaceModel, path: Path) -> None:
         _draw(axis, shape, np.linalg.norm(shape - model.mean, axis=1), model.triangles)
         axis.set_title(title, fontsize=10)
     figure.tight_layout(pad=0.3)
-    figure.savefig(path)
+    save_figure(figure, path)
     plt.close(figure)
 
 
@@ -60,22 +61,18 @@ def draw_harmonics(model: FaceModel, path: Path, count: int = 8) -> None:
         axis.set_title(f"{k}: eigenvalue {values[k]:.2f}", fontsize=8)
         axis.axis("off")
     figure.tight_layout(pad=0.3)
-    figure.savefig(path)
+    save_figure(figure, path)
     plt.close(figure)
 
 
-def _draw(
-    axis: Axes, shape: NDArray[Any], moved: NDArray[Any], triangles: NDArray[np.int32]
-) -> None:
+def _draw(axis: Axes, shape: AnyArray, moved: AnyArray, triangles: IntArray) -> None:
     corners, light, front = _lit(shape, triangles)
     red = np.clip(moved[triangles].mean(axis=1) / 0.12, 0, 1)
     colour = np.stack([light, light * (1 - 0.6 * red), light * (1 - 0.6 * red)], axis=1)
     _add(axis, corners, colour, front)
 
 
-def _lit(
-    shape: NDArray[Any], triangles: NDArray[np.int32]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
+def _lit(shape: AnyArray, triangles: IntArray) -> tuple[AnyArray, AnyArray, BoolArray]:
     """Corners (T, 3, 3) of the turned shape, light (T,) in [0, 1], and which face the viewer."""
     angle = np.deg2rad(YAW_DEG)
     c, s = np.cos(angle), np.sin(angle)
@@ -87,7 +84,7 @@ def _lit(
     return corners, light, normal[:, 2] > 0
 
 
-def _add(axis: Axes, corners: NDArray[Any], colour: NDArray[Any], front: NDArray[np.bool_]) -> None:
+def _add(axis: Axes, corners: AnyArray, colour: AnyArray, front: BoolArray) -> None:
     """Paint the front triangles from the farthest to the nearest."""
     order = np.argsort(corners[front][..., 2].mean(axis=1))
     axis.add_collection(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import KDTree
 
 from edgeface.face_model import FaceModel
 from edgeface.reference.geometry.alignment import align
+from edgeface.types import FloatArray
 
-Array = NDArray[Any]
 
-
-def transferred_expressions(source: FaceModel, mean: Array, landmarks: Array) -> Array:
+def transferred_expressions(
+    source: FaceModel, mean: FloatArray, landmarks: FloatArray
+) -> FloatArray:
     """The source's 46 expression offsets at the vertices of another mean face.
 
     Parameters

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel
+
 Array = NDArray[Any]
+
+MOST_ASYMMETRY = 0.1
+"""Share of a mode by which it may miss its own mirror image and still count as even or odd."""
+RIDGE = 1e-4
 
 LANDMARK_MIRROR = np.concatenate(
     [
@@ -21,6 +27,53 @@ LANDMARK_MIRROR = np.concatenate(
     ]
 )
 """The 68-landmark index that each landmark becomes in a mirror."""
+
+
+def _mirror_name(name: str) -> str:
+    return name.replace("Left", "*").replace("Right", "Left").replace("*", "Right")
+
+
+EXPRESSION_MIRROR = np.array([EXPRESSION_NAMES.index(_mirror_name(n)) for n in EXPRESSION_NAMES])
+"""The expression that each becomes in a mirror, of `EXPRESSION_NAMES`."""
+
+
+def expression_mirror(model: FaceModel) -> Array:
+    """The expression that each of a model's becomes in a mirror, (46,).
+
+    By the names where they tell left from right. Otherwise by the shapes: the pairing under which
+    the mirror images of all lie nearest to their partners.
+    """
+    names = model.expression_names
+    if any(_mirror_name(name) != name for name in names) and all(
+        _mirror_name(name) in names for name in names
+    ):
+        return np.array([names.index(_mirror_name(name)) for name in names])
+    offsets = model.landmark_shapes[1].astype(np.float64)
+    offsets = (offsets if offsets.ndim == 3 else offsets[0]).reshape(len(names), -1, 3)
+    difference = mirrored(offsets, LANDMARK_MIRROR)[:, None] - offsets[None]
+    return linear_sum_assignment((difference**2).sum(axis=(2, 3)))[1]
+
+
+def identity_mirror(model: FaceModel) -> Array:
+    """What the mirror makes of identity coefficients: ``w @ matrix``, (50, 50).
+
+    Of modes that are even or odd under a mirror, which those of the default are, signs; of others
+    the least squares at the landmarks.
+    """
+    modes = model.landmark_shapes[0].astype(np.float64)
+    images = mirrored(modes, LANDMARK_MIRROR).reshape(len(modes), -1)
+    flat = modes.reshape(len(modes), -1)
+    signs = np.where((flat * images).sum(axis=1) < 0, -1.0, 1.0)
+    signs[0] = 1.0
+    asymmetry = np.linalg.norm(images - signs[:, None] * flat, axis=1)
+    if (asymmetry < MOST_ASYMMETRY * np.linalg.norm(flat, axis=1)).all():
+        return np.diag(signs)
+    matrix = np.zeros((len(modes), len(modes)))
+    matrix[0, 0] = 1.0  # the mean is the mean of mirror images too
+    gram = flat[1:] @ flat[1:].T
+    ridge = RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
+    matrix[1:, 1:] = np.linalg.solve(gram + ridge, flat[1:] @ images[1:].T).T
+    return matrix
 
 
 def to_model_axes(mesh: Array) -> Array:
@@ -135,3 +188,9 @@ def _as_involution(permutation: Array, distance: Array) -> Array:
 def mirrored(shapes: Array, permutation: Array) -> Array:
     """Mirror images of shapes (..., V, 3) about the plane x = 0."""
     return shapes[..., permutation, :] * np.array([-1.0, 1.0, 1.0])
+
+
+def mapped_landmarks(meshes: Array, model: FaceModel) -> Array:
+    """The 68 landmarks (..., 68, C) of meshes (..., V, C) that have the model's vertices."""
+    corners = meshes[..., model.landmark_vertices, :]
+    return np.einsum("...lkc,lk->...lc", corners, model.landmark_weights)

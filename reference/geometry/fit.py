@@ -1,4 +1,4 @@
-"""Fitting the 3DMM to labelled points: the training targets of both networks.
+"""Fitting the 3DMM to labelled points: the training targets of all networks.
 
 All faces at once, in numpy: poses by weighted Procrustes and coefficients by a ridge with bounds
 alternate, with robust weights. Where labels have no depth, the model's own depth stands in and is
@@ -7,16 +7,25 @@ renewed every round, which makes the weak-perspective fit of 2D landmarks the sa
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY, FaceModel
+from edgeface.face_model import (
+    EXPRESSION_NAMES,
+    NUM_EXPRESSIONS,
+    NUM_IDENTITY,
+    FaceModel,
+    default_face_model,
+)
 from edgeface.reference.geometry.alignment import similarity
 
 Array = NDArray[Any]
+log = logging.getLogger(__name__)
 
 POINT_SIGMA = 0.02
 """Assumed error of a labelled point, outer eye distances; neighbours err together, so it is
@@ -73,10 +82,10 @@ class Fit:
     def face_boxes(self, model: FaceModel) -> Array:
         """The boxes (N, 4) that people draw around these faces, xyxy, ``image_px``.
 
-        The extent of the dense shape, raised by a tenth of its height: so median WIDER FACE
-        boxes lie around the teacher's meshes.
+        The extent of the face, without the rest of a head that the model may have, raised by a
+        tenth of its height: so median WIDER FACE boxes lie around the teacher's meshes.
         """
-        points = self.project(model.vertices(self.identity, self.expression))
+        points = self.project(model.face_points(self.identity, self.expression))
         low, high = points.min(axis=1), points.max(axis=1)
         low[:, 1] -= FOREHEAD * (high - low)[:, 1]
         return np.concatenate([low, high], axis=1)
@@ -86,18 +95,54 @@ FOREHEAD = 0.1
 
 
 def fit_meshes(model: FaceModel, meshes: Array, scores: Array) -> Fit:
-    """Fit meshes (N, V, 3) in ``image_px`` (z towards the back) with scores (N, 46)."""
-    return _fit(model.identity, model.expression, meshes, scores, SCORE_SIGMA, depth=True, rounds=5)
+    """Fit the teacher's meshes.
+
+    Parameters
+    ----------
+    model : of the teacher's topology it is fitted to all vertices. Any other is fitted to the 68
+        landmarks of the meshes, with their depth, since nothing tells which vertices correspond.
+    meshes : float, shape (N, 468, 3), ``image_px``, z towards the back
+    scores : float, shape (N, 46), the teacher's expressions in the order of `EXPRESSION_NAMES`; a
+        model whose expressions have other names goes without them
+    """
+    identity, expression, points, rounds = model.identity, _shared(model.expression), meshes, 8
+    if not has_teacher_topology(model):
+        identity, expression = model.landmark_shapes
+        expression, points, rounds = _shared(expression), mesh_landmarks(meshes), 15
+    sigma = SCORE_SIGMA
+    if model.expression_names != EXPRESSION_NAMES:
+        scores, sigma = np.zeros((len(meshes), NUM_EXPRESSIONS)), FREE_SIGMA
+    return _fit(identity, expression, points, scores, sigma, depth=True, rounds=rounds)
+
+
+def has_teacher_topology(model: FaceModel) -> bool:
+    """Whether the model's vertices are those of the teacher's mesh, as the default's are."""
+    return len(model.mean) == len(_teacher().mean)
+
+
+def mesh_landmarks(meshes: Array) -> Array:
+    """The 68 landmarks (N, 68, 3) of the teacher's meshes (N, 468, 3), by the default's map."""
+    teacher = _teacher()
+    corners = meshes[:, teacher.landmark_vertices]
+    return np.einsum("nlkc,lk->nlc", corners, teacher.landmark_weights)
+
+
+@cache
+def _teacher() -> FaceModel:
+    return default_face_model()
+
+
+def _shared(expression: Array) -> Array:
+    """Offsets (46, V, 3) of a model; of a full multilinear one, those of its mean identity."""
+    return expression if expression.ndim == 3 else expression[0]
 
 
 def fit_landmarks(model: FaceModel, landmarks: Array) -> Fit:
     """Fit 68 landmarks (N, 68, 2) in ``image_px``."""
-    corners, weights = model.landmark_vertices, model.landmark_weights
-    identity = np.einsum("ilkc,lk->ilc", model.identity[:, corners], weights)
-    expression = np.einsum("ilkc,lk->ilc", model.expression[:, corners], weights)
+    identity, expression = model.landmark_shapes
     points = np.concatenate([landmarks, np.zeros_like(landmarks[..., :1])], axis=2)
     scores = np.zeros((len(landmarks), NUM_EXPRESSIONS))
-    return _fit(identity, expression, points, scores, FREE_SIGMA, depth=False, rounds=25)
+    return _fit(identity, _shared(expression), points, scores, FREE_SIGMA, depth=False, rounds=25)
 
 
 def _fit(
@@ -109,11 +154,15 @@ def _fit(
     depth: bool,
     rounds: int,
 ) -> Fit:
-    parts = [
-        _fit_batch(identity, expression, points[i : i + BATCH], scores[i : i + BATCH],
-                   score_sigma, depth, rounds)
-        for i in range(0, len(points), BATCH)
-    ]  # fmt: skip
+    parts: list[Fit] = []
+    for i in range(0, len(points), BATCH):
+        log.info("fitting the face model: %d of %d faces", i, len(points))
+        batch = slice(i, i + BATCH)
+        parts.append(
+            _fit_batch(
+                identity, expression, points[batch], scores[batch], score_sigma, depth, rounds
+            )
+        )
     return Fit.concatenate(parts)
 
 

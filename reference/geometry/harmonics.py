@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import eigsh
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.reference.networks.config import NUM_HARMONICS
-
-Array = NDArray[Any]
+from edgeface.kinds import NUM_HARMONICS
+from edgeface.types import FloatArray, IntArray
 
 SHIFT = -1e-3  # in units of the mean eigenvalue; below the smallest, so that the factor exists
 
 
-def cotangent_laplacian(vertices: Array, triangles: Array) -> tuple[csr_array, Array]:
+def cotangent_laplacian(vertices: FloatArray, triangles: IntArray) -> tuple[csr_array, FloatArray]:
     """Stiffness matrix and lumped masses of a mesh.
 
     Parameters
@@ -38,9 +35,9 @@ def cotangent_laplacian(vertices: Array, triangles: Array) -> tuple[csr_array, A
     Polthier 1993). Borders are free.
     """
     corners = vertices.astype(np.float64)[triangles]
-    rows: list[Array] = []
-    columns: list[Array] = []
-    values: list[Array] = []
+    rows: list[FloatArray] = []
+    columns: list[FloatArray] = []
+    values: list[FloatArray] = []
     doubled = np.linalg.norm(
         np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
     )
@@ -55,11 +52,13 @@ def cotangent_laplacian(vertices: Array, triangles: Array) -> tuple[csr_array, A
     count = len(vertices)
     edges = csr_array((np.concatenate(values), index), shape=(count, count))
     stiffness = diags_array(np.asarray(edges.sum(axis=1))) - edges
-    masses = np.bincount(triangles.ravel(), np.repeat(doubled / 6, 3), count)
+    masses = np.bincount(triangles.ravel(), np.repeat(doubled / 6, 3), count).astype(np.float64)
     return csr_array(stiffness), masses
 
 
-def manifold_harmonics(vertices: Array, triangles: Array, count: int) -> tuple[Array, Array]:
+def manifold_harmonics(
+    vertices: FloatArray, triangles: IntArray, count: int
+) -> tuple[FloatArray, FloatArray]:
     """The ``count`` smoothest functions on a mesh.
 
     Parameters

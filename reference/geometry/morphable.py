@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_LANDMARKS, FaceModel
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, IntArray
 
 
 class MorphableModel(nn.Module):
@@ -22,6 +18,7 @@ class MorphableModel(nn.Module):
     """
 
     tensor: Tensor
+    flip: Tensor
 
     def __init__(self, model: FaceModel) -> None:
         super().__init__()
@@ -29,6 +26,7 @@ class MorphableModel(nn.Module):
         # expression first, so that one product contracts it for all faces
         flat = tensor.permute(2, 0, 1).reshape(NUM_EXPRESSIONS + 1, -1)
         self.register_buffer("tensor", flat.contiguous(), persistent=False)
+        self.register_buffer("flip", torch.tensor([1.0, -1.0]), persistent=False)
 
     def landmarks(self, identity: Tensor, expression: Tensor) -> Tensor:
         """Identity (F, 50) and expression (F, 46) in [0, 1] to (F, 68, 3), ``model`` frame."""
@@ -46,7 +44,7 @@ class MorphableModel(nn.Module):
         rotation = quaternion_to_rotation(unit_quaternion(pose[:, :4]))
         turned = torch.einsum("fij,flj->fli", rotation, shape) + pose[:, None, 4:7]
         focal = torch.sigmoid(pose[:, 7])[:, None, None]
-        return focal * turned[..., :2] * turned.new_tensor([1.0, -1.0])
+        return focal * turned[..., :2] * self.flip
 
 
 class Decoder(nn.Module):
@@ -63,13 +61,13 @@ class Decoder(nn.Module):
     expression: Tensor
     harmonics: Tensor
 
-    def __init__(self, model: FaceModel, vertices: Array, weights: Array) -> None:
+    def __init__(self, model: FaceModel, vertices: IntArray, weights: FloatArray) -> None:
         super().__init__()
         assert model.harmonics is not None
         at = torch.from_numpy(vertices).long()
         weight = torch.from_numpy(weights)
 
-        def points(basis: Array) -> Tensor:  # (..., V, C) to (..., L, C)
+        def points(basis: FloatArray) -> Tensor:  # (..., V, C) to (..., L, C)
             return torch.einsum("...lkc,lk->...lc", torch.from_numpy(basis)[..., at, :], weight)
 
         self.register_buffer("identity", points(model.identity), persistent=False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import os
-import pickle
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,33 +13,52 @@ from torch import nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
+from edgeface.output import write_output
 from edgeface.reference.networks import build_network
 from edgeface.reference.networks.config import NetworkConfig
 
 KEY = "edgeface"
 PREFIX = "network."
+NOT_STATED = "not stated"
+"""The licence of weights whose recipe says none."""
 SHIPPED = {p.stem: p for p in (Path(__file__).parents[1] / "checkpoints").glob("*.ckpt")}
 """Checkpoints of the weights that ship, by name."""
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network in evaluation mode, and what belongs to it."""
+    """A network in evaluation mode, and what belongs to it.
+
+    Attributes
+    ----------
+    epoch : the last one that it was trained for, 0-based
+    recipe : what the training run did, as its file said it
+    unseen_expressions : those that no face of the training data showed
+    """
 
     config: NetworkConfig
     network: nn.Module
     face_model: FaceModel
     epoch: int
     recipe: dict[str, Any]
+    unseen_expressions: tuple[str, ...] = ()
+
+    @property
+    def licence(self) -> str:
+        """On which terms the weights may be used, as the recipe says."""
+        return str(self.recipe.get("licence", NOT_STATED))
 
 
-def describe(config: NetworkConfig, recipe: dict[str, Any], model: FaceModel) -> dict[str, Any]:
+def checkpoint_entry(
+    config: NetworkConfig, recipe: dict[str, Any], model: FaceModel, unseen: tuple[str, ...]
+) -> dict[str, Any]:
     """The entry that every checkpoint carries."""
     blob = torch.frombuffer(bytearray(model.to_bytes()), dtype=torch.uint8)
     return {
         "config": config.to_dict(),
         "recipe": recipe,
         "face_model": blob,
+        "unseen_expressions": list(unseen),
     }
 
 
@@ -72,16 +90,20 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
             {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
         )
         epoch, recipe = int(content["epoch"]), dict(entry["recipe"])
-    except (KeyError, RuntimeError, EOFError, OSError, TypeError, pickle.UnpicklingError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+        unseen = tuple(entry.get("unseen_expressions", ()))
+    except Exception as error:  # torch, pickle and zipfile have each their own
         raise ModelFormatError(
             f"{path} is no edgeface checkpoint, or is damaged: {error}"
         ) from error
-    return TrainedNetwork(config, network.eval(), model, epoch, recipe)
+    return TrainedNetwork(config, network.eval(), model, epoch, recipe, unseen)
 
 
 def save_network(trained: TrainedNetwork, path: Path) -> None:
     """Write a network as a checkpoint, without what only resuming its training needs."""
     weights = {PREFIX + name: weight for name, weight in trained.network.state_dict().items()}
-    entry = describe(trained.config, trained.recipe, trained.face_model)
-    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, path)
+    entry = checkpoint_entry(
+        trained.config, trained.recipe, trained.face_model, trained.unseen_expressions
+    )
+    content = io.BytesIO()
+    torch.save({"state_dict": weights, "epoch": trained.epoch, KEY: entry}, content)
+    write_output(path, content.getbuffer())

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.kinds import KINDS, NetworkKind
 from edgeface.metadata import SIZE_STEP
 
-NUM_IDENTITY = 50
-NUM_EXPRESSIONS = 46
-NUM_POSE = 8  # quaternion 4, translation 3, scale 1
-NUM_BOX = 5  # box 4, objectness 1
-NUM_HARMONICS = 20
-NUM_CORRECTION = 3 * NUM_HARMONICS
-NUM_VECTOR_POSE = 6  # scale 1, rotation vector 3, translation in the image 2
-
-Kind = Literal["sfn", "mfn", "fusion"]
+CROP_SCALE = 1.3
+"""Side of the crop that a network of crops sees, in longer sides of the face box."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +19,22 @@ class NetworkConfig:
 
     Attributes
     ----------
-    kind : "sfn", "fusion" (one face crop each) or "mfn" (a whole image)
-    multi_scale : separate branches over several resolutions, or one head on the last
+    kind : one of `edgeface.kinds.KINDS`, by its name
+    multi_scale : whether each output has branches over several resolutions; otherwise one head
+        reads the last
     input_size : side of the square input, px
-    stem_filters : of the first convolution
+    stem_filters : how many filters the first convolution has
     squeeze, expand : filters of the Fire modules, one entry a block; a Fire's output has twice
         its expand filters
-    head_units : of the hidden layer of each head
+    head_units : how many units the hidden layer of each head has
     stride : input pixels a grid cell, 16 or 32; MFN only
     anchors : (width, height) of the box priors, input px; MFN only
-    reach : side of what the heads' hidden units, and the coarser features that they are given, see
-        around their cell, cells; MFN only, 0: nothing
-    width : of MobileNet's blocks, as a share of its channels; fusion only
+    reach : the side, in cells, of the square around its own cell that a hidden unit of a head sees,
+        and that the coarser features see which it is given; 0 means its own cell alone; MFN only
+    width : which share of MobileNet's channels its blocks have here; fusion only
     """
 
-    kind: Kind
+    kind: str
     multi_scale: bool
     input_size: int
     stem_filters: int
@@ -52,18 +47,24 @@ class NetworkConfig:
     width: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
+        if self.kind not in KINDS:
             raise InvalidInputError(
-                f"network kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}"
+                f"network kind must be one of {', '.join(KINDS)}, got {self.kind!r}"
             )
         if len(self.squeeze) != len(self.expand):
             raise InvalidInputError("squeeze and expand need one entry a block each")
-        if self.kind == "mfn" and (self.input_size % SIZE_STEP or not self.anchors):
+        detects = self.network_kind.detects
+        if detects and (self.input_size % SIZE_STEP or not self.anchors):
             raise InvalidInputError(
-                f"an mfn needs anchors and an input size divisible by {SIZE_STEP}"
+                f"an {self.kind} needs anchors and an input size divisible by {SIZE_STEP}"
             )
-        if self.kind == "mfn" and self.stride not in ((16, 32) if self.multi_scale else (32,)):
+        if detects and self.stride not in ((16, 32) if self.multi_scale else (32,)):
             raise InvalidInputError(f"a grid cell of {self.stride} px is not possible here")
+
+    @property
+    def network_kind(self) -> NetworkKind:
+        """What all networks of this kind have in common."""
+        return KINDS[self.kind]
 
     @property
     def grid_size(self) -> int:
@@ -84,21 +85,3 @@ class NetworkConfig:
             return NetworkConfig(**(values | tuples))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFormatError(f"not a network configuration: {error}") from error
-
-
-# k-means over the faces of 1,500 training views, with 1 - IoU as the distance
-ANCHORS = ((7.0, 9.0), (11.0, 15.0), (19.0, 25.0), (33.0, 43.0), (64.0, 83.0))
-
-CONFIGS: dict[str, NetworkConfig] = {
-    "sfn": NetworkConfig("sfn", True, 128, 64, (16, 32, 48), (64, 128, 176), 64),
-    "sfn-single": NetworkConfig("sfn", False, 128, 64, (16, 32, 48), (64, 128, 176), 64),
-    "mfn": NetworkConfig(
-        "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS, reach=7
-    ),
-    "mfn-9x9": NetworkConfig(
-        "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 32, ANCHORS
-    ),
-    "mfn-single": NetworkConfig("mfn", False, 288, 4, (), (), 0, 32, ANCHORS),
-    "fusion": NetworkConfig("fusion", False, 128, 32, (), (), 64, width=0.75),
-}
-"""The networks of the papers: SFN and MFN single- and multi-scale, the MFN on a finer grid too."""

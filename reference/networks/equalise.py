@@ -11,12 +11,11 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.types import ImageArray
 
 SMALLEST = 0.01
 """Channels that hardly ever fire are not blown up further than by the inverse of this."""
@@ -26,7 +25,7 @@ theirs. A depthwise convolution has a scale for each channel, and takes all."""
 BATCH = 32
 
 
-def equalised(trained: TrainedNetwork, images: NDArray[np.uint8]) -> TrainedNetwork:
+def equalised(trained: TrainedNetwork, images: ImageArray) -> TrainedNetwork:
     """The same function of an image by weights whose channels are alike in range.
 
     Parameters
@@ -54,7 +53,7 @@ def equalised(trained: TrainedNetwork, images: NDArray[np.uint8]) -> TrainedNetw
     return replace(trained, network=network)
 
 
-def _ranges(network: nn.Module, makers: list[nn.Module], images: NDArray[np.uint8]) -> list[Tensor]:
+def _ranges(network: nn.Module, makers: list[nn.Module], images: ImageArray) -> list[Tensor]:
     """The largest absolute value of each channel that each layer makes, over all images."""
     largest: dict[nn.Module, Tensor] = {}
 

@@ -6,13 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeface.reference.networks.blocks import Joint, LearnedPool, conv_bn, normalise
-from edgeface.reference.networks.config import (
-    NUM_CORRECTION,
-    NUM_EXPRESSIONS,
-    NUM_IDENTITY,
-    NUM_VECTOR_POSE,
-    NetworkConfig,
-)
+from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.networks.sfn import output_biases, start_at
 
 # output channels and stride of MobileNet-V1's thirteen blocks (Howard et al. 2017, Table 1)
@@ -47,28 +41,31 @@ class FusionNetwork(nn.Module):
     one, to the six of pose. The average over the last 4 x 4 places is a learned one.
     """
 
+    identity_branch = "identity"
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.stem = conv_bn(3, config.stem_filters, 3, 2)
         channels = config.stem_filters
         blocks: list[nn.Module] = []
-        for outputs, stride in BLOCKS:
-            blocks.append(Separable(channels, round(outputs * config.width), stride))
-            channels = round(outputs * config.width)
+        for filters, stride in BLOCKS:
+            blocks.append(Separable(channels, round(filters * config.width), stride))
+            channels = round(filters * config.width)
         self.blocks = nn.Sequential(*blocks)
         self.pool = LearnedPool(channels, config.input_size // 32)
         self.hidden = nn.Linear(channels, config.head_units)
-        self.identity = nn.Linear(channels, NUM_IDENTITY)
-        self.expression = nn.Linear(channels, NUM_EXPRESSIONS)
-        self.correction = nn.Linear(channels, NUM_CORRECTION)
-        self.pose = nn.Linear(config.head_units, NUM_VECTOR_POSE)
+        outputs = config.network_kind.outputs
+        self.identity = nn.Linear(channels, outputs["identity"])
+        self.expression = nn.Linear(channels, outputs["expression"])
+        self.correction = nn.Linear(channels, outputs["correction"])
+        self.pose = nn.Linear(config.head_units, outputs["pose"])
         identity, expression, _ = output_biases()
         with torch.no_grad():
             start_at(self.identity, identity)
             start_at(self.expression, expression)
-            start_at(self.correction, torch.zeros(NUM_CORRECTION))
-            start_at(self.pose, torch.zeros(NUM_VECTOR_POSE))
+            start_at(self.correction, torch.zeros(outputs["correction"]))
+            start_at(self.pose, torch.zeros(outputs["pose"]))
 
     def joints(self) -> list[Joint]:
         """Which layers' channels only which others read; see `reference.equalise`."""

@@ -6,13 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeface.reference.networks.blocks import Backbone, MultiScale, conv_bn, hidden_relu, normalise
-from edgeface.reference.networks.config import (
-    NUM_BOX,
-    NUM_EXPRESSIONS,
-    NUM_IDENTITY,
-    NUM_POSE,
-    NetworkConfig,
-)
+from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.networks.sfn import output_biases, start_at
 
 TINY_DARKNET = (16, 32, 64, 128, 256, 512, 1024, 1024)
@@ -47,11 +41,13 @@ class MultiFaceNetwork(nn.Module):
     units and the context also see those of the cells around.
     """
 
+    identity_branch = "heads.1"
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         num_anchors = len(config.anchors)
-        sizes = (NUM_BOX, NUM_IDENTITY, NUM_EXPRESSIONS, NUM_POSE)
+        sizes = config.network_kind.outputs.values()
         self.scales = nn.ModuleList()
         self.heads = nn.ModuleList()
         if config.multi_scale:

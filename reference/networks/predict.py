@@ -5,27 +5,27 @@ The steps are those of the runtime, written again from the same equations.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from edgeface.faces import Faces
-from edgeface.reference.evaluation.metrics import euler_deg
+from edgeface.faces import Faces, concatenate
+from edgeface.image import crop
+from edgeface.reference.geometry.boxes import corners, decode_boxes, pairwise_iou
 from edgeface.reference.geometry.morphable import (
     Decoder,
     MorphableModel,
     quaternion_to_rotation,
     unit_quaternion,
 )
+from edgeface.reference.geometry.pose import euler_deg
 from edgeface.reference.networks.checkpoint import TrainedNetwork
-from edgeface.reference.training.losses.faces import corners, decode_boxes, pairwise_iou
-from edgeface.reference.training.views.crops import CROP_SCALE
+from edgeface.reference.networks.config import CROP_SCALE
+from edgeface.types import FloatArray, ImageArray
 
-Array = NDArray[Any]
 GREY = 127
 SCORE_THRESHOLD = 0.5
 """From which score on a detection counts as a face, unless somebody says otherwise."""
@@ -33,7 +33,7 @@ IOU_THRESHOLD = 0.45
 """Boxes that overlap a better one by more are the same face."""
 
 
-def letterbox_input(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uint8], Array, Array]:
+def letterbox_input(image: ImageArray, size: int) -> tuple[ImageArray, FloatArray, FloatArray]:
     """The MFN's input uint8 (S, S, 3), and scale (2,) and offset (2,) from the image to it."""
     height, width = image.shape[:2]
     inner = np.array([width, height]) * size / max(height, width)
@@ -50,7 +50,7 @@ def letterbox_input(image: NDArray[np.uint8], size: int) -> tuple[NDArray[np.uin
 @torch.inference_mode()
 def predict_faces(
     trained: TrainedNetwork,
-    image: NDArray[np.uint8],
+    image: ImageArray,
     score_threshold: float,
     iou_threshold: float,
 ) -> Faces:
@@ -73,8 +73,22 @@ def predict_faces(
     return _faces(trained, flat.reshape(-1, 4), scores[kept], landmarks, identity, expression, pose)
 
 
+def predict_boxes(trained: TrainedNetwork, image: ImageArray, boxes: FloatArray) -> Faces:
+    """The faces that an SFN or a fusion network sees in boxes (N, 4) of an image, N >= 1."""
+    faces: list[Faces] = []
+    for box in boxes:
+        pixels, placement = crop(image, box, CROP_SCALE, trained.config.input_size)
+        seen = predict_crop(trained, pixels)
+        landmarks = seen.landmarks_3d.copy()
+        landmarks[..., :2] = placement.to_image(landmarks[..., :2])
+        landmarks[..., 2] /= placement.scale.mean()
+        at = box[None].astype(np.float32)
+        faces.append(replace(seen, landmarks_3d=landmarks, boxes_xyxy=at))
+    return concatenate(faces, faces[0])
+
+
 @torch.inference_mode()
-def predict_crop(trained: TrainedNetwork, crop: NDArray[np.uint8]) -> Faces:
+def predict_crop(trained: TrainedNetwork, crop: ImageArray) -> Faces:
     """The face that an SFN or a fusion network sees in its input uint8 (S, S, 3).
 
     ``image_px`` is the crop's.
@@ -82,7 +96,7 @@ def predict_crop(trained: TrainedNetwork, crop: NDArray[np.uint8]) -> Faces:
     size = trained.config.input_size
     side = size / CROP_SCALE
     outputs = trained.network(torch.from_numpy(crop[None].copy()))
-    if trained.config.kind == "fusion":
+    if trained.config.network_kind.corrects_shape:
         return _corrected_face(trained, outputs, size, side)
     identity, expression, pose = outputs
     landmarks = _points(trained, identity, expression, pose).numpy() * side
@@ -156,9 +170,9 @@ def _points(trained: TrainedNetwork, identity: Tensor, expression: Tensor, pose:
 
 def _faces(
     trained: TrainedNetwork,
-    boxes: Array,
+    boxes: FloatArray,
     scores: Tensor,
-    landmarks: Array,
+    landmarks: FloatArray,
     identity: Tensor,
     expression: Tensor,
     pose: Tensor,

@@ -5,13 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY
+from edgeface.kinds import QUATERNION_POSE
 from edgeface.reference.networks.blocks import Backbone, LearnedPool, MultiScale, normalise
-from edgeface.reference.networks.config import (
-    NUM_EXPRESSIONS,
-    NUM_IDENTITY,
-    NUM_POSE,
-    NetworkConfig,
-)
+from edgeface.reference.networks.config import NetworkConfig
 
 
 class SingleFaceNetwork(nn.Module):
@@ -21,6 +18,8 @@ class SingleFaceNetwork(nn.Module):
     expression from all (multi-scale); or all from the last (single-scale).
     """
 
+    identity_branch = "heads.0"
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
@@ -28,7 +27,7 @@ class SingleFaceNetwork(nn.Module):
         depths = (2, len(config.expand), 1) if config.multi_scale else (1, 1, 1)
         last = len(config.expand) - 1
         size = config.input_size // 2 ** (len(config.expand) + 1)
-        sizes = (NUM_IDENTITY, NUM_EXPRESSIONS, NUM_POSE)
+        sizes = config.network_kind.outputs.values()
         self.scales = nn.ModuleList()
         self.heads = nn.ModuleList()
         for depth, outputs in zip(depths, sizes, strict=True):
@@ -69,6 +68,6 @@ def output_biases() -> tuple[Tensor, Tensor, Tensor]:
     identity = torch.zeros(NUM_IDENTITY)
     identity[0] = 1.0
     expression = torch.full((NUM_EXPRESSIONS,), -2.5)
-    pose = torch.zeros(NUM_POSE)
+    pose = torch.zeros(QUATERNION_POSE.width)
     pose[0] = 1.0
     return identity, expression, pose

@@ -1,1 +1,1 @@
-"""Comparisons of trained networks, and the demo photo."""
+"""Comparisons of networks that are trained alike but for one thing."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import default_face_model
-from edgeface.reference.evaluation.evaluate import open_predictor
 from edgeface.reference.evaluation.headline import AP50, PHOTOS, headline, judging_images
+from edgeface.reference.evaluation.predictor import open_predictor
 from edgeface.reference.training.recipe import Labels, Recipe
 from edgeface.reference.training.train import train
 

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import default_face_model
-from edgeface.reference.data.faces import read_faces
-from edgeface.reference.data.photos import read_photos
+from edgeface.face_model import FaceModel, default_face_model
+from edgeface.reference.training.views.prepared import Wanted, prepare
 from edgeface.reference.training.views.scenes import SceneBatches
 
 Array = NDArray[Any]
@@ -21,12 +20,16 @@ VIEWS = 1500
 ROUNDS = 100
 
 
-def find_anchors(folder: Path, input_size: int, count: int, seed: int = 0) -> Array:
-    """Anchors (count, 2) as width and height in input px, for training on the packs of a folder."""
-    model = default_face_model()
-    photos, empty, _ = read_photos(folder, model, validation=False)
-    faces = read_faces(folder, model, validation=False)
-    views = SceneBatches(photos, empty, faces, model, input_size, fixed=False)
+def find_anchors(
+    folder: Path, input_size: int, count: int, seed: int = 0, face_model: FaceModel | None = None
+) -> Array:
+    """Anchors (count, 2) as width and height in input px, for training on the packs of a folder.
+
+    Faces are as large as ``face_model`` makes them, by default the one that ships.
+    """
+    model = face_model or default_face_model()
+    found = prepare(folder, model, Wanted(validation=False, photos=True))
+    views = SceneBatches(found, model, (input_size,), fixed=False)
     torch.manual_seed(seed)
     batch = views.__getitems__(list(range(VIEWS)))
     boxes = batch["boxes"][~batch["ignore"]].numpy()

@@ -13,11 +13,16 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.data import published
 from edgeface.reference.data.faces import FaceSet, read_face_pack
-from edgeface.reference.data.packs import MULTI_FACE_PACK, is_validation, open_pack, validates
-from edgeface.reference.data.photos import overlap
+from edgeface.reference.data.packs import (
+    MULTI_FACE_PACK,
+    expression_scores,
+    is_validation,
+    open_pack,
+    validates,
+)
 from edgeface.reference.data.published_crops import SIDE, cut_faces, cut_square
 from edgeface.reference.data.targets import from_fit
-from edgeface.reference.face_model.learn import expression_scores
+from edgeface.reference.geometry.boxes import overlap
 from edgeface.reference.geometry.fit import fit_meshes
 from edgeface.reference.training.views.synthesis import add_turned
 
@@ -49,7 +54,8 @@ class LabelledFaces:
     crops : uint8, shape (N, 256, 256, 3); boxes : shape (N, 4), xyxy in them
     points : by convention, shape (N, P, 2), in them; NaN where not labelled
     depth : shape (N, 478), of the mesh, pixels of the crops; NaN where not known
-    expression : shape (N, 46); NaN where no teacher saw the face
+    expression : shape (N, 46), fitted to what the teacher saw; NaN where it saw no face
+    scores : shape (N, 46), the teacher's own; NaN likewise
     skipped : names of what could not be read
     """
 
@@ -58,6 +64,7 @@ class LabelledFaces:
     points: dict[str, Array]
     depth: Array
     expression: Array
+    scores: Array
     skipped: list[str]
 
 
@@ -104,9 +111,10 @@ def read_database(
     return LabelledFaces(
         crops=faces.crops,
         boxes=faces.targets.boxes,
-        points={c: mesh[..., :2] if c == "mesh" else _human(faces) for c in conventions},
+        points={c: mesh[..., :2] if c == "mesh" else _points(faces) for c in conventions},
         depth=mesh[..., 2] if "mesh" in conventions else np.full_like(mesh[..., 2], np.nan),
         expression=expression,
+        scores=np.where(np.isfinite(expression), faces.scores, np.nan),
         skipped=faces.skipped,
     )
 
@@ -116,12 +124,12 @@ def _mesh(faces: FaceSet) -> Array:
     return np.concatenate([faces.meshes, irises], axis=1)
 
 
-def _human(faces: FaceSet) -> Array:
-    """The 68 points; of turned copies, where they went."""
-    labelled = faces.labelled.copy()
-    turned = faces.pack == "turned"
-    labelled[turned, OUTLINE:] = faces.targets.landmarks[turned, OUTLINE:]
-    return labelled
+def _points(faces: FaceSet) -> Array:
+    """The 68 points that people placed; elsewhere, the inner ones of the targets."""
+    points = faces.labelled.copy()
+    others = np.isnan(points).any(axis=(1, 2))
+    points[others, OUTLINE:] = faces.targets.landmarks[others, OUTLINE:]
+    return points
 
 
 def _read_published(kind: str, folder: Path, model: FaceModel, validation: bool) -> LabelledFaces:
@@ -135,6 +143,7 @@ def _read_published(kind: str, folder: Path, model: FaceModel, validation: bool)
         points={database.convention: points},
         depth=unknown[:, :NUM_MESH],
         expression=unknown[:, NUM_MESH:],
+        scores=unknown[:, NUM_MESH:],
         skipped=list(database.skipped),
     )
 

@@ -1,81 +1,179 @@
-"""The batches that a recipe's network learns from, and those it is judged by."""
+"""What a recipe's network learns from, and what it is judged by, for each sort of data."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, RandomSampler, Sampler
+from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
-from edgeface.face_model import FaceModel
-from edgeface.model import load
-from edgeface.reference.data.faces import read_faces
-from edgeface.reference.data.photos import Photo, read_photos
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel
+from edgeface.reference.data.cache import digest
+from edgeface.reference.data.photos import Photo
+from edgeface.reference.networks.checkpoint import SHIPPED, load_network
+from edgeface.reference.networks.predict import predict_boxes
+from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.recipe import Labels, Recipe
+from edgeface.reference.training.views.augment import jitter
 from edgeface.reference.training.views.crops import CropBatches
+from edgeface.reference.training.views.draw import Renderer
+from edgeface.reference.training.views.plan import Batch
+from edgeface.reference.training.views.prepared import Prepared, Wanted, prepare
+from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
-from edgeface.reference.training.views.synthesis import add_turned
-from edgeface.reference.training.views.unified import Balanced, FusionBatches, read_fused
+from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
 from edgeface.reference.training.weak_labels import weakly_labelled
 
-Batch = dict[str, Tensor]
-Drawn = tuple[Any, Sampler[int], int, list[str]]
+Array = NDArray[Any]
+log = logging.getLogger(__name__)
+
+SHOWN = 0.05
+"""The least score of an expression that a face shows: lower ones are the teacher's noise."""
 
 
-def batches(
-    recipe: Recipe, model: FaceModel, folder: Path, validation: bool, workers: int
-) -> DataLoader[Batch]:
-    """The batches of one split; ``workers`` processes draw those of training."""
-    read = _fused if recipe.config.kind == "fusion" else _plain
-    dataset, sampler, batch_size, skipped = read(recipe, model, folder, validation)
-    if skipped:
-        print(f"skipped {len(skipped)} corrupt images: {', '.join(skipped)}")
+@dataclass(frozen=True)
+class Split:
+    """One split of what a network learns from.
+
+    Attributes
+    ----------
+    dataset, sampler : what draws a batch by its indices, and in which order those come
+    batch_size : how many indices a batch has
+    scores : shape (N, 46), the teacher's expressions of the faces in it, NaN where it saw none
+    skipped : the names of corrupt images
+    renderer : draws the plans that the dataset gives; None: it gives images
+    augment : whether drawn views change their colours
+    """
+
+    dataset: Any
+    sampler: Sampler[int]
+    batch_size: int
+    scores: Array
+    skipped: list[str]
+    renderer: Renderer | None = None
+    augment: bool = False
+
+    def images(self, batch: Batch) -> Tensor:
+        """The input uint8 (B, S, S, 3) of a batch, on the batch's device."""
+        if self.renderer is None:
+            return batch["image"]
+        drawn = self.renderer(batch)
+        return jitter(drawn) if self.augment else drawn
+
+
+def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
+    """Crops of single faces, plain ones for validation."""
+    pairs = recipe.disentangle > 0 and not validation
+    prepared = _prepared(recipe, model, folder, validation, photos=False, copies=pairs)
+    copies = prepared.copies if pairs else None
+    size = recipe.config.input_size
+    masked = None if validation else prepared.masked
+    dataset = CropBatches(prepared.faces, model, size, not validation, copies, masked)
+    batch_size = max(1, recipe.batch_size // 2) if pairs else recipe.batch_size
+    count = len(dataset)
+    shares = draw_shares(prepared.faces.targets)[:count].tolist()  # not of the copies
+    sampler = WeightedRandomSampler(shares, count)
+    return _drawn(dataset, sampler, batch_size, prepared, augment=not validation)
+
+
+def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
+    """Views of photos with any number of faces, whole photos for validation."""
+    prepared = _prepared(recipe, model, folder, validation, photos=True)
+    sizes = (recipe.config.input_size, *recipe.sizes)
+    dataset = SceneBatches(prepared, model, sizes, fixed=validation)
+    sampler = RandomSampler(dataset)
+    return _drawn(dataset, sampler, recipe.batch_size, prepared, augment=not validation)
+
+
+def _prepared(
+    recipe: Recipe,
+    model: FaceModel,
+    folder: Path,
+    validation: bool,
+    photos: bool,
+    copies: bool = False,
+) -> Prepared:
+    turned = 0.0 if validation else recipe.turned
+    labels = recipe.labels
+    # another sfn says something else
+    how = f"{labels} {digest(SHIPPED['sfn'])}" if labels == "sfn" else labels
+    wanted = Wanted(validation, photos, turned, copies, recipe.seed)
+    return prepare(folder, model, wanted, how, lambda some: _relabelled(some, labels, model))
+
+
+def _drawn(
+    dataset: SceneBatches | CropBatches,
+    sampler: Sampler[int],
+    batch_size: int,
+    prepared: Prepared,
+    augment: bool,
+) -> Split:
+    return Split(
+        dataset, sampler, batch_size, prepared.scores, prepared.skipped,
+        Renderer(prepared.atlas), augment,
+    )  # fmt: skip
+
+
+def read_databases(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
+    """Crops from several databases, as many of each an epoch."""
+    turned = 0.0 if validation else recipe.turned
+    faces = read_unified(folder, model, recipe.databases, validation, turned, recipe.seed)
+    dataset = UnifiedBatches(faces, recipe.config.input_size, not validation)
+    sampler = Balanced(faces.database)
+    return Split(dataset, sampler, recipe.batch_size, faces.scores, faces.skipped)
+
+
+def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -> DataLoader[Batch]:
+    """The batches of a split; ``workers`` processes plan those of training.
+
+    ``least`` is the number of views that an epoch has at least.
+    """
+    if split.skipped:
+        log.warning("skipped %d corrupt images: %s", len(split.skipped), ", ".join(split.skipped))
+    sampler = split.sampler
+    if len(split.dataset) < least:
+        sampler.num_samples = least  # pyright: ignore[reportAttributeAccessIssue]
+    several = workers > 0 and not validation
     return DataLoader(
-        dataset,
-        batch_size=batch_size,
+        split.dataset,
+        batch_size=split.batch_size,
         sampler=None if validation else sampler,
         drop_last=not validation,
         collate_fn=_as_is,
-        num_workers=0 if validation else workers,
-        persistent_workers=workers > 0 and not validation,
+        num_workers=workers if several else 0,
+        persistent_workers=several,
+        prefetch_factor=4 if several else None,
     )
 
 
-def _plain(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Drawn:
-    """Views for an MFN, crops for an SFN: how to draw them, how many at once, those skipped."""
-    config, batch_size = recipe.config, recipe.batch_size
-    faces = read_faces(folder, model, validation)
-    skipped = faces.skipped
-    if not validation:
-        faces = add_turned(faces, model, recipe.turned, recipe.seed)
-    if config.kind == "sfn":
-        pairs = recipe.disentangle > 0 and not validation
-        batch_size = max(1, batch_size // 2) if pairs else batch_size
-        dataset: Any = CropBatches(faces, model, config.input_size, not validation, pairs)
-    else:
-        photos, empty, unreadable = read_photos(folder, model, validation)
-        skipped = unreadable + skipped
-        photos = _relabelled(photos, recipe.labels)
-        dataset = SceneBatches(photos, empty, faces, model, config.input_size, fixed=validation)
-    return dataset, RandomSampler(dataset), batch_size, skipped
+def unseen_expressions(scores: Array) -> tuple[str, ...]:
+    """The expressions that no face shows, by the teacher's scores (N, 46).
+
+    None are named where the teacher saw no face: landmarks alone do not tell.
+    """
+    seen = scores[np.isfinite(scores).all(axis=1)]
+    if not len(seen):
+        return ()
+    most = dict(zip(EXPRESSION_NAMES, seen.max(axis=0).tolist(), strict=True))
+    return tuple(name for name, score in most.items() if score < SHOWN)
 
 
-def _fused(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Drawn:
-    """The same of the faces of several databases, as many of each an epoch."""
-    turned = 0.0 if validation else recipe.turned
-    faces = read_fused(folder, model, recipe.databases, validation, turned, recipe.seed)
-    dataset: Any = FusionBatches(faces, recipe.config.input_size, not validation)
-    return dataset, Balanced(faces.database), recipe.batch_size, faces.skipped
+def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[Photo]:
+    """The photos with the coefficients that a recipe asks for.
 
-
-def _relabelled(photos: list[Photo], labels: Labels) -> list[Photo]:
-    """The photos with the coefficients that a recipe asks for."""
+    Raises
+    ------
+    InvalidInputError
+        If the shipped SFN shall give them, but speaks of a face model of another mesh.
+    """
     if labels == "sfn":
-        sfn = load("sfn")
-        return weakly_labelled(photos, lambda image, boxes: sfn.run(image, boxes_xyxy=boxes))
+        sfn = on_face_model(load_network("sfn"), model)
+        return weakly_labelled(photos, lambda image, boxes: predict_boxes(sfn, image, boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]
         return [replace(p, targets=t) for p, t in zip(photos, bare, strict=True)]

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError
-from edgeface.reference.networks.config import CONFIGS, NetworkConfig
+from edgeface.metadata import SIZE_STEP
+from edgeface.reference.face_model.own import DEFAULT
+from edgeface.reference.networks import CONFIGS
+from edgeface.reference.networks.checkpoint import NOT_STATED
+from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.training.databases import conventions_of
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -28,7 +32,8 @@ class Recipe:
     epochs, batch_size, learning_rate, seed : as usual; a batch is what one process sees at once
     accumulate : batches an optimiser step
     precision : of Lightning's ``Trainer``
-    ema_decay : of the averaged weights, a step
+    ema_decay : of the averaged weights, a step, once the run is longer than they remember
+    sizes : of the input besides the network's own, px, for a fifth of the batches; MFN only
     turned : copies turned in 3D, as a share of the single faces
     disentangle : weight of the regularisers that hold copies of a face together; SFN only
     epochs_before : that the weights it starts from have learned; Eq. 3's tau goes on from there
@@ -37,6 +42,10 @@ class Recipe:
     databases : what the fusion network learns from, of ``PACKS``, or NAME=FOLDER of a
         published one
     correction : whether the fusion network corrects the face model's shapes
+    licence : on which terms the weights may be used, which depends on the data; checkpoints and
+        the files made of them say it
+    face_model : the face model of which the network shall speak, "default" or the path of an
+        ``.npz``; in a recipe's file, a path is relative to its folder
     """
 
     network: str
@@ -46,16 +55,20 @@ class Recipe:
     seed: int = 0
     accumulate: int = 1
     precision: Precision = "32-true"
-    ema_decay: float = 0.998
+    ema_decay: float = 0.9995
+    sizes: tuple[int, ...] = ()
     turned: float = 0.0
     disentangle: float = 0.0
     epochs_before: int = 0
     labels: Labels = "teacher"
     databases: tuple[str, ...] = ()
     correction: bool = True
+    licence: str = NOT_STATED
+    face_model: str = DEFAULT
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "databases", tuple(self.databases))
+        object.__setattr__(self, "sizes", tuple(self.sizes))
         for name in ("epochs", "batch_size", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InvalidInputError(
@@ -81,20 +94,33 @@ class Recipe:
                 raise InvalidInputError(f"{name} must lie in [0, {high:g}], got {value!r}")
         for name in self.databases:
             conventions_of(name)
-        if (self.config.kind == "fusion") != bool(self.databases):
+        if self.config.network_kind.corrects_shape != bool(self.databases):
             raise InvalidInputError(
                 "a fusion network needs databases, and no other takes any; the network is "
                 f"{self.network} and databases are {list(self.databases)}"
             )
+        whole = all(isinstance(size, int) and size > 0 for size in self.sizes)
+        if not whole or any(size % SIZE_STEP for size in self.sizes):
+            raise InvalidInputError(
+                f"sizes must be multiples of {SIZE_STEP} px, got {list(self.sizes)}"
+            )
+        if self.sizes and self.config.kind != "mfn":
+            raise InvalidInputError(f"only an mfn takes other sizes, not {self.network}")
         if not isinstance(self.correction, bool):
             raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
+        if not isinstance(self.licence, str) or not self.licence.strip():
+            raise InvalidInputError(f"licence must be a text, got {self.licence!r}")
 
     @property
     def config(self) -> NetworkConfig:
         return CONFIGS[self.network]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"databases": list(self.databases)}  # as JSON gives it back
+        """As JSON gives it back. Of the face model's path only the name is told: the model itself
+        travels with the checkpoint.
+        """
+        stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
+        return asdict(self) | stated | {"sizes": list(self.sizes)}
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
@@ -119,6 +145,8 @@ def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
         raise InvalidInputError(
             f"{path} has unknown keys {', '.join(sorted(unknown))}; known: {', '.join(known)}"
         )
+    if values.get("face_model", DEFAULT) != DEFAULT:
+        values["face_model"] = str(path.parent / str(values["face_model"]))
     try:
         return Recipe(**values)
     except TypeError as error:

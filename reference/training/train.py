@@ -1,61 +1,77 @@
-"""Training under Lightning: progress bar, checkpoint an epoch, resume, CSV log."""
+"""Training under Lightning: progress bar, checkpoint a minute, resume, CSV log."""
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
-from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel, default_face_model
-from edgeface.reference.geometry.harmonics import with_harmonics
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.face_model import FaceModel
+from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.networks import FusionNetwork, build_network
-from edgeface.reference.networks.checkpoint import KEY, describe, load_network
-from edgeface.reference.training.loading import batches
-from edgeface.reference.training.losses.faces import FaceLoss, GridLoss, disagreement
-from edgeface.reference.training.losses.unified import FusionLoss
+from edgeface.reference.networks.checkpoint import (
+    KEY,
+    TrainedNetwork,
+    checkpoint_entry,
+    load_network,
+)
+from edgeface.reference.networks.rebase import on_face_model
+from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
+from edgeface.reference.training.kinds import TRAINING
+from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
 from edgeface.reference.training.recipe import Recipe
-from edgeface.reference.training.views.unified import unified_landmarks
+from edgeface.reference.training.schedule import ROUND_STEPS, Averaging, Budget, optimiser
+from edgeface.reference.training.views.plan import Batch
 
-LAST = "last.ckpt"
-WARMUP_STEPS = 200
-FINAL_RATE = 0.01
+log = logging.getLogger(__name__)
 
 
 class Training(lightning.LightningModule):
-    """One network with its loss; a cosine decay after a short warm-up.
+    """One network with its loss.
+
+    Parameters
+    ----------
+    unseen : the expressions that the training data never shows, for the checkpoint
+    views_an_epoch : that make the epoch of Eq. 3's tau where a run counts minutes; None: the run
+        counts epochs itself
 
     Notes
     -----
-    The paper divides the rate by ten after five flat epochs; a cosine of fixed length reaches the
-    same end in a known time.
+    The paper divides the rate by ten after five flat epochs; a cosine of known length (see
+    `schedule`) reaches the same end in a known time.
     """
 
-    def __init__(self, recipe: Recipe, model: FaceModel) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: FaceModel,
+        unseen: tuple[str, ...] = (),
+        views_an_epoch: int | None = None,
+    ) -> None:
         super().__init__()
-        self.recipe, self.config, self.face_model = recipe, recipe.config, model
-        config = recipe.config
-        network: Any = build_network(config)
+        self.views_an_epoch = views_an_epoch
+        self.recipe, self.face_model, self.unseen = recipe, model, unseen
+        network: Any = build_network(recipe.config)
         self.network = network.to(memory_format=torch.channels_last)
-        if config.kind == "fusion":
-            self.loss = FusionLoss(model, unified_landmarks(recipe.databases))
-        else:
-            self.loss = FaceLoss(model) if config.kind == "sfn" else GridLoss(model, config)
+        self.loss = TRAINING[recipe.config.kind].loss(recipe, model)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
         outputs = tuple(branch.float() for branch in self.network(batch["image"]))
         # a landmark in bfloat16 would be half a per cent of a face off: losses stay in float32
         with torch.autocast(self.device.type, enabled=False):
-            total, parts = self._loss(outputs, batch)
+            epoch = self.recipe.epochs_before + self._epoch()
+            total, parts = self.loss(outputs, batch, epoch)
         size = len(batch["image"])
         self.log(f"{stage}_loss", total, prog_bar=True, on_step=False, on_epoch=True,
                  batch_size=size)  # fmt: skip
@@ -64,24 +80,11 @@ class Training(lightning.LightningModule):
                      on_epoch=True, batch_size=size)  # fmt: skip
         return total
 
-    def _loss(
-        self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        epoch = self.recipe.epochs_before + self.current_epoch
-        if self.config.kind == "mfn":
-            return self.loss(outputs, batch, epoch)
-        if self.config.kind == "fusion":
-            identity, expression, correction, pose = outputs
-            if not self.recipe.correction:
-                correction = correction.detach()
-            return self.loss(identity, expression, correction, pose, batch)
-        total, parts = self.loss(*outputs, batch, epoch)
-        if "copy_of" in batch:
-            identity, expression, pose = outputs
-            apart = disagreement(cast(FaceLoss, self.loss), (identity, expression, pose), batch)
-            total = total + self.recipe.disentangle * apart
-            parts["disagreement"] = apart.detach()
-        return total, parts
+    def _epoch(self) -> int:
+        if self.views_an_epoch is None:
+            return self.current_epoch
+        views = self.recipe.batch_size * self.recipe.accumulate * self.trainer.world_size
+        return self.global_step * views // self.views_an_epoch
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         return self._step(batch, "train")
@@ -90,13 +93,7 @@ class Training(lightning.LightningModule):
         self._step(batch, "validation")
 
     def configure_optimizers(self) -> Any:
-        optimiser = torch.optim.Adam(self.parameters(), self.recipe.learning_rate)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, learning_rate_factor(steps))
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return optimiser(self.network, self.recipe.learning_rate)
 
     def on_validation_start(self) -> None:
         torch.compiler.set_stance("force_eager")  # its last batch is smaller: not worth compiling
@@ -105,19 +102,9 @@ class Training(lightning.LightningModule):
         torch.compiler.set_stance("default")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[KEY] = describe(self.config, self.recipe.to_dict(), self.face_model)
-
-
-def learning_rate_factor(steps: int) -> Callable[[int], float]:
-    """Linear warm-up, then a cosine from 1 to FINAL_RATE over ``steps``."""
-
-    def factor(step: int) -> float:
-        if step < WARMUP_STEPS:
-            return (step + 1) / WARMUP_STEPS
-        progress = min(1.0, (step - WARMUP_STEPS) / max(1, steps - WARMUP_STEPS))
-        return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * progress)) / 2
-
-    return factor
+        checkpoint[KEY] = checkpoint_entry(
+            self.recipe.config, self.recipe.to_dict(), self.face_model, self.unseen
+        )
 
 
 def processes() -> int | Literal["auto"]:
@@ -126,14 +113,25 @@ def processes() -> int | Literal["auto"]:
     return int(started) if started else "auto"
 
 
-def averaging(decay: float) -> WeightAveraging:
-    """An exponential moving average of the weights that forgets its first steps soon."""
+class Drawing(Callback):
+    """Draws each batch from its plan, on the device where it is to be learned from.
 
-    def average(mean: Tensor, weight: Tensor, count: Tensor | int) -> Tensor:
-        keep = min(decay, (1 + int(count)) / (10 + int(count)))
-        return mean + (weight - mean) * (1 - keep)
+    The splits are here and not in the module, which is copied whole for its average.
+    """
 
-    return WeightAveraging(avg_fn=average)
+    def __init__(self, learning: Split, validating: Split) -> None:
+        self.learning, self.validating = learning, validating
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        batch["image"] = self.learning.images(batch)
+
+    def on_validation_batch_start(
+        self, trainer: lightning.Trainer, pl_module: Any, batch: Batch, batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        batch["image"] = self.validating.images(batch)
 
 
 def train(
@@ -144,17 +142,20 @@ def train(
     *,
     workers: int = 0,
     compiled: bool = False,
+    minutes: float | None = None,
 ) -> Path:
     """Train a network, going on from ``out/last.ckpt`` if there is one.
 
     Parameters
     ----------
     folder : the data packs
-    out : where the checkpoint (every epoch) and ``log/version_*/metrics.csv`` go
+    out : where the checkpoint (every epoch and every minute) and ``log/version_*/metrics.csv`` go
     start_from : a checkpoint, of another network even, whose weights a new run begins with
-        wherever name and shape agree
-    workers : processes that draw batches beside the one that learns; 0: it draws its own
+        wherever name and shape agree; identity in the modes of the default face model
+    workers : processes that plan batches beside the one that learns; 0: it plans its own
     compiled : let ``torch.compile`` fuse the network first; takes two minutes on a CPU
+    minutes : of learning, in all parts of a resumed run together, instead of the recipe's epochs;
+        the learning rate follows the clock
 
     Returns
     -------
@@ -163,45 +164,97 @@ def train(
     Raises
     ------
     InvalidInputError
-        If the checkpoint there is of another network.
+        If the checkpoint there is of another network or another face model, if the recipe's face
+        model cannot be trained with, or if there are no minutes.
     """
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
     # processes of one run start from the same weights, but must not draw the same views
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    if resumed and load_network(last).config != recipe.config:
-        raise InvalidInputError(f"{last} holds another network; choose another --out")
-    model = default_face_model()
-    if recipe.config.kind == "fusion":
-        model = with_harmonics(model)
-    learning, validating = (batches(recipe, model, folder, v, workers) for v in (False, True))
-    # Lightning's own save_last skips epochs in which the monitored loss did not improve
-    checkpoints = [
-        ModelCheckpoint(dirpath=out, filename="best", monitor="validation_loss",
-                        enable_version_counter=False),
-        ModelCheckpoint(dirpath=out, filename=Path(LAST).stem, enable_version_counter=False),
-    ]  # fmt: skip
+    kind = TRAINING[recipe.config.kind]
+    model = kind.prepare(read_face_model(recipe.face_model))
+    if resumed:
+        _check_fits(_load_last(out), recipe, model, last)
+    learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
+    budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(
-        max_epochs=recipe.epochs,
+        max_epochs=recipe.epochs if minutes is None else -1,
         devices=processes(),
         precision=recipe.precision,
         accumulate_grad_batches=recipe.accumulate,
-        callbacks=[*checkpoints, averaging(recipe.ema_decay), TQDMProgressBar(refresh_rate=10)],
+        callbacks=[
+            Drawing(learning, validating), Averaging(recipe.ema_decay), budget,
+            *_checkpoints(out), TQDMProgressBar(refresh_rate=10),
+        ],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
+        plugins=[WholeCheckpoints()],
         gradient_clip_val=5.0,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
         enable_model_summary=False,
-    )
-    training = Training(recipe, model)
+    )  # fmt: skip
+    timed = minutes is not None
+    unseen = (n for n in unseen_expressions(learning.scores) if n in model.expression_names)
+    views_an_epoch = len(learning.dataset) if timed else None
+    training = Training(recipe, model, tuple(unseen), views_an_epoch)
     if start_from is not None and not resumed:
-        copy_weights(load_network(start_from).network, training.network)
+        start = on_face_model(load_network(start_from), model)
+        copied = copy_weights(start.network, training.network)
+        log.info("beginning with %d tensors of %s", copied, start_from)
     if isinstance(training.network, FusionNetwork) and not recipe.correction and not resumed:
         training.network.leave_uncorrected()
     if compiled:
-        training.network.compile(dynamic=False)
-    trainer.fit(training, learning, validating, ckpt_path=last if resumed else None)
+        # on a GPU the launches bind a small network: they are recorded and replayed
+        on_gpu = trainer.strategy.root_device.type == "cuda"
+        mode = {"mode": "reduce-overhead"} if on_gpu else {}
+        training.network.compile(dynamic=False, **mode)
+    log.info("training on %s", trainer.strategy.root_device)
+    least = ROUND_STEPS * recipe.batch_size if timed else 0
+    trainer.fit(
+        training,
+        load_batches(learning, validation=False, workers=workers, least=least),
+        load_batches(validating, validation=True, workers=workers),
+        ckpt_path=last if resumed else None,
+        weights_only=True,
+    )
     return last
+
+
+def _checkpoints(out: Path) -> list[ModelCheckpoint]:
+    """The best and the last of the epochs, and the last of the minutes."""
+
+    def checkpoint(filename: str, **options: Any) -> ModelCheckpoint:
+        return ModelCheckpoint(dirpath=out, filename=filename, enable_version_counter=False,
+                               **options)  # fmt: skip
+
+    # Lightning's own save_last skips epochs in which the monitored loss did not improve
+    name = Path(LAST).stem
+    return [
+        checkpoint("best", monitor="validation_loss"),
+        checkpoint(name),
+        checkpoint(name, train_time_interval=timedelta(minutes=1)),
+    ]
+
+
+def _check_fits(earlier: TrainedNetwork, recipe: Recipe, model: FaceModel, last: Path) -> None:
+    if earlier.config != recipe.config:
+        raise InvalidInputError(f"{last} holds another network; choose another --out")
+    if earlier.face_model.sha256 != model.sha256:
+        raise InvalidInputError(f"{last} was trained with another face model; choose another --out")
+
+
+def _load_last(out: Path) -> TrainedNetwork:
+    """The checkpoint to go on from; a damaged one is an error that names the one before it."""
+    try:
+        return load_network(out / LAST)
+    except ModelFormatError as error:
+        if not (out / PREVIOUS).is_file():
+            raise
+        raise ModelFormatError(
+            f"{error}. {out / PREVIOUS} holds the epoch before: rename it to {LAST} to go on there"
+        ) from error
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> int:

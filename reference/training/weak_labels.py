@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeface.faces import Faces
 from edgeface.reference.data.photos import Photo
+from edgeface.types import Float32Array, ImageArray
 
 MAX_FACES = 20
 MIN_FACE = 0.02  # of the photo's longer side
 
-LookAtFaces = Callable[[NDArray[np.uint8], NDArray[np.float32]], Faces]
+LookAtFaces = Callable[[ImageArray, Float32Array], Faces]
 """An SFN: image and boxes (N, 4) to their N faces."""
 
 
@@ -41,6 +39,8 @@ def _label(photo: Photo, look: LookAtFaces) -> Photo:
         rotation=targets.rotation.copy(),
         has_fit=wanted,
     )
+    if not wanted.any():
+        return replace(photo, targets=labelled)
     faces = look(photo.pixels, targets.boxes[wanted])
     labelled.landmarks[wanted] = faces.landmarks_2d
     labelled.identity[wanted] = faces.identity_coeffs

@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from edgeface import (
     ParityError,
 )
 from edgeface.cli import main
+from edgeface.compare import compare
 from edgeface.converters import convert, network_metadata
+from edgeface.converters.pipeline import carried_face_model
 from edgeface.reference.networks.checkpoint import save_network
 from tests.export import exporter, untrained
 
@@ -78,6 +81,36 @@ def test_convert_takes_another_size_of_an_mfn(checkpoint, face_model, tmp_path):
         convert(tmp_path / "mfn.ckpt", tmp_path, input_size=100)
     with pytest.raises(InvalidInputError, match="only an mfn's input"):
         convert(checkpoint, tmp_path, input_size=96)
+
+
+def test_convert_leaves_the_dense_mesh_out_on_demand(checkpoint, tmp_path):
+    """In every format; what the file says of faces stays, to the digit."""
+    formats = ["onnx", "tflite", "pt2"]
+    whole = convert(checkpoint, tmp_path / "whole", formats, dense=True)
+    basis = convert(checkpoint, tmp_path / "basis", formats, dense=False)
+    for a, b in zip(whole, basis, strict=True):
+        assert (a.metadata.dense_mesh, b.metadata.dense_mesh) == (True, False)
+        assert a.num_bytes - b.num_bytes > 100_000
+        models = [edgeface.load(written.path) for written in (a, b)]
+        ours, theirs = (model.run(edgeface.DEMO_PHOTO) for model in models)
+        np.testing.assert_array_equal(ours.landmarks_3d, theirs.landmarks_3d)
+        assert ours.vertices().shape == (1, 468, 3)
+        with pytest.raises(InvalidInputError, match="without the dense mesh"):
+            theirs[0].to_obj()
+        assert compare(*models, [("demo", edgeface.read_image(edgeface.DEMO_PHOTO))], "fp32")
+
+
+def test_small_dense_meshes_are_carried_by_default(face_model, random):
+    assert carried_face_model(face_model, None) is face_model
+    assert not carried_face_model(face_model, False).is_dense
+    large = replace(
+        face_model,
+        identity=random.normal(size=(50, 4000, 3)).astype(np.float32),
+        expression=random.normal(size=(46, 4000, 3)).astype(np.float32),
+        uv=np.zeros((0, 2), np.float32),
+    )
+    assert not carried_face_model(large, None).is_dense
+    assert carried_face_model(large, True) is large
 
 
 def test_convert_command_prints_steps_and_table(checkpoint, photos, tmp_path, capsys):

@@ -114,15 +114,26 @@ def test_bench_writes_what_it_measured(tmp_path, capsys, monkeypatch, record):
     assert "cannot write" in capsys.readouterr().err
 
 
-def test_suite_rejects_what_is_not_there(tmp_path):
-    for settings, message in (
-        (suite.Settings([str(tmp_path / "absent.onnx")]), "no such model"),
-        (suite.Settings(["mfn"], images=tmp_path), "holds no image"),
-    ):
-        with pytest.raises(InvalidInputError, match=message):
-            suite.run_suite(settings, lambda _: None)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (suite.Settings(["absent.onnx"]), "no such model"),
+        (suite.Settings(["mfn"], images=Path("empty")), "holds no image"),
+    ],
+)
+def test_suite_rejects_what_is_not_there(tmp_path, monkeypatch, settings, message):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    with pytest.raises(InvalidInputError, match=message):
+        suite.run_suite(settings, lambda _: None)
+
+
+def test_suite_takes_the_images_of_a_folder(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "black.png")
-    assert suite._images(tmp_path) == [tmp_path / "black.png"]
+    assert suite.image_paths(tmp_path) == [tmp_path / "black.png"]
+
+
+def test_suite_tells_of_a_process_that_failed(tmp_path):
     (tmp_path / "broken.onnx").write_text("")
     with pytest.raises(InvalidInputError, match="measuring process failed"):
         suite.run_suite(suite.Settings([str(tmp_path / "broken.onnx")]), lambda _: None)

@@ -5,50 +5,31 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeface import InvalidInputError
+from edgeface import InferenceError, InvalidInputError
 from edgeface.cli import main
 from edgeface.compare import LIMITS, Comparison, compare
-from edgeface.face_model import EXPRESSION_NAMES
-from edgeface.metadata import Metadata
 from edgeface.model import Model
+from tests.fakes import FixedBackend, metadata_of, neutral_heads
 
 GREY = [("grey", np.zeros((64, 64, 3), np.uint8)), ("other", np.zeros((64, 32, 3), np.uint8))]
 
 
-class Planted:
+def planted(face_model, logits=(3.0, -9.0), **shifts):
     """An MFN of one cell whose two anchors give the faces that a test wants."""
-
-    def __init__(self, face_model, logits=(3.0, -9.0), **shifts):
-        self.face_model = face_model
-        self.metadata = Metadata(
-            kind="mfn",
-            name="planted",
-            input_size=64,
-            expression_names=EXPRESSION_NAMES,
-            face_model_sha256=face_model.sha256,
-            licence="none",
-            stride=64,
-            anchors=((20.0, 30.0), (30.0, 20.0)),
-            score_threshold=0.5,
-            iou_threshold=0.9,
-        )
-        self.heads = {
-            n: np.zeros((1, *self.metadata.output_shape(n)), np.float32)
-            for n in self.metadata.output_names
-        }
-        self.heads["detection"][..., 4::5] = logits
-        self.heads["identity"][..., 0::50] = 1.0
-        self.heads["expression"][:] = -4.0
-        self.heads["pose"][..., 0::8] = 1.0
-        for name, (channel, value) in shifts.items():
-            self.heads[name][..., channel] += value
-
-    def infer(self, input_tensor):
-        return {n: np.repeat(h, len(input_tensor), axis=0) for n, h in self.heads.items()}
+    anchors = ((20.0, 30.0), (30.0, 20.0))
+    metadata = metadata_of(
+        "mfn", face_model, input_size=64, stride=64, anchors=anchors, iou_threshold=0.9
+    )
+    heads = neutral_heads(metadata)
+    heads["detection"][..., 4::5] = logits
+    heads["expression"][:] = -4.0
+    for name, (channel, value) in shifts.items():
+        heads[name][..., channel] += value
+    return FixedBackend(face_model, metadata, heads)
 
 
 def compared(face_model, precision="fp32", logits=(3.0, -9.0), **shifts):
-    a, b = Model(Planted(face_model)), Model(Planted(face_model, logits, **shifts))
+    a, b = Model(planted(face_model)), Model(planted(face_model, logits, **shifts))
     return compare(a, b, GREY, precision)
 
 
@@ -68,7 +49,7 @@ def test_a_wider_box_moves_edges_and_landmarks(face_model):
     assert values["boxes px"] == pytest.approx(3, abs=1e-4)
     assert values["detection max"] == pytest.approx(np.log(1.2), rel=1e-5)
     # every landmark's offset from the centre grows by a fifth; in percent of the box as it was
-    face = Model(Planted(face_model)).run(GREY[0][1])[0]
+    face = Model(planted(face_model)).run(GREY[0][1])[0]
     offsets = np.linalg.norm(face.landmarks_2d - 32, axis=1)
     assert values["landmarks px"] == pytest.approx(offsets.max() / 5, rel=1e-3)
     assert values["landmarks %"] == pytest.approx(offsets.max() / 5 / 30 * 100, rel=1e-3)
@@ -103,12 +84,15 @@ def test_exceeded_names_quantity_limit_and_image(face_model):
     result = compared(face_model, pose=(0, 1e-3))
     (line,) = result.exceeded("fp32")
     assert line == "pose max is 0.001 (allowed 0.0001), worst on grey"
-    assert "nan" in compared(face_model, pose=(0, np.nan)).exceeded("fp32")[0]
+    result.largest("pose max", np.nan, "other")
+    assert "nan" in result.exceeded("fp32")[0]
+    with pytest.raises(InferenceError, match="not finite"):
+        compared(face_model, pose=(0, np.nan))
 
 
 def grown(face_model, largest, **shifts):
     """`compared` where the second anchor, which finds nothing, has a value as large as told."""
-    a, b = Planted(face_model), Planted(face_model, **shifts)
+    a, b = planted(face_model), planted(face_model, **shifts)
     for side in (a, b):
         side.heads["pose"][..., 12] = largest
     return compare(Model(a), Model(b), GREY, "fp32").exceeded("fp32")
@@ -144,7 +128,7 @@ def test_largest_keeps_nan():
 
 
 def test_models_that_do_not_fit_together_are_errors(face_model):
-    a, other = Model(Planted(face_model)), Planted(face_model)
+    a, other = Model(planted(face_model)), planted(face_model)
     other.metadata = replace(other.metadata, anchors=((9.0, 9.0), (8.0, 8.0)))
     with pytest.raises(InvalidInputError, match="anchors is"):
         compare(a, Model(other), GREY, "fp32")

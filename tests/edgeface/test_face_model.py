@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.spatial.transform import Rotation
 
 import edgeface
 from edgeface import FaceModel, InvalidInputError, ModelFormatError
@@ -93,6 +94,82 @@ def test_save_and_load_round_trip(face_model, tmp_path):
     np.testing.assert_array_equal(again.identity, face_model.identity)
 
 
+@pytest.fixture(scope="module")
+def basis(face_model):
+    """The landmark basis as a file gives it back."""
+    return FaceModel.from_bytes(face_model.landmark_basis().to_bytes())
+
+
+def test_landmark_basis_gives_the_same_landmarks(face_model, basis, random):
+    assert basis.sha256 == face_model.sha256
+    assert len(basis.to_bytes()) < len(face_model.to_bytes()) / 2
+    for ours, whole in zip(basis.landmark_shapes, face_model.landmark_shapes, strict=True):
+        np.testing.assert_array_equal(ours, whole)
+    np.testing.assert_array_equal(basis.reduced, face_model.reduced)
+    identity, expression = random.normal(size=(3, 50)), random.uniform(0, 1, (3, 46))
+    np.testing.assert_allclose(
+        basis.landmarks(identity, expression), face_model.landmarks(identity, expression), atol=1e-6
+    )
+    assert basis.landmark_basis() is basis
+
+
+def test_landmark_basis_of_a_multilinear_model_with_harmonics(random):
+    whole = FaceModel(
+        identity=random.normal(size=(50, 100, 3)).astype(np.float32),
+        expression=random.normal(size=(50, 46, 100, 3)).astype(np.float32),
+        landmark_vertices=random.integers(0, 100, (68, 2), np.int32),
+        landmark_weights=random.random((68, 2), np.float32),
+        triangles=np.zeros((0, 3), np.int32),
+        uv=np.zeros((0, 2), np.float32),
+        harmonics=random.normal(size=(100, 20)).astype(np.float32),
+    )
+    basis = FaceModel.from_bytes(whole.landmark_basis().to_bytes())
+    np.testing.assert_array_equal(basis.reduced, whole.reduced)
+    np.testing.assert_array_equal(basis.landmark_harmonics, whole.landmark_harmonics)
+
+
+def test_landmark_basis_has_no_dense_mesh(face_model, basis):
+    assert not basis.is_dense
+    with pytest.raises(InvalidInputError, match="without the dense mesh: take a file"):
+        basis.vertices(NEUTRAL, REST)
+    assert face_model.is_dense
+    face_model.require_dense()
+
+
+def test_boxes_need_no_dense_mesh(face_model, basis, random):
+    """Around 200 faces at random, turned by up to 60 degrees."""
+    identity = np.concatenate([np.ones((200, 1)), random.normal(size=(200, 49))], axis=1)
+    expression = random.uniform(0, 1, (200, 46)) * (random.random((200, 46)) < 0.2)
+    turns = Rotation.from_euler("xyz", random.uniform(-60, 60, (200, 3)), degrees=True)
+
+    def boxes(model):
+        points = model.face_points(identity, expression) @ turns.as_matrix().transpose(0, 2, 1)
+        return np.stack([points[..., :2].min(axis=1), points[..., :2].max(axis=1)], axis=1)
+
+    whole, ours = boxes(face_model), boxes(basis)
+    size = (whole[:, 1] - whole[:, 0]).max(axis=1)
+    off = np.abs(whole - ours).max(axis=(1, 2)) / size
+    assert np.quantile(off, 0.95) < 0.01
+    assert off.max() < 0.05
+
+
+def test_boxes_leave_the_rest_of_a_head_out(face_model, data_folder):
+    """ICT-FaceKit has shoulders; its face is as large as the default's, seen from the front."""
+    head = edgeface.from_ict_facekit(data_folder / "ict_facekit_light.npz")
+    extents = [
+        np.ptp(model.face_points(NEUTRAL, REST)[:, :2], axis=0) for model in (head, face_model)
+    ]
+    np.testing.assert_allclose(*extents, rtol=0.05)
+    assert len(face_model.face_vertices) == len(face_model.mean)
+    assert np.ptp(head.mean[:, 1]) > 1.5 * extents[0][1]
+
+
+def test_repr_tells_sizes_not_arrays(face_model, basis):
+    assert "468 vertices" in repr(face_model)
+    assert "landmarks only" in repr(basis)
+    assert max(len(repr(model)) for model in (face_model, basis)) < 200
+
+
 def with_header(model, **changes):
     with np.load(io.BytesIO(model.to_bytes())) as archive:
         arrays = dict(archive)
@@ -110,7 +187,8 @@ def with_header(model, **changes):
         ({"version": [2, 0]}, r"version \[2, 0\]"),
         ({"version": None}, "version None"),
         ({"sha256": "0" * 64}, "do not match its hash"),
-        ({"expression_names": ["a"]}, "46 expression names"),
+        ({"expression_names": ["a"]}, "expression_names must be a list of 46 items"),
+        ({"dense": False}, "do not match its hash"),
     ],
 )
 def test_load_rejects_altered_headers(face_model, changes, message):

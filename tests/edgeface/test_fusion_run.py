@@ -7,31 +7,17 @@ import pytest
 
 import edgeface
 from edgeface import InvalidInputError
-from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.faces import concatenate
-from edgeface.metadata import Metadata
 from edgeface.model import Model
 from edgeface.video.track import Track
+from tests.fakes import FixedBackend, metadata_of
 
 BOXES = np.array([[20, 30, 120, 150], [100, 10, 190, 100]], np.float32)
 
 
-class FakeBackend:
-    """Says what it was told of every crop."""
-
-    def __init__(self, face_model, heads):
-        self.face_model, self.heads = face_model, heads
-        self.metadata = Metadata(
-            "fusion", "fake", 128, EXPRESSION_NAMES, face_model.sha256, "none", crop_scale=1.3
-        )
-
-    def infer(self, input_tensor):
-        assert input_tensor.shape[1:] == (128, 128, 3)
-        return {name: head[: len(input_tensor)] for name, head in self.heads.items()}
-
-
 @pytest.fixture
-def model(face_model, random):
+def backend(face_model, random):
+    """Says what it was told of every crop."""
     harmonics = random.normal(0, 1, (len(face_model.mean), 20)).astype(np.float32)
     heads = {
         "identity": np.concatenate([np.ones((2, 1)), random.normal(0, 1, (2, 49))], axis=1),
@@ -39,10 +25,13 @@ def model(face_model, random):
         "correction": random.normal(0, 0.03, (2, 60)),
         "pose": np.array([[0.1, 0.2, -0.5, 0.1, 0.03, -0.02], [-0.3, 0, 0, 0, 0, 0.1]]),
     }
-    backend = FakeBackend(
-        replace(face_model, harmonics=harmonics),
-        {name: head.astype(np.float32) for name, head in heads.items()},
-    )
+    corrected = replace(face_model, harmonics=harmonics)
+    heads = {name: head.astype(np.float32) for name, head in heads.items()}
+    return FixedBackend(corrected, metadata_of("fusion", corrected), heads)
+
+
+@pytest.fixture
+def model(backend):
     return Model(backend)
 
 
@@ -55,9 +44,10 @@ def rodrigues(vector):
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def test_run_decodes_what_the_paper_says(model, noise):
-    heads, shape_of = model._backend.heads, model.face_model
+def test_run_decodes_what_the_paper_says(backend, model, noise):
+    heads, shape_of = backend.heads, model.face_model
     faces = model.run(noise, boxes_xyxy=BOXES)
+    assert backend.seen.shape == (2, 128, 128, 3)
     np.testing.assert_array_equal(faces.boxes_xyxy, BOXES)
     for i, face in enumerate(faces):
         expression = 1 / (1 + np.exp(-heads["expression"][i].astype(float)))

@@ -59,15 +59,17 @@ def test_read_image_respects_exif_orientation(noise, tmp_path):
         assert (read_image(picture) == np.rot90(noise, -1)).all()
 
 
-def test_read_image_rejects_bad_files(noise, tmp_path):
-    (tmp_path / "text.jpg").write_text("this is no image")
-    (tmp_path / "empty.png").write_bytes(b"")
+@pytest.mark.parametrize("content", ["text", "nothing", "half"])
+def test_read_image_rejects_bad_files(noise, tmp_path, content):
     Image.fromarray(noise).save(tmp_path / "whole.jpg")
     whole = (tmp_path / "whole.jpg").read_bytes()
-    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
-    for name in ("text.jpg", "empty.png", "half.jpg"):
-        with pytest.raises(InvalidInputError, match=rf"{name} is no readable image"):
-            read_image(tmp_path / name)
+    contents = {"text": b"this is no image", "nothing": b"", "half": whole[: len(whole) // 2]}
+    (tmp_path / "bad.jpg").write_bytes(contents[content])
+    with pytest.raises(InvalidInputError, match=r"bad.jpg is no readable image"):
+        read_image(tmp_path / "bad.jpg")
+
+
+def test_read_image_rejects_what_is_no_file(tmp_path):
     with pytest.raises(InvalidInputError, match="no such image"):
         read_image(tmp_path / "absent.jpg")
     with pytest.raises(InvalidInputError, match="no readable image"):

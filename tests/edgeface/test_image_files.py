@@ -162,6 +162,6 @@ def test_jpeg_padding_and_odd_markers_are_passed_over(smooth, tmp_path):
     whole = read_image(path)
     path.write_bytes(data[:2] + b"\xff\xff\xff" + data[3:])
     np.testing.assert_array_equal(read_image(path), whole)
-    stripped, orientation = image_files._without_exif(data[:2] + b"\xff\xe1\0\0" + data[2:])
+    stripped, orientation = image_files.without_exif(data[:2] + b"\xff\xe1\0\0" + data[2:])
     assert stripped == data[:2] + b"\xff\xe1\0\0" + data[2:]
     assert orientation is None

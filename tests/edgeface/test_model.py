@@ -10,53 +10,36 @@ import pytest
 import edgeface
 from edgeface import BackendUnavailableError, InvalidInputError, MetadataError, ModelFormatError
 from edgeface.backends import onnx as onnx_backend
-from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 from edgeface.model import Model
+from tests.fakes import FixedBackend, metadata_of
 from tests.oracles import detection, morphable
 
 onnx = pytest.importorskip("onnx")
 
 
-class FakeBackend:
+def tilted(face_model, chosen):
     """Two anchors at 288; every candidate is a slightly tilted face, only chosen ones score."""
-
-    def __init__(self, face_model, chosen):
-        self.face_model = face_model
-        self.metadata = Metadata(
-            kind="mfn",
-            name="fake",
-            input_size=288,
-            expression_names=EXPRESSION_NAMES,
-            face_model_sha256=face_model.sha256,
-            licence="none",
-            stride=32,
-            anchors=((40.0, 50.0), (90.0, 70.0)),
-            score_threshold=0.5,
-            iou_threshold=0.5,
-        )
-        random = np.random.default_rng(5)
-        self.heads = {
-            name: random.normal(0, 0.3, (1, *self.metadata.output_shape(name))).astype(np.float32)
-            for name in self.metadata.output_names
-        }
-        self.heads["identity"].reshape(-1, 50)[:, 0] = 1
-        self.heads["pose"].reshape(-1, 8)[:, :4] = [1, 0.1, 0.2, -0.1]
-        self.heads["detection"].reshape(9, 9, 2, 5)[..., 4] = -9
-        for row, column, anchor, logit in chosen:
-            self.heads["detection"][0].reshape(9, 9, 2, 5)[row, column, anchor, 4] = logit
-
-    def infer(self, input_tensor):
-        self.seen = input_tensor
-        return self.heads
+    metadata = metadata_of("mfn", face_model, anchors=((40.0, 50.0), (90.0, 70.0)))
+    random = np.random.default_rng(5)
+    heads = {
+        name: random.normal(0, 0.3, (1, *metadata.output_shape(name))).astype(np.float32)
+        for name in metadata.output_names
+    }
+    heads["identity"].reshape(-1, 50)[:, 0] = 1
+    heads["pose"].reshape(-1, 8)[:, :4] = [1, 0.1, 0.2, -0.1]
+    heads["detection"].reshape(9, 9, 2, 5)[..., 4] = -9
+    for row, column, anchor, logit in chosen:
+        heads["detection"][0].reshape(9, 9, 2, 5)[row, column, anchor, 4] = logit
+    return FixedBackend(face_model, metadata, heads)
 
 
 CHOSEN = [(2, 3, 0, 2.0), (2, 6, 1, 1.0), (7, 1, 0, 0.5), (7, 1, 1, -0.5)]
 
 
 def test_run_agrees_with_oracles(face_model):
-    backend = FakeBackend(face_model, CHOSEN)
-    faces = Model(backend).run(np.full((200, 400, 3), 9, np.uint8))
+    backend = tilted(face_model, CHOSEN)
+    faces = Model(backend).run(np.full((200, 400, 3), 9, np.uint8), look_again=False)
     assert backend.seen.shape == (1, 288, 288, 3)
     assert len(faces) == 3
     scale, offset = 288 / 400, np.array([0, (288 - 144) / 2])
@@ -85,7 +68,7 @@ def test_run_agrees_with_oracles(face_model):
 
 
 def test_run_without_faces_is_an_empty_result(face_model):
-    faces = Model(FakeBackend(face_model, [])).run(np.zeros((50, 50, 3), np.uint8))
+    faces = Model(tilted(face_model, [])).run(np.zeros((50, 50, 3), np.uint8))
     assert len(faces) == 0
     assert faces.landmarks_2d.shape == (0, 68, 2)
     assert faces.boxes_xyxy.shape == (0, 4)
@@ -93,40 +76,47 @@ def test_run_without_faces_is_an_empty_result(face_model):
 
 
 def test_run_thresholds(face_model):
-    model = Model(FakeBackend(face_model, CHOSEN))
+    model = Model(tilted(face_model, CHOSEN))
     image = np.zeros((50, 50, 3), np.uint8)
-    assert len(model.run(image, score_threshold=0.8)) == 1
-    assert len(model.run(image, score_threshold=0.2, iou_threshold=1.0)) == 4
-    for bad in (-0.1, 1.5, "high", float("nan")):
-        with pytest.raises(InvalidInputError, match="score_threshold must lie"):
-            model.run(image, score_threshold=bad)
+    assert len(model.run(image, score_threshold=0.8, look_again=False)) == 1
+    assert len(model.run(image, score_threshold=0.2, iou_threshold=1.0, look_again=False)) == 4
     with pytest.raises(InvalidInputError, match="for an sfn"):
         model.run(image, boxes_xyxy=[[0, 0, 9, 9]])
 
 
+@pytest.mark.parametrize("bad", [-0.1, 1.5, "high", float("nan")])
+def test_thresholds_lie_between_0_and_1(face_model, bad):
+    with pytest.raises(InvalidInputError, match="score_threshold must lie"):
+        Model(tilted(face_model, [])).run(np.zeros((50, 50, 3), np.uint8), score_threshold=bad)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 20000, 3), (20000, 1, 3), (7, 5)])
 def test_run_takes_extreme_images(face_model, shape):
-    faces = Model(FakeBackend(face_model, CHOSEN)).run(np.zeros(shape, np.uint8))
+    faces = Model(tilted(face_model, CHOSEN)).run(np.zeros(shape, np.uint8), look_again=False)
     assert np.isfinite(faces.landmarks_3d).all()
 
 
-def test_sfn_boxes_are_checked():
+def test_sfn_looks_at_the_boxes_it_is_given():
     model = edgeface.load("sfn")
     image = np.zeros((60, 60, 3), np.uint8)
     assert len(model.run(image)) == 1
     assert len(model.run(image, boxes_xyxy=[])) == 0
     faces = model.run(image, boxes_xyxy=[[0, 0, 20, 30], [10, 10, 50, 60]])
     np.testing.assert_array_equal(faces.boxes_xyxy, [[0, 0, 20, 30], [10, 10, 50, 60]])
-    for bad, message in (
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
         ([[0, 0, 10]], r"shape \(N, 4\)"),
         ([[5, 5, 5, 9]], "x1 > x0"),
         ([[0, 0, np.nan, 9]], "finite"),
         ([["a", 0, 1, 1]], "numbers"),
-    ):
-        with pytest.raises(InvalidInputError, match=message):
-            model.run(image, boxes_xyxy=bad)
-    with pytest.raises(InvalidInputError, match="does not detect"):
-        model.run(image, score_threshold=0.5)
+    ],
+)
+def test_sfn_boxes_are_checked(bad, message):
+    with pytest.raises(InvalidInputError, match=message):
+        edgeface.load("sfn").run(np.zeros((60, 60, 3), np.uint8), boxes_xyxy=bad)
 
 
 @pytest.mark.parametrize("name", ["sfn", "fusion"])
@@ -146,7 +136,7 @@ def test_refine_looks_closer_and_keeps_scores_and_tracks(name):
 
 
 def test_refine_is_for_networks_of_crops(face_model):
-    model = Model(FakeBackend(face_model, CHOSEN))
+    model = Model(tilted(face_model, CHOSEN))
     image = np.zeros((50, 50, 3), np.uint8)
     with pytest.raises(InvalidInputError, match="kind mfn finds its own faces"):
         model.refine(image, model.run(image))
@@ -164,13 +154,16 @@ def test_networks_of_crops_refuse_the_options_of_detection(name, option):
         edgeface.load(name).run(np.zeros((60, 60, 3), np.uint8), **option)
 
 
-def test_load_rejects_what_is_no_model(tmp_path):
+def test_load_rejects_what_is_not_there(tmp_path):
     with pytest.raises(InvalidInputError, match="no such model"):
         edgeface.load(tmp_path / "absent.onnx")
-    for name in ("model.xyz", "model"):
-        (tmp_path / name).write_bytes(b"0")
-        with pytest.raises(ModelFormatError, match="no backend runs"):
-            edgeface.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["model.xyz", "model"])
+def test_load_rejects_what_is_no_model(tmp_path, name):
+    (tmp_path / name).write_bytes(b"0")
+    with pytest.raises(ModelFormatError, match="no backend runs"):
+        edgeface.load(tmp_path / name)
 
 
 @pytest.fixture(scope="module")
@@ -189,32 +182,40 @@ def saved(graph, path, **changes):
     return path
 
 
-def test_load_rejects_truncated_files(graph, tmp_path):
+@pytest.mark.parametrize(("share", "num_bytes"), [(0, 0), (0, 10), (0.5, 0), (1, -5000)])
+def test_load_rejects_truncated_files(graph, tmp_path, share, num_bytes):
     data = graph.SerializeToString()
-    for size in (0, 10, len(data) // 2, len(data) - 5000):
-        (tmp_path / "cut.onnx").write_bytes(data[:size])
-        with pytest.raises(ModelFormatError):
-            edgeface.load(tmp_path / "cut.onnx")
+    (tmp_path / "cut.onnx").write_bytes(data[: int(share * len(data)) + num_bytes])
+    with pytest.raises(ModelFormatError):
+        edgeface.load(tmp_path / "cut.onnx")
 
 
-def test_load_rejects_bad_metadata(graph, tmp_path):
-    path = tmp_path / "model.onnx"
+@pytest.mark.parametrize(
+    ("key", "change", "message"),
+    [
+        (KEY, lambda _: None, "carries no metadata"),
+        (KEY, lambda text: json.dumps(json.loads(text) | {"schema_version": [2, 0]}),
+         "this release reads 1.x"),
+        (KEY, lambda text: changed(text, face_model_sha256="0" * 64), "not the one it names"),
+        (KEY, lambda text: changed(text, input_size=160), "expected an input"),
+        (FACE_MODEL_KEY, lambda _: None, "carries no face model"),
+        (FACE_MODEL_KEY, lambda _: "???", "no base64"),
+        (FACE_MODEL_KEY, lambda _: "AAAA", "damaged"),
+    ],
+)  # fmt: skip
+def test_load_rejects_bad_metadata(graph, tmp_path, key, change, message):
     text = next(p.value for p in graph.metadata_props if p.key == KEY)
-    metadata = Metadata.from_json(text, "graph")
-    cases = [
-        ({KEY: None}, "carries no metadata"),
-        ({KEY: json.dumps(json.loads(text) | {"schema_version": [2, 0]})}, "metadata version"),
-        ({FACE_MODEL_KEY: None}, "carries no face model"),
-        ({FACE_MODEL_KEY: "???"}, "no base64"),
-        ({FACE_MODEL_KEY: "AAAA"}, "damaged"),
-        ({KEY: replace(metadata, face_model_sha256="0").to_json()}, "not the one it names"),
-        ({KEY: replace(metadata, input_size=160).to_json()}, "expected an input"),
-    ]
-    for changes, message in cases:
-        with pytest.raises(ModelFormatError, match=message):
-            edgeface.load(saved(graph, path, **changes))
+    with pytest.raises(ModelFormatError, match=message):
+        edgeface.load(saved(graph, tmp_path / "model.onnx", **{key: change(text)}))
+
+
+def changed(text, **values):
+    return replace(Metadata.from_json(text, "graph"), **values).to_json()
+
+
+def test_absent_metadata_is_an_error_of_its_own(graph, tmp_path):
     with pytest.raises(MetadataError):
-        edgeface.load(saved(graph, path, **{KEY: None}))
+        edgeface.load(saved(graph, tmp_path / "model.onnx", **{KEY: None}))
 
 
 def test_load_names_the_missing_backend(monkeypatch):
@@ -228,8 +229,8 @@ def test_load_names_the_missing_backend(monkeypatch):
 
 @pytest.mark.parametrize("shape", [(200, 400), (333, 471)])
 def test_vertices_lie_where_the_landmarks_do(face_model, shape):
-    model = Model(FakeBackend(face_model, CHOSEN))
-    faces = model.run(np.zeros((*shape, 3), np.uint8))
+    model = Model(tilted(face_model, CHOSEN))
+    faces = model.run(np.zeros((*shape, 3), np.uint8), look_again=False)
     dense = model.vertices(faces)
     assert dense.shape == (3, *face_model.mean.shape)
     weights = face_model.landmark_weights
@@ -240,12 +241,12 @@ def test_vertices_lie_where_the_landmarks_do(face_model, shape):
 
 
 def test_run_takes_max_faces_and_suppression(face_model):
-    model = Model(FakeBackend(face_model, CHOSEN))
+    model = Model(tilted(face_model, CHOSEN))
     image = np.zeros((50, 50, 3), np.uint8)
-    every, best = model.run(image), model.run(image, max_faces=2)
+    every, best = (model.run(image, look_again=False, **most) for most in ({}, {"max_faces": 2}))
     np.testing.assert_array_equal(best.landmarks_3d, every.landmarks_3d[:2])
-    assert len(model.run(image, suppression="soft")) == 3
-    with pytest.raises(InvalidInputError, match="method must be one of"):
+    assert len(model.run(image, suppression="soft", look_again=False)) == 3
+    with pytest.raises(InvalidInputError, match="suppression must be one of greedy, soft"):
         model.run(image, suppression="hard")
-    with pytest.raises(InvalidInputError, match="must not be negative"):
+    with pytest.raises(InvalidInputError, match="max_faces must be a whole number from 0"):
         model.run(image, max_faces=-1)

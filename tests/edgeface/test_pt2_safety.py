@@ -164,7 +164,18 @@ def replaced(part, content=pickled):
     return lambda entries, marker: {named(entries, part): content(marker)}
 
 
+def learning(entries, marker):
+    def change(values):
+        for node in values["graph_module"]["graph"]["nodes"]:
+            for argument in node["inputs"]:
+                if argument["name"] == "training":
+                    argument["arg"] = {"as_bool": True}
+
+    return program(entries, change)
+
+
 REFUSED = {
+    "weights that change while it runs": learning,
     "a weight marked as a pickle": pickled_weight,
     "an opaque constant": opaque_constant,
     "a size expression": size_expression,
@@ -257,6 +268,25 @@ def test_load_refuses_compressed_entries(entries, write):
     info.compress_type = zipfile.ZIP_DEFLATED
     path = write({info.filename: None}, [(info, bytes(10_000_000))])
     with pytest.raises(edgeface.ModelFormatError, match="compressed"):
+        edgeface.load(path)
+
+
+def test_load_refuses_entries_that_share_their_bytes(pt2_file, tmp_path):
+    """The central directory names one weight's bytes under many names: 10 MB would become 10 TB."""
+    with zipfile.ZipFile(pt2_file) as archive:
+        entries = archive.infolist()
+    path = tmp_path / "shared.pt2"
+    path.write_bytes(pt2_file.read_bytes())
+    with zipfile.ZipFile(path, "a") as archive:
+        largest = max(entries, key=lambda entry: entry.file_size)
+        root = largest.filename.partition("/")[0]
+        for number in range(2000, 2050):
+            copy = zipfile.ZipInfo(f"{root}/data/weights/weight_{number}")
+            copy.file_size = copy.compress_size = largest.file_size
+            copy.header_offset, copy.CRC = largest.header_offset, largest.CRC
+            archive.filelist.append(copy)
+        archive._didModify = True
+    with pytest.raises(edgeface.ModelFormatError, match="more bytes than the file"):
         edgeface.load(path)
 
 

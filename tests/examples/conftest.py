@@ -1,6 +1,7 @@
 """Test vectors of the weights that are in the package now, and of a quite different network."""
 
 import base64
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 
 ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "edgeface" / "assets" / "mfn.onnx"
 
 
 def make_vectors(out, *arguments):
@@ -78,3 +80,21 @@ def other_model(tmp_path_factory):
     onnx.save(model, folder / "other.onnx")
     make_vectors(folder, "--model", folder / "other.onnx")
     return folder
+
+
+@pytest.fixture(scope="session")
+def basis_model(tmp_path_factory):
+    """The shipped network in a file that carries the landmark basis and no dense mesh."""
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.load(MODEL)
+    props = {entry.key: entry.value for entry in graph.metadata_props}
+    metadata = json.loads(props[KEY]) | {"dense_mesh": False}
+    metadata.pop("checksums", None)  # they are of the file as it was
+    whole = FaceModel.from_bytes(base64.b64decode(props[FACE_MODEL_KEY]))
+    props[KEY] = json.dumps(metadata)
+    props[FACE_MODEL_KEY] = base64.b64encode(whole.landmark_basis().to_bytes()).decode()
+    del graph.metadata_props[:]
+    onnx.helper.set_model_props(graph, props)
+    folder = tmp_path_factory.mktemp("basis")
+    onnx.save(graph, folder / "basis.onnx")
+    return folder / "basis.onnx"

@@ -66,6 +66,11 @@ def test_page_agrees_on_another_network(check_page, other_model):
     assert done.returncode == 0, done.stderr
 
 
+def test_page_needs_no_dense_mesh(check_page, fresh_vectors, basis_model):
+    done = check_page("--vectors", fresh_vectors, "--model", basis_model)
+    assert done.returncode == 0, done.stderr
+
+
 def test_page_check_notices_a_moved_landmark(check_page, fresh_vectors, tmp_path):
     vectors = json.loads((fresh_vectors / "mfn.json").read_text())
     vectors["faces"][0]["landmarks_3d"][30][0] += 0.5
@@ -107,6 +112,10 @@ def test_cpp_agrees_with_the_vectors(cpp_program, fresh_vectors):
 
 def test_cpp_agrees_on_another_network(cpp_program, other_model):
     check_cpp(cpp_program, other_model, other_model / "other.onnx")
+
+
+def test_cpp_needs_no_dense_mesh(cpp_program, fresh_vectors, basis_model):
+    check_cpp(cpp_program, fresh_vectors, basis_model)
 
 
 def check_cpp(program, folder, model):
@@ -220,5 +229,6 @@ def test_page_notices_a_file_that_is_cut_off(tmp_path):
     assert "cut off" in read_in_node(tmp_path / "bad.onnx")
 
 
-def test_page_reads_the_shipped_file():
+def test_page_reads_the_shipped_file(basis_model):
     assert read_in_node(MODEL) == ""
+    assert read_in_node(basis_model) == ""

@@ -30,6 +30,12 @@ def vectors():
 
 
 @pytest.fixture(scope="module")
+def face_model():
+    """The one inside the file that the vectors are of."""
+    return edgeface.load(MODEL).face_model
+
+
+@pytest.fixture(scope="module")
 def input_tensor():
     return np.asarray(Image.open(FOLDER / "input.png"))
 

@@ -135,7 +135,7 @@ def test_cache_without_a_home_lies_in_a_private_folder(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs POSIX permissions")
 def test_cache_folder_that_others_may_write_is_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(jit, "_bases", lambda: [tmp_path])
+    monkeypatch.setattr(jit, "base_folders", lambda: [tmp_path])
     jit.cache_folder.cache_clear()
     try:
         folder = jit.cache_folder()

@@ -58,9 +58,8 @@ def test_contract_people_agrees_with_oracle(shapes):
         np.testing.assert_allclose(shape, expected, rtol=1e-3, atol=2e-3)
 
 
-def test_contract_shapes_rejects_other_shapes(shapes):
+@pytest.mark.parametrize("bad", [((1, 50), (2, 46)), ((2, 49), (2, 46)), ((50,), (50,))])
+def test_contract_shapes_rejects_other_shapes(shapes, bad):
     basis = Basis.from_shapes(*shapes[:2])
-    identity, expression = coefficients(2)
-    for bad in ((identity[:1], expression), (identity[:, :49], expression), (identity[0],) * 2):
-        with pytest.raises(ValueError, match="expected identity"):
-            contract_shapes(basis, *bad)
+    with pytest.raises(ValueError, match="expected identity"):
+        contract_shapes(basis, *(np.ones(shape, np.float32) for shape in bad))

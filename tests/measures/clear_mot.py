@@ -101,8 +101,9 @@ def _pair(counts: Boxes, found: Boxes, last_id: dict[str, int]) -> dict[str, int
     return {names[r]: ids[c] for r, c in assign(cost)}
 
 
-def track_clip(tracker: edgeface.Tracker, path: Path) -> list[Boxes]:
-    """Boxes by id for every frame of a clip."""
+def track_clip(tracker: edgeface.Tracker, path: Path, step: int = 1) -> list[Boxes]:
+    """Boxes by id for every frame of a clip, or for every so many."""
     with open_video(path) as video:
-        tracked = [tracker.update(frame.image, frame.time_s) for frame in video]
+        frames = (frame for frame in video if frame.index % step == 0)
+        tracked = [tracker.update(frame.image, frame.time_s) for frame in frames]
     return [{f.track_id: f.box_xyxy.astype(float) for f in faces} for faces in tracked]

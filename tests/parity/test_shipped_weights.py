@@ -8,8 +8,9 @@ from edgeface.model import ASSETS, BUNDLED
 from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.packs import is_validation, open_pack
 from edgeface.reference.data.validation import read_packs
-from edgeface.reference.evaluation.evaluate import open_predictor, run
-from edgeface.reference.evaluation.report import report
+from edgeface.reference.evaluation.figures import measure
+from edgeface.reference.evaluation.predictor import open_predictor
+from edgeface.reference.evaluation.run import run
 from edgeface.reference.networks.checkpoint import load_network
 
 
@@ -29,7 +30,7 @@ def figures(request, data_folder):
     predictor = open_predictor(request.param)
     images = read_packs(data_folder, predictor.face_model)
     results = [result for result, _ in run(predictor, images)]
-    return request.param, report(results, detects=predictor.find is not None)
+    return request.param, measure(results, detects=predictor.find is not None)
 
 
 def test_shipped_networks_keep_the_figures_of_the_readme(figures):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.face_model.learn import expression_scores
+from edgeface.reference.data.packs import expression_scores
 from edgeface.reference.geometry.fit import Fit
 
 TEACHER_NAMES = [
@@ -119,6 +120,14 @@ def write_pack(path: Path, images: list[NDArray[np.uint8]], labels: dict[str, An
             buffer = io.BytesIO()
             np.savez(buffer, image=np.array(names), **labels)
             archive.writestr("labels.npz", buffer.getvalue())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that an earlier run kept is used, nor anything left behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEFACE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

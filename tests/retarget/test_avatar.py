@@ -8,31 +8,43 @@ import pytest
 from edgeface.retarget.avatar import WAIT_S, Avatar
 from edgeface.retarget.options import ExportOptions
 from edgeface.rotations import angle_between, rotation_from_quaternion
-from tests.video.conftest import Person, Scene
+from tests.fakes import Person, Scene
 
 LEFT, RIGHT = (np.array([np.cos(a), 0, np.sin(a), 0]) for a in (0.1, -0.1))
 
 
-@pytest.fixture
-def avatar():
-    """``(show, made)``: show a frame and get who moves the avatar, 1, 2 or None."""
-    sent = []
+class Sender:
+    """A stream that keeps what it was told last."""
 
-    class Sender:
-        def __init__(self, host, port, retargeter):
-            self.retargeter = retargeter
+    def __init__(self, host, port, retargeter):
+        self.retargeter, self.sent = retargeter, None
 
-        def send(self, time_s, blendshapes, quaternion_wxyz):
-            sent.append(quaternion_wxyz)
+    def send(self, time_s, blendshapes, quaternion_wxyz):
+        self.sent = quaternion_wxyz
 
-    made = Avatar(Sender, "127.0.0.1:39539", ExportOptions())
+
+def follow(**options):
+    """``(show, sender)``: show a frame and get who moves the avatar, 1, 2 or None."""
+    senders = []
+
+    def connect(*address):
+        senders.append(Sender(*address))
+        return senders[0]
+
+    made = Avatar(connect, "127.0.0.1:39539", ExportOptions(**options))
+    (sender,) = senders
 
     def show(time_s, faces):
-        del sent[:]
+        sender.sent = None
         made.show(time_s, faces)
-        return 1 + (angle_between(sent[0], LEFT) > 0.1) if sent else None
+        return None if sender.sent is None else 1 + (angle_between(sender.sent, LEFT) > 0.1)
 
-    return show, made
+    return show, sender
+
+
+@pytest.fixture
+def avatar():
+    return follow()
 
 
 @pytest.fixture
@@ -66,9 +78,8 @@ def test_another_is_next_once_they_are_gone(avatar, people, away_s, then):
     assert show(away_s, people({1: 60, 2: 50} if then == 1 else {2: 50})) == then
 
 
-def test_a_person_asked_for_is_waited_for(avatar, people):
-    show, made = avatar
-    made._wanted = made._followed = 2
+def test_a_person_asked_for_is_waited_for(people):
+    show, _ = follow(track_id=2)
     assert show(0.0, people({1: 90})) is None
     assert show(9.0, people({1: 90, 2: 40})) == 2
     assert show(99.0, people({1: 90})) is None
@@ -79,12 +90,11 @@ def test_nobody_moves_nothing(avatar, people):
     assert show(0.0, people({})) is None
 
 
-def test_the_next_person_is_calibrated_anew(avatar, people):
-    show, made = avatar
-    made._calibrate_s = 0.5
+def test_the_next_person_is_calibrated_anew(people):
+    show, sender = follow(calibrate_s=0.5)
     for k in range(30):
         show(k / 30, people({1: 60}))
-    assert angle_between(made._stream.retargeter.rest.quaternion_wxyz, LEFT) < 1e-3
+    assert angle_between(sender.retargeter.rest.quaternion_wxyz, LEFT) < 1e-3
     for k in range(90, 120):
         show(k / 30, people({2: 60}))
-    assert angle_between(made._stream.retargeter.rest.quaternion_wxyz, RIGHT) < 1e-3
+    assert angle_between(sender.retargeter.rest.quaternion_wxyz, RIGHT) < 1e-3

@@ -34,11 +34,11 @@ def test_frames_come_in_order_with_their_times(make_video, ramp):
     np.testing.assert_allclose(brightness, 60 + 8 * np.arange(12), atol=4)
 
 
-def test_uneven_times_are_kept(make_video, ramp):
+@pytest.mark.parametrize("name", ["uneven.mp4", "uneven.mkv"])
+def test_uneven_times_are_kept(make_video, ramp, name):
     times = np.cumsum([0, 0.04, 0.1, 0.02, 0.3, 0.04, 0.04, 0.2, 0.033, 0.05, 0.01, 0.9])
-    for name in ("uneven.mp4", "uneven.mkv"):
-        frames = frames_of(make_video(name, ramp, times_s=times))
-        np.testing.assert_allclose([f.time_s for f in frames], times, atol=2e-3)
+    frames = frames_of(make_video(name, ramp, times_s=times))
+    np.testing.assert_allclose([f.time_s for f in frames], times, atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,9 @@ def test_a_stream_without_times_gets_them(tmp_path, make_video, ramp):
     assert (np.diff(times) > 0).all()
 
 
-def test_bad_files_are_named(tmp_path, make_video, ramp):
+@pytest.fixture
+def bad_files(tmp_path, make_video, ramp):
+    """A folder of files that are no videos, each for a reason of its own."""
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("no video at all " * 20)
     cut = make_video("cut.mp4", ramp)
@@ -89,16 +91,23 @@ def test_bad_files_are_named(tmp_path, make_video, ramp):
         silence.rate = 16000
         container.mux(stream.encode(silence))
         container.mux(stream.encode(None))
-    for name, message in (
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
         ("absent.mp4", "no such video"),
         ("empty.mp4", "is empty"),
         ("text.mp4", "it is no video"),
         ("cut.mp4", "cut off before its index"),
         ("sound.mp4", "no pictures, only audio"),
         (".", "is no file"),
-    ):
-        with pytest.raises(InvalidInputError, match=message):
-            open_video(tmp_path / name)
+    ],
+)
+def test_bad_files_are_named(bad_files, name, message):
+    with pytest.raises(InvalidInputError, match=message):
+        open_video(bad_files / name)
 
 
 def frames_before_error(video):
@@ -131,8 +140,8 @@ def test_a_camera_that_is_not_there_is_named():
 
 def test_a_camera_pulled_out_is_named(make_video, ramp):
     """A live source never ends by itself: the end of its frames is a loss."""
-    with open_video(make_video("plain.mp4", ramp)) as video:
-        live = reader_module.VideoReader(video._container, "camera:0", live=True)
+    container = av.open(str(make_video("plain.mp4", ramp)))
+    with reader_module.VideoReader(container, "camera:0", live=True) as live:
         frames, message = frames_before_error(live)
     assert len(frames) == 12
     assert message == "camera:0 stopped after 12 frames"
@@ -187,13 +196,31 @@ def test_overlays_take_odd_and_changing_sizes(tmp_path, make_video, ramp):
     assert [f.image.shape for f in frames_of(tmp_path / "out.mp4")] == [(62, 94, 3)] * 4
 
 
-def test_what_cannot_be_written_is_named(tmp_path, make_video, ramp):
-    source = make_video("source.mp4", ramp, sound=True)
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_overlay_without_pictures_does_not_replace_an_older_one(
+    tmp_path, make_video, ramp, begun
+):
+    source, old = make_video("source.mp4", ramp), tmp_path / "out.mp4"
+    old.write_bytes(b"what was there before")
     with open_video(source) as video:
-        for name, message in (
-            ("no/such/folder.mp4", "cannot write"),
-            ("out.xyz", "cannot write"),
-            ("out.webm", "cannot hold the source's sound"),
-        ):
-            with pytest.raises(InvalidInputError, match=message):
-                VideoWriter(tmp_path / name, video)
+        writer = VideoWriter(old, video)
+        if begun:
+            writer._stream = writer._add_stream(ramp[0])
+            writer._container.start_encoding()
+        writer.close()
+    assert old.read_bytes() == b"what was there before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "source.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no/such/folder.mp4", "cannot write"),
+        ("out.xyz", "cannot write"),
+        ("out.webm", "cannot hold the source's sound"),
+    ],
+)
+def test_what_cannot_be_written_is_named(tmp_path, make_video, ramp, name, message):
+    source = make_video("source.mp4", ramp, sound=True)
+    with open_video(source) as video, pytest.raises(InvalidInputError, match=message):
+        VideoWriter(tmp_path / name, video)

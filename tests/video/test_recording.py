@@ -9,7 +9,7 @@ from edgeface import InvalidInputError
 from edgeface.recording import RecordingWriter, read_recording
 from edgeface.retarget.viewer import PLACE, VIEWER, write_viewer
 from edgeface.video.tracker import Tracker
-from tests.video.conftest import Person, Scene, frame_image
+from tests.fakes import Person, Scene, frame_image
 
 
 @pytest.fixture
@@ -50,25 +50,29 @@ def test_a_line_that_was_cut_off_costs_only_itself(recorded):
     assert read_recording(recorded).num_frames == 29
 
 
-def test_what_is_no_recording_is_named(tmp_path, recorded):
-    lines = recorded.read_text().splitlines()
-    path = tmp_path / "bad.jsonl"
-    for text, message in (
-        ("", "no edgeface recording"),
-        ("{}\n", "no edgeface recording"),
-        ("hello\n", "line 1 is no JSON"),
-        (lines[0].replace("[1,0]", "[2,0]"), "this reads 1.x"),
-        ("\n".join([lines[0], "{]", lines[1]]), "line 2 is no JSON"),
-        (lines[0] + '\n{"frame": 0}\n{"frame": 1}\n', "is damaged: KeyError"),
-    ):
-        path.write_text(text)
-        with pytest.raises(InvalidInputError, match=re.escape(message)):
-            read_recording(path)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: "", "no edgeface recording"),
+        (lambda _: "{}\n", "no edgeface recording"),
+        (lambda _: "hello\n", "line 1 is no JSON"),
+        (lambda lines: lines[0].replace("[1,0]", "[2,0]"), "this release reads 1.x"),
+        (lambda lines: "\n".join([lines[0], "{]", lines[1]]), "line 2 is no JSON"),
+        (lambda lines: lines[0] + '\n{"frame": 0}\n{"frame": 1}\n', "is damaged: KeyError"),
+    ],
+)
+def test_what_is_no_recording_is_named(recorded, change, message):
+    recorded.write_text(change(recorded.read_text().splitlines()))
+    with pytest.raises(InvalidInputError, match=re.escape(message)):
+        read_recording(recorded)
+
+
+def test_an_absent_and_an_empty_recording_are_named(tmp_path, recorded):
     with pytest.raises(InvalidInputError, match="cannot read"):
         read_recording(tmp_path / "absent.jsonl")
-    path.write_text(lines[0])
+    recorded.write_text(recorded.read_text().splitlines()[0])
     with pytest.raises(InvalidInputError, match="nobody was seen"):
-        read_recording(path).performance()
+        read_recording(recorded).performance()
 
 
 def test_reports_hold_everything_they_need(tmp_path, recorded, face_model):

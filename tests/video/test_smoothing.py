@@ -10,7 +10,7 @@ from edgeface.video.smoothing import (
     OneEuroRotation,
     settings_of,
 )
-from tests.video.conftest import Person, Scene
+from tests.fakes import Person, Scene
 
 EACH = pytest.mark.parametrize("strength", sorted(STRENGTHS))
 

@@ -1,11 +1,15 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import edgeface
 from edgeface import InvalidInputError, Tracker
+from edgeface.retarget.options import ExportOptions
 from edgeface.video.geometry import boxes_around
+from edgeface.video.outputs import Outputs
 from edgeface.video.track import MAX_OUTLIERS, IdentityAverage
-from tests.video.conftest import SIZE, Person, Scene, frame_image
+from tests.fakes import SIZE, Person, Scene, frame_image
 
 BOTH_MODES = pytest.mark.parametrize("sfn", [False, True])
 
@@ -104,6 +108,31 @@ def test_crops_hand_over_to_the_detector_above_max_crops(face_model):
     assert sfn.calls == 0
 
 
+def test_tracking_needs_no_dense_mesh(face_model):
+    """Boxes of the next frame come from the crops; with the landmark basis they stay the same."""
+    people = [Person((60, 100), (2, 0), seed=1), Person((230, 140), seed=4)]
+    boxes = []
+    for carried in (face_model, face_model.landmark_basis()):
+        detector, crops = Scene("mfn", face_model, people), Scene("sfn", face_model, people)
+        detector.face_model = crops.face_model = carried
+        tracker = Tracker(detector, crop_model=crops, detect_every=8)
+        for i in range(12):
+            faces = tracker.update(frame_image(i), i / 30)
+        assert faces.track_ids.tolist() == [1, 2]
+        boxes.append(faces.boxes_xyxy)
+    np.testing.assert_allclose(*boxes, atol=0.5)
+
+
+def test_a_mesh_that_is_not_there_is_refused_before_the_first_frame(face_model, tmp_path):
+    model = SimpleNamespace(face_model=face_model.landmark_basis())
+    outputs = Outputs(SimpleNamespace(), model)
+    with pytest.raises(InvalidInputError, match="without the dense mesh"):
+        outputs.draw_to(tmp_path / "overlay.mp4", mesh=True)
+    with pytest.raises(InvalidInputError, match="without the dense mesh"):
+        outputs.record_to(tmp_path / "page.html", "html", ExportOptions())
+    assert list(tmp_path.iterdir()) == []
+
+
 @BOTH_MODES
 def test_a_change_of_resolution_keeps_ids(face_model, sfn):
     people = [Person((100, 100)), Person((230, 140), seed=4)]
@@ -168,19 +197,29 @@ def test_nobody_at_all_is_an_empty_result(face_model):
     assert faces.velocities.shape == (0, 2)
 
 
-def test_bad_arguments_are_named(face_model):
-    mfn, sfn = Scene("mfn", face_model, []), Scene("sfn", face_model, [])
-    for options, message in (
-        ({"smoothing": "soft"}, "'off' or one of light, strong"),
-        ({"detect_every": 0}, "at least 1"),
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"smoothing": "soft"}, "smoothing must be one of off, light, strong"),
+        ({"detect_every": 0}, "detect_every must be a whole number from 1"),
         ({"score_threshold": 2.0}, "score_threshold must lie"),
-        ({"crop_model": mfn}, "expected an sfn .*, got an mfn"),
-    ):
-        with pytest.raises(InvalidInputError, match=message):
-            Tracker(mfn, **options)
+    ],
+)
+def test_bad_arguments_are_named(face_model, options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Tracker(Scene("mfn", face_model, []), **options)
+
+
+def test_networks_of_the_wrong_kind_are_named(face_model):
+    mfn, sfn = Scene("mfn", face_model, []), Scene("sfn", face_model, [])
+    with pytest.raises(InvalidInputError, match=r"expected an sfn .*, got an mfn"):
+        Tracker(mfn, crop_model=mfn)
     with pytest.raises(InvalidInputError, match="expected an mfn"):
         Tracker(sfn)
-    tracker = Tracker(mfn)
+
+
+def test_times_that_go_back_are_named(face_model):
+    tracker = Tracker(Scene("mfn", face_model, []))
     tracker.update(frame_image(0), 1.0)
     with pytest.raises(InvalidInputError, match="reset"):
         tracker.update(frame_image(0), 0.5)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from edgeface import strict_json
 from edgeface.errors import InvalidInputError
+from edgeface.output import write_output
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -18,12 +19,10 @@ def read_record(path: Path) -> dict[str, Any]:
         If the file cannot be read, or is no such record.
     """
     try:
-        record = json.loads(path.read_text())
+        record = strict_json.parse(path.read_bytes())
         if record["schema_version"] != 1 or "results" not in record:
-            raise InvalidInputError(f"{path} is no record of edgeface bench, version 1")
+            raise ValueError("it is not of version 1")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
         raise InvalidInputError(f"{path} is no record of edgeface bench: {error}") from error
     return record
 
@@ -36,8 +35,5 @@ def write_text(path: Path, text: str) -> None:
     InvalidInputError
         If the file cannot be written.
     """
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
+    write_output(path, text)
     print(f"wrote {path}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgeface.cli.bench.files import write_text
 from edgeface.cli.options import MODEL_NAMES, add_images, numbers, words
+from edgeface.output import refuse_inputs, refuse_twice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +62,10 @@ def execute(arguments: argparse.Namespace) -> int:
     from edgeface.bench import page, tables
     from edgeface.bench.suite import Settings, run_suite
 
+    written = [path for path in (arguments.json, arguments.html) if path is not None]
+    refuse_twice(written)
+    for path in written:
+        refuse_inputs(path, arguments.models)
     settings = Settings(
         models=arguments.models,
         backends=arguments.backend,

@@ -1,4 +1,4 @@
-"""The training losses (2019, Eqs. 3 and 4, and the YOLO box terms)."""
+"""The loss of single faces (2019, Eq. 3), and that of copies which must agree."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from torch import Tensor, nn
 
 from edgeface.face_model import FaceModel
 from edgeface.reference.geometry.morphable import MorphableModel, unit_quaternion
-from edgeface.reference.networks.config import NetworkConfig
 
 LANDMARK_WEIGHT = 10.0
 """The landmark RMSE counts in tenths of ``face_norm``: in whole ones, tau's terms drown it."""
+LID_WEIGHT = 1.0
+"""What the distance of the lids counts beside the landmark RMSE, in which it would drown."""
 MIN_TAU = 0.5
 """Eq. 3's tau = 10/epoch does not fall below this: expressions need a teacher to the end."""
-MATCH_IOU = 0.5  # an anchor this similar in shape to a face answers for it too
-IGNORE_IOU = 0.5  # a candidate this near to a face is not told that it is wrong
-BOX_WEIGHT = 2.0
-BLUR = 16.0
-"""Input px at which a face's shape counts half: labels of small faces are some px off anyway."""
 
 
 def decay(epoch: int) -> float:
@@ -28,12 +24,14 @@ def decay(epoch: int) -> float:
 class FaceLoss(nn.Module):
     """Eq. 3 for faces whose raw outputs are given a row each.
 
-    ``tau * (|w_id| / 50 + |w_exp| / 46 + |q| / 4) + RMSE(landmarks)`` averaged over faces.
+    ``tau * (|w_id| / 50 + |w_exp| / 46 + |q| / 4) + RMSE(landmarks) + |lids|`` averaged over faces.
 
     Notes
     -----
     Deviations: identity coefficients are in standard deviations here, so each is weighed by its
-    mode's size relative to the largest; see LANDMARK_WEIGHT and MIN_TAU.
+    mode's size relative to the largest; the distances of the lids have a term of their own, since
+    eight of 68 landmarks that shut by a tenth of an eye move the RMSE by nothing; see
+    LANDMARK_WEIGHT and MIN_TAU.
     """
 
     identity_weight: Tensor
@@ -72,10 +70,15 @@ class FaceLoss(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Raw (F, 50), (F, 46), (F, 8) against targets; landmarks in ``face_norm``."""
         points = self.morphable.project(identity, expression, pose)
-        rmse = root_mean_square(points - target["landmarks"])
+        apart = points - target["landmarks"]
+        rmse, lids = root_mean_square(apart), lid_error(apart)
         terms = self.coefficients(identity, expression, pose, target)
-        total = (decay(epoch) * terms + LANDMARK_WEIGHT * rmse).mean()
-        return total, {"landmarks": rmse.mean().detach(), "coefficients": terms.mean().detach()}
+        total = (decay(epoch) * terms + LANDMARK_WEIGHT * (rmse + LID_WEIGHT * lids)).mean()
+        return total, {
+            "landmarks": rmse.mean().detach(),
+            "lids": lids.mean().detach(),
+            "coefficients": terms.mean().detach(),
+        }
 
 
 def disagreement(
@@ -102,157 +105,37 @@ def root_mean_square(difference: Tensor) -> Tensor:
     return (difference.square().sum(dim=2).mean(dim=1) + 1e-8).sqrt()
 
 
-def shares(weights: Tensor, group: Tensor) -> Tensor:
-    """Weights (F,) scaled so that every group's, numbered by ``group`` (F,), have the same sum.
+def lid_error(difference: Tensor) -> Tensor:
+    """Mean error of the upper lids' places relative to the lower lids', (F,).
 
-    All of them sum to one.
+    ``difference`` (F, 68, 2) is predicted minus true landmarks.
     """
-    sums = weights.new_zeros(int(group.max()) + 1).index_add(0, group, weights)
-    return weights / sums[group] / (sums > 0).sum()
+    right = difference[:, 37:39] - difference[:, 40:42].flip(dims=[1])
+    left = difference[:, 43:45] - difference[:, 46:48].flip(dims=[1])
+    gaps = torch.cat([right, left], dim=1)
+    return (gaps.square().sum(dim=2) + 1e-10).sqrt().mean(dim=1)
 
 
-def decode_boxes(detection: Tensor, anchors: Tensor, stride: int) -> Tensor:
-    """Raw detection (B, S, S, A, 5) to boxes (B, S, S, A, 4) as centre and size, input px.
+class CropLoss(nn.Module):
+    """`FaceLoss` over a batch of crops, plus the `disagreement` of its copies where it has any.
 
-    ``b_xy = sigmoid(t_xy) + cell``, ``b_wh = anchor * exp(t_wh)`` (appendix 7.2).
-    """
-    size = detection.shape[1]
-    line = torch.arange(size, dtype=detection.dtype, device=detection.device)
-    row, column = torch.meshgrid(line, line, indexing="ij")
-    cell = torch.stack([column, row], dim=-1)[:, :, None]
-    centre = (torch.sigmoid(detection[..., :2]) + cell) * stride
-    extent = anchors * torch.exp(detection[..., 2:4].clamp(-6, 6))
-    return torch.cat([centre, extent], dim=-1)
-
-
-def corners(boxes: Tensor) -> Tensor:
-    """Centre and size to xyxy."""
-    half = boxes[..., 2:] / 2
-    return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
-
-
-def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
-    """IoU of xyxy boxes (..., N, 4) and (..., M, 4), (..., N, M)."""
-    low = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])
-    high = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=-1)
-    area_a = (a[..., 2:] - a[..., :2]).prod(dim=-1)
-    area_b = (b[..., 2:] - b[..., :2]).prod(dim=-1)
-    return shared / (area_a[..., :, None] + area_b[..., None, :] - shared).clamp(min=1e-6)
-
-
-def generalised_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU and GIoU of corresponding xyxy boxes (N, 4) (Rezatofighi et al. 2019, Alg. 1)."""
-    shared = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0)
-    hull = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
-    inter = shared.prod(dim=1)
-    union = (a[:, 2:] - a[:, :2]).prod(dim=1) + (b[:, 2:] - b[:, :2]).prod(dim=1) - inter
-    iou = inter / union.clamp(min=1e-6)
-    hull_area = hull.prod(dim=1).clamp(min=1e-6)
-    return iou, iou - (hull_area - union) / hull_area
-
-
-class GridLoss(nn.Module):
-    """Eq. 4: box terms over all cells and anchors, Eq. 3 over those that answer for a face.
-
-    Notes
-    -----
-    Objectness aims at the IoU of the predicted box, as the appendix's ``b_o``. The boxes' squared
-    errors of YOLO are replaced by GIoU, which does not depend on the face's size. Landmarks are
-    measured where they fall in the image, so that they pull on the boxes too (appendix 7.2). In
-    the mean of Eq. 3's terms every image counts alike, lest crowds drown portraits, and in an image
-    a face weighs ``side / (side + BLUR)``.
+    Parameters
+    ----------
+    disentangle : the weight of the disagreement
     """
 
-    anchors: Tensor
-
-    def __init__(self, model: FaceModel, config: NetworkConfig) -> None:
+    def __init__(self, model: FaceModel, disentangle: float) -> None:
         super().__init__()
-        self.stride = config.stride
-        self.face = FaceLoss(model)
-        self.register_buffer("anchors", torch.tensor(config.anchors), persistent=False)
+        self.face, self.disentangle = FaceLoss(model), disentangle
 
     def forward(
         self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor], epoch: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Raw branches against the faces of a batch.
-
-        ``batch`` holds, a row a face: ``image_index`` (F,), ``boxes`` (F, 4) xyxy in input px,
-        ``ignore`` (F,), ``has_fit`` (F,), ``landmarks`` (F, 68, 2) in input px and coefficients.
-        """
-        num_anchors = len(self.anchors)
-        shape = (*outputs[0].shape[:3], num_anchors)
-        detection, identity, expression, pose = (o.reshape(*shape, -1) for o in outputs)
-        boxes = decode_boxes(detection, self.anchors, self.stride)
-        face, cell = self._assign(batch, shape[1])
-        predicted = corners(boxes)[cell]
-        iou, giou = generalised_iou(predicted, batch["boxes"][face])
-        objectness = self._objectness(detection[..., 4], corners(boxes).detach(), batch, cell, iou)
-        count = max(len(face), 1)
-        box_term = (1 - giou).sum() / count
-        total = objectness / count + BOX_WEIGHT * box_term
-        log = {"objectness": objectness.detach() / count, "boxes": box_term.detach()}
-        fitted = batch["has_fit"][face] & (iou.detach() > 0.2)
-        if fitted.any():
-            face, cell = face[fitted], tuple(index[fitted] for index in cell)
-            target = {k: batch[k][face] for k in ("identity", "expression", "quaternion")}
-            raw = identity[cell], expression[cell], pose[cell]
-            longer = (batch["boxes"][face][:, 2:] - batch["boxes"][face][:, :2]).amax(dim=1)
-            own = boxes[cell]
-            points = self.face.morphable.project(*raw) * own[:, None, 2:].amax(dim=2, keepdim=True)
-            points = points + own[:, None, :2]
-            rmse = root_mean_square(points - batch["landmarks"][face]) / longer
-            terms = self.face.coefficients(*raw, target)
-            weight = shares(longer / (longer + BLUR), batch["image_index"][face])
-            total = total + (weight * (decay(epoch) * terms + LANDMARK_WEIGHT * rmse)).sum()
-            log |= {"landmarks": rmse.mean().detach(), "coefficients": terms.mean().detach()}
-        return total, log
-
-    def _assign(self, batch: dict[str, Tensor], size: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Which (image, row, column, anchor) answers for which face.
-
-        The cell with the face's centre; in it the anchor most alike in shape and every other of
-        IoU above MATCH_IOU. Where two faces want one anchor, the later in order has it.
-        """
-        boxes = batch["boxes"]
-        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-        inside = ((centre >= 0) & (centre < size * self.stride)).all(dim=1) & ~batch["ignore"]
-        extent = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1e-3)
-        shared = torch.minimum(extent[:, None], self.anchors).prod(dim=2)
-        alike = shared / (extent.prod(dim=1)[:, None] + self.anchors.prod(dim=1) - shared)
-        wanted = alike > MATCH_IOU
-        wanted[torch.arange(len(boxes)), alike.argmax(dim=1)] = True
-        face, anchor = (wanted & inside[:, None]).nonzero(as_tuple=True)
-        column, row = (centre[face] / self.stride).long().unbind(dim=1)
-        image = batch["image_index"][face]
-        key = ((image * size + row) * size + column) * len(self.anchors) + anchor
-        last = torch.full((int(key.max()) + 1 if len(key) else 1,), -1, dtype=torch.long)
-        last[key] = torch.arange(len(key))
-        keep = last[key] == torch.arange(len(key))
-        return face[keep], (image[keep], row[keep], column[keep], anchor[keep])
-
-    def _objectness(
-        self,
-        logits: Tensor,
-        predicted: Tensor,
-        batch: dict[str, Tensor],
-        cell: tuple[Tensor, ...],
-        iou: Tensor,
-    ) -> Tensor:
-        """Summed cross-entropy; candidates near a face that others answer for are left alone."""
-        target = torch.zeros_like(logits)
-        weight = torch.ones_like(logits)
-        for image in batch["image_index"].unique().tolist():
-            faces = batch["boxes"][batch["image_index"] == image]
-            near = pairwise_iou(predicted[image].reshape(-1, 4), faces).amax(dim=1) > IGNORE_IOU
-            weight[image][near.reshape(weight[image].shape)] = 0.0
-        hidden = batch["boxes"][batch["ignore"]]
-        centre = predicted[..., :2].add(predicted[..., 2:]) / 2
-        for image, box in zip(batch["image_index"][batch["ignore"]].tolist(), hidden, strict=True):
-            inside = ((centre[image] >= box[:2]) & (centre[image] <= box[2:])).all(dim=-1)
-            weight[image][inside] = 0.0
-        target[cell] = iou.detach().clamp(0, 1)
-        weight[cell] = 1.0
-        return nn.functional.binary_cross_entropy_with_logits(
-            logits, target, weight=weight, reduction="sum"
-        )
+        """Raw identity, expression and pose against the faces of a batch, a row a crop."""
+        identity, expression, pose = outputs
+        total, parts = self.face(identity, expression, pose, batch, epoch)
+        if "copy_of" in batch:
+            apart = disagreement(self.face, (identity, expression, pose), batch)
+            total = total + self.disentangle * apart
+            parts["disagreement"] = apart.detach()
+        return total, parts

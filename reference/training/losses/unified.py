@@ -1,4 +1,4 @@
-"""The loss of database fusion (Wang et al. 2019, Eq. 1)."""
+"""The loss over unified landmarks (Wang et al. 2019, Eq. 1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEPTH_WEIGHT = 5.0  # of the teacher's depth, where a face has it
 TEACHER_WEIGHT = 1.0  # of the teacher's expressions, where a face has them
 
 
-class FusionLoss(nn.Module):
+class UnifiedLoss(nn.Module):
     """Eq. 1 for the raw outputs of F faces.
 
     Notes
@@ -32,12 +32,19 @@ class FusionLoss(nn.Module):
     leave it to guesses. Identities are in standard deviations, so their W is 1; that of a
     correction is its harmonic's eigenvalue, the energy of a smooth field, and the constant, whose
     eigenvalue is 0, takes the next one's.
+
+    Parameters
+    ----------
+    corrects : whether the correction learns; without, it gets no gradient and stays what it is
     """
 
     energy: Tensor
 
-    def __init__(self, model: FaceModel, landmarks: UnifiedLandmarks) -> None:
+    def __init__(
+        self, model: FaceModel, landmarks: UnifiedLandmarks, corrects: bool = True
+    ) -> None:
         super().__init__()
+        self.corrects = corrects
         self.decoder = Decoder(model, landmarks.vertices, landmarks.weights)
         assert model.harmonics is not None
         values = manifold_harmonics(model.mean, model.triangles, model.harmonics.shape[1])[0]
@@ -46,14 +53,15 @@ class FusionLoss(nn.Module):
         self.register_buffer("energy", energy, persistent=False)
 
     def forward(
-        self,
-        identity: Tensor,
-        expression: Tensor,
-        correction: Tensor,
-        pose: Tensor,
-        target: dict[str, Tensor],
+        self, outputs: tuple[Tensor, ...], target: dict[str, Tensor], epoch: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Raw (F, 50), (F, 46), (F, 60), (F, 6) against points in ``face_norm``."""
+        """Raw (F, 50), (F, 46), (F, 60), (F, 6) against points in ``face_norm``.
+
+        The weights of the terms are the same in every ``epoch``.
+        """
+        identity, expression, correction, pose = outputs
+        if not self.corrects:
+            correction = correction.detach()
         placed = self.decoder.posed(identity, expression, correction, pose)
         distance = ((placed[..., :2] - target["points"]).square().sum(dim=2) + 1e-8).sqrt()
         landmarks = (target["weights"] * distance).sum(dim=1).mean()

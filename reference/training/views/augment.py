@@ -1,13 +1,15 @@
-"""Colour augmentation of uint8 batches."""
+"""Colour augmentation of uint8 batches, on the device where they are."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from edgeface.reference.training.views.plan import BLURRED
+
 
 def jitter(images: Tensor) -> Tensor:
-    """Random brightness, contrast, saturation, tint, greyness, blur and noise, an image each.
+    """Random brightness, contrast, saturation, tint, greyness and noise, an image each.
 
     Parameters
     ----------
@@ -16,26 +18,37 @@ def jitter(images: Tensor) -> Tensor:
     Returns
     -------
     uint8 (B, H, W, 3)
+
+    Notes
+    -----
+    All but the noise is one affine map of the colours an image, which goes over a batch once:
+    ``tint (saturation I + (1 - saturation) J / 3) (contrast (x - m) + brightness m)``, where ``m``
+    is the image's mean and ``J`` is all ones.
     """
-    count = len(images)
+    count, device = len(images), images.device
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(count, *(shape or (1, 1, 1))) * (high - low) + low
+        return torch.rand(count, *(shape or (1, 1)), device=device) * (high - low) + low
 
-    x = images.float() / 255.0
-    mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = (x - mean) * uniform(0.65, 1.35) + mean * uniform(0.6, 1.4)
-    grey = x.mean(dim=3, keepdim=True)
-    saturation = torch.where(uniform(0, 1) < 0.12, torch.zeros(1), uniform(0.5, 1.5))
-    x = grey + (x - grey) * saturation
-    x = x * uniform(0.88, 1.12, 1, 1, 3)
-    x = torch.where(uniform(0, 1) < 0.2, _blurred(x), x)
-    x = x + torch.randn_like(x) * (uniform(-0.05, 0.04).clamp(min=0))
-    return (x * 255.0).round().clamp(0, 255).byte()
+    x = images.reshape(count, -1, 3).float()
+    mean = x.mean(dim=(1, 2), keepdim=True)
+    contrast, brightness = uniform(0.65, 1.35), uniform(0.6, 1.4)
+    saturation = torch.where(uniform(0, 1) < 0.12, 0.0, uniform(0.5, 1.5))
+    tint = uniform(0.88, 1.12, 1, 3)
+    # colours are rows: x @ colour
+    colour = (saturation * torch.eye(3, device=device) + (1 - saturation) / 3) * tint
+    x = torch.baddbmm(mean * (brightness - contrast) * tint, x, contrast * colour)
+    noise = 255 * uniform(-0.05, 0.04).clamp(min=0)
+    x = torch.addcmul(x, torch.randn_like(x), noise)
+    return x.round_().clamp_(0, 255).byte().reshape(images.shape)
 
 
-def _blurred(x: Tensor) -> Tensor:
-    """Half-resolution copies: what small or badly compressed faces look like."""
-    small = nn.functional.avg_pool2d(x.permute(0, 3, 1, 2), 2)
-    size = [x.shape[1], x.shape[2]]
-    return nn.functional.interpolate(small, size=size, mode="bilinear").permute(0, 2, 3, 1)
+def blur(images: Tensor) -> Tensor:
+    """Some of the images (B, H, W, 3) uint8 at half their resolution, on the CPU."""
+    chosen = torch.rand(len(images)) < BLURRED
+    small = nn.functional.avg_pool2d(images[chosen].permute(0, 3, 1, 2).float(), 2)
+    size = [images.shape[1], images.shape[2]]
+    blurred = nn.functional.interpolate(small, size=size, mode="bilinear").round().byte()
+    images = images.clone()
+    images[chosen] = blurred.permute(0, 2, 3, 1)
+    return images

@@ -1,105 +1,121 @@
-"""Training and evaluation batches of the SFN: warped face crops."""
+"""Plans of the SFN's training and validation views: warped face crops."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.data.faces import FaceSet
-from edgeface.reference.data.targets import (
-    Mirror,
-    Targets,
-    concatenate,
-    rotation_to_quaternion,
-    similarity_matrix,
-    warp,
-)
-from edgeface.reference.training.views.augment import jitter
-from edgeface.reference.training.views.synthesis import reexpressed
+from edgeface.reference.data.targets import Mirror, Targets, concatenate, similarity_matrix, warp
+from edgeface.reference.geometry.pose import rotation_to_quaternion
+from edgeface.reference.networks.config import CROP_SCALE
+from edgeface.reference.training.views.plan import Batch, Picture, View, blur, lay, pack
+from edgeface.reference.training.views.pools import Pool
 
 Array = NDArray[Any]
-Batch = dict[str, Tensor]
-Move = tuple[Array, float, bool]
-"""From a picture to a crop: matrix (2, 3), its angle in rad, whether mirrored first."""
 
-CROP_SCALE = 1.3
-"""Side of the SFN's crop, in longer sides of the face box."""
 SCALE_RANGE = (0.8, 1.2)
+MASKED_SHARE = 0.06
 MAX_SHIFT = 0.1  # of the box's longer side
 MAX_ANGLE_RAD = np.deg2rad(30.0)
 
 
+@dataclass(frozen=True)
+class Crop(View):
+    """A view of one face, and how it came about."""
+
+    matrix: Array
+    angle: float
+    unsharp: float
+
+
 class CropBatches(Dataset[Batch]):
-    """Random warps of faces; ``__getitems__`` makes a whole batch at once.
+    """Plans of random warps of faces; ``__getitems__`` plans a whole batch at once.
 
     Scale in [0.8, 1.2], translation up to 10 %, in-plane rotation up to 30 degrees, mirror images
-    and colour jitter (2019, Sec. 4.3.1). Without ``augment``, the plain crops. With ``pairs``, a
-    batch of B indices has 2 B crops: the second half are copies of the first, half of them moved
-    otherwise (``moved`` is true), half with another expression on the same spot.
+    (2019, Sec. 4.3.1). Without ``augment``, the plain crops.
+
+    Parameters
+    ----------
+    faces : pictures with one face each
+    copies : the row in ``faces`` of a copy of each face with another expression, -1 where there is
+        none. If given, a batch of B indices has 2 B crops: the second half are copies of the
+        first, some moved otherwise (``moved`` is true), some with another expression on the same
+        spot. Copies are not drawn for themselves.
+    masked : faces with masks, one of which now and then takes a face's place
     """
 
     def __init__(
-        self, faces: FaceSet, model: FaceModel, size: int, augment: bool, pairs: bool = False
+        self,
+        faces: Pool,
+        model: FaceModel,
+        size: int,
+        augment: bool,
+        copies: Array | None = None,
+        masked: Pool | None = None,
     ) -> None:
-        self.faces, self.model, self.size = faces, model, size
-        self.augment, self.pairs = augment, pairs
+        self.masked = masked
+        self.faces, self.size, self.augment, self.copies = faces, size, augment, copies
         self.mirror = Mirror(model)
 
     def __len__(self) -> int:
-        return len(self.faces.crops)
+        return len(self.faces) if self.copies is None else len(self.copies)
 
     def __getitems__(self, indices: list[int]) -> Batch:
         random = np.random.default_rng(int(torch.randint(2**62, ()))) if self.augment else None
-        pictures = self.faces.crops[np.array(indices)]
-        targets = [self.faces.targets[i : i + 1] for i in indices]
         mirrors = [random is not None and random.random() < 0.5 for _ in indices]
-        moves = [self._move(t.boxes[0], m, random) for t, m in zip(targets, mirrors, strict=True)]
+        views = [self._view(i, m, random) for i, m in zip(indices, mirrors, strict=True)]
         extra: Batch = {}
-        if self.pairs and random is not None:
-            moved = random.random(len(indices)) < 0.5
-            edited = pictures.copy()
-            for k in np.flatnonzero(~moved):
-                i = indices[k]
-                fit = self.faces.fit[i : i + 1]
-                edited[k], change = reexpressed(pictures[k], targets[k], fit, self.model, random)
-                targets.append(change)
-                moves.append(moves[k])
-            for k in np.flatnonzero(moved):
-                targets.append(targets[k])
-                # a mirrored copy would differ in identity
-                moves.append(self._move(targets[k].boxes[0], mirrors[k], random))
+        if self.copies is not None and random is not None:
+            rows = self.copies[np.array(indices)]
+            moved = (random.random(len(indices)) < 0.5) | (rows < 0)
             order = np.concatenate([np.flatnonzero(~moved), np.flatnonzero(moved)])
-            pictures = np.concatenate([pictures, edited[order]])
+            for k in order:
+                # a copy mirrored otherwise would differ in identity
+                again = (
+                    self._view(indices[k], mirrors[k], random)
+                    if moved[k]
+                    else self._in_place(int(rows[k]), mirrors[k], views[k])
+                )
+                views.append(again)
             extra = {"moved": torch.from_numpy(moved[order]), "copy_of": torch.from_numpy(order)}
-        warped = [self._warp(t, move) for t, move in zip(targets, moves, strict=True)]
-        pixels = sample(pictures, np.stack([matrix for matrix, _ in warped]), self.size)
-        if self.augment:
-            pixels = jitter(pixels)
-        batch = crop_targets(concatenate([t for _, t in warped]), self.size)
-        return {"image": pixels} | batch | extra
+        targets = concatenate([view.targets for view in views])
+        plan = pack([view.layers for view in views], self.size)
+        return plan | crop_targets(targets, self.size) | extra
 
-    def _move(self, box: Array, mirror: bool, random: np.random.Generator | None) -> Move:
+    def _view(self, row: int, mirror: bool, random: np.random.Generator | None) -> Crop:
         """A random view of one face."""
-        if mirror:
-            width = self.faces.crops.shape[2]
-            box = box[[2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0]
-        return *crop_matrix(box, self.size, random), mirror
+        picture, targets = self._picture(row, mirror, random)
+        matrix, angle = crop_matrix(targets.boxes[0], self.size, random)
+        return self._crop(picture, targets, matrix, angle, 0.0 if random is None else blur(random))
 
-    def _warp(self, targets: Targets, move: Move) -> tuple[Array, Targets]:
-        matrix, angle, mirror = move
-        width = self.faces.crops.shape[2]
+    def _in_place(self, row: int, mirror: bool, of: Crop) -> Crop:
+        """Another face where a view shows one."""
+        return self._crop(*self._picture(row, mirror), of.matrix, of.angle, of.unsharp)
+
+    def _picture(
+        self, row: int, mirror: bool, random: np.random.Generator | None = None
+    ) -> tuple[Picture, Targets]:
+        picture, targets = self.faces[row]
+        paired = self.copies is not None  # a copy would be of somebody else
+        if random is not None and self.masked and not paired and random.random() < MASKED_SHARE:
+            picture, targets = self.masked[int(random.integers(len(self.masked)))]
         if mirror:
-            targets = self.mirror(targets, width)
-        targets = warp(targets, matrix, angle)
-        if mirror:  # the pixels are still the unmirrored ones
-            matrix = matrix @ np.array([[-1.0, 0, width], [0, 1, 0], [0, 0, 1]])
-        return matrix, targets
+            picture = replace(picture, mirrored=True)
+            targets = self.mirror(targets, picture.width)
+        return picture, targets
+
+    def _crop(
+        self, picture: Picture, targets: Targets, matrix: Array, angle: float, unsharp: float
+    ) -> Crop:
+        area = (0, 0, self.size, self.size)
+        layers = [lay(picture, matrix, area, unsharp=unsharp)]
+        return Crop(layers, warp(targets, matrix, angle), matrix, angle, unsharp)
 
 
 def crop_matrix(
@@ -116,23 +132,6 @@ def crop_matrix(
         angle = float(np.clip(angle, -MAX_ANGLE_RAD, MAX_ANGLE_RAD))
     middle = np.array([size / 2, size / 2])
     return similarity_matrix(size / side, angle, centre, middle), angle
-
-
-def sample(pictures: NDArray[np.uint8], matrices: Array, size: int) -> Tensor:
-    """Warp pictures (B, H, W, 3) by matrices (B, 2, 3) into uint8 (B, size, size, 3).
-
-    Bilinear, grey outside. Crops shrink by less than two here, so nothing worth a filter aliases.
-    """
-    height, width = pictures.shape[1:3]
-    full = np.concatenate([matrices, np.tile([[[0.0, 0.0, 1.0]]], (len(matrices), 1, 1))], axis=1)
-    # affine_grid wants output to input, both in [-1, 1] from edge to edge
-    from_unit = np.array([[size / 2, 0, size / 2], [0, size / 2, size / 2], [0, 0, 1]])
-    to_unit = np.array([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]])
-    theta = torch.from_numpy((to_unit @ np.linalg.inv(full) @ from_unit)[:, :2]).float()
-    grid = nn.functional.affine_grid(theta, [len(pictures), 3, size, size], align_corners=False)
-    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 127.0
-    warped = nn.functional.grid_sample(pixels, grid, mode="bilinear", align_corners=False) + 127.0
-    return warped.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
 
 
 def crop_targets(targets: Targets, size: int) -> Batch:

@@ -1,4 +1,4 @@
-"""Training batches of the MFN: zoomed photos, mosaics of four, crowds of single faces."""
+"""Plans of the MFN's training views: zoomed photos, mosaics of four, crowds of single faces."""
 
 from __future__ import annotations
 
@@ -8,33 +8,42 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from edgeface.face_model import FaceModel
-from edgeface.reference.data.faces import FaceSet
-from edgeface.reference.data.photos import Photo, resize
 from edgeface.reference.data.targets import (
     Mirror,
     Targets,
     concatenate,
-    rotation_to_quaternion,
     similarity_matrix,
     warp,
 )
-from edgeface.reference.training.views.augment import jitter
+from edgeface.reference.geometry.pose import rotation_to_quaternion
+from edgeface.reference.training.views.plan import (
+    COVER,
+    FADE,
+    PASTE,
+    Batch,
+    Layer,
+    Picture,
+    View,
+    blur,
+    lay,
+    pack,
+)
+from edgeface.reference.training.views.prepared import Prepared
+from edgeface.reference.training.views.rarity import draw_shares
 
 Array = NDArray[Any]
-Batch = dict[str, Tensor]
-View = tuple[NDArray[np.uint8], Targets]
 
-GREY = 127
+FIRST_SIZE_SHARE = 0.8
+FACE_SIZES_AT = 288  # px; in larger inputs large faces are larger, small ones are not
 # longer side of the face that a view is zoomed on, input px
 FACE_SIZES = {"photo": (7.0, 220.0), "single": (24.0, 240.0), "crowd": (7.0, 90.0)}
 MAX_CROWD = 20
+MASKED_SHARE = 0.06  # of single faces
 SCALES = (0.25, 5.0)
-SMALLEST = 0.02  # of the input; smaller faces are neither demanded nor forbidden
+SMALLEST_PX = 0.02 * 288  # of the input; smaller faces are neither demanded nor forbidden
 VISIBLE = 0.5  # share of a box that must lie inside the view
 MAX_ANGLE_RAD = np.deg2rad(20.0)
 SHARES = {"photo": 0.38, "empty": 0.07, "single": 0.3, "mosaic": 0.16, "crowd": 0.09}
@@ -42,134 +51,159 @@ EPOCH_VIEWS = 3200
 
 
 class SceneBatches(Dataset[Batch]):
-    """Views of photos; ``fixed`` gives whole letterboxed photos, once each.
+    """Plans of views of photos; ``fixed`` gives whole letterboxed photos, once each.
 
     A view zooms so that one of the photo's faces, drawn at random, gets a size drawn
     log-uniformly; faces then come in every size, and small photos serve as large ones.
+
+    Parameters
+    ----------
+    prepared : the pictures; rare faces are drawn more often, some with a mask
+    sizes : of the input, px; each batch has one of them, the first ``FIRST_SIZE_SHARE`` of the
+        time, and as many views as make up the same number of pixels
     """
 
     def __init__(
         self,
-        photos: list[Photo],
-        empty: list[Photo],
-        faces: FaceSet,
+        prepared: Prepared,
         model: FaceModel,
-        size: int,
+        sizes: tuple[int, ...],
         fixed: bool,
     ) -> None:
-        self.photos, self.empty, self.faces = photos, empty, faces
-        self.size, self.fixed = size, fixed
-        self.smallest = SMALLEST * size
+        self.photos, self.empty = prepared.photos, prepared.empty
+        self.faces, self.masked = prepared.faces, prepared.masked
+        self.shares = draw_shares(self.faces.targets).cumsum()
+        self.sizes, self.fixed = sizes, fixed
         self.mirror = Mirror(model)
 
     def __len__(self) -> int:
         return len(self.photos) if self.fixed else EPOCH_VIEWS
 
     def __getitems__(self, indices: list[int]) -> Batch:
+        size, count = self.sizes[0], len(indices)
         if self.fixed:
-            views = [letterboxed(self.photos[i], self.size) for i in indices]
+            views = [letterboxed(*self.photos[i], size) for i in indices]
         else:
             random = np.random.default_rng(int(torch.randint(2**62, ())))
-            views = [self._view(random) for _ in indices]
-        pixels = torch.from_numpy(np.stack([v[0] for v in views]))
-        if not self.fixed:
-            pixels = jitter(pixels)
-        index = np.repeat(np.arange(len(views)), [len(v[1]) for v in views])
-        return {"image": pixels} | scene_targets(concatenate([v[1] for v in views]), index)
+            if len(self.sizes) > 1 and random.random() >= FIRST_SIZE_SHARE:
+                size = int(random.choice(self.sizes[1:]))
+                count = max(1, round(count * (self.sizes[0] / size) ** 2))
+            views = [self._view(size, random) for _ in range(count)]
+        index = np.repeat(np.arange(len(views)), [len(view.targets) for view in views])
+        targets = concatenate([view.targets for view in views])
+        return pack([v.layers for v in views], size) | scene_targets(targets, index, len(views))
 
-    def _view(self, random: np.random.Generator) -> View:
+    def _view(self, size: int, random: np.random.Generator) -> View:
         source = random.choice(list(SHARES), p=list(SHARES.values()))
         if source == "mosaic":
-            return self._mosaic(random)
+            return self._mosaic(size, random)
         if source == "crowd":
-            return self._crowd(random)
-        sizes = FACE_SIZES["single" if source == "single" else "photo"]
-        return self._zoomed(*self._draw(source, random), sizes, self.size, random)
+            return self._crowd(size, random)
+        sizes = face_sizes("single" if source == "single" else "photo", size)
+        return self._zoomed(source, sizes, (0, 0, size, size), random, blur(random))
 
-    def _draw(self, source: str, random: np.random.Generator) -> View:
+    def _draw(self, source: str, random: np.random.Generator) -> tuple[Picture, Targets]:
         """A picture of one source, half the time its mirror image."""
-        if source == "single":
-            i = random.integers(len(self.faces.crops))
-            pixels, targets = self.faces.crops[i], self.faces.targets[i : i + 1]
+        if source == "single" and not (len(self.masked) and random.random() < MASKED_SHARE):
+            row = min(int(np.searchsorted(self.shares, random.random())), len(self.faces) - 1)
+            picture, targets = self.faces[row]
         else:
-            pool = self.photos if source == "photo" else self.empty
-            photo = pool[random.integers(len(pool))]
-            pixels, targets = photo.pixels, photo.targets
+            pool = {"single": self.masked, "empty": self.empty}.get(source, self.photos)
+            picture, targets = pool[int(random.integers(len(pool)))]
         if random.random() < 0.5:
-            pixels = np.ascontiguousarray(pixels[:, ::-1])
-            targets = self.mirror(targets, pixels.shape[1])
-        return pixels, targets
+            picture = replace(picture, mirrored=True)
+            targets = self.mirror(targets, picture.width)
+        return picture, targets
 
     def _zoomed(
         self,
-        pixels: NDArray[np.uint8],
-        targets: Targets,
+        source: str,
         sizes: tuple[float, float],
-        size: int,
+        area: tuple[int, int, int, int],
         random: np.random.Generator,
+        unsharp: float,
     ) -> View:
-        """A picture under a random similarity, one of its faces ``sizes`` long."""
-        matrix, angle = zoom(pixels, targets, sizes, size, random)
-        moved = keep_visible(warp(targets, matrix, angle), size, self.smallest)
-        return render(pixels, matrix, size, self._background(size, random)), moved
+        """A picture in an area of the view, under a similarity that makes a face ``sizes`` long."""
+        picture, targets = self._draw(source, random)
+        side = area[2] - area[0]
+        matrix, angle = zoom(picture, targets, sizes, side, random)
+        moved = keep_visible(warp(targets, matrix, angle), side, SMALLEST_PX)
+        shift = np.array([[1.0, 0, area[0]], [0, 1, area[1]]])
+        matrix[:, 2] += area[:2]
+        layers = [
+            *self._background(area, random, unsharp),
+            lay(picture, matrix, area, PASTE, unsharp),
+        ]
+        return View(layers, warp(moved, shift, 0.0))
 
-    def _mosaic(self, random: np.random.Generator) -> View:
+    def _mosaic(self, size: int, random: np.random.Generator) -> View:
         """Four photos in one view, each a quarter of it."""
-        half = self.size // 2
-        sizes = (FACE_SIZES["photo"][0], FACE_SIZES["photo"][1] / 2)
-        view = np.empty((self.size, self.size, 3), np.uint8)
-        parts: list[Targets] = []
-        for y in (0, half):
-            for x in (0, half):
-                photo = self._draw("photo", random)
-                view[y : y + half, x : x + half], targets = self._zoomed(
-                    *photo, sizes, half, random
-                )
-                shift = np.array([[1.0, 0, x], [0, 1, y]])
-                parts.append(warp(targets, shift, 0.0))
-        return view, concatenate(parts)
+        half, unsharp = size // 2, blur(random)
+        low, high = face_sizes("photo", size)
+        parts = [
+            self._zoomed("photo", (low, high / 2), (x, y, x + half, y + half), random, unsharp)
+            for y in (0, half)
+            for x in (0, half)
+        ]
+        layers = [layer for part in parts for layer in part.layers]
+        return View(layers, concatenate([part.targets for part in parts]))
 
-    def _crowd(self, random: np.random.Generator) -> View:
+    def _crowd(self, size: int, random: np.random.Generator) -> View:
         """Up to MAX_CROWD single faces, faded into a photo without any."""
-        pixels, nobody = self._draw("empty", random)
-        view = Image.fromarray(pixels).resize((self.size, self.size), Image.Resampling.BILINEAR)
+        area, unsharp = (0, 0, size, size), blur(random)
+        picture, nobody = self._draw("empty", random)
+        layers = [lay(picture, stretched(picture, area), area, COVER, unsharp)]
         parts: list[Targets] = [nobody]
         taken = np.zeros((0, 4))
         for _ in range(random.integers(2, MAX_CROWD + 1)):
-            pixels, targets = self._draw("single", random)
+            picture, targets = self._draw("single", random)
             longer = float((targets.boxes[0, 2:] - targets.boxes[0, :2]).max())
-            scale = np.exp(random.uniform(*np.log(FACE_SIZES["crowd"]))) / longer
+            scale = np.exp(random.uniform(*np.log(face_sizes("crowd", size)))) / longer
             centre = (targets.boxes[0, :2] + targets.boxes[0, 2:]) / 2
-            place = random.uniform(0.04, 0.96, 2) * self.size
+            place = random.uniform(0.04, 0.96, 2) * size
             matrix, angle = similarity(scale, centre, place, 2 * MAX_ANGLE_RAD, random)
-            moved = keep_visible(warp(targets, matrix, angle), self.size, self.smallest)
+            moved = keep_visible(warp(targets, matrix, angle), size, SMALLEST_PX)
             if not len(moved) or covers(moved.boxes[0], taken):
                 continue
-            view.paste(*faded(pixels, matrix, self.size))
+            layers.append(lay(picture, matrix, area, FADE, unsharp))
             taken = np.concatenate([taken, moved.boxes])
             parts.append(moved)
-        return np.asarray(view), concatenate(parts)
+        return View(layers, concatenate(parts))
 
-    def _background(self, size: int, random: np.random.Generator) -> Image.Image | None:
+    def _background(
+        self, area: tuple[int, int, int, int], random: np.random.Generator, unsharp: float
+    ) -> list[Layer]:
         """What lies beyond the photo's edges: another photo without faces, or plain grey.
 
         Always grey, and the network would learn that faces are what has straight grey edges.
         """
-        if random.random() < 0.3 or not self.empty:
-            return None
-        photo = Image.fromarray(self.empty[random.integers(len(self.empty))].pixels)
-        return photo.resize((size, size), Image.Resampling.BILINEAR)
+        if random.random() < 0.3 or not len(self.empty):
+            return []
+        picture, _ = self.empty[int(random.integers(len(self.empty)))]
+        return [lay(picture, stretched(picture, area), area, COVER, unsharp)]
+
+
+def face_sizes(source: str, size: int) -> tuple[float, float]:
+    """Between which the longer side of a face is drawn, px of an input ``size`` px wide."""
+    low, high = FACE_SIZES[source]
+    return low, high * size / FACE_SIZES_AT
+
+
+def stretched(picture: Picture, area: tuple[int, int, int, int]) -> Array:
+    """The matrix (2, 3) under which a picture fills an area."""
+    x0, y0, x1, y1 = area
+    return np.array([[(x1 - x0) / picture.width, 0, x0], [0, (y1 - y0) / picture.height, y0]])
 
 
 def zoom(
-    pixels: NDArray[np.uint8],
+    picture: Picture,
     targets: Targets,
     sizes: tuple[float, float],
     size: int,
     random: np.random.Generator,
 ) -> tuple[Array, float]:
-    """A random similarity (2, 3) from a photo to the view, and its angle."""
-    height, width = pixels.shape[:2]
+    """A random similarity (2, 3) from a picture to a view, and its angle."""
+    height, width = picture.height, picture.width
     usable = np.flatnonzero(~targets.ignore)
     if len(usable):
         box = targets.boxes[random.choice(usable)]
@@ -201,30 +235,6 @@ def covers(box: Array, others: Array) -> bool:
     return bool((shared > 0.15 * np.minimum(areas, (box[2:] - box[:2]).prod())).any())
 
 
-def faded(
-    pixels: NDArray[np.uint8], matrix: Array, size: int
-) -> tuple[Image.Image, tuple[int, int], Image.Image]:
-    """A crop warped into a view, for ``Image.paste``: patch, its corner, and a mask.
-
-    The mask fades out towards the inscribed circle, so that no straight edge gives a face away.
-    """
-    height, width = pixels.shape[:2]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) @ matrix[:, :2].T
-    low = np.floor(np.clip((corners + matrix[:, 2]).min(axis=0), 0, size - 1)).astype(int)
-    high = np.ceil(np.clip((corners + matrix[:, 2]).max(axis=0), low + 1, size)).astype(int)
-    local = matrix.copy()
-    local[:, 2] -= low
-    side = int((high - low).max())
-    patch = render(pixels, local, side)[: high[1] - low[1], : high[0] - low[0]]
-    inverse = np.linalg.inv(np.concatenate([local, [[0, 0, 1]]]))[:2]
-    x, y = np.meshgrid(np.arange(patch.shape[1]) + 0.5, np.arange(patch.shape[0]) + 0.5)
-    source = np.stack([x, y], axis=2) @ inverse[:, :2].T + inverse[:, 2]
-    radius = np.hypot(source[..., 0] / width - 0.5, source[..., 1] / height - 0.5)
-    alpha = np.clip((0.5 - radius) / 0.1, 0, 1)
-    corner = (int(low[0]), int(low[1]))
-    return Image.fromarray(patch), corner, Image.fromarray((alpha * 255).astype(np.uint8))
-
-
 def letterbox_matrix(height: int, width: int, size: int) -> Array:
     """The similarity (2, 3) that fits a photo into the middle of the square input."""
     scale = size / max(height, width)
@@ -233,43 +243,11 @@ def letterbox_matrix(height: int, width: int, size: int) -> Array:
     )
 
 
-def letterboxed(photo: Photo, size: int) -> View:
+def letterboxed(picture: Picture, targets: Targets, size: int) -> View:
     """A whole photo as the runtime shows it to the network, with its faces."""
-    height, width = photo.pixels.shape[:2]
-    matrix = letterbox_matrix(height, width, size)
-    moved = keep_visible(warp(photo.targets, matrix, 0.0), size, SMALLEST * size)
-    return render(photo.pixels, matrix, size), moved
-
-
-def render(
-    pixels: NDArray[np.uint8], matrix: Array, size: int, background: Image.Image | None = None
-) -> NDArray[np.uint8]:
-    """Warp a photo into uint8 (size, size, 3), antialiased where it shrinks.
-
-    Outside it, ``background`` (size, size) shows, or grey.
-    """
-    scale = float(np.sqrt(np.linalg.det(matrix[:, :2])))
-    source = pixels
-    if scale < 1:
-        source = resize(pixels, scale)
-        stretch = [source.shape[1] / pixels.shape[1], source.shape[0] / pixels.shape[0]]
-        matrix = matrix.copy()
-        matrix[:, :2] /= stretch
-    inverse = np.linalg.inv(np.concatenate([matrix, [[0, 0, 1]]]))[:2]
-    # PIL maps pixel centres as (x + 0.5, y + 0.5), like image_px
-    view = Image.fromarray(source).transform(
-        (size, size),
-        Image.Transform.AFFINE,
-        tuple(inverse.ravel()),
-        Image.Resampling.BILINEAR,
-        fillcolor=(GREY, GREY, GREY),
-    )
-    if background is not None:
-        covered = Image.new("1", source.shape[1::-1], 1).transform(
-            (size, size), Image.Transform.AFFINE, tuple(inverse.ravel())
-        )
-        view = Image.composite(view, background, covered)
-    return np.asarray(view)
+    matrix = letterbox_matrix(picture.height, picture.width, size)
+    moved = keep_visible(warp(targets, matrix, 0.0), size, SMALLEST_PX)
+    return View([lay(picture, matrix, (0, 0, size, size))], moved)
 
 
 def keep_visible(targets: Targets, size: int, smallest: float) -> Targets:
@@ -284,10 +262,18 @@ def keep_visible(targets: Targets, size: int, smallest: float) -> Targets:
     return replace(targets, ignore=ignore)[share > 0.05]
 
 
-def scene_targets(targets: Targets, image_index: Array) -> Batch:
-    """Targets in input px as tensors, a row a face."""
+def scene_targets(targets: Targets, image_index: Array, images: int) -> Batch:
+    """Targets in input px as tensors, a row a face, for a `GridLoss`.
+
+    The faces of an image must stand together, the images in order.
+    """
+    counts = np.bincount(image_index, minlength=images)
+    slot = np.arange(len(image_index)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows = np.full((images, counts.max(initial=0)), -1)
+    rows[image_index, slot] = np.arange(len(image_index))
     return {
         "image_index": torch.from_numpy(image_index.astype(np.int64)),
+        "faces_of_image": torch.from_numpy(rows),
         "boxes": torch.from_numpy(targets.boxes),
         "ignore": torch.from_numpy(targets.ignore),
         "has_fit": torch.from_numpy(targets.has_fit),

@@ -18,8 +18,8 @@ from scipy.ndimage import map_coordinates
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.faces import FaceSet
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
-from edgeface.reference.evaluation.metrics import rotation_from_euler, yaw_from_rotation
-from edgeface.reference.geometry.fit import Fit
+from edgeface.reference.geometry.fit import Fit, has_teacher_topology
+from edgeface.reference.geometry.pose import rotation_from_euler, yaw_from_rotation
 
 Array = NDArray[Any]
 
@@ -28,12 +28,21 @@ MAX_TURN_DEG = 50.0  # more stretches the hidden cheek over the picture
 PITCH_SIGMA_DEG = 8.0
 MAX_RESIDUAL = 0.01  # outer eye distances; a bad fit would be torn
 BORDER_POINTS = 9
+MOST_ANCHORS = 1000
+"""Vertices that carry the picture along; more of a finer mesh would add nothing."""
+MOST_PAIRS = 2_000_000
+"""Of a vertex and a triangle, held in memory at once."""
 GRID_STEP = 2  # pixels between samples of the displacement, which is smooth
 LIP_DEPTH = 0.03  # model units; lips that touch do not hide one another
 
 
 def add_turned(faces: FaceSet, model: FaceModel, share: float, seed: int) -> FaceSet:
-    """``faces`` with turned copies of ``share`` times as many drawn at random."""
+    """``faces`` with turned copies of ``share`` times as many drawn at random.
+
+    A face model without a surface cannot turn them; then there are no copies.
+    """
+    if not len(model.triangles):
+        return faces
     random = np.random.default_rng(seed)
     frontal = np.flatnonzero(
         (faces.fit.residual < MAX_RESIDUAL)
@@ -100,7 +109,12 @@ def moved_targets(targets: Targets, old: Fit, new: Fit, model: FaceModel) -> Tar
 
 
 def _moved_meshes(meshes: Array, old: Fit, new: Fit, model: FaceModel) -> Array:
-    """The teacher's vertices (N, V, 3) after the move; what they say beyond the old fit stays."""
+    """The teacher's vertices (N, V, 3) after the move; what they say beyond the old fit stays.
+
+    NaN of a model of another topology.
+    """
+    if not has_teacher_topology(model):
+        return np.full_like(meshes, np.nan)
     shapes = [model.vertices(f.identity, f.expression) for f in (old, new)]
     moved = meshes + new.place(shapes[1]) - old.place(shapes[0])
     return moved.astype(np.float32)
@@ -138,24 +152,33 @@ def warp_face(pixels: NDArray[np.uint8], old: Fit, new: Fit, model: FaceModel) -
 def _anchors(old: Fit, new: Fit, model: FaceModel) -> tuple[Array, Array]:
     """Where the vertices lie (A, 2) that are visible afterwards, and where they go."""
     before, after = (model.vertices(f.identity, f.expression)[0] for f in (old, new))
-    visible = _visible(after @ new.rotation[0].T, model.triangles)
+    face = model.face_vertices  # neck and shoulders stay where they are
+    picked = face[:: -(-len(face) // MOST_ANCHORS)]
+    occluding = np.isin(model.triangles, face).all(axis=1)
+    visible = picked[_visible(after @ new.rotation[0].T, model.triangles[occluding], picked)]
     places = new.project(after[None])[0]
     comes = old.project(before[visible][None])[0]
     return comes, places[visible]
 
 
-def _visible(shape: Array, triangles: Array) -> Array:
-    """Which vertices of a shape (V, 3) a viewer on the z axis sees, (V,) bool."""
+def _visible(shape: Array, triangles: Array, picked: Array | None = None) -> Array:
+    """Which vertices of a shape (V, 3), or which picked ones, a viewer on the z axis sees, bool."""
+    picked = np.arange(len(shape)) if picked is None else picked
+    parts = np.array_split(picked, -(-len(picked) * len(triangles) // MOST_PAIRS))
+    return np.concatenate([_not_behind(shape, triangles, part) for part in parts])
+
+
+def _not_behind(shape: Array, triangles: Array, picked: Array) -> Array:
     a, b, c = (shape[triangles[:, k]] for k in range(3))
     facing = np.cross(b - a, c - a)[:, 2] > 0
     a, b, c = a[facing], b[facing], c[facing]
     # barycentric coordinates of every vertex in every triangle that faces the viewer
     ab, ac = (b - a)[:, :2], (c - a)[:, :2]
     area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
-    offset = shape[:, None, :2] - a[:, :2]
+    offset = shape[picked, None, :2] - a[:, :2]
     v = (offset[..., 0] * ac[:, 1] - offset[..., 1] * ac[:, 0]) / area
     w = (ab[:, 0] * offset[..., 1] - ab[:, 1] * offset[..., 0]) / area
     inside = (v >= 0) & (w >= 0) & (v + w <= 1)
     depth = a[:, 2] + v * (b - a)[:, 2] + w * (c - a)[:, 2]
     in_front = np.where(inside, depth, -np.inf).max(axis=1)
-    return np.asarray(shape[:, 2] >= in_front - LIP_DEPTH)
+    return np.asarray(shape[picked, 2] >= in_front - LIP_DEPTH)

@@ -1,4 +1,4 @@
-"""Database fusion: faces of several databases under one set of landmarks (Wang et al. 2019)."""
+"""Faces of several databases under one set of landmarks (Wang et al. 2019)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.conventions import UnifiedLandmarks, read_convention, unify
-from edgeface.reference.face_model.learn import EXPRESSION_MIRROR
+from edgeface.reference.geometry.alignment import EXPRESSION_MIRROR
+from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.databases import conventions_of, read_database
-from edgeface.reference.training.views.augment import jitter
-from edgeface.reference.training.views.crops import CROP_SCALE, crop_matrix, sample
+from edgeface.reference.training.views.augment import blur, jitter
+from edgeface.reference.training.views.crops import crop_matrix
 
 Array = NDArray[Any]
 Batch = dict[str, Tensor]
@@ -29,7 +30,7 @@ EPOCH_FACES = 6400
 
 
 @dataclass(frozen=True)
-class FusedFaces:
+class UnifiedFaces:
     """N faces of several databases under L unified landmarks.
 
     Attributes
@@ -42,7 +43,8 @@ class FusedFaces:
     weights : float32, shape (N, L), summing to 1: Eq. 1's mask over its sum. A face labelled in
         several conventions gives each an equal share.
     depth : float32, shape (N, L), towards the back, in them; NaN where not known
-    expression : float32, shape (N, 46); NaN where no teacher saw the face
+    expression : float32, shape (N, 46), fitted to what the teacher saw; NaN where it saw no face
+    scores : float32, shape (N, 46), the teacher's own; NaN likewise
     skipped : names of corrupt images
     """
 
@@ -55,6 +57,7 @@ class FusedFaces:
     weights: Array
     depth: Array
     expression: Array
+    scores: Array
     skipped: list[str]
 
     def __len__(self) -> int:
@@ -71,22 +74,22 @@ def unified_landmarks(databases: Sequence[str]) -> UnifiedLandmarks:
     return unify([read_convention(name) for name in conventions])
 
 
-def read_fused(
+def read_unified(
     folder: Path,
     model: FaceModel,
     databases: Sequence[str],
     validation: bool,
     turned: float = 0.0,
     seed: int = 0,
-) -> FusedFaces:
+) -> UnifiedFaces:
     """One split of the databases, the packs' with turned copies of a share of their faces."""
     landmarks = unified_landmarks(databases)
     sets = [
         read_database(name, folder, model, validation, turned, seed + i)
         for i, name in enumerate(databases)
     ]
-    targets = [fused_targets(faces.points, landmarks) for faces in sets]
-    return FusedFaces(
+    targets = [unified_targets(faces.points, landmarks) for faces in sets]
+    return UnifiedFaces(
         landmarks=landmarks,
         pictures=tuple(faces.crops for faces in sets),
         database=np.repeat(np.arange(len(sets)), [len(faces.crops) for faces in sets]),
@@ -96,6 +99,7 @@ def read_fused(
         weights=np.concatenate([weights for _, weights in targets]),
         depth=_unified_depth(np.concatenate([faces.depth for faces in sets]), landmarks),
         expression=np.concatenate([faces.expression for faces in sets]),
+        scores=np.concatenate([faces.scores for faces in sets]),
         skipped=[name for faces in sets for name in faces.skipped],
     )
 
@@ -109,7 +113,7 @@ def _unified_depth(depth: Array, landmarks: UnifiedLandmarks) -> Array:
     return found
 
 
-def fused_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tuple[Array, Array]:
+def unified_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tuple[Array, Array]:
     """Unified points (N, L, 2) and weights (N, L) of faces labelled in one or more conventions.
 
     Raises
@@ -137,14 +141,14 @@ def fused_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tupl
     return points, weights
 
 
-class FusionBatches(Dataset[Batch]):
+class UnifiedBatches(Dataset[Batch]):
     """Warps of faces; ``__getitems__`` makes a whole batch at once.
 
     With ``augment``, boxes perturbed in scale and place, rotations, flips and colour jitter; else
     the plain crops.
     """
 
-    def __init__(self, faces: FusedFaces, size: int, augment: bool) -> None:
+    def __init__(self, faces: UnifiedFaces, size: int, augment: bool) -> None:
         self.faces, self.size, self.augment = faces, size, augment
 
     def __len__(self) -> int:
@@ -173,7 +177,7 @@ class FusionBatches(Dataset[Batch]):
         pixels = sample(pictures, matrices, self.size)
         norm = (placed - self.size / 2) / (self.size / CROP_SCALE)
         return {
-            "image": jitter(pixels) if self.augment else pixels,
+            "image": jitter(blur(pixels)) if self.augment else pixels,
             "points": torch.from_numpy(norm.astype(np.float32)),
             "depth": torch.from_numpy(
                 (depth * zoom[:, None] / (self.size / CROP_SCALE)).astype(np.float32)
@@ -181,6 +185,23 @@ class FusionBatches(Dataset[Batch]):
             "weights": torch.from_numpy(weights),
             "expression": torch.from_numpy(expression),
         }
+
+
+def sample(pictures: NDArray[np.uint8], matrices: Array, size: int) -> Tensor:
+    """Warp pictures (B, H, W, 3) by matrices (B, 2, 3) into uint8 (B, size, size, 3).
+
+    Bilinear, grey outside. Crops shrink by less than two here, so nothing worth a filter aliases.
+    """
+    height, width = pictures.shape[1:3]
+    full = np.concatenate([matrices, np.tile([[[0.0, 0.0, 1.0]]], (len(matrices), 1, 1))], axis=1)
+    # affine_grid wants output to input, both in [-1, 1] from edge to edge
+    from_unit = np.array([[size / 2, 0, size / 2], [0, size / 2, size / 2], [0, 0, 1]])
+    to_unit = np.array([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]])
+    theta = torch.from_numpy((to_unit @ np.linalg.inv(full) @ from_unit)[:, :2]).float()
+    grid = nn.functional.affine_grid(theta, [len(pictures), 3, size, size], align_corners=False)
+    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() - 127.0
+    warped = nn.functional.grid_sample(pixels, grid, mode="bilinear", align_corners=False) + 127.0
+    return warped.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
 
 
 class Balanced(Sampler[int]):

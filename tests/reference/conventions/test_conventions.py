@@ -11,8 +11,8 @@ from edgeface.errors import InvalidInputError
 from edgeface.reference.cli import main
 from edgeface.reference.conventions import NAMES, read_convention, unify
 from edgeface.reference.conventions.mean_fit import fit_mean_face
-from edgeface.reference.evaluation.metrics import rotation_from_euler
 from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
+from edgeface.reference.geometry.pose import rotation_from_euler
 
 MEAN_FACES = json.loads((Path(__file__).parent / "mean_faces.json").read_text())
 PAPER = {"68": 52, "68-fixed": 68, "74": 59, "98": 66}
@@ -80,7 +80,7 @@ def test_orders_are_those_of_published_mean_faces(name, face_model):
     off = dict(zip(np.array(convention.points)[rows].tolist(), np.diag(cost), strict=True))
     assert np.median(list(off.values())) < 0.035
     off.pop("chin")
-    assert max(off.values()) < 0.09, max(off, key=lambda point: off[point])
+    assert max(off.values()) < 0.095, max(off, key=lambda point: off[point])
 
 
 @pytest.mark.parametrize("name", SWAPS)
@@ -191,7 +191,7 @@ TIP, RIGHT, LEFT = (
         ({"mirror": [0, 1]}, "each of 0 to 2 once"),
         ({"mirror": [1, 2, 0]}, "partners must swap"),
         ({"mirror": [0, 1, 2]}, "'right dimple' and its mirror 'right dimple' are no mirror"),
-        ({"mirror": [1, 0, 2]}, "no mirror images on the mean face: 0\\.\\d+ outer eye"),
+        ({"mirror": [1, 0, 2]}, "no mirror images on the mean face: \\d\\.\\d+ outer eye"),
         ({"points": [TIP, RIGHT, {"name": "left dimple", "at": {"468": 1}}]}, "vertex 468; .* 467"),
         ({"points": [TIP, RIGHT, {"name": "left dimple", "at": {"9.5": 1}}]}, "'9.5': no vertex"),
         ({"points": [TIP, RIGHT, {"name": "left dimple", "at": {"425": 0.7}}]}, "sum to 0.7"),

@@ -17,7 +17,7 @@ from edgeface.reference.data.landmark_sets import (
     read_lfw,
     read_pts,
 )
-from edgeface.reference.evaluation.metrics import rotation_from_euler
+from edgeface.reference.geometry.pose import rotation_from_euler
 
 
 @pytest.fixture

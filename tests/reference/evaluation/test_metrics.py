@@ -6,11 +6,13 @@ from edgeface.reference.data.labelled import neutral_landmarks
 from edgeface.reference.evaluation.metrics import (
     area_under_curve,
     error_curve,
-    euler_deg,
     euler_error,
-    head_rotation,
     nme,
     rotation_angle,
+)
+from edgeface.reference.geometry.pose import (
+    euler_deg,
+    head_rotation,
     rotation_from_euler,
     yaw_from_rotation,
 )

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgeface.reference.networks import build_network
+from edgeface.reference.networks import CONFIGS, build_network
 from edgeface.reference.networks.checkpoint import TrainedNetwork
-from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.networks.equalise import equalised
 
 NARROW = {"fusion": {"width": 0.25}, "sfn": {}}

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -5,7 +7,7 @@ import pytest
 import torch
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.reference.networks import build_network
+from edgeface.reference.networks import CONFIGS, build_network
 from edgeface.reference.networks.blocks import (
     Context,
     Fire,
@@ -14,7 +16,7 @@ from edgeface.reference.networks.blocks import (
     SlimBranch,
     Surroundings,
 )
-from edgeface.reference.networks.config import CONFIGS, NetworkConfig
+from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.networks.cost import count
 
 
@@ -141,3 +143,28 @@ def test_fusion_network_is_mobilenet_with_one_layer_of_outputs():
     assert (network.pose.in_features, network.pose.out_features) == (64, 6)
     parameters, _ = count(CONFIGS["fusion"])
     assert parameters * 4 < 13e6
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_fire_is_the_same_function_in_training(stride):
+    """Where its strided branch picks the pixels before it convolves."""
+    torch.manual_seed(0)
+    fire, x = Fire(24, 8, 16, stride), torch.rand(2, 24, 13, 10)
+    norms = [m for m in fire.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    expected = fire.eval()(x)
+    fire.train()
+    for norm in norms:  # what differs besides
+        norm.eval()
+    torch.testing.assert_close(fire(x), expected)
+
+
+def test_backward_pass_leaves_the_heap_whole_at_other_sizes():
+    """oneDNN's own strided 1 x 1 convolution does not: in a process of its own."""
+    code = (
+        "import torch\n"
+        "from edgeface.reference.networks import CONFIGS, build_network\n"
+        "network = build_network(CONFIGS['mfn']).to(memory_format=torch.channels_last)\n"
+        "image = torch.zeros(4, 384, 384, 3, dtype=torch.uint8)\n"
+        "sum(o.square().mean() for o in network(image)).backward()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from edgeface.reference.networks.checkpoint import load_network
-from edgeface.reference.training.plot import read_log
+from edgeface.reference.training.log import read_log
 
 RUN = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from edgeface.reference.networks.config import CONFIGS
+from edgeface.reference.networks import CONFIGS
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.train import train
 

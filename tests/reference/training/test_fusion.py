@@ -18,20 +18,21 @@ from edgeface.reference.geometry.morphable import (
     quaternion_from_vector,
     quaternion_to_rotation,
 )
+from edgeface.reference.networks import CONFIGS
 from edgeface.reference.networks.checkpoint import load_network
-from edgeface.reference.networks.config import CONFIGS
-from edgeface.reference.training.losses.unified import FusionLoss
-from edgeface.reference.training.plot import read_log
+from edgeface.reference.networks.config import CROP_SCALE
+from edgeface.reference.training.log import read_log
+from edgeface.reference.training.losses.unified import UnifiedLoss
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.train import Training, train
-from edgeface.reference.training.views.crops import CROP_SCALE, crop_matrix
+from edgeface.reference.training.views.crops import crop_matrix
 from edgeface.reference.training.views.unified import (
     EPOCH_FACES,
     Balanced,
-    FusionBatches,
-    fused_targets,
-    read_fused,
+    UnifiedBatches,
+    read_unified,
     unified_landmarks,
+    unified_targets,
 )
 
 EVERY = ("300w+mesh", "video", "expressive", "wider")
@@ -55,7 +56,7 @@ def model(face_model):
 
 @pytest.fixture(scope="module")
 def fused(tiny_packs, model):
-    return read_fused(tiny_packs, model, EVERY, validation=False)
+    return read_unified(tiny_packs, model, EVERY, validation=False)
 
 
 def outputs(random, count, correction=0.05):
@@ -150,7 +151,7 @@ def test_targets_are_shared_out_among_the_conventions(fused):
 def test_batches_carry_the_points_along(fused):
     """The tiny packs have a white dot at every landmark, which must stay under its point."""
     torch.manual_seed(0)
-    batches = FusionBatches(fused, 128, augment=True)
+    batches = UnifiedBatches(fused, 128, augment=True)
     rows = np.flatnonzero(fused.database == 0)[:24].tolist()
     batch = batches.__getitems__(rows)
     inner = fused.landmarks.columns["68"][17:]
@@ -162,7 +163,7 @@ def test_batches_carry_the_points_along(fused):
             x, y = np.floor(place.T + shift).astype(int).clip(0, 127)
             found.append(grey[y, x].mean() - np.median(grey))
     assert np.median(near) > 2 * np.median(far)
-    plain = FusionBatches(fused, 128, augment=False)
+    plain = UnifiedBatches(fused, 128, augment=False)
     first, second = (plain.__getitems__([3, 5]) for _ in range(2))
     torch.testing.assert_close(first, second, equal_nan=True)
 
@@ -170,19 +171,22 @@ def test_batches_carry_the_points_along(fused):
 def test_flips_exchange_left_and_right(fused, monkeypatch):
     """Every face flipped and nothing else: twice is nothing."""
     mirror = fused.landmarks.mirror
-    plain = FusionBatches(fused, 128, augment=False).__getitems__([0, 1])
+    plain = UnifiedBatches(fused, 128, augment=False).__getitems__([0, 1])
 
     class Flip:
         def random(self, count):
             return np.zeros(count)
 
     monkeypatch.setattr(np.random, "default_rng", lambda *_: Flip())
-    monkeypatch.setattr("edgeface.reference.training.views.unified.jitter", lambda pixels: pixels)
+    for change in ("jitter", "blur"):
+        monkeypatch.setattr(
+            f"edgeface.reference.training.views.unified.{change}", lambda pixels: pixels
+        )
     monkeypatch.setattr(
         "edgeface.reference.training.views.unified.crop_matrix",
         lambda box, size, _: crop_matrix(box, size),
     )
-    flipped = FusionBatches(fused, 128, augment=True).__getitems__([0, 1])
+    flipped = UnifiedBatches(fused, 128, augment=True).__getitems__([0, 1])
     expected = plain["points"][:, mirror] * torch.tensor([-1.0, 1.0])
     known = flipped["weights"] > 0
     torch.testing.assert_close(flipped["points"][known], expected[known], atol=2e-5, rtol=0)
@@ -206,7 +210,7 @@ def test_epochs_draw_from_all_databases_alike():
 
 def test_loss_is_the_masked_distance_and_the_regularisers(model, random):
     landmarks = unified_landmarks(("300w+mesh",))
-    loss = FusionLoss(model, landmarks)
+    loss = UnifiedLoss(model, landmarks)
     raw = tuple(torch.from_numpy(a) for a in outputs(random, 3))
     points = loss.decoder.project(*raw)
     moved = points + torch.tensor([0.03, 0.04])
@@ -215,31 +219,31 @@ def test_loss_is_the_masked_distance_and_the_regularisers(model, random):
     unknown = torch.full((3, 46), torch.nan)
     target = {"points": moved, "weights": weights, "expression": unknown,
               "depth": torch.full(weights.shape, torch.nan)}  # fmt: skip
-    total, parts = loss(*raw, target)
+    total, parts = loss(raw, target)
     assert parts["landmarks"] == pytest.approx(0.05, rel=1e-3)
     assert parts["teacher"] == 0
     assert parts["depth"] == 0
     # what the mask leaves out changes nothing
     moved[:, 51:] += 100.0
-    assert loss(*raw, target)[0] == pytest.approx(total.item())
+    assert loss(raw, target)[0] == pytest.approx(total.item())
     # an energy that grows with the harmonic; a mean that weighs 1
     identity, expression, correction, pose = raw
     smooth, rough = (torch.zeros(3, 60).index_fill(1, torch.tensor(k), 0.1) for k in (3, 57))
-    tidy = [loss(identity, expression, c, pose, target)[1]["tidy"] for c in (smooth, rough)]
+    tidy = [loss((identity, expression, c, pose), target)[1]["tidy"] for c in (smooth, rough)]
     assert tidy[0] < tidy[1]
     other = identity * torch.tensor([1.2] + [1.0] * 49)
-    assert loss(other, expression, correction, pose, target)[1]["tidy"] > parts["tidy"] + 0.03
+    assert loss((other, expression, correction, pose), target)[1]["tidy"] > parts["tidy"] + 0.03
     # depth is compared where it is known, and has no origin
     depth = loss.decoder.posed(*raw)[..., 2] + 7.0
     depth[1:] = torch.nan
     depth[0, 60:] = torch.nan
-    assert loss(*raw, target | {"depth": depth})[1]["depth"] < 1e-5
+    assert loss(raw, target | {"depth": depth})[1]["depth"] < 1e-5
     depth[0, :30] += 0.02
-    assert loss(*raw, target | {"depth": depth})[1]["depth"] == pytest.approx(0.01, rel=1e-3)
+    assert loss(raw, target | {"depth": depth})[1]["depth"] == pytest.approx(0.01, rel=1e-3)
     # the teacher's expressions, where there are any
     known = torch.sigmoid(expression) + 0.1
     known[1:] = torch.nan
-    parts = loss(*raw, target | {"expression": known})[1]
+    parts = loss(raw, target | {"expression": known})[1]
     assert parts["teacher"] == pytest.approx(0.1, rel=1e-4)
 
 
@@ -264,10 +268,10 @@ def test_without_the_correction_it_stays_zero(model, fused, small_network):
     training = Training(recipe(correction=False), model)
     training.network.leave_uncorrected()
     optimiser = torch.optim.Adam(training.network.parameters(), 1e-2)
-    batch = FusionBatches(fused, 128, augment=True).__getitems__(list(range(4)))
+    batch = UnifiedBatches(fused, 128, augment=True).__getitems__(list(range(4)))
     for _ in range(2):
         raw = training.network(batch["image"])
-        total, _ = training._loss(raw, batch)
+        total, _ = training.loss(raw, batch)
         optimiser.zero_grad()
         total.backward()
         optimiser.step()
@@ -306,7 +310,7 @@ def test_published_databases_join_in(tiny_packs, tmp_path, model, random):
     lines.append("1 2 3 broken.png")
     (tmp_path / "list_98pt_rect_attr_train.txt").write_text("\n".join(lines))
     databases = ("300w", f"wflw={tmp_path}")
-    splits = [read_fused(tiny_packs, model, databases, v) for v in (False, True)]
+    splits = [read_unified(tiny_packs, model, databases, v) for v in (False, True)]
     counts = [int((split.database == 1).sum()) for split in splits]
     assert sum(counts) == 10
     assert min(counts) > 0
@@ -316,9 +320,9 @@ def test_published_databases_join_in(tiny_packs, tmp_path, model, random):
     assert (theirs.sum(axis=1) == 64).all()  # 98 without the sliding and the pupils
     chin = fused.landmarks.names.index("chin")
     assert (fused.weights[:, chin] > 0).all()  # a landmark of both
-    batch = FusionBatches(fused, 128, augment=False).__getitems__([len(fused) - 1])
+    batch = UnifiedBatches(fused, 128, augment=False).__getitems__([len(fused) - 1])
     # the mean face, straight ahead: what the decoder says at 0
-    loss = FusionLoss(model, fused.landmarks)
+    loss = UnifiedLoss(model, fused.landmarks)
     zero = torch.eye(50)[:1], torch.zeros(1, 46), torch.zeros(1, 60)
     mean = loss.decoder.shape(*zero)[0, :, :2].numpy() * [1, -1]
     known = batch["weights"][0].numpy() > 0
@@ -334,13 +338,13 @@ def test_faces_without_any_label_are_refused():
     points = np.ones((2, 68, 2), np.float32)
     points[1] = np.nan
     with pytest.raises(InvalidInputError, match="1 of 2 faces have no labelled point"):
-        fused_targets({"68": points}, landmarks)
+        unified_targets({"68": points}, landmarks)
 
 
 def test_depth_is_that_of_the_mesh(fused, model):
     """The tiny packs' meshes are exact: posed by their own fit, depth and points agree."""
     rows = np.flatnonzero(np.isfinite(fused.depth).any(axis=1))[:6].tolist()
-    batch = FusionBatches(fused, 128, augment=False).__getitems__(rows)
+    batch = UnifiedBatches(fused, 128, augment=False).__getitems__(rows)
     mesh = fused.landmarks.columns["mesh"][:468]
     flat, depth = batch["points"][:, mesh].numpy(), batch["depth"][:, mesh].numpy()
     points = np.concatenate([flat, depth[..., None]], axis=2) * [1, -1, -1]

@@ -3,26 +3,20 @@ import pytest
 import torch
 
 from edgeface import kernels
+from edgeface.reference.geometry.boxes import corners, decode_boxes, generalised_iou, pairwise_iou
+from edgeface.reference.geometry.lids import LID_PAIRS
 from edgeface.reference.geometry.morphable import (
     MorphableModel,
     quaternion_to_rotation,
     unit_quaternion,
 )
-from edgeface.reference.networks.config import CONFIGS
-from edgeface.reference.training.losses.faces import (
-    BLUR,
-    FaceLoss,
-    GridLoss,
-    corners,
-    decay,
-    decode_boxes,
-    disagreement,
-    generalised_iou,
-    pairwise_iou,
-    shares,
-)
+from edgeface.reference.networks import CONFIGS
+from edgeface.reference.training.losses.faces import FaceLoss, decay, disagreement, lid_error
+from edgeface.reference.training.losses.grid import BLUR, GridLoss, shares
 from tests.oracles import detection as oracle
+from tests.oracles import grid_loss as grid_oracle
 from tests.oracles import morphable as morphable_oracle
+from tests.reference.devices import DEVICE, NothingFromTheCpu
 
 CONFIG = CONFIGS["mfn-9x9"]
 ANCHORS = CONFIG.anchors
@@ -99,10 +93,18 @@ def test_face_loss_is_equation_3(face_model, random):
         assert float(total) == pytest.approx(10 / (epoch + 1) * 0.02 + 10 * 0.05, rel=1e-2)
 
 
+def faces_of_image(index, images):
+    rows = [np.flatnonzero(index == i) for i in range(images)]
+    most = max((len(r) for r in rows), default=0)
+    return torch.tensor([[*r, *[-1] * (most - len(r))] for r in rows], dtype=torch.long)
+
+
 def grid_batch(boxes, ignore=None, image_index=None):
     count = len(boxes)
+    index = np.array(image_index or [0] * count, int)
     return {
-        "image_index": torch.tensor(image_index or [0] * count, dtype=torch.long),
+        "image_index": torch.from_numpy(index),
+        "faces_of_image": faces_of_image(index, max(index, default=0) + 1),
         "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(count, 4),
         "ignore": torch.tensor(ignore or [False] * count, dtype=torch.bool),
         "has_fit": torch.zeros(count, dtype=torch.bool),
@@ -126,11 +128,17 @@ def facing_grid():
     return outputs
 
 
+def assigned(loss, batch):
+    """Faces that are answered for, and by which (image, row, column, anchor)."""
+    face, candidate, answers = loss._assign(batch, 9, 1)
+    return face[answers], torch.unravel_index(candidate[answers], (1, 9, 9, len(ANCHORS)))
+
+
 def test_grid_loss_assigns_the_cell_of_the_centre_and_the_anchor_alike(face_model):
     loss = GridLoss(face_model, CONFIG)
     width, height = ANCHORS[2]
     box = [100 - width / 2, 70 - height / 2, 100 + width / 2, 70 + height / 2]
-    face, (image, row, column, anchor) = loss._assign(grid_batch([box]), 9)
+    face, (image, row, column, anchor) = assigned(loss, grid_batch([box]))
     best = (anchor == 2).nonzero().item()
     assert (face[best], image[best], row[best], column[best]) == (0, 0, 70 // 32, 100 // 32)
 
@@ -138,14 +146,14 @@ def test_grid_loss_assigns_the_cell_of_the_centre_and_the_anchor_alike(face_mode
 def test_grid_loss_gives_one_anchor_to_one_face(face_model):
     loss = GridLoss(face_model, CONFIG)
     box = [80, 80, 110, 118]
-    _, cell = loss._assign(grid_batch([box, box]), 9)
+    _, cell = assigned(loss, grid_batch([box, box]))
     assert len(set(zip(*(c.tolist() for c in cell), strict=True))) == len(cell[0])
 
 
 def test_grid_loss_skips_ignored_and_outside_faces(face_model):
     loss = GridLoss(face_model, CONFIG)
     batch = grid_batch([[10, 10, 40, 50], [280, 280, 330, 340]], ignore=[True, False])
-    assert len(loss._assign(batch, 9)[0]) == 0
+    assert len(assigned(loss, batch)[0]) == 0
 
 
 @pytest.mark.parametrize("boxes", [[], [[10, 10, 40, 50]], [[10, 10, 40, 50], [90, 90, 200, 220]]])
@@ -157,6 +165,86 @@ def test_grid_loss_has_finite_gradients(face_model, boxes):
     total.backward()
     for output in outputs:
         assert output.grad is None or torch.isfinite(output.grad).all()
+
+
+def crowded_batch(random, face_model):
+    """Four images with many faces, some alike, some ignored, one outside, and one with nobody."""
+    index = np.array([0, 0, 0, 1, 1, 1, 1, 3, 3])
+    count = len(index)
+    centre = random.uniform(20, 268, (count, 2))
+    side = np.exp(random.uniform(np.log(8), np.log(120), (count, 1))) * [1.0, 1.3]
+    centre[1], side[1] = centre[0] + 2, side[0]  # for one cell and anchor
+    centre[6] = 290
+    boxes = np.concatenate([centre - side / 2, centre + side / 2], axis=1)
+    batch = grid_batch(boxes.tolist(), [i in (2, 5) for i in range(count)], index.tolist())
+    batch["faces_of_image"] = faces_of_image(index, 4)
+    (identity, _, _), target = face_target(face_model, random)
+    pick = torch.arange(count) % 2
+    points = target["landmarks"][pick] * torch.from_numpy(side.max(1))[:, None, None]
+    return batch | {
+        "has_fit": torch.arange(count) != 4,
+        "identity": identity[pick],
+        "expression": target["expression"][pick],
+        "quaternion": target["quaternion"][pick],
+        "landmarks": (points + torch.from_numpy(centre)[:, None]).float(),
+    }
+
+
+def spread_grid(random, images):
+    """Random outputs around those of a face that looks ahead."""
+    outputs = [random.normal(0, 0.3, (images, 9, 9, 5, w)) for w in (5, 50, 46, 8)]
+    outputs[3][..., 0] += 1
+    return tuple(torch.tensor(o).flatten(3).requires_grad_() for o in outputs)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_grid_loss_agrees_with_the_loop_over_faces_and_candidates(face_model, seed):
+    random = np.random.default_rng(seed)
+    batch = {k: v.double() if v.is_floating_point() else v
+             for k, v in crowded_batch(random, face_model).items()}  # fmt: skip
+    ours, theirs = spread_grid(random, 4), None
+    theirs = tuple(o.detach().clone().requires_grad_() for o in ours)
+    loss = GridLoss(face_model, CONFIG).double()
+    total, parts = loss(ours, batch, 3)
+    expected, named = grid_oracle.grid_loss(
+        theirs, batch, ANCHORS, CONFIG.stride, torch.from_numpy(face_model.reduced).double(),
+        loss.face.identity_weight, 10 / 4,
+    )  # fmt: skip
+    assert total.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert {k: v.item() for k, v in parts.items()} == pytest.approx(
+        {k: v.item() for k, v in named.items()}, rel=1e-6
+    )
+    assert named["landmarks"] > 0
+    total.backward()
+    expected.backward()
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-6, atol=1e-9)
+
+
+def on_device(batch):
+    return {name: tensor.to(DEVICE) for name, tensor in batch.items()}
+
+
+def test_grid_loss_stays_on_the_device_and_never_waits_for_it(face_model, random):
+    batch = on_device(crowded_batch(random, face_model))
+    loss = GridLoss(face_model, CONFIG).to(DEVICE)
+    outputs = tuple(o.detach().float().to(DEVICE).requires_grad_() for o in spread_grid(random, 4))
+    with NothingFromTheCpu():
+        total, parts = loss(outputs, batch, 0)
+        total.backward()
+    assert all(o.grad is not None for o in outputs)
+    assert {t.device for t in (total, *parts.values())} == {DEVICE}
+
+
+def test_face_loss_stays_on_the_device_and_never_waits_for_it(face_model, random):
+    raw, target = face_target(face_model, random)
+    pairs = on_device({"copy_of": torch.tensor([0]), "moved": torch.tensor([True])})
+    loss, target = FaceLoss(face_model).to(DEVICE), on_device(target)
+    outputs = tuple(o.to(DEVICE).requires_grad_() for o in raw)
+    with NothingFromTheCpu():
+        total, _ = loss(*outputs, target, 0)
+        (total + disagreement(loss, outputs, pairs)).backward()
+    assert all(o.grad is not None for o in outputs)
 
 
 def test_grid_loss_learns_shapes_from_large_faces_first(face_model):
@@ -171,7 +259,7 @@ def test_grid_loss_learns_shapes_from_large_faces_first(face_model):
         batch["landmarks"] = batch["boxes"].reshape(2, 2, 2).mean(1)[:, None].repeat(1, 68, 1)
         outputs = facing_grid()
         loss = GridLoss(face_model, CONFIG)
-        face, cell = loss._assign(batch, 9)
+        face, cell = assigned(loss, batch)
         with torch.no_grad():  # boxes as they are: both faces answer, and with one anchor each
             detection = outputs[0].reshape(1, 9, 9, 5, 5)
             wanted = torch.tensor([[side, side], [120.0, 120.0]])[face]
@@ -185,7 +273,7 @@ def test_grid_loss_learns_shapes_from_large_faces_first(face_model):
 
 def test_every_image_has_the_same_share_of_the_loss():
     weights, images = torch.tensor([1.0, 3, 2, 2]), torch.tensor([0, 0, 3, 2])
-    found = shares(weights, images)
+    found = shares(weights, images, 4)
     np.testing.assert_allclose(found, np.array([1 / 4, 3 / 4, 1, 1]) / 3, rtol=1e-6)
 
 
@@ -240,3 +328,11 @@ def test_disagreement_compares_what_copies_share(face_model, random):
     other = identity.clone()
     other[3] += 1
     assert float(disagreement(loss, (other, expression, pose), batch)) > 0.01
+
+
+def test_lid_error_is_of_the_gaps_alone(random):
+    difference = torch.from_numpy(random.normal(size=(3, 68, 2)).astype("f"))
+    gaps = [(difference[:, a] - difference[:, b]).norm(dim=1) for a, b in LID_PAIRS]
+    torch.testing.assert_close(lid_error(difference), torch.stack(gaps).mean(dim=0))
+    elsewhere = torch.ones(1, 68, 2)  # eyes that moved as a whole are as open as before
+    assert float(lid_error(elsewhere)) < 1e-4

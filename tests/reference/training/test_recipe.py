@@ -1,7 +1,7 @@
 import pytest
 
 from edgeface.errors import InvalidInputError
-from edgeface.reference.networks.config import CONFIGS
+from edgeface.reference.networks import CONFIGS
 from edgeface.reference.training.recipe import NAMES, Recipe, read_recipe
 
 

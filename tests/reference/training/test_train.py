@@ -9,14 +9,14 @@ import torch
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.reference.cli import main
-from edgeface.reference.networks import MultiFaceNetwork, build_network
+from edgeface.reference.networks import CONFIGS, MultiFaceNetwork, build_network
 from edgeface.reference.networks.checkpoint import load_network
-from edgeface.reference.networks.config import CONFIGS
 from edgeface.reference.networks.predict import predict_crop, predict_faces
 from edgeface.reference.training import train as training
-from edgeface.reference.training.plot import plot_run, read_log
+from edgeface.reference.training.log import plot_run, read_log
 from edgeface.reference.training.recipe import Recipe
-from edgeface.reference.training.train import copy_weights, learning_rate_factor, train
+from edgeface.reference.training.schedule import learning_rate_factor
+from edgeface.reference.training.train import copy_weights, train
 
 # thin networks: the plumbing is in question here; but with under 32 filters in a strided
 # branch, the backward pass of torch 2.13 on the CPU corrupts the heap
@@ -142,12 +142,40 @@ def test_strip_keeps_what_the_network_is(tiny_packs, tmp_path):
 
 
 def test_learning_rate_warms_up_and_falls():
-    factor = learning_rate_factor(1000)
-    values = [factor(s) for s in (0, 199, 200, 600, 1000, 2000)]
-    assert values[0] == pytest.approx(1 / 200)
-    assert values[1:3] == [1.0, 1.0]
-    assert values[3] == pytest.approx(0.505)
-    assert values[4] == values[5] == pytest.approx(0.01)
+    assert learning_rate_factor(0, 0.0) == pytest.approx(1 / 150)
+    assert learning_rate_factor(149, 0.0) == 1.0
+    assert learning_rate_factor(5000, 0.5) == pytest.approx(0.505)
+    assert learning_rate_factor(9000, 1.0) == pytest.approx(0.01)
+    assert learning_rate_factor(9000, 1.1) == pytest.approx(0.01)
+
+
+def test_a_run_ends_with_its_minutes_and_is_not_begun_again(tiny_packs, tmp_path):
+    last = train(recipe("sfn"), tiny_packs, tmp_path, minutes=0.1)
+    content = torch.load(last, weights_only=True)
+    (spent,) = (v["elapsed_s"] for v in content["callbacks"].values() if "elapsed_s" in v)
+    steps = content["global_step"]
+    assert steps > 1
+    assert 6 <= spent < 60
+    rate = content["optimizer_states"][0]["param_groups"][0]["lr"]
+    assert rate < 1e-3 * min(1.0, (steps + 1) / 150)
+    train(recipe("sfn"), tiny_packs, tmp_path, minutes=0.1)
+    assert torch.load(last, weights_only=True)["global_step"] == steps
+
+
+def test_mfn_trains_at_several_sizes(tiny_packs, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgeface.reference.training.views.scenes.FIRST_SIZE_SHARE", 0.0)
+    seen = []
+    real = training.Training.training_step
+
+    def step(self, batch, index):
+        seen.append(tuple(batch["image"].shape))
+        return real(self, batch, index)
+
+    monkeypatch.setattr(training.Training, "training_step", step)
+    train(recipe("mfn", sizes=[224, 384]), tiny_packs, tmp_path)
+    # as many pixels a batch, whatever the size
+    assert set(seen) <= {(13, 224, 224, 3), (4, 384, 384, 3)}
+    assert len(seen) == 2
 
 
 def test_load_network_rejects_other_files(tmp_path):
@@ -183,5 +211,5 @@ def test_plot_run_without_a_log_is_an_error(tmp_path):
 def test_command_line_reports_errors(tmp_path, capsys):
     assert main(["train", "sfn", "--data", str(tmp_path / "no"), "--out", str(tmp_path)]) == 1
     assert "does not exist" in capsys.readouterr().err
-    assert main(["describe"]) == 0
+    assert main(["cost"]) == 0
     assert "multiply-adds" in capsys.readouterr().out

@@ -1,3 +1,4 @@
+import os
 import shutil
 import zipfile
 from dataclasses import replace
@@ -21,18 +22,24 @@ from edgeface.reference.data.packs import (
     split_groups,
 )
 from edgeface.reference.data.photos import read_photos
-from edgeface.reference.data.targets import (
-    Mirror,
-    concatenate,
-    from_fit,
-    rotation_to_quaternion,
-    warp,
-)
+from edgeface.reference.data.targets import Mirror, concatenate, from_fit, warp
 from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
 from edgeface.reference.geometry.morphable import quaternion_to_rotation
+from edgeface.reference.geometry.pose import rotation_to_quaternion
+from edgeface.reference.networks.config import CROP_SCALE
+from edgeface.reference.training.views import prepared as prepared_views
+from edgeface.reference.training.views.atlas import build_atlas
 from edgeface.reference.training.views.augment import jitter
-from edgeface.reference.training.views.crops import CROP_SCALE, CropBatches, crop_matrix, sample
-from edgeface.reference.training.views.scenes import SceneBatches, keep_visible, letterboxed, render
+from edgeface.reference.training.views.crops import CropBatches, crop_matrix
+from edgeface.reference.training.views.draw import Renderer
+from edgeface.reference.training.views.plan import Picture, lay, pack
+from edgeface.reference.training.views.prepared import Wanted, prepare
+from edgeface.reference.training.views.scenes import (
+    SceneBatches,
+    keep_visible,
+    letterboxed,
+    scene_targets,
+)
 from edgeface.reference.training.weak_labels import weakly_labelled
 from tests.reference.conftest import rotation
 
@@ -102,7 +109,7 @@ def test_faces_without_a_mesh_are_fitted_to_their_landmarks(faces):
     error = np.linalg.norm(faces.targets.landmarks - faces.labelled, axis=2)
     labelled = np.isfinite(faces.labelled).all(axis=(1, 2))
     assert np.median(error[labelled]) < 0.01  # labels are the targets
-    assert set(faces.pack[~labelled]) == {"faces-expressive"}
+    assert set(faces.pack[~labelled]) == {"faces68-video", "faces-expressive"}
 
 
 def test_a_corner_that_repeats_another_is_no_label(faces, face_model):
@@ -150,46 +157,52 @@ def test_warp_turns_pixels_landmarks_and_head_alike(faces, face_model):
         np.testing.assert_allclose(a * (a * b).sum() / (a * a).sum(), b, atol=1.5)
 
 
-def test_sample_and_the_runtimes_crop_see_the_same(noise, random):
+def test_crops_and_the_runtimes_crop_see_the_same(random):
     """Training's warp and the runtime's resize agree about where a pixel goes."""
     smooth = Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8))
     picture = np.array(smooth.resize((256, 256), Image.Resampling.BICUBIC))
     box = np.array([60.0, 50.0, 180.0, 200.0])
     matrix, _ = crop_matrix(box, 128)
-    ours = sample(picture[None], matrix[None], 128)[0].numpy().astype(float)
+    plan = pack([[lay(Picture(0, 256, 256), matrix, (0, 0, 128, 128))]], 128)
+    ours = Renderer(build_atlas([picture]))(plan)[0].numpy().astype(float)
     theirs, _ = crop(picture, box, CROP_SCALE, 128)
     difference = np.abs(ours - theirs)[4:-4, 4:-4]
-    assert difference.mean() < 2.0
+    assert difference.mean() < 2.5
 
 
-def test_crop_batches_put_landmarks_on_the_dots(faces, face_model):
+@pytest.fixture(scope="module")
+def crops(tiny_packs, face_model):
+    wanted = Wanted(validation=False, photos=False, copies=True)
+    return prepare(tiny_packs, face_model, wanted)
+
+
+def test_crop_batches_put_landmarks_on_the_dots(crops, face_model):
     torch.manual_seed(3)
-    plain = CropBatches(faces, face_model, 128, augment=False).__getitems__(list(range(16)))
-    assert brightness_at_landmarks(plain) > 150
-    # colour jitter off: only the geometry is in question
-    warped = CropBatches(faces, face_model, 128, augment=True)
-    batch = warped.__getitems__(list(range(16)))
-    assert batch["image"].shape == (16, 128, 128, 3)
-    values = batch["image"].float().mean(dim=3)
-    contrast = landmark_values(values, batch["landmarks"]) - values.mean(dim=(1, 2))[:, None]
-    assert float(contrast.mean()) > 15
+    draw = Renderer(crops.atlas)
+    plain = CropBatches(crops.faces, face_model, 128, augment=False).__getitems__(list(range(16)))
+    assert brightness_at_landmarks(draw(plain), plain) > 150
+    batch = CropBatches(crops.faces, face_model, 128, augment=True).__getitems__(list(range(16)))
+    images = draw(batch)
+    assert images.shape == (16, 128, 128, 3)
+    assert contrast_at_landmarks(images, batch).mean() > 15
 
 
-def test_crop_batches_pair_faces_with_copies(faces, face_model):
+def test_crop_batches_pair_faces_with_copies(crops, face_model):
     torch.manual_seed(5)
-    pairs = CropBatches(faces, face_model, 128, augment=True, pairs=True)
+    pairs = CropBatches(crops.faces, face_model, 128, augment=True, copies=crops.copies)
+    assert len(pairs) == len(crops.copies)
     batch = pairs.__getitems__(list(range(12)))
-    assert len(batch["image"]) == len(batch["landmarks"]) == 24
     original, moved = batch["copy_of"], batch["moved"]
+    assert len(batch["landmarks"]) == 24
     assert sorted(original.tolist()) == list(range(12))
     assert 0 < int(moved.sum()) < 12
     for name, kept in (("identity", slice(None)), ("expression", moved), ("quaternion", ~moved)):
         torch.testing.assert_close(batch[name][12:][kept], batch[name][original][kept])
     assert (batch["quaternion"][12:][moved] != batch["quaternion"][original][moved]).any()
     assert (batch["expression"][12:][~moved] != batch["expression"][original][~moved]).any()
-    values = batch["image"].float().mean(dim=3)
-    contrast = landmark_values(values, batch["landmarks"]) - values.mean(dim=(1, 2))[:, None]
-    assert float(contrast[12:].mean()) > 10
+    images = Renderer(crops.atlas)(batch)
+    assert len(images) == 24
+    assert contrast_at_landmarks(images, batch)[12:].mean() > 10
 
 
 def landmark_values(values, landmarks):
@@ -198,8 +211,13 @@ def landmark_values(values, landmarks):
     return values[rows, points[..., 1], points[..., 0]]
 
 
-def brightness_at_landmarks(batch):
-    return float(landmark_values(batch["image"].float().mean(dim=3), batch["landmarks"]).mean())
+def brightness_at_landmarks(images, batch):
+    return float(landmark_values(images.float().mean(dim=3), batch["landmarks"]).mean())
+
+
+def contrast_at_landmarks(images, batch):
+    values = images.float().mean(dim=3)
+    return landmark_values(values, batch["landmarks"]) - values.mean(dim=(1, 2))[:, None]
 
 
 @pytest.fixture(scope="module")
@@ -216,42 +234,96 @@ def test_read_photos_joins_boxes_and_fits(photos):
         assert photo.targets.ignore.tolist() == [False, True]
 
 
-@pytest.mark.parametrize("fixed", [True, False])
-def test_scene_batches_put_landmarks_on_the_dots(photos, faces, face_model, fixed, monkeypatch):
-    monkeypatch.setattr("edgeface.reference.training.views.scenes.jitter", lambda x: x)
-    torch.manual_seed(11)
-    scenes = SceneBatches(photos[0], photos[1], faces, face_model, 288, fixed)
-    batch = scenes.__getitems__(list(range(24)))
-    assert batch["image"].shape == (24, 288, 288, 3)
-    values = batch["image"].float().mean(dim=3)
+@pytest.fixture(scope="module")
+def prepared(tiny_packs, face_model):
+    return prepare(tiny_packs, face_model, Wanted(validation=False, photos=True))
+
+
+def scene_batches(prepared, face_model, sizes=(288,), fixed=False):
+    return SceneBatches(prepared, face_model, sizes, fixed=fixed)
+
+
+def brightness_of_large_faces(images, batch):
+    values = images.float().mean(dim=3)
     bright = []
     for i in torch.nonzero(batch["has_fit"] & ~batch["ignore"])[:, 0].tolist():
         points = batch["landmarks"][i]
         extent = float((batch["boxes"][i, 2:] - batch["boxes"][i, :2]).max())
         if extent > 60:
-            inside = ((points >= 0) & (points < 288)).all(dim=1)
+            inside = ((points >= 0) & (points < images.shape[1])).all(dim=1)
             column, row = points[inside].long().unbind(dim=1)
             bright.append(float(values[batch["image_index"][i], row, column].mean()))
-    assert np.mean(bright) > 115  # the noise is 90, the dots 255
+    return bright
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_scene_batches_put_landmarks_on_the_dots(prepared, face_model, fixed):
+    torch.manual_seed(11)
+    batch = scene_batches(prepared, face_model, fixed=fixed).__getitems__(list(range(24)))
+    images = Renderer(prepared.atlas)(batch)
+    assert images.shape == (24, 288, 288, 3)
+    # the noise is 90, the dots 255
+    assert np.mean(brightness_of_large_faces(images, batch)) > 115
 
 
 @pytest.mark.parametrize("kind", ["mosaic", "crowd"])
-def test_composed_scenes_put_landmarks_on_the_dots(photos, faces, face_model, kind):
-    scenes = SceneBatches(photos[0], photos[1], faces, face_model, 288, fixed=False)
+def test_composed_scenes_put_landmarks_on_the_dots(prepared, face_model, kind):
+    scenes = scene_batches(prepared, face_model)
     random = np.random.default_rng(3)
-    bright, counts = [], []
-    for _ in range(24):
-        view, targets = getattr(scenes, f"_{kind}")(random)
-        assert view.shape == (288, 288, 3)
-        counts.append(len(targets))
-        extent = (targets.boxes[:, 2:] - targets.boxes[:, :2]).max(axis=1, initial=0)
-        for points in targets.landmarks[targets.has_fit & ~targets.ignore & (extent > 60)]:
-            column, row = points[((points >= 0) & (points < 288)).all(axis=1)].astype(int).T
-            bright.append(view[row, column].mean())
+    views = [getattr(scenes, f"_{kind}")(288, random) for _ in range(24)]
+    counts = [len(view.targets) for view in views]
+    targets = concatenate([view.targets for view in views])
+    batch = pack([view.layers for view in views], 288)
+    batch |= scene_targets(targets, np.repeat(np.arange(24), counts), 24)
+    bright = brightness_of_large_faces(Renderer(prepared.atlas)(batch), batch)
     assert len(bright) > 5
     assert np.mean(bright) > 115
     assert max(counts) > 4
     assert max(counts) <= 20
+
+
+def test_scene_batches_come_in_several_sizes_of_as_many_pixels(prepared, face_model):
+    torch.manual_seed(1)
+    scenes = scene_batches(prepared, face_model, (288, 224, 576))
+    seen = set()
+    for _ in range(40):
+        batch = scenes.__getitems__(list(range(8)))
+        size, count = len(batch["size"]), len(batch["layer_of_view"]) - 1
+        seen.add((size, count))
+        assert batch["faces_of_image"].shape[0] == count
+        assert int(batch["area"].max()) <= size
+    assert seen == {(288, 8), (224, 13), (576, 2)}
+
+
+def test_what_was_prepared_is_kept_and_hangs_on_what_made_it(tiny_packs, face_model, monkeypatch):
+    read = []
+    real = prepared_views.read_faces
+
+    def counted(*arguments):
+        read.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(prepared_views, "read_faces", counted)
+    wanted = Wanted(validation=True, photos=True, seed=77)
+    first = prepare(tiny_packs, face_model, wanted)
+    again = prepare(tiny_packs, face_model, wanted)
+    assert len(read) == 1
+    np.testing.assert_array_equal(first.atlas.pixels, again.atlas.pixels)
+    for name in prepared_views.POOLS:
+        one, other = (getattr(p, name).to_arrays(name) for p in (first, again))
+        assert one.keys() == other.keys()
+        assert all(np.array_equal(one[key], other[key]) for key in one)
+    prepare(tiny_packs, face_model, replace(wanted, seed=78))
+    prepare(tiny_packs, face_model, wanted, "boxes", lambda photos: photos)
+    assert len(read) == 3
+
+
+def test_prepared_without_a_place_to_keep_it_serves_once(tiny_packs, face_model, monkeypatch):
+    monkeypatch.setenv("EDGEFACE_CACHE", os.devnull)
+    prepared = prepare(tiny_packs, face_model, Wanted(validation=True, photos=False))
+    picture, targets = prepared.faces[0]
+    assert prepared.atlas.copy(picture.number).shape == (picture.height, picture.width, 3)
+    assert len(targets) == 1
 
 
 def test_weak_labels_come_from_the_network(photos, face_model):
@@ -286,21 +358,14 @@ def test_weak_labels_come_from_the_network(photos, face_model):
     assert not (photo.targets.expression == 0.5).any()  # the photo's own are untouched
 
 
-def test_letterboxed_photo_matches_the_runtime(photos):
+def test_letterboxed_photo_matches_the_runtime(prepared):
     from edgeface.image import letterbox
 
-    photo = photos[0][0]
-    ours, _ = letterboxed(photo, 288)
-    theirs, _ = letterbox(photo.pixels, 288)
+    picture, targets = prepared.photos[0]
+    view = letterboxed(picture, targets, 288)
+    ours = Renderer(prepared.atlas)(pack([view.layers], 288))[0].numpy()
+    theirs, _ = letterbox(prepared.atlas.copy(picture.number), 288)
     assert np.abs(ours.astype(float) - theirs).mean() < 6
-
-
-def test_render_shows_the_background_outside(photos):
-    pixels = photos[0][0].pixels
-    background = Image.new("RGB", (64, 64), (1, 2, 3))
-    view = render(pixels, np.array([[0.1, 0, 0], [0, 0.1, 0]]), 64, background)
-    assert (view[40:, 40:] == [1, 2, 3]).all()
-    assert (view[:20, :25] != [1, 2, 3]).any()
 
 
 def test_keep_visible_ignores_cut_and_tiny_faces(photos):

@@ -1,0 +1,1 @@
+"""What choices cost and give, for the tables of the docs."""

@@ -1,0 +1,80 @@
+"""The options of a run and the outputs of a network, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgeface import kernels
+from edgeface.errors import InvalidInputError
+from edgeface.metadata import Metadata
+from edgeface.types import Float32Array, ImageArray
+from edgeface.values import Choice, Number, Whole, array_of, option, shown
+
+MAX_COORDINATE, MIN_SIDE_PX = 1_000_000, 0.01
+"""Of the boxes that a network looks at, image_px."""
+MAX_FACES = 100
+"""Faces that `Model.run` reports at most, unless told otherwise."""
+
+
+def thresholds(
+    metadata: Metadata, score_threshold: float | None, iou_threshold: float | None
+) -> tuple[float, float]:
+    """Both thresholds of a detection, by default those that the file names."""
+    score = metadata.score_threshold if score_threshold is None else score_threshold
+    iou = metadata.iou_threshold if iou_threshold is None else iou_threshold
+    fraction = Number(0, 1)
+    return option("score_threshold", score, fraction), option("iou_threshold", iou, fraction)
+
+
+def check_heads(metadata: Metadata, heads: Mapping[str, Float32Array]) -> None:
+    """Raise InvalidInputError unless these are a network's outputs for one image."""
+    if not isinstance(cast(object, heads), Mapping):
+        raise InvalidInputError(f"expected the outputs by name, got {shown(heads)}")
+    for name in metadata.output_names:
+        head: Any = heads.get(name)
+        shape = metadata.output_shape(name)
+        got = getattr(head, "dtype", type(head).__name__), getattr(head, "shape", None)
+        if not isinstance(head, np.ndarray) or got != (np.float32, shape):
+            raise InvalidInputError(
+                f"expected an output {name!r} of float32 {shape}, got {got[0]} {got[1]}"
+            )
+
+
+def suppression_of(
+    max_faces: int | None, method: kernels.Suppression | None
+) -> tuple[int, kernels.Suppression]:
+    """How many faces are reported at most, and what becomes of the others; checked."""
+    limit = MAX_FACES if max_faces is None else option("max_faces", max_faces, Whole(0, 10**6))
+    if method is None:
+        return limit, "weighted"
+    option("suppression", method, Choice(get_args(kernels.Suppression)))
+    return limit, method
+
+
+def face_boxes(boxes_xyxy: ArrayLike | None, pixels: ImageArray, crop_scale: float) -> Float32Array:
+    """Checked boxes (N, 4); without any, the one whose crop just holds the whole image."""
+    height, width = pixels.shape[:2]
+    if boxes_xyxy is None:
+        half = max(height, width) / crop_scale / 2
+        cx, cy = width / 2, height / 2
+        return np.array([[cx - half, cy - half, cx + half, cy + half]], np.float32)
+    boxes = array_of("boxes_xyxy", boxes_xyxy, "(N, 4)")
+    if boxes.size == 0:
+        return np.zeros((0, 4), np.float32)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InvalidInputError(f"boxes_xyxy must have the shape (N, 4), got {boxes.shape}")
+    if np.abs(boxes).max() > MAX_COORDINATE:
+        raise InvalidInputError(
+            f"boxes_xyxy must lie within {MAX_COORDINATE:,} pixels of the image's corner, got "
+            f"{boxes.flat[np.abs(boxes).argmax()]:g}"
+        )
+    boxes = boxes.astype(np.float32)
+    if (boxes[:, 2:] - boxes[:, :2] < MIN_SIDE_PX).any():
+        raise InvalidInputError(
+            f"boxes_xyxy must have x1 > x0 and y1 > y0, by {MIN_SIDE_PX} pixels at least"
+        )
+    return boxes

@@ -1,0 +1,76 @@
+"""JSON from files of strangers: one meaning, bounded, and nothing that other readers refuse."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+MAX_BYTES = 1 << 22
+"""4 MiB: a thousand layers by name take a fiftieth."""
+MAX_DEPTH = 16
+MAX_DIGITS = 18
+"""Of a whole number: every language's 64-bit integers hold them."""
+
+_STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def parse(data: str | bytes) -> Any:
+    """What a JSON text says.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON in UTF-8, is too long or too deep, names a key twice, or holds numbers
+        that are not finite, integers of more than 18 digits, or control characters, which a
+        terminal would obey.
+    """
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it is longer than {MAX_BYTES >> 20} MiB")
+    text = data.decode("utf-8") if isinstance(data, bytes) else data
+    _check(text)
+    return json.loads(
+        text,
+        object_pairs_hook=_object,
+        parse_constant=_constant,
+        parse_float=_number,
+        parse_int=_integer,
+    )
+
+
+def _check(text: str) -> None:
+    """Depth, before a parser that recurses sees it, and the characters of every string."""
+    depth = 0
+    for match in _STRUCTURE.finditer(text):
+        mark = match[0]
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark, 0)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+        if mark.startswith('"') and _UNPRINTABLE.search(json.loads(mark, strict=False)):
+            raise ValueError(f"it holds control characters or half a character: {mark[:40]!a}")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it names a key twice")
+    return found
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"it holds {name}, which is no JSON")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"it holds the number {text[:40]}, which is not finite")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS + 1:
+        raise ValueError(f"it holds a whole number of {len(text)} digits")
+    return int(text)

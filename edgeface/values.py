@@ -1,0 +1,299 @@
+"""What a value may be: said once, checked one way, and written as JSON Schema.
+
+Options of functions and entries of files go through the same kinds of value. Python's and numpy's
+numbers are taken alike; a bool is no number, and neither is what is not finite.
+"""
+
+from __future__ import annotations
+
+import numbers
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
+
+from edgeface.errors import InvalidInputError
+from edgeface.types import Float64Array
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+
+class Kind(Protocol[T_co]):
+    """A kind of value."""
+
+    def check(self, value: Any, name: str) -> T_co:
+        """The value in Python's own type; ValueError, which gives the name, if it is another."""
+        ...
+
+    def json_schema(self) -> dict[str, Any]:
+        """The same for programs in other languages."""
+        ...
+
+
+def option(name: str, value: Any, kind: Kind[T]) -> T:
+    """An argument of a public function, checked; raises InvalidInputError."""
+    try:
+        return kind.check(value, name)
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from error
+
+
+def path_of(name: str, value: Any) -> Path:
+    """An argument that names a file; raises InvalidInputError."""
+    try:
+        text: Any = cast(Any, os).fspath(value)
+        good = isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except (TypeError, UnicodeEncodeError):
+        good, text = False, ""
+    if not good:
+        raise InvalidInputError(f"{name} must be a path, got {shown(value)}")
+    return Path(text)
+
+
+def array_of(name: str, value: Any, shape: str) -> Float64Array:
+    """An argument that holds finite real numbers, float64; ``shape`` is for errors.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no array of numbers, is masked, or holds what is not finite.
+    """
+    wanted = f"{name} must be finite numbers of shape {shape}"
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # rows of different lengths, and objects that are broken
+        raise InvalidInputError(f"{wanted}: {error}") from error
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidInputError(f"{wanted}, got a masked array: choose the rows that are valid")
+    if array.dtype.kind not in "iuf" and array.size:
+        raise InvalidInputError(f"{wanted}, got {array.dtype}")
+    if array.size and not np.isfinite(array).all():
+        raise InvalidInputError(f"{wanted}, got values that are not finite")
+    return array.astype(np.float64)
+
+
+def shown(value: Any) -> str:
+    """A value in an error message, whatever it is and however long."""
+    try:
+        text = repr(value)
+    except Exception:  # of integers of 5,000 digits, and of objects that are broken
+        return f"a value of the type {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _is(number_type: type, value: Any) -> bool:
+    """Whether it is a number of Python's or numpy's; True and False are none."""
+    return isinstance(value, number_type) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number in [low, high], or in (low, high] if ``above``."""
+
+    low: float
+    high: float
+    above: bool = False
+
+    def check(self, value: Any, name: str) -> float:
+        good = _is(numbers.Real, value) and self.low <= value <= self.high
+        if not good or (self.above and value == self.low):
+            bracket = "(" if self.above else "["
+            raise ValueError(
+                f"{name} must lie in {bracket}{self.low:g}, {self.high:g}], got {shown(value)}"
+            )
+        return float(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        low = "exclusiveMinimum" if self.above else "minimum"
+        return {"type": "number", low: self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number in [low, high], a multiple of ``step``."""
+
+    low: int
+    high: int
+    step: int = 1
+
+    def check(self, value: Any, name: str) -> int:
+        good = _is(numbers.Integral, value) and self.low <= value <= self.high
+        if not good or value % self.step:
+            multiple = f", a multiple of {self.step}" if self.step > 1 else ""
+            raise ValueError(
+                f"{name} must be a whole number from {self.low} to {self.high}{multiple}, "
+                f"got {shown(value)}"
+            )
+        return int(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        schema = {"type": "integer", "minimum": self.low, "maximum": self.high}
+        return schema | ({"multipleOf": self.step} if self.step > 1 else {})
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text of some length, without control characters, that fits a whole pattern."""
+
+    longest: int = 200
+    pattern: str = ".+"
+
+    def check(self, value: Any, name: str) -> str:
+        good = isinstance(value, str) and len(value) <= self.longest
+        if not good or not re.fullmatch(self.pattern, value) or not value.isprintable():
+            what = "text" if self.pattern == ".+" else f"text like {self.pattern}"
+            raise ValueError(
+                f"{name} must be {what} of 1 to {self.longest} characters, got {shown(value)}"
+            )
+        return str(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "maxLength": self.longest, "pattern": f"^(?:{self.pattern})$"}
+
+
+SHA256 = Text(64, "[0-9a-f]{64}")
+"""A hash, in hex."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some words."""
+
+    words: tuple[str, ...]
+
+    def check(self, value: Any, name: str) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise ValueError(f"{name} must be one of {', '.join(self.words)}, got {shown(value)}")
+        return str(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"enum": list(self.words)}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false; only false if ``never``."""
+
+    never: bool = False
+
+    def check(self, value: Any, name: str) -> bool:
+        if not isinstance(value, bool) or (self.never and value):
+            raise ValueError(
+                f"{name} must be {'false' if self.never else 'true or false'}, got {shown(value)}"
+            )
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"const": False} if self.never else {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class Several:
+    """A list of so many items of one kind, all different if ``unique``."""
+
+    item: Kind[Any]
+    least: int
+    most: int
+    unique: bool = False
+
+    def check(self, value: Any, name: str) -> tuple[Any, ...]:
+        if (
+            not isinstance(value, list)
+            or not self.least <= len(cast(list[Any], value)) <= self.most
+        ):
+            count = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+            got = f"{len(cast(list[Any], value))}" if isinstance(value, list) else shown(value)
+            raise ValueError(f"{name} must be a list of {count} items, got {got}")
+        rows = enumerate(cast(list[Any], value))
+        items = tuple(self.item.check(row, f"{name}[{i}]") for i, row in rows)
+        if self.unique and len(set(items)) < len(items):
+            raise ValueError(f"{name} must not name the same thing twice")
+        return items
+
+    def json_schema(self) -> dict[str, Any]:
+        schema = {"type": "array", "items": self.item.json_schema()}
+        schema |= {"minItems": self.least, "maxItems": self.most}
+        return schema | ({"uniqueItems": True} if self.unique else {})
+
+
+@dataclass(frozen=True)
+class Version:
+    """[major, minor] of a format; any minor version of the major one that is read."""
+
+    major: int
+
+    def check(self, value: Any, name: str) -> tuple[int, int]:
+        try:
+            major, minor = Several(Whole(0, 10**6), 2, 2).check(value, name)
+        except ValueError:
+            major = minor = -1
+        if major != self.major:
+            raise ValueError(f"{name} {shown(value)} is unknown: this release reads {self.major}.x")
+        return major, minor
+
+    def json_schema(self) -> dict[str, Any]:
+        parts = [{"const": self.major}, {"type": "integer", "minimum": 0}]
+        return {"type": "array", "prefixItems": parts, "minItems": 2, "maxItems": 2}
+
+
+@dataclass(frozen=True)
+class Free:
+    """Any JSON object: for people and tools."""
+
+    def check(self, value: Any, name: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} must be an object, got {shown(value)}")
+        return cast(dict[str, Any], value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """An object of any names and values of one kind."""
+
+    item: Kind[Any]
+
+    def check(self, value: Any, name: str) -> dict[str, Any]:
+        entries = Free().check(value, name).items()
+        return {key: self.item.check(entry, f"{name}.{key}") for key, entry in entries}
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": self.item.json_schema()}
+
+
+@dataclass(frozen=True)
+class Record:
+    """An object with these entries; others are passed over, as newer versions may have more.
+
+    Attributes
+    ----------
+    required, optional : kinds by name
+    """
+
+    required: Mapping[str, Kind[Any]]
+    optional: Mapping[str, Kind[Any]] = field(default_factory=lambda: {})
+
+    def check(self, value: Any, name: str) -> dict[str, Any]:
+        """The entries that are known; the name stands before theirs in errors."""
+        values = Free().check(value, name or "it")
+        prefix = f"{name}." if name else ""
+        for key in self.required:
+            if key not in values:
+                raise ValueError(f"the entry {prefix}{key} is missing")
+        kinds = {**self.required, **self.optional}
+        return {k: kind.check(values[k], prefix + k) for k, kind in kinds.items() if k in values}
+
+    def json_schema(self) -> dict[str, Any]:
+        kinds = {**self.required, **self.optional}
+        return {
+            "type": "object",
+            "required": list(self.required),
+            "properties": {name: kind.json_schema() for name, kind in kinds.items()},
+        }

@@ -1,0 +1,74 @@
+"""``edgeface-train face-model``: learn the default face model, and draw face models."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from edgeface.reference.cli.options import Commands, add_data, add_picture
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command and its sub-commands."""
+    parser = commands.add_parser(
+        "face-model", help="learn the default face model from the packs, or draw one"
+    )
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    action = actions.add_parser("learn", help="learn the default face model from the packs")
+    add_data(action)
+    action.add_argument(
+        "--out", type=Path, required=True, metavar="NPZ", help="the face model to write"
+    )
+    action.set_defaults(execute=_learn)
+
+    action = actions.add_parser("draw", help="draw every shape of a face model into one picture")
+    action.add_argument("model", type=Path, help="the face model, an .npz file")
+    add_picture(action)
+    action.set_defaults(execute=_draw)
+
+    action = actions.add_parser(
+        "harmonics", help="draw the eight smoothest functions on the default mean face"
+    )
+    add_picture(action)
+    action.set_defaults(execute=_harmonics)
+
+
+def _learn(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.face_model.learn import (
+        landmark_map_nme,
+        learn,
+        read_corpus,
+        residuals,
+    )
+
+    folder = data_dir(arguments.data)
+    model = learn(folder)
+    report = {}
+    for split in ("train", "validation"):
+        corpus = read_corpus(folder, validation=split == "validation")
+        report[split] = {
+            "num_meshes": len(corpus.meshes),
+            "residual_percent_of_outer_eye_distance": residuals(model, corpus),
+            "landmark_map_nme_percent": landmark_map_nme(model, corpus),
+        }
+    model = replace(model, info=model.info | {"report": report})
+    model.save(arguments.out)
+    print(json.dumps(model.info, indent=2))
+
+
+def _draw(arguments: argparse.Namespace) -> None:
+    from edgeface.face_model import FaceModel
+    from edgeface.reference.face_model.picture import draw_shapes
+
+    draw_shapes(FaceModel.load(arguments.model), arguments.out)
+
+
+def _harmonics(arguments: argparse.Namespace) -> None:
+    from edgeface.face_model import default_face_model
+    from edgeface.reference.face_model.picture import draw_harmonics
+
+    draw_harmonics(default_face_model(), arguments.out)

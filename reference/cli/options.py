@@ -1,0 +1,47 @@
+"""Options that several commands take, each declared once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+Commands = argparse._SubParsersAction  # pyright: ignore[reportPrivateUsage]
+"""What a parser's ``add_subparsers`` returns, for which argparse has no public name."""
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--data``."""
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="the folder that holds the data packs (default: the environment variable "
+        "EDGEFACE_DATA names it)",
+    )
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--data``, ``--out`` and ``--workers``, which everything that trains takes."""
+    add_data(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the folder that checkpoints and logs are written to; a training that it holds "
+        "already goes on where it stopped",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how many processes plan batches while the network learns (default: 0, which means "
+        "that the process that learns plans them itself)",
+    )
+
+
+def add_picture(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--out`` of commands that draw one picture."""
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PNG", help="the picture to write"
+    )

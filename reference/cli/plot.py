@@ -1,0 +1,24 @@
+"""``edgeface-train plot``: draw the log of a training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgeface.reference.cli.options import Commands, add_picture
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("plot", help="draw the losses of a training over its epochs")
+    parser.add_argument(
+        "folder", type=Path, help="the folder that the training was told to write to"
+    )
+    add_picture(parser)
+    parser.set_defaults(execute=_execute)
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.training.log import plot_run
+
+    plot_run(arguments.folder, arguments.out)

@@ -1,0 +1,28 @@
+"""``edgeface-train strip``: a checkpoint's weights alone."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgeface.output import refuse_inputs
+from edgeface.reference.cli.options import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "strip", help="write a checkpoint without what only going on with its training needs"
+    )
+    parser.add_argument("checkpoint", type=Path, help="the checkpoint to read")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"
+    )
+    parser.set_defaults(execute=_execute)
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.networks.checkpoint import load_network, save_network
+
+    refuse_inputs(arguments.out, (arguments.checkpoint,))
+    save_network(load_network(arguments.checkpoint), arguments.out)

@@ -1,0 +1,98 @@
+"""What took long to compute, kept between runs: arrays under the hash of all that they hang on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+log = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path:
+    """Where results are kept: $EDGEFACE_CACHE, or this user's customary folder for such."""
+    if chosen := os.environ.get("EDGEFACE_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "edgeface" / "training"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "edgeface" / "training"
+
+
+def digest(*parts: Any) -> str:
+    """A hash of arrays, paths (their contents), and anything whose ``repr`` says all of it."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            total.update(repr((part.shape, part.dtype.str)).encode())
+            total.update(np.ascontiguousarray(part).data)
+        elif isinstance(part, Path):
+            total.update(part.read_bytes())
+        else:
+            total.update(repr(part).encode())
+        total.update(b"\0")
+    return total.hexdigest()[:32]
+
+
+def archive_digest(path: Path) -> str:
+    """A hash of a zip's directory: names, sizes and checksums of all that it holds."""
+    with zipfile.ZipFile(path) as archive:
+        return digest([(i.filename, i.file_size, i.CRC) for i in archive.infolist()])
+
+
+def remembered(key: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+    """The arrays that ``make`` returned when it was last called for ``key``, or does now."""
+    path = cache_folder() / f"{key}.npz"
+    if (kept := read_arrays(path)) is not None:
+        return kept
+    arrays = make()
+    with keeping(path) as temporary:
+        save_arrays(temporary, arrays)
+    return arrays
+
+
+def save_arrays(path: Path, arrays: dict[str, Array]) -> None:
+    """Write an ``.npz``."""
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, Array] | None:
+    """The arrays of an ``.npz``; None if it is absent or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+@contextlib.contextmanager
+def keeping(path: Path) -> Any:
+    """A temporary place that becomes ``path`` in one step, once all is written.
+
+    Where nothing can be kept (a full disk, no home), the run goes on without.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.mkdtemp(dir=path.parent)
+    except OSError as error:
+        log.warning("cannot keep results in %s: %s", path.parent, error)
+        folder = tempfile.mkdtemp()
+    temporary = Path(folder) / path.name
+    try:
+        yield temporary
+        with contextlib.suppress(OSError):
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,127 @@
+"""How labels differ from one another: a pack's 68 points from its mesh, or from a network.
+
+Random differences cancel; what is left is a bias, which a network learns and a table measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.face_model import FaceModel
+from edgeface.faces import Faces
+from edgeface.reference.data.faces import FaceSet, read_face_pack
+from edgeface.reference.data.labelled import neutral_landmarks
+from edgeface.reference.data.packs import Pack, open_pack, single_face_packs
+from edgeface.reference.evaluation.metrics import nme
+from edgeface.reference.geometry.alignment import mapped_landmarks
+from edgeface.reference.geometry.lids import lid_opening
+from edgeface.reference.geometry.pose import head_rotation, yaw_from_rotation
+
+Array = NDArray[Any]
+Look = Callable[[NDArray[np.uint8], Array], Faces]
+"""A crop network: an image and boxes (N, 4) to the N faces in them."""
+
+POINT_GROUPS = {
+    "outline": slice(0, 17),
+    "brows": slice(17, 27),
+    "nose": slice(27, 36),
+    "eyes": slice(36, 48),
+    "mouth": slice(48, 68),
+}
+YAW_PARTS = {"all": (0, 180), "yaw under 15": (0, 15), "15 to 30": (15, 30), "from 30": (30, 180)}
+TEACHER_SHUT = 0.7
+"""The teacher's own blink score from which on its mesh's lids have met."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What some landmarks say beyond others of the same faces, as a row of a table.
+
+    Attributes
+    ----------
+    bias : by `POINT_GROUPS`, mean (x, y), % of the outer eye distance, x right, y down
+    error : mean distance of the 51 inner points, in the same unit
+    """
+
+    title: str
+    faces: int
+    error: float
+    bias: dict[str, tuple[float, float]]
+
+
+def differences(title: str, points: Array, truth: Array, model: FaceModel) -> list[Difference]:
+    """Rows for landmarks (N, 68, 2) against others, of all faces and by the others' yaw."""
+    turned = np.abs(yaw_from_rotation(head_rotation(truth, neutral_landmarks(model))))
+    eyes = np.linalg.norm(truth[:, 45] - truth[:, 36], axis=1)
+    beyond = 100 * (points - truth) / eyes[:, None, None]
+    rows: list[Difference] = []
+    for name, (low, high) in YAW_PARTS.items():
+        part = (turned >= low) & (turned < high)
+        if part.any():
+            mean = beyond[part].mean(axis=0)
+            bias = {group: mean[rows_].mean(axis=0) for group, rows_ in POINT_GROUPS.items()}
+            rows.append(
+                Difference(
+                    f"{title}, {name}",
+                    int(part.sum()),
+                    float(nme(points[part], truth[part], inner=True).mean()),
+                    {group: (float(x), float(y)) for group, (x, y) in bias.items()},
+                )
+            )
+    return rows
+
+
+def check_labels(folder: Path, model: FaceModel, look: Look | None = None) -> str:
+    """Tables of every single-face pack: bias, and what its points and its mesh say of shut eyes.
+
+    The pack's 68 points against its mesh where it has both; with ``look``, the landmarks that
+    training takes of the validation split against a network's.
+    """
+    rows: list[Difference] = []
+    lids = ["| eyes that the teacher calls shut | eyes | opening, 68 points | opening, mesh |",
+            "|---|---:|---:|---:|"]  # fmt: skip
+    for name in single_face_packs(folder):
+        pack = open_pack(folder, name)
+        if "landmarks68" in pack.labels:
+            points, mesh, shut = _both(pack, model)
+            rows += differences(f"{name}: points - mesh", points, mesh, model)
+            openings = [lid_opening(p)[shut].mean() for p in (points, mesh)]
+            lids.append(f"| `{name}` | {shut.sum()} | {openings[0]:.2f} | {openings[1]:.2f} |")
+        if look is not None:
+            faces = read_face_pack(pack, model, validation=True)
+            rows += differences(
+                f"{name}: targets - network", faces.targets.landmarks, _seen(faces, look), model
+            )
+    return "\n".join([*_table(rows), "", *lids])
+
+
+def _both(pack: Pack, model: FaceModel) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """A pack's points and its meshes' (N, 68, 2), and which eyes (N, 2) the teacher calls shut."""
+    labels = pack.labels
+    known = np.isfinite(labels["mesh"]).all(axis=(1, 2))
+    names = [str(name) for name in labels["blendshape_names"]]
+    blinks = [names.index(f"eyeBlink{side}") for side in ("Right", "Left")]
+    shut = labels["blendshapes52"][known][:, blinks] > TEACHER_SHUT
+    mesh = mapped_landmarks(labels["mesh"][known][..., :2], model)
+    return labels["landmarks68"][known], mesh, shut
+
+
+def _seen(faces: FaceSet, look: Look) -> Array:
+    boxes = faces.targets.boxes
+    seen = [look(faces.crops[i], boxes[i : i + 1]) for i in range(len(boxes))]
+    return np.concatenate([each.landmarks_2d for each in seen])
+
+
+def _table(rows: list[Difference]) -> list[str]:
+    head = "| | faces | 51 points, % | " + " | ".join(f"{g} x, y" for g in POINT_GROUPS) + " |"
+    lines = [head, "|---|---:|---:|" + "---:|" * len(POINT_GROUPS)]
+    for row in rows:
+        cells = " | ".join(f"{x:+.1f}, {y:+.1f}" for x, y in row.bias.values())
+        lines.append(f"| {row.title} | {row.faces} | {row.error:.2f} | {cells} |")
+    return lines

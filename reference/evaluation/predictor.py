@@ -1,0 +1,87 @@
+"""What is measured: a network behind two functions, whatever file it comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.face_model import FaceModel
+from edgeface.faces import Faces
+from edgeface.model import Model, load
+
+Array = NDArray[Any]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network under evaluation: an MFN has ``find``, an SFN has ``look``.
+
+    Attributes
+    ----------
+    find : image and score threshold to the faces found
+    look : image and boxes (N, 4) to the N faces in them
+    score_threshold : at which a face counts as found
+    side_by_side : whether several threads may ask at once
+    """
+
+    name: str
+    face_model: FaceModel
+    find: Callable[[Pixels, float], Faces] | None = None
+    look: Callable[[Pixels, Array], Faces] | None = None
+    score_threshold: float = 0.0
+    side_by_side: bool = False
+
+
+def open_predictor(path: str | os.PathLike[str]) -> Predictor:
+    """A predictor of a shipped name, a model file, or a training checkpoint (.ckpt)."""
+    if Path(path).suffix == ".ckpt":
+        return _open_checkpoint(Path(path))
+    return model_predictor(load(path))
+
+
+def model_predictor(model: Model) -> Predictor:
+    """The predictor of a loaded model file."""
+    if not model.metadata.detects:
+        return Predictor(
+            model.metadata.name,
+            model.face_model,
+            look=lambda image, boxes: model.run(image, boxes_xyxy=boxes),
+        )
+    return Predictor(
+        model.metadata.name,
+        model.face_model,
+        find=lambda image, score: model.run(image, score_threshold=score, look_again=False),
+        score_threshold=model.metadata.score_threshold,
+    )
+
+
+def _open_checkpoint(path: Path) -> Predictor:
+    from edgeface.reference.networks.checkpoint import load_network
+    from edgeface.reference.networks.predict import (
+        IOU_THRESHOLD,
+        SCORE_THRESHOLD,
+        predict_boxes,
+        predict_faces,
+    )
+
+    trained = load_network(path)
+    name = f"{trained.config.kind} of {path.name}, epoch {trained.epoch}"
+
+    def find(image: Pixels, score: float) -> Faces:
+        return predict_faces(trained, image, score, IOU_THRESHOLD)
+
+    def look(image: Pixels, boxes: Array) -> Faces:
+        return predict_boxes(trained, image, boxes)
+
+    if not trained.config.network_kind.detects:
+        return Predictor(name, trained.face_model, look=look, side_by_side=True)
+    return Predictor(
+        name, trained.face_model, find=find, score_threshold=SCORE_THRESHOLD, side_by_side=True
+    )

@@ -1,0 +1,60 @@
+"""The face model that a training speaks of: the one that ships, or the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel, default_face_model
+
+DEFAULT = "default"
+OUTER_EYE_CORNERS = [36, 45]
+TOLERANCE = 0.01
+
+
+def read_face_model(name: str) -> FaceModel:
+    """A face model in the units that training needs.
+
+    Parameters
+    ----------
+    name : "default" for the one that ships, or the path of an ``.npz`` that `FaceModel.save` wrote
+
+    Returns
+    -------
+    FaceModel
+        With the outer eye corners of the mean shape 1 apart and the origin at the centroid of its
+        landmarks: a model in other units is scaled and moved, which changes its hash but not what
+        its coefficients mean.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such file, it has no dense mesh, or its face does not look along z.
+    ModelFormatError
+        If it is damaged or no face model.
+    """
+    if name == DEFAULT:
+        return default_face_model()
+    model = FaceModel.load(name)
+    model.require_dense()
+    landmarks = model.landmark_shapes[0][0].astype(np.float64)
+    left = landmarks[OUTER_EYE_CORNERS[1]] - landmarks[OUTER_EYE_CORNERS[0]]
+    down = landmarks[8] - landmarks[27]
+    if left[0] <= 0 or down[1] >= 0 or landmarks[30, 2] <= landmarks[[0, 16], 2].max():
+        raise InvalidInputError(
+            f"the face model {name} is not in the model frame: x must point to the face's left, y "
+            "up and z out of the face; turn its shapes before saving it (docs/face-model.md)"
+        )
+    centre, eyes = landmarks.mean(axis=0), float(np.linalg.norm(left))
+    if abs(eyes - 1) < TOLERANCE and np.abs(centre).max() < TOLERANCE:
+        return model
+    identity = model.identity / eyes
+    identity[0] -= centre / eyes
+    return replace(
+        model,
+        identity=identity.astype(np.float32),
+        expression=(model.expression / eyes).astype(np.float32),
+        info=model.info | {"scaled by": 1 / eyes},
+    )

@@ -1,0 +1,52 @@
+"""A trained network on another face model: what it says of identity, said in the other's modes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
+from edgeface.reference.networks import CLASSES
+from edgeface.reference.networks.checkpoint import TrainedNetwork
+
+
+def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
+    """The network with the last layer of its identity branch turned into another model's modes.
+
+    Training then goes on from the shapes that the network has learned. Only identity is carried
+    over: expressions have the same names in every model, and are learned anew within an epoch.
+
+    Raises
+    ------
+    InvalidInputError
+        If the two models' meshes differ.
+
+    Notes
+    -----
+    ``w' = argmin |N'^T w' - N^T w|^2`` is linear in ``w``, and so is the layer.
+    """
+    if trained.face_model.sha256 == model.sha256:
+        return trained
+    old, new = (m.identity.reshape(len(m.identity), -1) for m in (trained.face_model, model))
+    if old.shape != new.shape:
+        raise InvalidInputError(
+            f"the checkpoint's face model has {old.shape[1] // 3} vertices and the other "
+            f"{new.shape[1] // 3}: a network moves between models of one mesh only"
+        )
+    change = np.linalg.lstsq(new.T.astype(float), old.T.astype(float), rcond=None)[0]
+    network = copy.deepcopy(trained.network)
+    branch = network.get_submodule(CLASSES[trained.config.kind].identity_branch)
+    last = list(branch.modules())[-1]
+    assert isinstance(last, nn.Linear | nn.Conv2d)
+    assert last.bias is not None
+    turn = torch.from_numpy(change).to(last.weight.dtype)
+    with torch.no_grad():
+        weight = last.weight.reshape(-1, len(old), last.weight[0].numel())  # (anchors, 50, inputs)
+        last.weight.copy_((turn @ weight).reshape(last.weight.shape))
+        last.bias.copy_((last.bias.reshape(-1, len(old)) @ turn.T).reshape(-1))
+    return replace(trained, network=network, face_model=model)

@@ -1,0 +1,166 @@
+"""The loss of whole images (2019, Eq. 4, and the YOLO box terms): no loops, shapes fixed ahead.
+
+Every face is paired with every anchor, and what does not answer for a face counts nothing. So no
+shape depends on a value, and a GPU never waits for the CPU to ask what a tensor holds.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from edgeface.face_model import FaceModel
+from edgeface.reference.geometry.boxes import corners, decode_boxes, generalised_iou, pairwise_iou
+from edgeface.reference.networks.config import NetworkConfig
+from edgeface.reference.training.losses.faces import (
+    LANDMARK_WEIGHT,
+    LID_WEIGHT,
+    FaceLoss,
+    decay,
+    lid_error,
+    root_mean_square,
+)
+
+MATCH_IOU = 0.5  # an anchor this similar in shape to a face answers for it too
+IGNORE_IOU = 0.5  # a candidate this near to a face is not told that it is wrong
+SHAPE_IOU = 0.2  # a candidate further from its face is taught its box before the face's shape
+BOX_WEIGHT = 2.0
+BLUR = 16.0
+"""Input px at which a face's shape counts half: labels of small faces are some px off anyway."""
+FAR = -1e6  # px; where boxes lie that only fill up
+
+
+class GridLoss(nn.Module):
+    """Eq. 4: box terms over all cells and anchors, Eq. 3 over those that answer for a face.
+
+    Notes
+    -----
+    Objectness aims at the IoU of the predicted box, as the appendix's ``b_o``. The boxes' squared
+    errors of YOLO are replaced by GIoU, which does not depend on the face's size. Landmarks are
+    measured where they fall in the image, so that they pull on the boxes too (appendix 7.2). In
+    the mean of Eq. 3's terms every image counts alike, lest crowds drown portraits, and in an image
+    a face weighs ``side / (side + BLUR)``.
+    """
+
+    anchors: Tensor
+
+    def __init__(self, model: FaceModel, config: NetworkConfig) -> None:
+        super().__init__()
+        self.stride = config.stride
+        self.face = FaceLoss(model)
+        self.register_buffer("anchors", torch.tensor(config.anchors), persistent=False)
+
+    def forward(
+        self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor], epoch: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Raw branches against the faces of a batch.
+
+        ``batch`` holds, a row a face: ``image_index`` (F,), ``boxes`` (F, 4) xyxy in input px,
+        ``ignore`` (F,), ``has_fit`` (F,), ``landmarks`` (F, 68, 2) in input px and coefficients;
+        and, a row an image, ``faces_of_image`` (B, M): its faces' rows, -1 where it has fewer.
+        """
+        images, size = outputs[0].shape[:2]
+        anchors = len(self.anchors)
+        detection, identity, expression, pose = (
+            branch.reshape(images * size * size * anchors, -1) for branch in outputs
+        )
+        boxes = decode_boxes(
+            detection.reshape(images, size, size, anchors, -1), self.anchors, self.stride
+        ).reshape(-1, 4)
+        face, candidate, answers = self._assign(batch, size, images)
+        own = boxes[candidate]
+        target = batch["boxes"][face]
+        iou, giou = generalised_iou(corners(own), target)
+        count = answers.sum().clamp(min=1)
+        box_term = torch.where(answers, 1 - giou, 0.0).sum() / count
+        sure = self._objectness(detection[:, 4], boxes.detach(), batch, candidate, answers, iou)
+        total = sure / count + BOX_WEIGHT * box_term
+        log = {"objectness": sure.detach() / count, "boxes": box_term.detach()}
+
+        fitted = answers & batch["has_fit"][face] & (iou.detach() > SHAPE_IOU)
+        raw = identity[candidate], expression[candidate], pose[candidate]
+        longer = (target[:, 2:] - target[:, :2]).amax(dim=1).clamp(min=1e-3)
+        points = self.face.morphable.project(*raw) * own[:, None, 2:].amax(dim=2, keepdim=True)
+        points = points + own[:, None, :2]
+        apart = points - batch["landmarks"][face]
+        rmse, lids = root_mean_square(apart) / longer, lid_error(apart) / longer
+        truth = {k: batch[k][face] for k in ("identity", "expression", "quaternion")}
+        terms = self.face.coefficients(*raw, truth)
+        weight = shares(fitted * longer / (longer + BLUR), batch["image_index"][face], images)
+        each = decay(epoch) * terms + LANDMARK_WEIGHT * (rmse + LID_WEIGHT * lids)
+        total = total + (weight * torch.where(fitted, each, 0.0)).sum()
+        known = fitted.sum().clamp(min=1)
+        log |= {
+            "landmarks": torch.where(fitted, rmse, 0.0).sum().detach() / known,
+            "lids": torch.where(fitted, lids, 0.0).sum().detach() / known,
+            "coefficients": torch.where(fitted, terms, 0.0).sum().detach() / known,
+        }
+        return total, log
+
+    def _assign(
+        self, batch: dict[str, Tensor], size: int, images: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Which candidate answers for which face.
+
+        The cell with the face's centre; in it the anchor most alike in shape and every other of
+        IoU above MATCH_IOU. Where two faces want one anchor, the later in order has it.
+
+        Returns
+        -------
+        Of every pair of a face and an anchor, (F * A,): the face, the candidate as its place in the
+        flattened ``(image, row, column, anchor)``, and whether it answers.
+        """
+        boxes, anchors = batch["boxes"], len(self.anchors)
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+        inside = ((centre >= 0) & (centre < size * self.stride)).all(dim=1) & ~batch["ignore"]
+        extent = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1e-3)
+        shared = torch.minimum(extent[:, None], self.anchors).prod(dim=2)
+        alike = shared / (extent.prod(dim=1)[:, None] + self.anchors.prod(dim=1) - shared)
+        best = alike.argmax(dim=1, keepdim=True)
+        number = torch.arange(anchors, device=boxes.device)
+        wanted = ((alike > MATCH_IOU) | (number == best)) & inside[:, None]
+        cell = (centre / self.stride).long().clamp(0, size - 1)
+        cell = (batch["image_index"] * size + cell[:, 1]) * size + cell[:, 0]
+        candidate = (cell[:, None] * anchors + number).flatten()
+        order = torch.arange(len(candidate), device=boxes.device)
+        claims = torch.where(wanted.flatten(), order, -1)
+        last = torch.full((images * size * size * anchors,), -1, device=boxes.device)
+        last = last.scatter_reduce(0, candidate, claims, "amax")
+        return order // anchors, candidate, wanted.flatten() & (last[candidate] == order)
+
+    def _objectness(
+        self,
+        logits: Tensor,
+        boxes: Tensor,
+        batch: dict[str, Tensor],
+        candidate: Tensor,
+        answers: Tensor,
+        iou: Tensor,
+    ) -> Tensor:
+        """Summed cross-entropy; candidates near a face that others answer for are left alone."""
+        # the last row is what -1 finds: nobody, far away
+        faces = nn.functional.pad(batch["boxes"], (0, 0, 0, 1), value=FAR)[batch["faces_of_image"]]
+        hidden = nn.functional.pad(batch["ignore"], (0, 1))[batch["faces_of_image"]]
+        boxes = boxes.reshape(len(faces), -1, 4)
+        near = (pairwise_iou(corners(boxes), faces) > IGNORE_IOU).any(dim=2)
+        centre = boxes[:, :, None, :2]
+        within = (centre >= faces[:, None, :, :2]) & (centre <= faces[:, None, :, 2:])
+        spared = near | (within.all(dim=3) & hidden[:, None]).any(dim=2)
+        # pairs that do not answer write to one more place, which is left out
+        place = torch.where(answers, candidate, len(logits))
+        target = logits.new_zeros(len(logits) + 1)
+        target = target.index_copy(0, place, iou.detach().clamp(0, 1).to(target.dtype))[:-1]
+        weight = nn.functional.pad((~spared).flatten().to(logits.dtype), (0, 1))
+        weight = weight.index_fill(0, place, 1.0)[:-1]
+        return nn.functional.binary_cross_entropy_with_logits(
+            logits, target, weight=weight, reduction="sum"
+        )
+
+
+def shares(weights: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Weights (F,) scaled so that every group's, numbered by ``group`` (F,), have the same sum.
+
+    All of them sum to one; where all are zero, so they stay.
+    """
+    sums = weights.new_zeros(groups).index_add(0, group, weights)
+    return weights / sums[group].clamp(min=1e-12) / (sums > 0).sum().clamp(min=1)

@@ -1,0 +1,216 @@
+"""A split of the packs made ready for drawing, pictures in an atlas and faces fitted, and kept."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.face_model import FaceModel
+from edgeface.reference.data.cache import (
+    archive_digest,
+    cache_folder,
+    digest,
+    keeping,
+    read_arrays,
+    save_arrays,
+)
+from edgeface.reference.data.faces import FaceSet, read_faces
+from edgeface.reference.data.packs import photo_packs, single_face_packs
+from edgeface.reference.data.photos import Photo, read_photos
+from edgeface.reference.data.targets import Targets
+from edgeface.reference.training.views.atlas import Atlas, build_atlas, open_atlas, write_atlas
+from edgeface.reference.training.views.masks import masked
+from edgeface.reference.training.views.pools import Pool, gather
+from edgeface.reference.training.views.synthesis import add_turned, reexpressed
+
+Array = NDArray[Any]
+log = logging.getLogger(__name__)
+
+REFERENCE = Path(__file__).parents[2]
+POOLS = ("faces", "masked", "photos", "empty")
+KEPT = 3
+"""Splits kept on disk; of more, those unused for the longest time go."""
+SHARE_MASKED = 0.25
+"""Of the faces have a copy that wears a mask, in training."""
+SHARE_REEXPRESSED = 0.5
+"""Of the faces have a copy with another expression, where copies are asked for."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What views of one split are planned from and drawn with.
+
+    Attributes
+    ----------
+    faces : one face each; masked : some of them with a mask; photos : any number; empty : nobody
+    copies : the row in ``faces`` of each face's copy with another expression, -1 where there is
+        none; empty unless asked for. The copies stand last in ``faces``
+    scores : (N, 46), the teacher's expressions of all faces that it saw, NaN of the others
+    skipped : the names of corrupt images
+    """
+
+    atlas: Atlas
+    faces: Pool
+    masked: Pool
+    photos: Pool
+    empty: Pool
+    copies: Array
+    scores: Array
+    skipped: list[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a split is prepared with.
+
+    Attributes
+    ----------
+    photos : whether whole photos too, or single faces only
+    turned : copies turned in 3D, as a share of the faces; seed : of their choice
+    copies : whether faces get copies with another expression
+    """
+
+    validation: bool
+    photos: bool
+    turned: float = 0.0
+    copies: bool = False
+    seed: int = 0
+
+
+Relabel = Callable[[list[Photo]], list[Photo]]
+
+
+def prepare(
+    folder: Path, model: FaceModel, wanted: Wanted, labels: str = "", relabel: Relabel = list
+) -> Prepared:
+    """One split of the packs of a folder, as it was prepared before or anew.
+
+    Parameters
+    ----------
+    relabel : changes what is known of the photos' faces; labels : says how, so that two that
+        differ are told apart
+
+    Notes
+    -----
+    What is kept hangs on the packs' contents, the face model, ``wanted``, ``labels`` and the source
+    of everything that takes part: whoever changes one of them gets a new split, not an old one.
+    """
+    place = cache_folder() / f"split-{_key(folder, model, wanted, labels)}"
+    if (arrays := read_arrays(place / "arrays.npz")) is not None:
+        os.utime(place)
+        log.info("%s pictures prepared in an earlier run", len(arrays["offset"]))
+        return _assembled(arrays, open_atlas(place / "pixels", arrays["offset"], arrays["shape"]))
+    log.info("reading the packs in %s", folder)
+    arrays, pictures = _read(folder, model, wanted, relabel)
+    log.info("writing %d pictures and their half-size copies", len(pictures))
+    with keeping(place) as temporary:
+        try:
+            temporary.mkdir()
+            offset, shape = write_atlas(pictures, temporary / "pixels")
+            arrays |= {"offset": offset, "shape": shape}
+            save_arrays(temporary / "arrays.npz", arrays)
+        except OSError as error:  # a full disk: the run does without
+            log.warning("cannot keep what was prepared: %s", error)
+            return _assembled(arrays, build_atlas(pictures))
+    _forget_old(place)
+    if not place.is_dir():
+        return _assembled(arrays, build_atlas(pictures))
+    return _assembled(arrays, open_atlas(place / "pixels", offset, shape))
+
+
+def _key(folder: Path, model: FaceModel, wanted: Wanted, labels: str) -> str:
+    packs = [*single_face_packs(folder), *(photo_packs(folder) if wanted.photos else ())]
+    sources = [path for room in ("data", "geometry", "training/views")
+               for path in sorted((REFERENCE / room).glob("*.py"))]  # fmt: skip
+    contents = [archive_digest(folder / f"{name}.zip") for name in packs]
+    return digest(contents, model.sha256, wanted, labels, *sources)
+
+
+def _read(
+    folder: Path, model: FaceModel, wanted: Wanted, relabel: Relabel
+) -> tuple[dict[str, Array], list[NDArray[np.uint8]]]:
+    faces = read_faces(folder, model, wanted.validation)
+    scores = [faces.scores]
+    if wanted.turned:
+        log.info("turning copies of %d %% of the faces", round(100 * wanted.turned))
+        faces = add_turned(faces, model, wanted.turned, wanted.seed)
+    pictures = list(faces.crops)
+    targets = [faces.targets[i : i + 1] for i in range(len(pictures))]
+    copies = np.zeros(0, int)
+    if wanted.copies:
+        log.info("copying faces with other expressions")
+        copies = np.full(len(pictures), -1)
+        for row, (pixels, changed) in _reexpressed(faces, model, wanted.seed):
+            copies[row] = len(pictures)
+            pictures.append(pixels)
+            targets.append(changed)
+    photos, empty, skipped = [], [], list(faces.skipped)
+    if wanted.photos:
+        photos, empty, unreadable = read_photos(folder, model, wanted.validation)
+        scores += [photo.scores for photo in photos]
+        photos, skipped = relabel(photos), unreadable + skipped
+    groups = {"faces": gather([p.shape for p in pictures], targets, 0)}
+    worn, whose = [], []
+    if not wanted.validation:
+        worn, whose = _masked(faces, wanted.seed)
+    groups["masked"] = gather([p.shape for p in worn], whose, len(pictures))
+    pictures += worn
+    for name, some in (("photos", photos), ("empty", empty)):
+        shapes = [photo.pixels.shape for photo in some]
+        groups[name] = gather(shapes, [photo.targets for photo in some], len(pictures))
+        pictures += [photo.pixels for photo in some]
+    arrays = {"copies": copies, "scores": np.concatenate(scores)}
+    arrays["skipped"] = np.array(skipped, np.str_)
+    for name, pool in groups.items():
+        arrays |= pool.to_arrays(name)
+    return arrays, pictures
+
+
+def _masked(faces: FaceSet, seed: int) -> tuple[list[NDArray[np.uint8]], list[Targets]]:
+    """Copies of a part of the faces that wear masks, and their targets."""
+    random = np.random.default_rng(seed)
+    rows = random.choice(
+        len(faces.crops), round(SHARE_MASKED * len(faces.crops)), replace=False
+    ).tolist()
+    targets = [faces.targets[row : row + 1] for row in rows]
+    worn = [masked(faces.crops[row], t.landmarks[0], random)
+            for row, t in zip(rows, targets, strict=True)]  # fmt: skip
+    return worn, targets
+
+
+def _reexpressed(
+    faces: FaceSet, model: FaceModel, seed: int
+) -> Iterator[tuple[int, tuple[NDArray[np.uint8], Targets]]]:
+    """Copies with another expression of a part of the faces, each with the face's row."""
+    random = np.random.default_rng(seed)
+    count = round(SHARE_REEXPRESSED * len(faces.crops))
+    for row in np.sort(random.choice(len(faces.crops), count, replace=False)).tolist():
+        one = slice(row, row + 1)
+        yield row, reexpressed(faces.crops[row], faces.targets[one], faces.fit[one], model, random)
+
+
+def _assembled(arrays: dict[str, Array], atlas: Atlas) -> Prepared:
+    pools = {name: Pool.from_arrays(arrays, name) for name in POOLS}
+    return Prepared(
+        atlas,
+        **pools,
+        copies=arrays["copies"],
+        scores=arrays["scores"],
+        skipped=arrays["skipped"].tolist(),
+    )
+
+
+def _forget_old(newest: Path) -> None:
+    """Remove splits beyond `KEPT`; a run that still draws from one keeps its open file."""
+    splits = sorted(newest.parent.glob("split-*"), key=lambda path: path.stat().st_mtime)
+    for path in splits[:-KEPT]:
+        if path != newest:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,26 @@
+"""How often a face is drawn: shut eyes and wide mouths are rare, and are drawn more often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.reference.data.targets import Targets
+from edgeface.reference.geometry.lids import BLINKS
+
+JAW = EXPRESSION_NAMES.index("jawOpen")
+SHOWN = 0.5
+"""From which coefficient on an eye counts as shut, a mouth as wide open."""
+OFTEN = 4.0
+"""Draws of such a face for one of another."""
+
+
+def draw_shares(targets: Targets) -> NDArray[Any]:
+    """The probability of drawing each of N faces, (N,), summing to 1."""
+    blink = targets.expression[:, list(BLINKS)].max(axis=1)
+    rare = (blink > SHOWN) | (targets.expression[:, JAW] > SHOWN)
+    weights = np.where(rare, OFTEN, 1.0)
+    return weights / weights.sum()

@@ -1,0 +1,321 @@
+"""Files take their names whole; whatever had the name before stays if they do not."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import edgeface
+from edgeface.cli import main
+from edgeface.errors import InvalidInputError
+from edgeface.output import (
+    GrowingFile,
+    distinct_name,
+    ended_by_signals,
+    refuse_inputs,
+    refuse_twice,
+    replace_file,
+    whole_file,
+    write_output,
+)
+
+OLD = b"what was there before"
+
+
+@pytest.fixture
+def old(tmp_path):
+    path = tmp_path / "result.json"
+    path.write_bytes(OLD)
+    return path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_write_output_replaces_and_leaves_nothing_else(old):
+    write_output(old, "néw")
+    assert old.read_bytes() == "néw".encode()
+    assert names(old.parent) == ["result.json"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, MemoryError])
+def test_whole_file_keeps_the_old_one_after(error, old):
+    def write():
+        with whole_file(old) as file:
+            file.write(b"half of")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert old.read_bytes() == OLD
+    assert names(old.parent) == ["result.json"]
+
+
+def test_whole_file_names_what_it_cannot_write(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name in ("folder", "no/such/folder.json", "folder/" + 300 * "x", "zero\0"):
+        with pytest.raises(InvalidInputError, match="cannot write"):
+            write_output(tmp_path / name, b"")
+    assert names(tmp_path) == ["folder"]
+
+
+def test_write_output_goes_through_links(old):
+    link = old.with_name("latest.json")
+    link.symlink_to(old.name)
+    write_output(link, b"new")
+    assert link.is_symlink()
+    assert old.read_bytes() == b"new"
+
+
+def test_write_output_keeps_the_mode(old):
+    old.chmod(0o640)
+    write_output(old, b"new")
+    assert old.stat().st_mode & 0o777 == 0o640
+
+
+def test_new_files_get_the_mode_that_any_new_file_gets(tmp_path):
+    (tmp_path / "usual").touch()
+    write_output(tmp_path / "ours", b"")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_devices_are_written_as_they_are():
+    write_output("/dev/null", b"content")
+    with pytest.raises(InvalidInputError, match=r"cannot write /dev/full: No space left"):
+        write_output("/dev/full", b"content")
+
+
+@pytest.mark.parametrize("way", ["name", "relative", "symlink", "hard link", "file:", "file://"])
+def test_inputs_are_refused_by(way, old, monkeypatch):
+    monkeypatch.chdir(old.parent)
+    link = old.with_name("link.json")
+    if way == "symlink":
+        link.symlink_to(old)
+    if way == "hard link":
+        link.hardlink_to(old)
+    source = {"relative": f"./{old.name}", "file:": f"file:{old.name}", "file://": f"file://{old}"}
+    target = link if "link" in way else old
+    with pytest.raises(InvalidInputError, match="is the input"):
+        write_output(target, b"new", inputs=["camera", source.get(way, old)])
+    with pytest.raises(InvalidInputError, match="is the input"):
+        GrowingFile(target, inputs=[source.get(way, old)])
+    assert old.read_bytes() == OLD
+
+
+def test_what_is_no_file_is_no_input(tmp_path):
+    refuse_inputs(tmp_path / "new", ["camera:1", "demo", "rtsp://host/x", "a\0b", "/dev/null"])
+
+
+def test_refuse_twice_sees_through_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refuse_twice(["a.json", "b.json"])
+    with pytest.raises(InvalidInputError, match="twice"):
+        refuse_twice(["a.json", tmp_path / "." / "a.json"])
+
+
+def test_distinct_names_never_collide():
+    taken = set()
+    found = [distinct_name(name, taken) for name in ("a", "A", "a-2", "a", "e\u0301", "\u00e9")]
+    assert found == ["a", "A-2", "a-2-2", "a-3", "e\u0301", "\u00e9-2"]
+
+
+def test_replace_file_replaces_folders(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "content").write_text(name)
+    replace_file(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old" / "content").read_text() == "new"
+    assert names(tmp_path) == ["old"]
+
+
+def test_a_growing_file_takes_its_name_once_it_can_be_read(tmp_path):
+    path = tmp_path / "take.jsonl"
+    file = GrowingFile(path)
+    file.write(b"one\n")
+    assert not path.exists()
+    file.show()
+    file.write(b"two\n")
+    assert path.read_bytes() == b"one\ntwo\n"
+    file.close()
+    file.close()
+    assert names(tmp_path) == ["take.jsonl"]
+
+
+def test_a_growing_file_keeps_an_older_one_until_it_is_finished(old):
+    file = GrowingFile(old)
+    file.write(b"new")
+    assert old.read_bytes() == OLD
+    file.show()
+    assert (old.parent / "result.previous.json").read_bytes() == OLD
+    assert old.read_bytes() == b"new"
+    file.close()
+    assert names(old.parent) == ["result.json"]
+
+
+def test_a_growing_file_that_fails_gives_the_name_back(old):
+    file = GrowingFile(old)
+    file.write(b"half")
+    file.show()
+    file.fail()
+    file.close()
+    assert old.read_bytes() == OLD
+    assert (old.parent / "result.part.json").read_bytes() == b"half"
+
+
+def test_a_growing_file_without_content_is_not_made(old):
+    GrowingFile(old).close()
+    assert old.read_bytes() == OLD
+    assert names(old.parent) == ["result.json"]
+
+
+def test_older_files_that_a_kill_left_are_not_overwritten(old):
+    (old.parent / "result.previous.json").write_bytes(b"of a killed run")
+    file = GrowingFile(old)
+    file.write(b"new")
+    file.show()
+    assert (old.parent / "result.previous-2.json").read_bytes() == OLD
+    file.close()
+    assert names(old.parent) == ["result.json", "result.previous.json"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_a_block_as_an_interrupt_does(number, old):
+    def write():
+        with ended_by_signals(), whole_file(old) as file:
+            file.write(b"half")
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert old.read_bytes() == OLD
+    assert names(old.parent) == ["result.json"]
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_ignored_signals_stay_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_by_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+LIMITED = """
+import resource, runpy, signal
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+runpy.run_module("edgeface", run_name="__main__", alter_sys=True)
+"""
+"""edgeface where no file may grow past 20 kB: the nearest to a full disk that needs no rights."""
+
+COMMANDS = {
+    "run": ("out/demo-faces.png", ["run", "demo", "--out", "out"]),
+    "overlay": ("out/o.mp4", ["track", "demo", "--out", "out/o.mp4"]),
+    "recording": ("out/t.jsonl", ["track", "demo", "--record", "out/t.jsonl"]),
+    "curves": ("out/t.csv", ["track", "demo", "--record", "out/t.csv"]),
+    "page": ("out/t.html", ["track", "take.jsonl", "--record", "out/t.html"]),
+}
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory):
+    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+    path = tmp_path_factory.mktemp("take") / "take.jsonl"
+    assert main(["track", "demo", "--record", str(path)]) == 0
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_full_disk_is_an_error_and_costs_nothing(command, take, tmp_path):
+    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+    name, arguments = COMMANDS[command]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "take.jsonl").write_bytes(take.read_bytes())
+    old = tmp_path / name
+    old.write_bytes(OLD)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(edgeface.__file__).parents[1])},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert old.read_bytes() == OLD
+    kept = {old.name, f"{old.stem}.part{old.suffix}", f"{old.name}.part.jsonl"}
+    assert set(names(tmp_path / "out")) <= kept
+
+
+def test_an_output_that_cannot_be_made_leaves_no_trace_of_the_others(tmp_path, capsys):
+    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+    (tmp_path / "o.mp4").write_bytes(OLD)
+    record = str(tmp_path / "no folder" / "t.jsonl")
+    assert main(["track", "demo", "--out", str(tmp_path / "o.mp4"), "--record", record]) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert (tmp_path / "o.mp4").read_bytes() == OLD
+    assert names(tmp_path) == ["o.mp4"]
+
+
+def test_what_a_killed_run_left_is_not_overwritten(tmp_path):
+    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+    left = tmp_path / "t.csv.part.jsonl"
+    left.write_bytes(OLD)
+    assert main(["track", "demo", "--record", str(tmp_path / "t.csv")]) == 0
+    assert left.read_bytes() == OLD
+    assert names(tmp_path) == ["t.csv", "t.csv.part.jsonl"]
+
+
+@pytest.mark.parametrize("suffix", [".CSV", ".Html", ".JSONL"])
+def test_suffixes_count_whatever_their_case(suffix, take, tmp_path):
+    source = tmp_path / "TAKE.JSONL"
+    source.write_bytes(take.read_bytes())
+    target = tmp_path / f"result{suffix}"
+    wanted = ["--record", str(target)]
+    if suffix == ".JSONL":
+        assert main(["track", "demo", *wanted]) == 0
+    else:
+        assert main(["track", str(source), *wanted]) == 0
+    assert target.stat().st_size
+
+
+def test_overlays_of_one_run_never_share_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = Image.fromarray(np.full((40, 60, 3), 90, np.uint8))
+    images = ["a/x.png", "b/x.png", "b/X.jpg", "x-faces.png"]
+    for name in images:
+        Path(name).parent.mkdir(exist_ok=True)
+        small.save(name)
+    before = Path("x-faces.png").read_bytes()
+    assert main(["run", *images, "--out", "."]) == 0
+    found = [p.name for p in tmp_path.iterdir() if p.is_file()]
+    assert sorted(found) == [
+        "X-faces-4.png", "x-faces-2.png", "x-faces-3.png", "x-faces-faces.png", "x-faces.png",
+    ]  # fmt: skip
+    assert Path("x-faces.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["out", "record", "both", "model", "character"])
+def test_track_refuses_to_write_what_it_reads(way, take, tmp_path, capsys):
+    source = tmp_path / "take.mp4"
+    source.write_bytes(OLD)
+    arguments = {
+        "out": ["--out", str(source)],
+        "record": ["--record", str(source), "--to", "jsonl"],
+        "both": ["--out", str(tmp_path / "x.mp4"), "--record", str(tmp_path / "x.mp4"),
+                 "--to", "jsonl"],
+        "model": ["--model", str(source), "--out", str(source)],
+        "character": ["--character", str(source), "--record", str(source), "--to", "gltf"],
+    }  # fmt: skip
+    assert main(["track", "demo" if way in ("model", "character") else str(source),
+                 *arguments[way]]) == 1  # fmt: skip
+    assert ("twice" if way == "both" else "is the input") in capsys.readouterr().err
+    assert source.read_bytes() == OLD

@@ -1,0 +1,44 @@
+import subprocess
+import sys
+
+import pytest
+
+from edgeface.reference.cli import main
+
+COMMANDS = (
+    "train", "evaluate", "plot", "strip", "cost", "anchors", "study", "face-model", "conventions",
+    "database",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], *([name] for name in COMMANDS), ["study", "ablation"], ["study", "databases"],
+     ["face-model", "learn"], ["face-model", "draw"], ["face-model", "harmonics"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_command_says_what_it_does(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(" ".join(["usage: edgeface-train", *command]))
+    assert all(name in said for name in (COMMANDS if not command else ()))
+
+
+def test_without_its_extra_a_command_says_which(tmp_path):
+    program = (
+        "import sys; sys.modules['torch'] = None; from edgeface.reference.cli import main; "
+        "sys.exit(main(['cost']))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 1
+    expected = "edgeface-train: this command needs torch: pip install 'edgeface[train]'"
+    assert run.stderr.strip() == expected
+
+
+def test_a_face_model_is_drawn(face_model, tmp_path):
+    face_model.save(tmp_path / "model.npz")
+    out = tmp_path / "shapes.png"
+    assert main(["face-model", "draw", str(tmp_path / "model.npz"), "--out", str(out)]) == 0
+    assert out.stat().st_size > 10_000

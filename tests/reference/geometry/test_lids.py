@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.reference.geometry.lids import (
+    BLINKS,
+    EYE_CORNERS,
+    LID_PAIRS,
+    lid_opening,
+    with_shut_lids,
+)
+from tests.reference.conftest import random_faces
+
+
+def test_lid_opening_is_the_gap_over_the_width():
+    points = np.zeros((1, 68, 2))
+    for (_, second), width in zip(EYE_CORNERS, (10.0, 20.0), strict=True):
+        points[0, second, 0] = width
+    for (upper, _), height in zip(LID_PAIRS, (1.0, 3.0, 5.0, 5.0), strict=True):
+        points[0, upper, 1] = -height
+    np.testing.assert_allclose(lid_opening(points), [[0.2, 0.25]])
+
+
+@pytest.mark.parametrize("side", ["Right", "Left"])
+def test_blink_alone_shuts_the_shipped_models_eye(face_model, side):
+    blink = np.zeros((2, 46))
+    blink[1, EXPRESSION_NAMES.index(f"eyeBlink{side}")] = 1
+    points = face_model.landmarks(np.eye(1, 50).repeat(2, 0), blink)
+    opening = lid_opening(points[..., :2])  # as seen from the front
+    eye = ("Right", "Left").index(side)
+    assert opening[1, eye] < 0.1 * opening[0, eye]
+    assert opening[1, 1 - eye] == pytest.approx(opening[0, 1 - eye], rel=0.05)
+
+
+@pytest.fixture
+def open_faces(face_model, random):
+    fit, _ = random_faces(face_model, 6, random, 128.0, 88.0)
+    return fit
+
+
+def test_with_shut_lids_follows_people_who_say_shut(face_model, open_faces):
+    points = open_faces.landmarks(face_model)
+    for upper, lower in LID_PAIRS[:2]:  # the right eyes
+        points[:, upper] = points[:, lower]
+    shut = with_shut_lids(open_faces, face_model, points)
+    assert (shut.expression[:, BLINKS[0]] > 0.8).all()
+    assert (lid_opening(shut.landmarks(face_model))[:, 0] < 0.1).all()
+    np.testing.assert_array_equal(
+        np.delete(shut.expression, BLINKS[0], axis=1),
+        np.delete(open_faces.expression, BLINKS[0], axis=1),
+    )
+
+
+def test_with_shut_lids_leaves_open_and_unlabelled_eyes_alone(face_model, open_faces):
+    points = open_faces.landmarks(face_model)
+    points[3] = np.nan
+    same = with_shut_lids(open_faces, face_model, points)
+    np.testing.assert_array_equal(same.expression, open_faces.expression)

@@ -1,0 +1,63 @@
+"""Checkpoints reach the disk whole, and the one before stays."""
+
+import pytest
+import torch
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+
+pytest.importorskip("lightning", reason="needs the extra: edgeface[train]")
+
+from edgeface.reference.cli import main
+from edgeface.reference.networks.checkpoint import SHIPPED, load_network
+from edgeface.reference.training import train as training
+from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
+
+
+def content(epoch):
+    return {"epoch": epoch, "weights": torch.full((4,), float(epoch))}
+
+
+def test_the_previous_checkpoint_stays(tmp_path):
+    for epoch in range(3):
+        WholeCheckpoints().save_checkpoint(content(epoch), tmp_path / "run" / LAST)
+    epochs = {p.name: torch.load(p)["epoch"] for p in (tmp_path / "run").iterdir()}
+    assert epochs == {LAST: 2, PREVIOUS: 1}
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_none(tmp_path, monkeypatch):
+    last = tmp_path / LAST
+    WholeCheckpoints().save_checkpoint(content(0), last)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(InvalidInputError, match="No space left"):
+        WholeCheckpoints().save_checkpoint(content(1), last)
+    assert torch.load(last)["epoch"] == 0
+
+
+def test_nothing_goes_through_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "no such folder"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    WholeCheckpoints().save_checkpoint(content(0), tmp_path / LAST)
+    assert torch.load(tmp_path / LAST)["epoch"] == 0
+
+
+def test_a_damaged_last_checkpoint_names_the_one_before(tmp_path):
+    (tmp_path / LAST).write_bytes(SHIPPED["sfn"].read_bytes()[:100_000])
+    with pytest.raises(ModelFormatError) as alone:
+        training._load_last(tmp_path)
+    assert PREVIOUS not in str(alone.value)
+    (tmp_path / PREVIOUS).write_bytes(SHIPPED["sfn"].read_bytes())
+    with pytest.raises(ModelFormatError, match=f"rename it to {LAST}"):
+        training._load_last(tmp_path)
+
+
+def test_strip_does_not_overwrite_its_checkpoint(tmp_path, capsys):
+    checkpoint = tmp_path / "sfn.ckpt"
+    checkpoint.write_bytes(SHIPPED["sfn"].read_bytes())
+    assert main(["strip", str(checkpoint), "--out", str(checkpoint)]) == 1
+    assert "is the input" in capsys.readouterr().err
+    assert main(["strip", str(checkpoint), "--out", str(tmp_path / "small.ckpt")]) == 0
+    assert load_network(tmp_path / "small.ckpt").config == load_network(checkpoint).config

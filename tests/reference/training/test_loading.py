@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.reference.networks.checkpoint import SHIPPED, load_network
+from edgeface.reference.training.loading import unseen_expressions
+
+
+def test_unseen_expressions_are_those_that_no_face_shows():
+    scores = np.zeros((4, 46), np.float32)
+    scores[0], scores[3] = 0.5, np.nan
+    scores[:, [3, 7]] = [[0.01], [0.04], [0.0], [np.nan]]
+    scores[2, 7] = 0.3
+    assert unseen_expressions(scores) == (EXPRESSION_NAMES[3],)
+
+
+def test_without_a_teacher_no_expression_is_called_unseen():
+    assert unseen_expressions(np.full((3, 46), np.nan)) == ()
+    assert unseen_expressions(np.zeros((0, 46))) == ()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_say_their_licence_and_what_they_were_never_taught(name):
+    trained = load_network(name)
+    assert "research use only" in trained.licence
+    assert "cheekPuff" in trained.unseen_expressions
