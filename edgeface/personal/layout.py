@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeface import strict_json
 from edgeface.errors import ModelFormatError
+from edgeface.types import AnyArray, FloatArray
 
 MAGIC = b"EFPERSON"
 VERSION = (1, 0)
@@ -36,11 +37,11 @@ _DTYPES = {"int8": "<i1", "uint8": "<u1", "int16": "<i2", "float32": "<f4"}
 class Stored:
     """An array as the file holds it; real values are ``scales`` times it, one scale a first index."""
 
-    array: NDArray[Any]
+    array: AnyArray
     scales: tuple[float, ...] | None = None
 
 
-def quantised(values: NDArray[np.float32], dtype: type[np.signedinteger[Any]]) -> Stored:
+def quantised(values: FloatArray, dtype: type[np.signedinteger[Any]]) -> Stored:
     """Values (N, ...) as integers, each first index by a scale of its own."""
     limit = np.iinfo(dtype).max
     largest = np.abs(values).reshape(len(values), -1).max(axis=1)
@@ -75,7 +76,7 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, Stored]) -> bytes:
     return MAGIC + hashlib.sha256(body).digest() + body
 
 
-def unpack(data: bytes, source: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def unpack(data: bytes, source: str) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     """Header and arrays, scales applied; inverse of `pack`.
 
     Raises
@@ -92,7 +93,7 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], dict[str, NDArray[
     start = _HEADER + int.from_bytes(data[_HASHED:_HEADER], "little")
     payload = data[start:]
     try:
-        header = cast(dict[str, Any], json.loads(data[_HEADER:start]))
+        header = cast(dict[str, Any], strict_json.parse(data[_HEADER:start]))
         version, entries = header["version"], header["arrays"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFormatError(f"{source} has no header that can be read: {error}") from error
@@ -107,7 +108,7 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], dict[str, NDArray[
     return header, arrays
 
 
-def _array(entry: dict[str, Any], payload: bytes) -> NDArray[Any]:
+def _array(entry: dict[str, Any], payload: bytes) -> AnyArray:
     shape = tuple(int(n) for n in entry["shape"])
     dtype = np.dtype(_DTYPES[entry["dtype"]])
     start, count = int(entry["offset"]), math.prod(shape)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.output import whole_file
 from edgeface.personal import layout
 from edgeface.personal.template import Template, default_template
+from edgeface.types import Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,11 @@ class PersonalModel:
     """
 
     template: Template
-    identity: NDArray[np.float32]
-    neutral: NDArray[np.float32]
-    shapes: NDArray[np.float32]
-    skin: NDArray[np.float32]
-    dynamic_skin: NDArray[np.float32]
+    identity: Float32Array
+    neutral: Float32Array
+    shapes: Float32Array
+    skin: Float32Array
+    dynamic_skin: Float32Array
     unseen: tuple[str, ...] = ()
     report: dict[str, Any] = field(default_factory=lambda: {})
 
@@ -71,17 +73,17 @@ class PersonalModel:
         return f"PersonalModel({seen} of {len(self.template.expression_names)} shapes seen)"
 
     @cached_property
-    def neutral_vertices(self) -> NDArray[np.float32]:
+    def neutral_vertices(self) -> Float32Array:
         """The person's neutral face, float32, shape (V, 3), ``model`` frame, units of 10 cm."""
         modes = np.tensordot(self.identity, self.template.identity, axes=1)
         return self.template.neutral + modes + sample_maps(self.neutral[None], self.template.uv)[0]
 
     @cached_property
-    def offsets(self) -> NDArray[np.float32]:
+    def offsets(self) -> Float32Array:
         """The person's blendshapes less the neutral face, float32, shape (K, V, 3)."""
         return self.template.expression + sample_maps(self.shapes, self.template.uv)
 
-    def shape(self, blendshapes: Mapping[str, float] | ArrayLike) -> NDArray[np.float32]:
+    def shape(self, blendshapes: Mapping[str, float] | ArrayLike) -> Float32Array:
         """The face with an expression (Eq. 1).
 
         Parameters
@@ -97,7 +99,7 @@ class PersonalModel:
         active = np.flatnonzero(weights)
         return self.neutral_vertices + np.tensordot(weights[active], self.offsets[active], axes=1)
 
-    def albedo(self, blendshapes: Mapping[str, float] | ArrayLike) -> NDArray[np.float32]:
+    def albedo(self, blendshapes: Mapping[str, float] | ArrayLike) -> Float32Array:
         """The skin with an expression (Eq. 2); arguments as for `shape`.
 
         Returns
@@ -111,7 +113,8 @@ class PersonalModel:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an ``.efp`` file (``docs/personal-format.md`` specifies it)."""
-        Path(path).write_bytes(self.to_bytes())
+        with whole_file(path) as file:
+            file.write(self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The ``.efp`` file as bytes; maps are rounded to 8 bits, the neutral one to 16."""
@@ -172,9 +175,11 @@ class PersonalModel:
         except (InvalidInputError, KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelFormatError(f"{source} is damaged: {error}") from error
 
-    def _weights(self, blendshapes: Mapping[str, float] | ArrayLike) -> NDArray[np.float32]:
+    def _weights(self, blendshapes: Mapping[str, float] | ArrayLike) -> Float32Array:
         if isinstance(blendshapes, Mapping):
-            return np.array([blendshapes.get(n, 0.0) for n in self.template.arkit_names], np.float32)
+            return np.array(
+                [blendshapes.get(n, 0.0) for n in self.template.arkit_names], np.float32
+            )
         try:
             weights = np.asarray(blendshapes, np.float32)
         except (TypeError, ValueError) as error:
@@ -187,7 +192,7 @@ class PersonalModel:
         return weights
 
 
-def sample_maps(maps: NDArray[np.float32], uv: NDArray[np.float32]) -> NDArray[np.float32]:
+def sample_maps(maps: Float32Array, uv: Float32Array) -> Float32Array:
     """``F``: maps (N, 3, S, S) at places (V, 2) in [0, 1], shape (N, V, 3).
 
     Bilinear between texel centres, which lie at ``(i + 0.5) / S``; beyond the outermost centres the
@@ -210,7 +215,7 @@ def sample_maps(maps: NDArray[np.float32], uv: NDArray[np.float32]) -> NDArray[n
     return np.ascontiguousarray(np.reshape(values, (len(maps), 3, -1)).transpose(0, 2, 1))
 
 
-def _enlarged(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+def _enlarged(image: Float32Array, side: int) -> Float32Array:
     """An image (D, D, 3) at a larger size, bilinear between texel centres."""
     if len(image) == side:
         return image

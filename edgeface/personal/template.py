@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from edgeface import strict_json
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_LANDMARKS
+from edgeface.types import AnyArray, Float32Array, ImageArray, IntArray
 
 FORMAT = "edgeface-personal-template"
 VERSION = (1, 0)
@@ -60,16 +62,16 @@ class Template:
     info : free text for people: name, licence, sources
     """
 
-    neutral: NDArray[np.float32]
-    identity: NDArray[np.float32]
-    expression: NDArray[np.float32]
-    triangles: NDArray[np.int32]
-    uv: NDArray[np.float32]
-    attention: NDArray[np.uint8]
-    regions: NDArray[np.uint8]
-    landmark_vertices: NDArray[np.int32]
-    mesh_vertices: NDArray[np.int32]
-    albedo: NDArray[np.uint8]
+    neutral: Float32Array
+    identity: Float32Array
+    expression: Float32Array
+    triangles: IntArray
+    uv: Float32Array
+    attention: ImageArray
+    regions: ImageArray
+    landmark_vertices: IntArray
+    mesh_vertices: IntArray
+    albedo: ImageArray
     expression_names: tuple[str, ...]
     info: dict[str, Any] = field(default_factory=lambda: {})
 
@@ -97,7 +99,7 @@ class Template:
             digest.update(array.tobytes())
         return digest.hexdigest()
 
-    def from_blendshapes(self, scores: dict[str, float]) -> NDArray[np.float32]:
+    def from_blendshapes(self, scores: dict[str, float]) -> Float32Array:
         """Weights (K,) of the shapes for scores by ARKit's names; other names are an error."""
         arkit = self.arkit_names
         unknown = [name for name in scores if name not in arkit]
@@ -112,10 +114,11 @@ class Template:
         """The name that ARKit gives each of the K shapes; two shapes may share one."""
         whole = {part: name for name, parts in _ARKIT_PARTS.items() for part in parts}
         return tuple(
-            whole.get(n, n.replace("_L", "Left").replace("_R", "Right")) for n in self.expression_names
+            whole.get(n, n.replace("_L", "Left").replace("_R", "Right"))
+            for n in self.expression_names
         )
 
-    def from_expression(self, coefficients: ArrayLike) -> NDArray[np.float32]:
+    def from_expression(self, coefficients: ArrayLike) -> Float32Array:
         """The project's 46 coefficients (..., 46) as weights (..., K) of the template's shapes.
 
         A split brow has two coefficients of its own; ``eyeLookUp`` and ``eyeLookDown`` move the lids
@@ -137,7 +140,7 @@ class Template:
             "expression_names": list(self.expression_names),
             "info": self.info,
         }
-        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
+        arrays: dict[str, AnyArray] = {name: getattr(self, name) for name in _ARRAYS}
         for name in ("identity", "expression"):
             half = arrays[name].astype(np.float16)
             if np.array_equal(half.astype(np.float32), arrays[name]):
@@ -164,7 +167,7 @@ class Template:
             raise InvalidInputError(f"cannot read the template {path}: {error}") from error
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                header = json.loads(archive["header"].tobytes())
+                header = strict_json.parse(archive["header"].tobytes())
                 arrays = {name: archive[name] for name in _ARRAYS}
         except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ModelFormatError(f"{path} is no template, or is damaged: {error}") from error

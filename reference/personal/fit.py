@@ -138,7 +138,9 @@ class Fitter:
             if stage.pictures and not seen:
                 self._start_skin(frames, unknowns)
                 seen = True
-            active = [{"params": [unknowns[n].requires_grad_()], "lr": RATES[n]} for n in stage.unknowns]
+            active = [
+                {"params": [unknowns[n].requires_grad_()], "lr": RATES[n]} for n in stage.unknowns
+            ]
             optimiser = torch.optim.Adam(active, betas=(0.9, 0.98))
             decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.2, max(stage.steps, 1))
             for _ in range(stage.steps):
@@ -227,13 +229,9 @@ class Fitter:
     ) -> Tensor:
         return shapes.posed(expression) @ rotation.transpose(1, 2) + translation[:, None]
 
-    def _rendered(
-        self, frames: Frames, vertices: Tensor, skin: Tensor, light: Tensor
-    ) -> Rendering:
+    def _rendered(self, frames: Frames, vertices: Tensor, skin: Tensor, light: Tensor) -> Rendering:
         surface = self.surface
-        return render(
-            vertices, surface.triangles, surface.uv, skin, light, self._camera(frames)
-        )
+        return render(vertices, surface.triangles, surface.uv, skin, light, self._camera(frames))
 
     def _losses(
         self, frames: Frames, unknowns: dict[str, Tensor], pictures: bool
@@ -289,7 +287,8 @@ class Fitter:
             * losses.quadratic_form(self.gradient, shapes.corrections),
             "corrections": weights.corrections
             * (person.neutral.square().sum() + person.shapes.square().sum()),
-            "dynamic_skin": weights.dynamic_skin * person.dynamic_skin.square().mean()
+            "dynamic_skin": weights.dynamic_skin
+            * person.dynamic_skin.square().mean()
             * self.surface.num_shapes,
             "skin_variation": weights.skin_variation * losses.total_variation(person.skin),
             "symmetry": weights.symmetry * losses.symmetry_loss(person.neutral, flips),

@@ -24,7 +24,9 @@ class Surface(nn.Module):
         self.num_shapes = len(template.expression)
         for name in ("neutral", "identity", "expression", "triangles", "uv"):
             self.register_buffer(name, torch.from_numpy(getattr(template, name)), persistent=False)
-        self.register_buffer("landmarks", torch.from_numpy(template.landmark_vertices).long(), False)
+        self.register_buffer(
+            "landmarks", torch.from_numpy(template.landmark_vertices).long(), False
+        )
         mesh = torch.from_numpy(template.mesh_vertices).long()
         self.register_buffer("mesh", mesh, persistent=False)
         attention = torch.from_numpy(template.attention).float()[:, None] / 255

@@ -66,6 +66,8 @@ def draw_regions(
         if parts_alone and name in ("skin", "none"):
             continue
         corners = points[list(ring), :2]
-        corners = corners[np.isfinite(corners).all(axis=1)] - 0.5  # Pillow counts from pixel centres
+        corners = (
+            corners[np.isfinite(corners).all(axis=1)] - 0.5
+        )  # Pillow counts from pixel centres
         draw.polygon([(float(x), float(y)) for x, y in corners], fill=REGIONS.index(name))
     return np.asarray(picture)

@@ -76,7 +76,10 @@ def render_person(
     turn = torch.from_numpy(rotation.as_matrix()).float()
     camera = Camera((SIDE_PX, SIDE_PX), FOCAL_OF_SIDE * SIDE_PX)
     place = random.uniform([-0.2, -0.2, 9.0], [0.2, 0.2, 12.0], (num_frames, 3))
-    vertices = posed @ (TO_CAMERA[:, None] * turn).transpose(1, 2) + torch.from_numpy(place)[:, None].float()
+    vertices = (
+        posed @ (TO_CAMERA[:, None] * turn).transpose(1, 2)
+        + torch.from_numpy(place)[:, None].float()
+    )
     light = _lights(num_frames, random)
     skin = albedo(surface, person, expression)
     drawn = render(vertices, surface.triangles, surface.uv, skin, light, camera)
@@ -127,13 +130,17 @@ def blendshape_error_mm(
 def _make_up(surface: Surface, random: np.random.Generator) -> Person:
     k = surface.num_shapes
     person = Person.of_template(surface)
-    person.identity = torch.from_numpy(random.normal(0, IDENTITY_SPREAD, len(surface.identity))).float()
+    person.identity = torch.from_numpy(
+        random.normal(0, IDENTITY_SPREAD, len(surface.identity))
+    ).float()
     person.neutral = _bumps((3,), SHAPE_MAP, 6, random) * (NEUTRAL_MM / UNIT_MM)
     person.shapes = _bumps((k, 3), SHAPE_MAP, 5, random) * (SHAPE_MM / UNIT_MM) * 1.5
     tone = torch.from_numpy(random.uniform(-0.25, 0.12, (1, 1, 1))).float()
     person.skin = tone + _bumps((3,), SKIN_MAP, 24, random) * SKIN_SPREAD / 2
     person.skin = person.skin + _bumps((1,), SKIN_MAP, 10, random) * SKIN_SPREAD / 2
-    person.dynamic_skin = _bumps((k, 1), DYNAMIC_MAP, 12, random).expand(-1, 3, -1, -1) * DYNAMIC_SPREAD
+    person.dynamic_skin = (
+        _bumps((k, 1), DYNAMIC_MAP, 12, random).expand(-1, 3, -1, -1) * DYNAMIC_SPREAD
+    )
     return person
 
 

@@ -97,7 +97,9 @@ def _vertex_uv(
 
 def to_map(values: NDArray[Any], triangles: NDArray[Any], uv: NDArray[Any]) -> NDArray[np.float32]:
     """Values of vertices (V, C) as a map (R, R, C); texels off the surface take the nearest's."""
-    points = torch.from_numpy(np.concatenate([uv * MAP_SIZE, np.ones((len(uv), 1))], 1))[None].float()
+    points = torch.from_numpy(np.concatenate([uv * MAP_SIZE, np.ones((len(uv), 1))], 1))[
+        None
+    ].float()
     faces = torch.from_numpy(triangles)
     index = visible_triangles(points, faces, (MAP_SIZE, MAP_SIZE))
     filled = interpolate(points, faces, index, torch.from_numpy(values)[None].float())[0].numpy()

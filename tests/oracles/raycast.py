@@ -16,7 +16,9 @@ def cast(vertices, triangles, size, focal):
     weights = np.zeros((*size, 3))
     for row in range(height):
         for column in range(width):
-            ray = np.array([(column + 0.5 - width / 2) / focal, (row + 0.5 - height / 2) / focal, 1.0])
+            ray = np.array(
+                [(column + 0.5 - width / 2) / focal, (row + 0.5 - height / 2) / focal, 1.0]
+            )
             nearest = np.inf
             for t, (i, j, k) in enumerate(triangles):
                 a, b, c = vertices[i], vertices[j], vertices[k]

@@ -72,7 +72,10 @@ def test_maps_are_sampled_as_torch_samples_them(random):
     uv = random.random((50, 2)).astype(np.float32)
     grid = torch.from_numpy(uv)[None, None] * 2 - 1
     sampled = torch.nn.functional.grid_sample(
-        torch.from_numpy(maps), grid.expand(2, -1, -1, -1), padding_mode="border", align_corners=False
+        torch.from_numpy(maps),
+        grid.expand(2, -1, -1, -1),
+        padding_mode="border",
+        align_corners=False,
     )
     expected = sampled[:, :, 0].permute(0, 2, 1)
     np.testing.assert_allclose(sample_maps(maps, uv), expected, atol=1e-5)
@@ -81,7 +84,8 @@ def test_maps_are_sampled_as_torch_samples_them(random):
 def test_a_file_gives_the_person_back(person, template, tmp_path):
     person.save(tmp_path / "me.efp")
     back = PersonalModel.load(tmp_path / "me.efp", template)
-    assert back.unseen == person.unseen and back.report == person.report
+    assert back.unseen == person.unseen
+    assert back.report == person.report
     np.testing.assert_array_equal(back.identity, person.identity)
     for name, steps in (("neutral", 32767), ("shapes", 127), ("dynamic_skin", 127), ("skin", 255)):
         before, after = getattr(person, name), getattr(back, name)

@@ -43,15 +43,17 @@ def interpolate(
 
 class _Interpolation(torch.autograd.Function):
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: Any, points: Tensor, values: Tensor, triangles: Tensor, index: Tensor, corners: Tensor
     ) -> Tensor:
         ctx.save_for_backward(points, values, triangles, index, corners)
-        arrays = (t.detach().contiguous().numpy() for t in (points, triangles, index, values, corners))
+        arrays = (
+            t.detach().contiguous().numpy() for t in (points, triangles, index, values, corners)
+        )
         return torch.from_numpy(loops.interpolate(*arrays))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         points, values, triangles, index, corners = ctx.saved_tensors
         tensors = (points, triangles, index, values, corners, gradients[0])
         arrays = (t.detach().contiguous().numpy() for t in tensors)
@@ -105,13 +107,13 @@ def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
 
 class _NormalSums(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, vertices: Tensor, triangles: Tensor) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, vertices: Tensor, triangles: Tensor) -> Tensor:
         ctx.save_for_backward(vertices, triangles)
         sums = loops.normals(vertices.detach().contiguous().numpy(), triangles.numpy())
         return torch.from_numpy(sums)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         vertices, triangles = ctx.saved_tensors
         arrays = (t.detach().contiguous().numpy() for t in (vertices, triangles, gradients[0]))
         return torch.from_numpy(loops.normals_backward(*arrays)), None

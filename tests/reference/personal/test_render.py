@@ -58,7 +58,7 @@ def test_visibility_and_weights_are_those_of_rays(random):
 
 def test_nearer_triangles_hide_farther_ones_whatever_their_order():
     near = np.array([[-1, -1, 2], [-1, 1, 2], [1, -1, 2]])
-    far = near + [0, 0, 1]
+    far = near + np.array([0, 0, 1])
     vertices = torch.tensor(np.concatenate([far, near]), dtype=torch.float32)[None]
     triangles = torch.tensor([[0, 1, 2], [3, 4, 5]], dtype=torch.int32)
     points = CAMERA.project(vertices)
