@@ -35,7 +35,7 @@ _DTYPES = {"int8": "<i1", "uint8": "<u1", "int16": "<i2", "float32": "<f4"}
 
 @dataclass(frozen=True)
 class Stored:
-    """An array as the file holds it; real values are ``scales`` times it, one scale a first index."""
+    """An array as the file holds it; real values are it times ``scales``, one a first index."""
 
     array: AnyArray
     scales: tuple[float, ...] | None = None

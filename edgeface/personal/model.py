@@ -158,8 +158,8 @@ class PersonalModel:
         header, arrays = layout.unpack(data, source)
         if header.get("template_sha256") != template.sha256:
             raise ModelFormatError(
-                f"{source} belongs to another template than this release of edgeface has: enrol the "
-                "person again"
+                f"{source} belongs to another template than this release of edgeface has: enrol "
+                "the person again"
             )
         try:
             return PersonalModel(
@@ -167,7 +167,7 @@ class PersonalModel:
                 identity=arrays["identity"],
                 neutral=arrays["neutral"][0],
                 shapes=arrays["shapes"],
-                skin=arrays["skin"] / np.float32(255),
+                skin=(arrays["skin"] / 255).astype(np.float32),
                 dynamic_skin=arrays["dynamic_skin"],
                 unseen=tuple(str(name) for name in header["unseen"]),
                 report=dict(header["report"]),
@@ -211,7 +211,7 @@ def sample_maps(maps: Float32Array, uv: Float32Array) -> Float32Array:
         (first + side, (1 - x) * y),
         (first + side + 1, x * y),
     )
-    values = sum(flat[:, index] * weight for index, weight in parts)
+    values = np.sum([flat[:, index] * weight for index, weight in parts], axis=0)
     return np.ascontiguousarray(np.reshape(values, (len(maps), 3, -1)).transpose(0, 2, 1))
 
 
@@ -223,4 +223,6 @@ def _enlarged(image: Float32Array, side: int) -> Float32Array:
     low = np.minimum(place.astype(np.int64), len(image) - 2)
     share = (place - low).astype(np.float32)
     rows = image[low] * (1 - share)[:, None, None] + image[low + 1] * share[:, None, None]
-    return rows[:, low] * (1 - share)[None, :, None] + rows[:, low + 1] * share[None, :, None]
+    return (
+        rows[:, low] * (1 - share)[None, :, None] + rows[:, low + 1] * share[None, :, None]
+    ).astype(np.float32)

@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -121,8 +121,8 @@ class Template:
     def from_expression(self, coefficients: ArrayLike) -> Float32Array:
         """The project's 46 coefficients (..., 46) as weights (..., K) of the template's shapes.
 
-        A split brow has two coefficients of its own; ``eyeLookUp`` and ``eyeLookDown`` move the lids
-        of both eyes. Shapes that no coefficient stands for stay at 0.
+        A split brow has two coefficients of its own; ``eyeLookUp`` and ``eyeLookDown`` move the
+        lids of both eyes. Shapes that no coefficient stands for stay at 0.
         """
         e = np.asarray(coefficients, np.float32)
         if e.shape[-1:] != (len(EXPRESSION_NAMES),):
@@ -167,16 +167,17 @@ class Template:
             raise InvalidInputError(f"cannot read the template {path}: {error}") from error
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                header = strict_json.parse(archive["header"].tobytes())
+                parsed = strict_json.parse(archive["header"].tobytes())
                 arrays = {name: archive[name] for name in _ARRAYS}
         except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ModelFormatError(f"{path} is no template, or is damaged: {error}") from error
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
+        header = cast(dict[str, Any], parsed) if isinstance(parsed, dict) else {}
+        if header.get("format") != FORMAT:
             raise ModelFormatError(f"{path} is no template: it lacks 'format'")
-        if header.get("version", [None])[0] != VERSION[0]:
+        version = header.get("version")
+        if not (isinstance(version, list) and version and version[0] == VERSION[0]):
             raise ModelFormatError(
-                f"{path} has template version {header.get('version')}; this release reads "
-                f"{VERSION[0]}.x"
+                f"{path} has template version {version}; this release reads {VERSION[0]}.x"
             )
         try:
             for name in ("identity", "expression"):

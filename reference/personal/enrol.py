@@ -158,8 +158,8 @@ def _look(
         reason = _unfit(faces, image)
         if reason == "two people":
             raise InvalidInputError(
-                f"picture {count} shows {len(faces)} people; a personal model is of one: cut the clip "
-                "or crop the photos"
+                f"picture {count} shows {len(faces)} people; a personal model is of one: cut the "
+                "clip or crop the photos"
             )
         if reason is None:
             face = looker.refine(image, faces)

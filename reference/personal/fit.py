@@ -1,4 +1,4 @@
-"""Fitting a person to frames: pose, expressions and light a frame, one face and one skin for all."""
+"""Fitting a person to frames: motion and light a frame, one face and one skin for all."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class Fitter:
         points = self._camera(frames).project(vertices)
         colour, normal, weight = unwrap(surface, vertices, points, frames.images, frames.valid)
         template = surface.albedo.permute(1, 2, 0)
-        skin = template
+        skin, light = template, unknowns["light"]
         for _ in range(2):
             light = estimate_light(colour, skin, normal, weight)
             skin = mean_skin(colour, normal, weight, light, template, TEMPLATE_TRUST)

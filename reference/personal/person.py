@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
 from edgeface.personal.template import Template
@@ -16,23 +16,30 @@ SKIN_MAP = 128
 DYNAMIC_MAP = 64
 
 
-class Surface(nn.Module):
-    """The template as tensors: what does not change from person to person."""
+class Surface:
+    """The template as tensors: what does not change from person to person.
+
+    Attributes
+    ----------
+    neutral, identity, expression, triangles, uv : as `Template` has them
+    landmarks : int64, shape (68,); mesh : int64, shape (468,), vertices; -1 for none
+    attention : float, shape (K, 1, 64, 64), in [0, 1]
+    albedo : float, shape (3, 128, 128), in [0, 1]
+    """
 
     def __init__(self, template: Template) -> None:
-        super().__init__()
         self.num_shapes = len(template.expression)
-        for name in ("neutral", "identity", "expression", "triangles", "uv"):
-            self.register_buffer(name, torch.from_numpy(getattr(template, name)), persistent=False)
-        self.register_buffer(
-            "landmarks", torch.from_numpy(template.landmark_vertices).long(), False
-        )
-        mesh = torch.from_numpy(template.mesh_vertices).long()
-        self.register_buffer("mesh", mesh, persistent=False)
+        self.neutral = torch.from_numpy(template.neutral)
+        self.identity = torch.from_numpy(template.identity)
+        self.expression = torch.from_numpy(template.expression)
+        self.triangles = torch.from_numpy(template.triangles)
+        self.uv = torch.from_numpy(template.uv)
+        self.landmarks = torch.from_numpy(template.landmark_vertices).long()
+        self.mesh = torch.from_numpy(template.mesh_vertices).long()
         attention = torch.from_numpy(template.attention).float()[:, None] / 255
-        self.register_buffer("attention", _resized(attention, SHAPE_MAP), persistent=False)
+        self.attention = _resized(attention, SHAPE_MAP)
         albedo = torch.from_numpy(template.albedo).permute(2, 0, 1).float() / 255
-        self.register_buffer("albedo", _resized(albedo[None], SKIN_MAP)[0], persistent=False)
+        self.albedo = _resized(albedo[None], SKIN_MAP)[0]
 
     def at_vertices(self, maps: Tensor) -> Tensor:
         """``F``: maps (C, R, R) sampled at the vertices, shape (V, C)."""
@@ -102,8 +109,8 @@ class Blendshapes:
 def blendshapes(surface: Surface, person: Person) -> Blendshapes:
     """The shapes of Eq. 1: template, identity and corrections, sampled at the vertices.
 
-    With ``w_0 = 1 - sum(w)`` the paper's ``w_0 S_0 + sum w_i S_i`` is the neutral shape plus weighted
-    offsets.
+    With ``w_0 = 1 - sum(w)`` the paper's ``w_0 S_0 + sum w_i S_i`` is the neutral shape plus
+    weighted offsets.
     """
     k = surface.num_shapes
     masked = surface.attention * person.shapes

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from edgeface.personal.template import REGIONS
 
-# Rings of MediaPipe's face mesh, drawn one after another; what is drawn later covers what was before.
+# Rings of MediaPipe's face mesh, drawn one after another; a later one covers those before.
 _OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152,
     148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,

@@ -1,4 +1,4 @@
-"""Rendered people of known truth: faces, blendshapes and skins that no template has, seen in frames."""
+"""Rendered people of known truth: faces, blendshapes and skins that no template has."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ SHAPE_MM = 1.6
 SKIN_SPREAD = 0.12
 DYNAMIC_SPREAD = 0.06
 ACTIVE = (
-    "browDown_L", "browDown_R", "browInnerUp_L", "browInnerUp_R", "eyeBlink_L", "eyeBlink_R", "jawOpen",
+    "browDown_L", "browDown_R", "browInnerUp_L", "browInnerUp_R", "eyeBlink_L", "eyeBlink_R",
+    "jawOpen",
     "mouthSmile_L", "mouthSmile_R", "mouthPucker", "mouthFunnel", "mouthLeft", "mouthRight",
     "mouthFrown_L", "mouthFrown_R", "mouthUpperUp_L", "mouthUpperUp_R", "mouthLowerDown_L",
     "mouthLowerDown_R", "noseSneer_L", "noseSneer_R", "cheekPuff_L", "cheekPuff_R",
@@ -46,8 +47,8 @@ class RenderedPerson:
     Attributes
     ----------
     person : Person
-    frames : Frames; landmarks and mesh exact but for noise, the start's expressions and rotations off
-        as a network's are
+    frames : Frames; landmarks and mesh exact but for noise, the start's expressions and rotations
+        off as a network's are
     expression : float, shape (B, K), the true weights
     vertices : float, shape (B, V, 3), the true posed shapes in the ``model`` frame, before the pose
     """
@@ -104,7 +105,7 @@ def render_person(
 
 
 def error_mm(fitted: Tensor, true: Tensor) -> float:
-    """The mean distance of vertices (B, V, 3) after the best rotation, translation and scale, mm."""
+    """The mean distance of vertices (B, V, 3) after the best similarity, mm."""
     total = 0.0
     for a, b in zip(fitted.double(), true.double(), strict=True):
         a, b = a - a.mean(0), b - b.mean(0)

@@ -16,7 +16,7 @@ from edgeface.reference.personal.regions import draw_regions
 from edgeface.reference.personal.render import interpolate, visible_triangles
 
 NUM_FACE_QUADS = 6560
-"""ICT-FaceKit's first quads are the face, with holes for eyes and mouth; then come head and neck."""
+"""ICT-FaceKit's first quads are the face, with holes for eyes and mouth; then comes the head."""
 NUM_MODES = 50
 MAP_SIZE = 128
 LEAST_MOVE_MM = 0.1
@@ -76,7 +76,7 @@ def derive_template(
         regions=uv_regions(triangles, uv, mesh_vertices),
         landmark_vertices=landmarks,
         mesh_vertices=mesh_vertices,
-        albedo=np.broadcast_to(np.uint8(SKIN_TONE), (MAP_SIZE, MAP_SIZE, 3)).copy(),
+        albedo=np.broadcast_to(np.array(SKIN_TONE, np.uint8), (MAP_SIZE, MAP_SIZE, 3)).copy(),
         expression_names=tuple(names[i] for i in moving),
         info={"name": "ICT-FaceKit light, face", "licence": "MIT"},
     )
@@ -108,8 +108,8 @@ def to_map(values: NDArray[Any], triangles: NDArray[Any], uv: NDArray[Any]) -> N
 
 def nearest_covered(covered: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Row and column of the nearest covered texel, for each texel."""
-    rows, columns = distance_transform_edt(~covered, return_distances=False, return_indices=True)
-    return rows, columns
+    places: Any = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+    return places[0], places[1]
 
 
 def attention_masks(

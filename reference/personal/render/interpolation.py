@@ -30,9 +30,9 @@ def interpolate(
 
     Notes
     -----
-    ``b_i = (e_i / z_i) / sum_j (e_j / z_j)``, ``e_i`` twice the signed area between the pixel's centre
-    and the side opposite to corner i. Points and values have gradients; which triangle a pixel
-    shows has none.
+    ``b_i = (e_i / z_i) / sum_j (e_j / z_j)``, ``e_i`` twice the signed area between the pixel's
+    centre and the side opposite to corner i. Points and values have gradients; which triangle a
+    pixel shows has none.
     """
     corners = triangles if corners is None else corners
     values = values.expand(len(points), -1, -1)

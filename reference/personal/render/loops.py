@@ -117,8 +117,8 @@ def interpolate_backward(points, triangles, index, values, corners, gradient):
     Notes
     -----
     With ``s_i`` the product of the pixel's gradient and corner i's values,
-    ``dL/dq_i = (s_i - sum_j b_j s_j) / sum_j q_j`` where ``q_i = e_i / z_i``. Which triangle a pixel
-    shows is held fixed, so silhouettes have no gradient (Genova et al. 2018).
+    ``dL/dq_i = (s_i - sum_j b_j s_j) / sum_j q_j`` where ``q_i = e_i / z_i``. Which triangle a
+    pixel shows is held fixed, so silhouettes have no gradient (Genova et al. 2018).
     """
     num_images, height, width = index.shape
     num_channels = values.shape[2]

@@ -31,8 +31,8 @@ def visible_triangles(points: Tensor, triangles: Tensor, size: tuple[int, int]) 
 def sorted_by_depth(points: Tensor, triangles: Tensor, size: tuple[int, int]) -> Tensor:
     """`visible_triangles` of one image by whole-array operations, for devices without our loops.
 
-    Every triangle lists the pixels of its bounding box; those that it covers compete by the nearness
-    ``1 / depth`` for their pixel.
+    Every triangle lists the pixels of its bounding box; those that it covers compete by the
+    nearness ``1 / depth`` for their pixel.
     """
     height, width = size
     corners = points[triangles.long()]
