@@ -174,6 +174,17 @@ class Fitter:
             vertices = self._in_camera(shapes, fit.rotation, fit.translation, fit.expression)
             return self._camera(frames).project(vertices[:, self.surface.landmarks])[..., :2]
 
+    def unwrapped(self, frames: Frames, fit: Fit) -> tuple[Tensor, Tensor, Tensor]:
+        """What each frame shows of the fitted person at each texel; see `skin.unwrap`."""
+        shapes = blendshapes(self.surface, fit.person)
+        return self._unwrapped(
+            frames, self._in_camera(shapes, fit.rotation, fit.translation, fit.expression)
+        )
+
+    def _unwrapped(self, frames: Frames, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        points = self._camera(frames).project(vertices)
+        return unwrap(self.surface, vertices, points, frames.images, frames.valid)
+
     def _start(self, frames: Frames, person: Person) -> dict[str, Tensor]:
         start = frames.expression.clamp(0.02, 0.98)
         unknowns = {name: tensor.clone() for name, tensor in person.tensors().items()}
@@ -199,12 +210,10 @@ class Fitter:
 
     def _start_skin(self, frames: Frames, unknowns: dict[str, Tensor]) -> None:
         """Light and skin in closed form, in turns, for the shapes and poses so far."""
-        surface = self.surface
-        shapes = blendshapes(surface, self._person(unknowns))
+        shapes = blendshapes(self.surface, self._person(unknowns))
         vertices = self._in_camera(shapes, *self._motion(frames, unknowns))
-        points = self._camera(frames).project(vertices)
-        colour, normal, weight = unwrap(surface, vertices, points, frames.images, frames.valid)
-        template = surface.albedo.permute(1, 2, 0)
+        colour, normal, weight = self._unwrapped(frames, vertices)
+        template = self.surface.albedo.permute(1, 2, 0)
         skin, light = template, unknowns["light"]
         for _ in range(2):
             light = estimate_light(colour, skin, normal, weight)
