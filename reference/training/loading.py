@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.reference.data.cache import digest
 from edgeface.reference.data.photos import Photo
@@ -172,7 +173,10 @@ def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[P
         If the shipped SFN shall give them, but speaks of a face model of another mesh.
     """
     if labels == "sfn":
-        sfn = on_face_model(load_network("sfn"), model)
+        try:
+            sfn = on_face_model(load_network("sfn"), model)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"the shipped sfn cannot label photos: {error}") from error
         return weakly_labelled(photos, lambda image, boxes: predict_boxes(sfn, image, boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]
