@@ -74,11 +74,12 @@ class Fire(nn.Module):
         on the number of filters and pixels.
         """
         convolution, norm = self.expand1
-        step = convolution.stride[0]
+        step = convolution.stride[0]  # pyright: ignore[reportIndexIssue, reportUnknownVariableType]
         if not self.training or step == 1:
             return self.expand1(squeezed)
         picked = squeezed[:, :, ::step, ::step]
-        return norm(nn.functional.conv2d(picked, convolution.weight))
+        weight: Tensor = convolution.weight  # pyright: ignore[reportAssignmentType]
+        return norm(nn.functional.conv2d(picked, weight))
 
 
 class Backbone(nn.Module):
