@@ -6,14 +6,12 @@ import importlib
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeface.converters.quiet import silenced
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.types import ImageArray
 
 PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
 """Precisions that at least one format has."""
@@ -57,7 +55,7 @@ class Format(Protocol):
         """The network in float32, in whatever form `lower` starts from."""
         ...
 
-    def lower(self, exported: Any, precision: str, calibration: NDArray[np.uint8] | None) -> Any:
+    def lower(self, exported: Any, precision: str, calibration: ImageArray | None) -> Any:
         """The model at a precision; ``exported`` stays as it is.
 
         ``calibration`` is what the network would see of the photos, uint8 (N, S, S, 3); it is

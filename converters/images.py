@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.compare import FaceFinder, network_inputs
 from edgeface.converters.verify import Image
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
 from edgeface.model import Model
+from edgeface.types import ImageArray
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -42,7 +42,7 @@ def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
     return [(path.name, read_image(path)) for path in chosen]
 
 
-def calibration_inputs(model: Model, images: list[Image]) -> NDArray[np.uint8]:
+def calibration_inputs(model: Model, images: list[Image]) -> ImageArray:
     """What the network would see of the images, uint8 (N, S, S, 3)."""
     finder = FaceFinder(model)
     inputs = [network_inputs(model, pixels, finder.faces(pixels)) for _, pixels in images]

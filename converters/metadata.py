@@ -31,12 +31,12 @@ def network_metadata(trained: TrainedNetwork) -> Metadata:
 
 def file_stem(config: NetworkConfig, input_size: int | None, precision: str) -> str:
     """``KIND``, with ``-single``, ``-SIZE`` and ``-PRECISION`` where they are not the usual."""
-    single = "" if config.multi_scale or config.kind == "fusion" else "-single"
+    single = "-single" if config.network_kind.scales and not config.multi_scale else ""
     size = "" if input_size is None else f"-{input_size}"
     return config.kind + single + size + ("" if precision == "fp32" else f"-{precision}")
 
 
 def _name(config: NetworkConfig) -> str:
-    if config.kind == "fusion":
-        return "fusion"
+    if not config.network_kind.scales:
+        return config.kind
     return f"{config.kind} {'multi-scale' if config.multi_scale else 'single-scale'}"

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from coremltools.converters.mil.frontend.milproto.load import load as read_program
 from coremltools.converters.mil.mil import types
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,6 +27,7 @@ from edgeface.backends.contents import read_contents
 from edgeface.backends.coreml_package import network_pieces
 from edgeface.errors import InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.types import Float32Array, ImageArray
 
 
 class MilBackend:
@@ -55,13 +55,13 @@ class MilBackend:
             raise ModelFormatError(f"{path}: expected one image input of {size} x {size} pixels")
         self._flip = image.colorSpace != image.RGB  # the other colour order is BGR
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         with torch.inference_mode():
             found = [self._run(pixels) for pixels in input_tensor]
         return {n: np.concatenate([f[n] for f in found]) for n in self.metadata.output_names}
 
-    def _run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def _run(self, pixels: ImageArray) -> dict[str, Float32Array]:
         ordered = pixels[..., ::-1] if self._flip else pixels
         planes = torch.from_numpy(ordered.copy()).permute(2, 0, 1)[None].float()
         values: dict[str, Any] = dict.fromkeys(self._function.inputs, planes)

@@ -145,7 +145,7 @@ def _plan(
 
 
 def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
-    if trained.config.kind != "mfn":
+    if not trained.config.network_kind.detects:
         raise InvalidInputError(
             f"only an mfn's input may have another size, not that of the kind {trained.config.kind}"
         )

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from numpy.typing import NDArray
 
 from edgeface.compare import decibels
 from edgeface.converters import to_onnx
@@ -30,8 +29,9 @@ from edgeface.converters.verify import NetworkBackend
 from edgeface.errors import EdgeFaceError
 from edgeface.model import Model
 from edgeface.reference.networks.checkpoint import load_network
+from edgeface.types import Float32Array, ImageArray
 
-Outputs = list[NDArray[np.float32]]
+Outputs = list[Float32Array]
 ALL = "all layers"
 
 
@@ -66,7 +66,7 @@ def table(checkpoint: Path, photos: Path) -> str:
 
 
 def sensitivity(
-    model: onnx.ModelProto, calibrating: NDArray[np.uint8], judging: NDArray[np.uint8]
+    model: onnx.ModelProto, calibrating: ImageArray, judging: ImageArray
 ) -> Iterator[tuple[str, list[float]]]:
     """Each layer's name, and the outputs' signal-to-noise ratios in dB when it is int8."""
     truth = _run(model, judging)
@@ -79,7 +79,7 @@ def sensitivity(
         )
 
 
-def _run(model: onnx.ModelProto, images: NDArray[np.uint8]) -> Outputs:
+def _run(model: onnx.ModelProto, images: ImageArray) -> Outputs:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -87,7 +87,7 @@ def _run(model: onnx.ModelProto, images: NDArray[np.uint8]) -> Outputs:
     return [np.concatenate(branch) for branch in zip(*parts, strict=True)]
 
 
-def _energy(values: NDArray[np.float32]) -> float:
+def _energy(values: Float32Array) -> float:
     return float(np.square(values, dtype=np.float64).sum())
 
 

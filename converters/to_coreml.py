@@ -15,7 +15,6 @@ import coremltools.optimize.coreml as cto
 import numpy as np
 import torch
 from coremltools.converters.mil.frontend.milproto.load import load as read_program
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgeface.backends.checksums import stamped
@@ -26,6 +25,7 @@ from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.types import ImageArray
 
 PALETTE_BITS = 6
 
@@ -64,7 +64,7 @@ class CoremlFormat:
                 node.args = (*node.args, node.args[1])
         return program, metadata
 
-    def lower(self, exported: Any, precision: str, calibration: NDArray[np.uint8] | None) -> Any:
+    def lower(self, exported: Any, precision: str, calibration: ImageArray | None) -> Any:
         """The model at a precision."""
         program, metadata = exported
         shape = (1, 3, metadata.input_size, metadata.input_size)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from edgeface.backends.checksums import stamped
@@ -26,6 +25,7 @@ from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.types import ImageArray
 
 OPSET = 18
 INPUT = "image"
@@ -67,7 +67,7 @@ class OnnxFormat:
         return model
 
     def lower(
-        self, exported: onnx.ModelProto, precision: str, calibration: NDArray[np.uint8] | None
+        self, exported: onnx.ModelProto, precision: str, calibration: ImageArray | None
     ) -> onnx.ModelProto:
         """The graph at a precision."""
         if precision == "fp16":
@@ -187,9 +187,7 @@ def layers(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in model.graph.node if node.op_type in WEIGHTED]
 
 
-def quantize(
-    model: onnx.ModelProto, calibration: NDArray[np.uint8], nodes: list[str]
-) -> onnx.ModelProto:
+def quantize(model: onnx.ModelProto, calibration: ImageArray, nodes: list[str]) -> onnx.ModelProto:
     """Some nodes in int8: weights a channel, activations uint8, by quantise and dequantise nodes.
 
     Ranges are the extremes over the calibration images (`docs/converters.md` has the measurements

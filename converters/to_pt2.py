@@ -9,9 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from edgeface.backends.checksums import stamped
@@ -22,6 +20,7 @@ from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.types import ImageArray
 
 
 class Pt2Format:
@@ -42,7 +41,7 @@ class Pt2Format:
             return torch.export.export(trained.network, (example,), dynamic_shapes=batch)
 
     def lower(
-        self, exported: ExportedProgram, precision: str, calibration: NDArray[np.uint8] | None
+        self, exported: ExportedProgram, precision: str, calibration: ImageArray | None
     ) -> ExportedProgram:
         """The program as it is."""
         return exported

@@ -21,7 +21,6 @@ from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.calibrator import Calibrator
 from ai_edge_quantizer.quantizer import Quantizer
 from ai_edge_quantizer.utils.qsv_utils import min_max_update
-from numpy.typing import NDArray
 
 from edgeface.backends.checksums import sealed_json, stamped
 from edgeface.backends.tflite_metadata import network_pieces
@@ -31,6 +30,7 @@ from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.types import ImageArray
 
 INPUT = "image"
 SIGNATURE = "serving_default"
@@ -61,9 +61,7 @@ class TfliteFormat:
             litert_torch.convert(network, (example,)).export(str(path))
             return path.read_bytes()
 
-    def lower(
-        self, exported: bytes, precision: str, calibration: NDArray[np.uint8] | None
-    ) -> bytes:
+    def lower(self, exported: bytes, precision: str, calibration: ImageArray | None) -> bytes:
         """The file at a precision."""
         if precision == "fp32":
             return exported
@@ -154,7 +152,7 @@ def _last_layers(content: bytes) -> str:
     return f"^({'|'.join(names)})"
 
 
-def _ranges(content: bytes, quantizer: Quantizer, calibration: NDArray[np.uint8]) -> Any:
+def _ranges(content: bytes, quantizer: Quantizer, calibration: ImageArray) -> Any:
     """Least and greatest value of every tensor over the calibration images.
 
     The quantizer's own moving average cuts off what later images need (`docs/converters.md`). A

@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from edgeface.backends import threads_for
 from edgeface.compare import Comparison, compare
@@ -18,8 +16,9 @@ from edgeface.face_model import FaceModel
 from edgeface.metadata import Metadata
 from edgeface.model import Model, load
 from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.types import Float32Array, ImageArray
 
-Image = tuple[str, NDArray[np.uint8]]
+Image = tuple[str, ImageArray]
 
 
 class NetworkBackend:
@@ -30,7 +29,7 @@ class NetworkBackend:
         self.face_model: FaceModel = trained.face_model
         self._network = trained.network
 
-    def infer(self, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
         with torch.inference_mode():
             outputs = self._network(torch.tensor(input_tensor))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.backends import threads_for
 from edgeface.compare import Comparison
@@ -22,6 +21,7 @@ from edgeface.model import load
 from edgeface.output import PREFIX, replace_file
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.timing import time_call
+from edgeface.types import ImageArray
 
 LATENCY_ROUNDS = 15
 
@@ -135,5 +135,5 @@ def _latency_ms(path: Path) -> float:
         return float("nan")
     model = load(path, num_threads=threads_for(path, 1))
     size = model.metadata.input_size
-    image: NDArray[np.uint8] = np.zeros((1, size, size, 3), np.uint8)
+    image: ImageArray = np.zeros((1, size, size, 3), np.uint8)
     return time_call(lambda: model.infer(image), LATENCY_ROUNDS).median_ms

@@ -56,12 +56,14 @@ class NetworkKind:
         cell of a grid and every anchor, the others one value a face.
     outputs : the network's outputs in order, and how many values each has for one face
     pose : what the values of the output ``pose`` are
+    scales : whether its networks are multi-scale or single-scale, so that their names tell which
     """
 
     name: str
     detects: bool
     outputs: Mapping[str, int]
     pose: PoseLayout
+    scales: bool = False
 
     @property
     def corrects_shape(self) -> bool:
@@ -79,6 +81,7 @@ KINDS: dict[str, NetworkKind] = {
             detects=False,
             outputs=_IDENTITY_AND_EXPRESSION | {"pose": QUATERNION_POSE.width},
             pose=QUATERNION_POSE,
+            scales=True,
         ),
         NetworkKind(
             "mfn",
@@ -87,6 +90,7 @@ KINDS: dict[str, NetworkKind] = {
             | _IDENTITY_AND_EXPRESSION
             | {"pose": QUATERNION_POSE.width},
             pose=QUATERNION_POSE,
+            scales=True,
         ),
         NetworkKind(
             "fusion",

@@ -116,7 +116,7 @@ def main():
     parser.add_argument("--enlarge", type=float, default=1.0, help="factor applied to the photos")
     arguments = parser.parse_args()
     model = load(arguments.model)
-    compare = compare_mfn if model.metadata.kind == "mfn" else compare_sfn
+    compare = compare_mfn if model.metadata.detects else compare_sfn
     compare(model, arguments)
 
 

@@ -73,13 +73,12 @@ class Fire(nn.Module):
         oneDNN's strided 1 x 1 convolution (torch 2.13, AVX-512) writes past its buffer, depending
         on the number of filters and pixels.
         """
-        convolution, norm = self.expand1
-        step = convolution.stride[0]  # pyright: ignore[reportIndexIssue, reportUnknownVariableType]
+        convolution: Any = self.expand1[0]
+        step = convolution.stride[0]
         if not self.training or step == 1:
             return self.expand1(squeezed)
         picked = squeezed[:, :, ::step, ::step]
-        weight: Tensor = convolution.weight  # pyright: ignore[reportAssignmentType]
-        return norm(nn.functional.conv2d(picked, weight))
+        return self.expand1[1](nn.functional.conv2d(picked, convolution.weight))
 
 
 class Backbone(nn.Module):

@@ -107,7 +107,7 @@ class Recipe:
             raise InvalidInputError(
                 f"sizes must be multiples of {SIZE_STEP} px, got {list(self.sizes)}"
             )
-        if self.sizes and self.config.kind != "mfn":
+        if self.sizes and not self.config.network_kind.detects:
             raise InvalidInputError(f"only an mfn takes other sizes, not {self.network}")
         if not isinstance(self.correction, bool):
             raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
