@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
@@ -29,8 +28,8 @@ from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
 from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
 from edgeface.reference.training.weak_labels import weakly_labelled
+from edgeface.types import FloatArray
 
-Array = NDArray[Any]
 log = logging.getLogger(__name__)
 
 SHOWN = 0.05
@@ -54,7 +53,7 @@ class Split:
     dataset: Any
     sampler: Sampler[int]
     batch_size: int
-    scores: Array
+    scores: FloatArray
     skipped: list[str]
     renderer: Renderer | None = None
     augment: bool = False
@@ -152,7 +151,7 @@ def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -
     )
 
 
-def unseen_expressions(scores: Array) -> tuple[str, ...]:
+def unseen_expressions(scores: FloatArray) -> tuple[str, ...]:
     """The expressions that no face shows, by the teacher's scores (N, 46).
 
     None are named where the teacher saw no face: landmarks alone do not tell.
