@@ -6,51 +6,35 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model_file import (
-    EXPRESSION_LIST,
-    INTEGERS,
     OPTIONAL,
     SHAPES,
-    check_shapes,
+    check_arrays,
+    check_names,
     hash_of,
     pack,
     unpack,
 )
 from edgeface.face_shapes import (
+    EXPRESSION_NAMES,
     NUM_EXPRESSIONS,
     NUM_IDENTITY,
     NUM_LANDMARKS,
     blend,
     field_at,
     outermost,
+    reduced_tensor,
     vertices_of_face,
 )
 from edgeface.output import write_output
 from edgeface.types import Float32Array, IntArray
-from edgeface.values import option, path_of, shown
-
-MAX_LENGTH = 1e6
-"""Of coordinates and weights, in model units: their products stay finite."""
-
-EXPRESSION_NAMES: tuple[str, ...] = (
-    "browDownLeft", "browDownRight", "browInnerUpLeft", "browInnerUpRight",
-    "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
-    "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDown", "eyeLookUp", "eyeSquintLeft",
-    "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen",
-    "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft",
-    "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight",
-    "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower",
-    "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight",
-    "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-    "noseSneerLeft", "noseSneerRight",
-)  # fmt: skip
-"""The 46 expressions: ARKit's 52 without gaze and tongue, plus a split brow and two lid shapes."""
+from edgeface.values import path_of
 
 
 @dataclass(frozen=True)
@@ -96,7 +80,11 @@ class FaceModel:
     whole_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        _validate(self)
+        arrays = {name: getattr(self, name) for name in (*SHAPES, *OPTIONAL)}
+        if self.harmonics is None:
+            del arrays["harmonics"]
+        check_arrays(arrays)
+        check_names(self.expression_names)
 
     def __repr__(self) -> str:
         name = self.info.get("name", "unnamed")
@@ -124,15 +112,7 @@ class FaceModel:
 
         ``reduced @ (1 - sum(e), *e) @ w`` gives the landmarks (2019, Sec. 3.1).
         """
-        neutral = self._at_landmarks(self.identity)
-        offsets = self._at_landmarks(self.expression)
-        tensor = np.repeat(neutral[:, None], NUM_EXPRESSIONS + 1, axis=1)
-        if offsets.ndim == 3:
-            tensor[0, 1:] += offsets
-        else:
-            tensor[:, 1:] += offsets
-        rows = tensor.reshape(NUM_IDENTITY, NUM_EXPRESSIONS + 1, 3 * NUM_LANDMARKS)
-        return np.ascontiguousarray(rows.transpose(2, 0, 1))
+        return reduced_tensor(*self.landmark_shapes)
 
     @cached_property
     def sha256(self) -> str:
@@ -346,39 +326,6 @@ class FaceModel:
 
 def _harmonics_hash(harmonics: Float32Array) -> str:
     return hash_of([("harmonics", harmonics)])
-
-
-def _validate(model: FaceModel) -> None:
-    arrays: dict[str, Any] = {n: getattr(model, n) for n in (*SHAPES, *OPTIONAL)}
-    if model.harmonics is None:
-        del arrays["harmonics"]
-    for name, array in arrays.items():
-        dtype = np.int32 if name in INTEGERS else np.float32
-        got = getattr(array, "dtype", type(array).__name__)
-        if not isinstance(array, np.ndarray) or got != dtype:
-            raise InvalidInputError(f"{name} must be an array of {np.dtype(dtype)}, got {got}")
-    try:
-        check_shapes({name: array.shape for name, array in arrays.items()})
-    except ValueError as error:
-        raise InvalidInputError(str(error)) from error
-    num_vertices = model.identity.shape[1]
-    for name, array in arrays.items():
-        if (
-            name in INTEGERS
-            and array.size
-            and not (array.min() >= 0 and array.max() < num_vertices)
-        ):
-            raise InvalidInputError(f"{name} points outside the {num_vertices} vertices")
-        if name not in INTEGERS and not np.isfinite(array).all():
-            raise InvalidInputError(f"{name} contains values that are not finite")
-        if name not in INTEGERS and array.size and np.abs(array).max() > MAX_LENGTH:
-            raise InvalidInputError(f"{name} contains values beyond {MAX_LENGTH:g}")
-    names = model.expression_names
-    if not isinstance(cast(object, names), tuple):
-        raise InvalidInputError(f"expression_names must be a tuple of names, got {shown(names)}")
-    if len(names) != NUM_EXPRESSIONS:
-        raise InvalidInputError(f"expected 46 expression names, got {len(names)}")
-    option("expression_names", list(names), EXPRESSION_LIST)
 
 
 def default_face_model() -> FaceModel:

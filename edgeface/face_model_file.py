@@ -16,7 +16,18 @@ from edgeface import strict_json
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY, NUM_LANDMARKS
 from edgeface.types import AnyArray
-from edgeface.values import SHA256, Choice, Flag, Free, Record, Several, Text, Version, shown
+from edgeface.values import (
+    SHA256,
+    Choice,
+    Flag,
+    Free,
+    Record,
+    Several,
+    Text,
+    Version,
+    option,
+    shown,
+)
 
 FORMAT = "edgeface-face-model"
 VERSION = (1, 2)
@@ -29,6 +40,8 @@ INTEGERS = ("landmark_vertices", "triangles")
 
 MAX_BYTES = 1 << 29
 """Of all arrays unpacked, 512 MiB; a multilinear tensor of 11,510 vertices takes 320."""
+MAX_LENGTH = 1e6
+"""Of coordinates and weights, in model units: their products stay finite."""
 MAX_HEADER = 1 << 12
 """Of the header of a ``.npy``; its own is 128 bytes."""
 
@@ -181,3 +194,37 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
     for name, fits in good.items():
         if not fits:
             raise ValueError(f"{name} has the shape {shapes[name]}")
+
+
+def check_arrays(arrays: Mapping[str, Any]) -> None:
+    """Raise InvalidInputError unless these can be the arrays of a face model."""
+    for name, array in arrays.items():
+        dtype = np.int32 if name in INTEGERS else np.float32
+        got = getattr(array, "dtype", type(array).__name__)
+        if not isinstance(array, np.ndarray) or got != dtype:
+            raise InvalidInputError(f"{name} must be an array of {np.dtype(dtype)}, got {got}")
+    try:
+        check_shapes({name: array.shape for name, array in arrays.items()})
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from error
+    num_vertices = arrays["identity"].shape[1]
+    for name, array in arrays.items():
+        if (
+            name in INTEGERS
+            and array.size
+            and not (array.min() >= 0 and array.max() < num_vertices)
+        ):
+            raise InvalidInputError(f"{name} points outside the {num_vertices} vertices")
+        if name not in INTEGERS and not np.isfinite(array).all():
+            raise InvalidInputError(f"{name} contains values that are not finite")
+        if name not in INTEGERS and array.size and np.abs(array).max() > MAX_LENGTH:
+            raise InvalidInputError(f"{name} contains values beyond {MAX_LENGTH:g}")
+
+
+def check_names(names: tuple[str, ...]) -> None:
+    """Raise InvalidInputError unless these can be the names of the expressions."""
+    if not isinstance(cast(object, names), tuple):
+        raise InvalidInputError(f"expression_names must be a tuple of names, got {shown(names)}")
+    if len(names) != NUM_EXPRESSIONS:
+        raise InvalidInputError(f"expected 46 expression names, got {len(names)}")
+    option("expression_names", list(names), EXPRESSION_LIST)

@@ -13,6 +13,19 @@ NUM_LANDMARKS = 68
 NUM_IDENTITY = 50
 """Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
 NUM_EXPRESSIONS = 46
+EXPRESSION_NAMES: tuple[str, ...] = (
+    "browDownLeft", "browDownRight", "browInnerUpLeft", "browInnerUpRight",
+    "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
+    "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDown", "eyeLookUp", "eyeSquintLeft",
+    "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen",
+    "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft",
+    "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight",
+    "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower",
+    "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight",
+    "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+)  # fmt: skip
+"""The 46 expressions: ARKit's 52 without gaze and tongue, plus a split brow and two lid shapes."""
 
 FACE_SIDE = 1.24
 FACE_BOUNDS = (1.56, 1.36, 1.18, 1.12, 1.05, 1.02, 1.02, 1.21, 1.29)
@@ -56,6 +69,17 @@ def field_at(harmonics: Float32Array | None, correction: ArrayLike) -> Float32Ar
             f"this face model takes corrections (..., {size}), got the shape {x.shape}"
         )
     return harmonics @ x.reshape(*x.shape[:-1], harmonics.shape[1], 3)
+
+
+def reduced_tensor(neutral: Float32Array, offsets: Float32Array) -> Float32Array:
+    """`FaceModel.reduced`, of the same arrays at the landmarks as `blend` takes."""
+    tensor = np.repeat(neutral[:, None], NUM_EXPRESSIONS + 1, axis=1)
+    if offsets.ndim == 3:
+        tensor[0, 1:] += offsets
+    else:
+        tensor[:, 1:] += offsets
+    rows = tensor.reshape(NUM_IDENTITY, NUM_EXPRESSIONS + 1, 3 * NUM_LANDMARKS)
+    return np.ascontiguousarray(rows.transpose(2, 0, 1))
 
 
 def vertices_of_face(mean: Float32Array, landmarks: Float32Array) -> IntArray:

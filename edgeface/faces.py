@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeface.blendshapes import blendshapes
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.kernels import project_landmarks
@@ -29,14 +30,6 @@ _OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "track_ids": (),
     "velocities": (2,),
 }
-
-# Coefficients that ARKit names otherwise. Both of a pair come from one coefficient, or one name
-# from the mean of two.
-_ARKIT_SPLIT = {
-    "eyeLookUp": ("eyeLookUpLeft", "eyeLookUpRight"),
-    "eyeLookDown": ("eyeLookDownLeft", "eyeLookDownRight"),
-}
-_ARKIT_MERGED = {"browInnerUp": ("browInnerUpLeft", "browInnerUpRight")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,19 +297,8 @@ class Face:
     @property
     def blendshapes(self) -> dict[str, float]:
         """Expression under ARKit's names, in [0, 1]; what the network can't see is absent."""
-        named = {
-            name: float(value)
-            for name, value in zip(self.faces.expression_names, self.expression_coeffs, strict=True)
-            if name not in self.faces.unseen_expressions
-        }
-        for merged, parts in _ARKIT_MERGED.items():
-            if all(part in named for part in parts):
-                named[merged] = sum(named.pop(part) for part in parts) / len(parts)
-        for single, parts in _ARKIT_SPLIT.items():
-            if single in named:
-                value = named.pop(single)
-                named |= dict.fromkeys(parts, value)
-        return dict(sorted(named.items()))
+        faces = self.faces
+        return blendshapes(faces.expression_names, self.expression_coeffs, faces.unseen_expressions)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python values, ready for JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,16 +12,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgeface import kernels, second_look
-from edgeface.backends import Backend, open_backend
-from edgeface.engine import KernelChoice, KernelEngine
-from edgeface.errors import InferenceError, InvalidInputError
-from edgeface.face_model import NUM_IDENTITY, FaceModel
+from edgeface.backends import Backend
+from edgeface.engine import KernelChoice
+from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
+from edgeface.heads import HeadDecoder
 from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
-from edgeface.kinds import ROTATION_VECTOR_POSE
-from edgeface.metadata import Metadata
-from edgeface.run_options import check_heads, face_boxes, suppression_of, thresholds
-from edgeface.types import BoolArray, Float32Array, Float64Array, ImageArray
+from edgeface.network import Heads, Network, Source
+from edgeface.run_options import (
+    check_heads,
+    face_boxes,
+    refuse_foreign_options,
+    suppression_of,
+    thresholds,
+)
+from edgeface.types import BoolArray, Float32Array, ImageArray
 from edgeface.values import Text, Whole, option, path_of, shown
 
 ASSETS = Path(__file__).parent / "assets"
@@ -31,10 +36,6 @@ BUNDLED = ("mfn", "sfn", "fusion")
 LEAST_SCORE = 0.05
 """What a second look takes for a hint of a face."""
 MAX_THREADS = 1024
-
-Heads = dict[str, Float32Array]
-# what `load` was given: file, num_threads, device, kernels, input_size
-_Source = tuple[Path, int, str | None, KernelChoice, int | None]
 
 
 def load(
@@ -85,13 +86,13 @@ def load(
     path = path_of("path_or_name", path_or_name).absolute()
     threads = option("num_threads", num_threads, Whole(0, MAX_THREADS))
     device = None if device is None else option("device", device, Text(longest=4096))
-    return _open((path, threads, device, kernels, input_size))
+    return Model.from_source(Source(path, threads, device, kernels, input_size))
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"
 
 
-class Model:
+class Model(Network):
     """A loaded network; ``metadata`` says what it is, ``face_model`` what it speaks of.
 
     One model may be used from several threads. ONNX Runtime and PyTorch then run side by side,
@@ -104,80 +105,13 @@ class Model:
         self,
         backend: Backend,
         kernel_choice: KernelChoice = "auto",
-        source: _Source | None = None,
+        source: Source | None = None,
     ) -> None:
-        self._backend = backend
-        self._source = source
-        self.metadata: Metadata = backend.metadata
-        self.face_model: FaceModel = backend.face_model
-        self._anchors = np.array(self.metadata.anchors, np.float32)
-        kind = self.metadata.network_kind
-        self._basis = kernels.Basis.from_shapes(
-            *self.face_model.landmark_shapes,
-            self.face_model.landmark_harmonics if kind.corrects_shape else None,
-        )
-        self.engine = KernelEngine(kernel_choice)
+        super().__init__(backend, kernel_choice, source)
+        self._decoder = HeadDecoder(self.metadata, self.face_model)
 
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
-
-    def infer(self, input_tensor: ImageArray) -> Heads:
-        """The network alone, on inputs made by `letterbox` or `crop`.
-
-        Parameters
-        ----------
-        input_tensor : uint8, shape (B, S, S, 3), RGB, S = ``metadata.input_size``
-
-        Returns
-        -------
-        dict of float32 arrays (B, ...), raw outputs by name; see `Metadata.output_shape`
-
-        Raises
-        ------
-        InvalidInputError
-            If the input is not as described.
-        InferenceError
-            If the backend fails, or gives values that are not finite.
-        """
-        size, given = self.metadata.input_size, cast(Any, input_tensor)
-        shape, dtype = getattr(given, "shape", ()), getattr(given, "dtype", type(given).__name__)
-        plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
-        if not plain or dtype != np.uint8 or len(shape) != 4 or shape[1:] != (size, size, 3):
-            raise InvalidInputError(
-                f"infer takes uint8 of shape (B, {size}, {size}, 3), got {dtype} {shape}"
-            )
-        if not shape[0]:
-            return _no_heads(self.metadata)
-        heads = self._backend.infer(np.ascontiguousarray(input_tensor))
-        for name, values in heads.items():
-            if not np.isfinite(values).all():
-                raise InferenceError(
-                    f"the network {self.metadata.name!r} gave values that are not finite as its "
-                    f"output {name!r}: its weights are damaged, or the device cannot run it"
-                )
-        return heads
-
-    def clone(self) -> Model:
-        """Another model of the same file and options, sharing nothing with this one."""
-        return _open(self._file())
-
-    def close(self) -> None:
-        """Give back the backend's memory; running afterwards is an error, closing again is not."""
-        self._backend = _Closed(self.metadata, self.face_model)
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> tuple[Any, tuple[_Source]]:
-        return _open, (self._file(),)
-
-    def _file(self) -> _Source:
-        if self._source is None:
-            raise InvalidInputError("this model was made from a backend, not loaded from a file")
-        return self._source
 
     def run(
         self,
@@ -222,7 +156,8 @@ class Model:
         InferenceError
             If the backend fails.
         """
-        self._refuse_foreign_options(
+        refuse_foreign_options(
+            self.metadata,
             boxes_xyxy=boxes_xyxy,
             score_threshold=score_threshold,
             iou_threshold=iou_threshold,
@@ -330,22 +265,6 @@ class Model:
             looked, scores=faces.scores, track_ids=faces.track_ids, velocities=faces.velocities
         )
 
-    def _refuse_foreign_options(self, **options: object) -> None:
-        """Raise for options of `run` that networks of this kind do not have."""
-        detects, kind = self.metadata.detects, self.metadata.kind
-        given = [name for name, value in options.items() if value is not None]
-        foreign = [name for name in given if (name == "boxes_xyxy") == detects]
-        if not foreign:
-            return
-        if detects:
-            raise InvalidInputError(
-                f"a network of the kind {kind} finds its own boxes; boxes_xyxy is for an sfn and "
-                "other networks that look at crops"
-            )
-        raise InvalidInputError(
-            f"a network of the kind {kind} does not detect: it has no {', '.join(foreign)}"
-        )
-
     def run_batch(
         self,
         images: Sequence[ImageLike],
@@ -411,18 +330,15 @@ class Model:
         score, iou = thresholds(self.metadata, score_threshold, iou_threshold)
         limit, method = suppression_of(max_faces, suppression)
         engine = self.engine.current if engine is None else engine
-        found = kernels.find_faces(
+        return self._decoder.detected(
             heads,
-            self._anchors,
-            self.metadata.stride,
+            placement,
             score,
             iou,
             max_faces=limit,
-            method=method,
+            suppression=method,
             engine=engine,
         )
-        place = np.concatenate([placement.scale, placement.offset])[None]
-        return self._assemble(found, place, engine)
 
     def _run_crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
         size, scale = self.metadata.input_size, self.metadata.crop_scale
@@ -431,77 +347,9 @@ class Model:
         crops = [crop(pixels, box, scale, size) for box in boxes]
         tensors = np.array([c[0] for c in crops], np.uint8).reshape(-1, size, size, 3)
         heads = self.infer(tensors)
-        side = size / scale
-        centred = np.array([size - side, size - side, size + side, size + side]) / 2
-        identity, pose, kind = heads["identity"], heads["pose"], self.metadata.network_kind
-        if kind.corrects_shape:  # a correction is so many modes more
-            identity = np.concatenate([identity, heads["correction"]], axis=1)
-        if kind.pose is ROTATION_VECTOR_POSE:
-            pose = kernels.pose_from_vector(pose)
-        found = kernels.FoundFaces(
-            np.tile(centred.astype(np.float32), (len(boxes), 1)),
-            np.ones(len(boxes), np.float32),
-            identity,
-            heads["expression"],
-            pose,
-        )
-        places = np.array([[*c[1].scale, *c[1].offset] for c in crops]).reshape(-1, 4)
-        return replace(self._assemble(found, places, engine), boxes_xyxy=boxes)
-
-    def _assemble(
-        self, found: kernels.FoundFaces, placements: Float64Array, engine: kernels.Engine
-    ) -> Faces:
-        """Faces from raw coefficients and boxes in ``input_px``; one placement, or one a face."""
-        posed = kernels.pose_faces(
-            self._basis,
-            found.boxes_xyxy,
-            found.identity,
-            found.expression,
-            found.pose,
-            placements,
-            engine=engine,
-        )
-        corrected = self.metadata.network_kind.corrects_shape
-        return Faces(
-            boxes_xyxy=posed.boxes_xyxy,
-            scores=found.scores,
-            landmarks_3d=posed.landmarks,
-            identity_coeffs=found.identity[:, :NUM_IDENTITY],
-            expression_coeffs=posed.expression,
-            rotation=posed.rotation,
-            euler_deg=posed.euler_deg,
-            translation=posed.translation,
-            focal=posed.focal,
-            expression_names=self.metadata.expression_names,
-            unseen_expressions=self.metadata.unseen_expressions,
-            face_model=self.face_model,
-            correction_coeffs=found.identity[:, NUM_IDENTITY:] if corrected else None,
-        )
+        placements = [c[1] for c in crops]
+        return self._decoder.cropped(heads, boxes, placements, engine)
 
     def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of this model's `run`."""
         return replace(faces, face_model=self.face_model).vertices()
-
-
-def _open(source: _Source) -> Model:
-    """What `load` and unpickling call."""
-    path, num_threads, device, kernel_choice, input_size = source
-    backend = open_backend(path, num_threads, device)
-    if input_size is not None:
-        backend.metadata = backend.metadata.at_size(input_size)
-    return Model(backend, kernel_choice, source)
-
-
-@dataclass(frozen=True)
-class _Closed:
-    """The backend of a closed model."""
-
-    metadata: Metadata
-    face_model: FaceModel
-
-    def infer(self, input_tensor: ImageArray) -> Heads:
-        raise InferenceError(f"the model {self.metadata.name!r} is closed")
-
-
-def _no_heads(metadata: Metadata) -> Heads:
-    return {n: np.zeros((0, *metadata.output_shape(n)), np.float32) for n in metadata.output_names}

@@ -20,6 +20,23 @@ MAX_FACES = 100
 """Faces that `Model.run` reports at most, unless told otherwise."""
 
 
+def refuse_foreign_options(metadata: Metadata, **options: object) -> None:
+    """Raise for options of `Model.run` that networks of this kind do not have."""
+    detects, kind = metadata.detects, metadata.kind
+    given = [name for name, value in options.items() if value is not None]
+    foreign = [name for name in given if (name == "boxes_xyxy") == detects]
+    if not foreign:
+        return
+    if detects:
+        raise InvalidInputError(
+            f"a network of the kind {kind} finds its own boxes; boxes_xyxy is for an sfn and "
+            "other networks that look at crops"
+        )
+    raise InvalidInputError(
+        f"a network of the kind {kind} does not detect: it has no {', '.join(foreign)}"
+    )
+
+
 def thresholds(
     metadata: Metadata, score_threshold: float | None, iou_threshold: float | None
 ) -> tuple[float, float]:

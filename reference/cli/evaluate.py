@@ -47,7 +47,7 @@ def _execute(arguments: argparse.Namespace) -> None:
     from edgeface.reference.evaluation.figures import measure
     from edgeface.reference.evaluation.predictor import open_predictor
     from edgeface.reference.evaluation.report_files import to_json, to_markdown, write_report
-    from edgeface.reference.evaluation.run import SETS, run
+    from edgeface.reference.evaluation.run import SETS, ImageResult, run
     from edgeface.reference.evaluation.worst_faces import WorstFaces
 
     if arguments.set not in SETS:
@@ -56,7 +56,8 @@ def _execute(arguments: argparse.Namespace) -> None:
         raise InvalidInputError(f"--set {arguments.set} needs --data, the set's folder")
     predictor = open_predictor(arguments.model)
     images = SETS[arguments.set](data_dir(arguments.data), predictor.face_model)
-    results, worst = [], WorstFaces()
+    results: list[ImageResult] = []
+    worst = WorstFaces()
     for result, pixels in run(predictor, images):
         results.append(result)
         worst.add(result, pixels)

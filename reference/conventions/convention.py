@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 
@@ -141,7 +141,7 @@ def _load(path: Path) -> dict[str, Any]:
             f"{path} is no landmark convention: {error}; expected one of {', '.join(NAMES)} or a "
             "JSON file as docs/conventions.md describes it"
         ) from error
-    if not isinstance(content, dict) or not isinstance(content.get("points"), list):
+    if not _is_object(content) or not isinstance(content.get("points"), list):
         _refuse(path, "expected a JSON object with a list 'points'")
     if not content["points"] or not isinstance(content.get("base", []), list):
         _refuse(path, "'points' must list at least one point, and 'base' be a list if it is there")
@@ -150,7 +150,7 @@ def _load(path: Path) -> dict[str, Any]:
     if missing or unknown:
         _refuse(path, f"missing keys {sorted(missing)}, unknown keys {sorted(unknown)}")
     for i, row in enumerate(content["points"]):
-        if not isinstance(row, dict) or "name" not in row or set(row) - _POINT_KEYS:
+        if not _is_object(row) or "name" not in row or set(row) - _POINT_KEYS:
             _refuse(path, f"point {i} must be an object of name, kind and at, got {row!r}")
         if row.get("kind", "fixed") not in KINDS:
             _refuse(path, f"point {i} has the kind {row['kind']!r}, expected one of {KINDS}")
@@ -195,7 +195,7 @@ def _place(row: dict[str, Any], known: dict[str, Place], num_vertices: int, path
             _refuse(path, f"the point {name!r} has no 'at', and no base convention places it")
         return known[name]
     place: Place = {}
-    if not isinstance(row["at"], dict):
+    if not _is_object(row["at"]):
         _refuse(path, f"'at' of {name!r} must be weights by vertex or point, got {row['at']!r}")
     for key, share in row["at"].items():
         if not isinstance(share, int | float):
@@ -224,7 +224,7 @@ def _same(a: Place, b: Place) -> bool:
 
 def _mirror(listed: Any, names: tuple[str, ...], kind: tuple[str, ...], path: Path) -> IntArray:
     count = len(names)
-    numbers = isinstance(listed, list) and all(isinstance(i, int) for i in listed)
+    numbers = _is_list(listed) and all(isinstance(i, int) for i in listed)
     if not numbers or sorted(listed) != list(range(count)):
         _refuse(path, f"'mirror' must hold each of 0 to {count - 1} once")
     for i, partner in enumerate(listed):
@@ -246,12 +246,20 @@ def _check_mirror_images(convention: Convention, model: FaceModel, path: Path) -
     distance = np.linalg.norm(points - images, axis=1) / eyes
     worst = int(np.argmax(distance))
     if distance[worst] > MIRROR_TOLERANCE:
-        partner = convention.points[convention.mirror[worst]]
+        partner = convention.points[int(convention.mirror[worst])]
         _refuse(
             path,
             f"{convention.points[worst]!r} and its mirror {partner!r} are no mirror images on the "
             f"mean face: {distance[worst]:.3f} outer eye distances off",
         )
+
+
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _refuse(path: Path, what: str) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from edgeface.errors import InvalidInputError
@@ -57,8 +59,11 @@ def fit_mean_face(
                 f"the surface, expected {MIN_POINTS} or more"
             )
         centre, middle = shape[known].mean(axis=0), face[known].mean(axis=0)
-        camera = np.linalg.lstsq(shape[known] - centre, (face[known] - middle) * [1, -1])[0].T
-        left, sizes, right = np.linalg.svd(camera, full_matrices=False)
+        camera = cast(
+            "FloatArray",
+            np.linalg.lstsq(shape[known] - centre, (face[known] - middle) * [1, -1])[0],
+        )
+        left, sizes, right = np.linalg.svd(camera.T, full_matrices=False)
         rows = left @ right
         rotations[i] = [*rows, np.cross(rows[0], rows[1])]
         landmarks[i] = sizes.mean() * (sparse - centre) @ rows.T * [1, -1] + middle

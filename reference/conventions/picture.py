@@ -1,5 +1,8 @@
 """One picture of conventions over the mean face."""
 
+# matplotlib tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -12,12 +12,12 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgeface.types import AnyArray
+
 log = logging.getLogger(__name__)
 
 
@@ -36,8 +36,9 @@ def digest(*parts: Any) -> str:
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
-            total.update(repr((part.shape, part.dtype.str)).encode())
-            total.update(np.ascontiguousarray(part).data)
+            array = cast("AnyArray", part)
+            total.update(repr((array.shape, array.dtype.str)).encode())
+            total.update(np.ascontiguousarray(array).data)
         elif isinstance(part, Path):
             total.update(part.read_bytes())
         else:
@@ -52,7 +53,7 @@ def archive_digest(path: Path) -> str:
         return digest([(i.filename, i.file_size, i.CRC) for i in archive.infolist()])
 
 
-def remembered(key: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+def remembered(key: str, make: Callable[[], dict[str, AnyArray]]) -> dict[str, AnyArray]:
     """The arrays that ``make`` returned when it was last called for ``key``, or does now."""
     path = cache_folder() / f"{key}.npz"
     if (kept := read_arrays(path)) is not None:
@@ -63,12 +64,12 @@ def remembered(key: str, make: Callable[[], dict[str, Array]]) -> dict[str, Arra
     return arrays
 
 
-def save_arrays(path: Path, arrays: dict[str, Array]) -> None:
+def save_arrays(path: Path, arrays: dict[str, AnyArray]) -> None:
     """Write an ``.npz``."""
     np.savez(path, allow_pickle=False, **arrays)
 
 
-def read_arrays(path: Path) -> dict[str, Array] | None:
+def read_arrays(path: Path) -> dict[str, AnyArray] | None:
     """The arrays of an ``.npz``; None if it is absent or damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:

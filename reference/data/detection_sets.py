@@ -1,5 +1,9 @@
 """Readers of published detection sets: AFW, FDDB and WIDER FACE."""
 
+# h5py tells no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator

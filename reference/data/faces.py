@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ from edgeface.reference.data.targets import Targets, concatenate, from_fit
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.fit import Fit
 from edgeface.reference.geometry.lids import with_shut_lids
-
-Array = NDArray[Any]
+from edgeface.types import BoolArray, FloatArray, ImageArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,11 @@ class FaceSet:
     expressions, NaN where it saw no face.
     """
 
-    crops: NDArray[np.uint8]
+    crops: ImageArray
     targets: Targets
-    labelled: Array
-    meshes: Array
-    scores: Array
+    labelled: FloatArray
+    meshes: FloatArray
+    scores: FloatArray
     pack: NDArray[np.str_]
     fit: Fit
     skipped: list[str]
@@ -97,7 +95,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
 
 
 def _fit_pack(
-    pack: Pack, model: FaceModel, index: Array, has_mesh: Array, labelled: Array
+    pack: Pack, model: FaceModel, index: IntArray, has_mesh: BoolArray, labelled: FloatArray
 ) -> tuple[Targets, Fit]:
     """Fits to the meshes where there are any, to the labelled points elsewhere."""
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])

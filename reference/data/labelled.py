@@ -77,7 +77,7 @@ PICTURES = (".jpg", ".png", ".jpeg")
 def labels(boxes: FloatArray, **known: AnyArray) -> Labels:
     """Labels of faces of which the boxes (N, 4) and perhaps more are ``known``."""
     count = len(boxes)
-    unknown = {
+    unknown: dict[str, AnyArray] = {
         "ignore": np.zeros(count, bool),
         "landmarks": np.full((count, 68, 2), np.nan, np.float32),
         "rotation": np.full((count, 3, 3), np.nan, np.float32),

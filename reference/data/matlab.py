@@ -1,5 +1,9 @@
 """Reading Matlab's .mat files."""
 
+# scipy tells no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.types import AnyArray, BoolArray, FloatArray, ImageArray, IntArray
 
 HUMAN_PACK = "faces68-300w"
 """The single-face pack whose 68 points people placed."""
@@ -69,15 +69,15 @@ class Pack:
 
     name: str
     archive: zipfile.ZipFile
-    labels: dict[str, NDArray[Any]]
+    labels: dict[str, AnyArray]
     image_names: list[str]
-    skipped: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=lambda: [])
 
     def jpeg(self, index: int) -> bytes:
         """The stored bytes of one image."""
         return self.archive.read(self.image_names[index])
 
-    def image(self, index: int) -> NDArray[np.uint8] | None:
+    def image(self, index: int) -> ImageArray | None:
         """One image, uint8 (H, W, 3) RGB; None (and noted in ``skipped``) if it is corrupt."""
         try:
             with Image.open(io.BytesIO(self.jpeg(index))) as picture:
@@ -86,7 +86,7 @@ class Pack:
             self.skipped.append(f"{self.name}:{self.image_names[index]}")
             return None
 
-    def images(self, indices: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def images(self, indices: IntArray) -> Iterator[tuple[int, ImageArray]]:
         """The decodable images among ``indices``, in order, each with its index."""
         for index in indices:
             pixels = self.image(int(index))
@@ -102,7 +102,7 @@ def open_pack(folder: Path, name: str) -> Pack:
     except (OSError, zipfile.BadZipFile) as error:
         raise InvalidInputError(f"cannot open the data pack {path}: {error}") from error
     files = archive.namelist()
-    labels: dict[str, NDArray[Any]] = {}
+    labels: dict[str, AnyArray] = {}
     if "labels.npz" in files:
         with np.load(io.BytesIO(archive.read("labels.npz")), allow_pickle=False) as arrays:
             labels = dict(arrays)
@@ -140,7 +140,7 @@ def split_groups(pack: Pack) -> NDArray[np.str_]:
     )
 
 
-def is_validation(pack: Pack) -> NDArray[np.bool_]:
+def is_validation(pack: Pack) -> BoolArray:
     """True for the images of the validation split."""
     return np.array([validates(pack.name, str(group)) for group in split_groups(pack).tolist()])
 
@@ -150,7 +150,7 @@ def validates(database: str, group: str) -> bool:
     return zlib.crc32(f"{database}/{group}".encode()) % 1000 < 1000 * VALIDATION_SHARE
 
 
-def expression_scores(scores: NDArray[Any], names: NDArray[Any]) -> NDArray[Any]:
+def expression_scores(scores: FloatArray, names: NDArray[np.str_]) -> FloatArray:
     """The 46 expression scores (N, 46) from the teacher's 52 (N, 52).
 
     A blink of 1 is an eye that is shut: `BLINK_WHEN_SHUT` says where the teacher's scale ends.

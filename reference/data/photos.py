@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel, default_face_model
@@ -22,6 +21,7 @@ from edgeface.reference.data.packs import (
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.boxes import overlap
+from edgeface.types import Float32Array, ImageArray
 
 INVALID = 3  # column of face_attr
 
@@ -35,9 +35,9 @@ class Photo:
 
     pack: str
     name: str
-    pixels: NDArray[np.uint8]
+    pixels: ImageArray
     targets: Targets
-    scores: NDArray[np.float32]
+    scores: Float32Array
 
 
 def read_photos(
@@ -78,7 +78,7 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
         yield Photo(pack.name, pack.image_names[i], pixels, targets[here], known[here])
 
 
-def resize(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+def resize(pixels: ImageArray, scale: float) -> ImageArray:
     """An antialiased resize by ``scale``, at least one pixel a side."""
     height, width = pixels.shape[:2]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

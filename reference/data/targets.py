@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
 from edgeface.reference.geometry.alignment import (
@@ -17,8 +16,7 @@ from edgeface.reference.geometry.alignment import (
 )
 from edgeface.reference.geometry.fit import Fit
 from edgeface.reference.geometry.pose import yaw_from_rotation
-
-Array = NDArray[Any]
+from edgeface.types import BoolArray, FloatArray, IntArray
 
 MOUTH_CORNERS = ((60, 48), (64, 54))
 """Inner and outer, of the 68."""
@@ -36,13 +34,13 @@ class Targets:
     ignore : (N,) bool, faces that may neither be demanded nor forbidden
     """
 
-    landmarks: Array
-    boxes: Array
-    identity: Array
-    expression: Array
-    rotation: Array
-    has_fit: Array
-    ignore: Array
+    landmarks: FloatArray
+    boxes: FloatArray
+    identity: FloatArray
+    expression: FloatArray
+    rotation: FloatArray
+    has_fit: BoolArray
+    ignore: BoolArray
 
     def __getitem__(self, index: Any) -> Targets:
         return Targets(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
@@ -58,7 +56,7 @@ def concatenate(parts: list[Targets]) -> Targets:
     )
 
 
-def from_fit(fit: Fit, model: FaceModel, landmarks: Array | None = None) -> Targets:
+def from_fit(fit: Fit, model: FaceModel, landmarks: FloatArray | None = None) -> Targets:
     """Targets of fitted faces; labelled ``landmarks`` (N, 68, 2) replace the fitted ones.
 
     On a turned head, labelled outlines (0..16) slide along the silhouette, where the model's stay
@@ -86,7 +84,7 @@ def from_fit(fit: Fit, model: FaceModel, landmarks: Array | None = None) -> Targ
     )
 
 
-def boxes_only(boxes: Array, ignore: Array) -> Targets:
+def boxes_only(boxes: FloatArray, ignore: BoolArray) -> Targets:
     """Targets of faces of which only the box (N, 4) is known."""
     count = len(boxes)
     return Targets(
@@ -100,7 +98,9 @@ def boxes_only(boxes: Array, ignore: Array) -> Targets:
     )
 
 
-def similarity_matrix(scale: float, angle_rad: float, centre: Array, place: Array) -> Array:
+def similarity_matrix(
+    scale: float, angle_rad: float, centre: FloatArray, place: FloatArray
+) -> FloatArray:
     """The similarity (2, 3) that takes ``centre`` to ``place``; clockwise as seen."""
     c, s = np.cos(angle_rad) * scale, np.sin(angle_rad) * scale
     linear = np.array([[c, -s], [s, c]])
@@ -114,12 +114,12 @@ class Mirror:
         self.model = model
 
     @cached_property
-    def identity(self) -> Array:
+    def identity(self) -> FloatArray:
         """What becomes of identity coefficients (..., 50), as a matrix (50, 50)."""
         return identity_mirror(self.model)
 
     @cached_property
-    def expression(self) -> Array:
+    def expression(self) -> IntArray:
         """The expression that each becomes, (46,)."""
         return expression_mirror(self.model)
 
@@ -139,7 +139,7 @@ class Mirror:
         )
 
 
-def warp(targets: Targets, matrix: Array, angle_rad: float) -> Targets:
+def warp(targets: Targets, matrix: FloatArray, angle_rad: float) -> Targets:
     """Labels after the picture went through a similarity.
 
     Parameters

@@ -37,7 +37,7 @@ def read_t7(path: Path) -> AnyArray:
         (dimensions,) = struct.unpack_from("<i", data, place)
         if not 0 < dimensions < 8:
             raise ValueError(f"it has {dimensions} dimensions")
-        numbers = struct.unpack_from(f"<{2 * dimensions + 1}q", data, place + 4)
+        numbers: tuple[int, ...] = struct.unpack_from(f"<{2 * dimensions + 1}q", data, place + 4)
         shape, strides = numbers[:dimensions], numbers[dimensions:-1]
         _, place = _header(data, place + 4 + 8 * len(numbers))
         (count,) = struct.unpack_from("<q", data, place)

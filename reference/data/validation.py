@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.faces import read_faces
@@ -15,6 +14,7 @@ from edgeface.reference.data.packs import MULTI_FACE_PACK
 from edgeface.reference.data.photos import read_photos
 from edgeface.reference.data.targets import Targets
 from edgeface.reference.geometry.pose import yaw_from_rotation
+from edgeface.types import Float32Array
 
 TEACHER = " (teacher)"
 """Ends the names of groups whose landmarks are the teacher's, not people's."""
@@ -42,7 +42,7 @@ def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
         yield LabelledImage(photo.name, group, photo.pixels, found, complete=True)
 
 
-def _labels(targets: Targets, scores: NDArray[np.float32]) -> Labels:
+def _labels(targets: Targets, scores: Float32Array) -> Labels:
     """Labels of all faces; those that the teacher did not see have only their box."""
     unseen = np.isnan(scores).any(axis=1)
     landmarks = np.array(targets.landmarks, np.float32)

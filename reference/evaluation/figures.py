@@ -236,7 +236,7 @@ def expression_sections(faces: FaceTable) -> dict[str, Section]:
             name: {"error": float(value)}
             for name, value in zip(EXPRESSION_NAMES, error.mean(axis=0), strict=True)
         }
-    rows = {}
+    rows: dict[str, dict[str, float]] = {}
     for category in CATEGORIES:
         errors = category_errors(category, faces.expression, faces.true_expression)
         if len(errors):

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
@@ -22,9 +20,9 @@ from edgeface.reference.evaluation.metrics import nme
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.lids import lid_opening
 from edgeface.reference.geometry.pose import head_rotation, yaw_from_rotation
+from edgeface.types import BoolArray, FloatArray, ImageArray
 
-Array = NDArray[Any]
-Look = Callable[[NDArray[np.uint8], Array], Faces]
+Look = Callable[[ImageArray, FloatArray], Faces]
 """A crop network: an image and boxes (N, 4) to the N faces in them."""
 
 POINT_GROUPS = {
@@ -55,7 +53,9 @@ class Difference:
     bias: dict[str, tuple[float, float]]
 
 
-def differences(title: str, points: Array, truth: Array, model: FaceModel) -> list[Difference]:
+def differences(
+    title: str, points: FloatArray, truth: FloatArray, model: FaceModel
+) -> list[Difference]:
     """Rows for landmarks (N, 68, 2) against others, of all faces and by the others' yaw."""
     turned = np.abs(yaw_from_rotation(head_rotation(truth, neutral_landmarks(model))))
     eyes = np.linalg.norm(truth[:, 45] - truth[:, 36], axis=1)
@@ -101,7 +101,7 @@ def check_labels(folder: Path, model: FaceModel, look: Look | None = None) -> st
     return "\n".join([*_table(rows), "", *lids])
 
 
-def _both(pack: Pack, model: FaceModel) -> tuple[Array, Array, NDArray[np.bool_]]:
+def _both(pack: Pack, model: FaceModel) -> tuple[FloatArray, FloatArray, BoolArray]:
     """A pack's points and its meshes' (N, 68, 2), and which eyes (N, 2) the teacher calls shut."""
     labels = pack.labels
     known = np.isfinite(labels["mesh"]).all(axis=(1, 2))
@@ -112,7 +112,7 @@ def _both(pack: Pack, model: FaceModel) -> tuple[Array, Array, NDArray[np.bool_]
     return labels["landmarks68"][known], mesh, shut
 
 
-def _seen(faces: FaceSet, look: Look) -> Array:
+def _seen(faces: FaceSet, look: Look) -> FloatArray:
     boxes = faces.targets.boxes
     seen = [look(faces.crops[i], boxes[i : i + 1]) for i in range(len(boxes))]
     return np.concatenate([each.landmarks_2d for each in seen])

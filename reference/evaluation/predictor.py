@@ -6,17 +6,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.model import Model, load
-
-Array = NDArray[Any]
-Pixels = NDArray[np.uint8]
+from edgeface.types import FloatArray, ImageArray
 
 
 @dataclass(frozen=True)
@@ -33,8 +27,8 @@ class Predictor:
 
     name: str
     face_model: FaceModel
-    find: Callable[[Pixels, float], Faces] | None = None
-    look: Callable[[Pixels, Array], Faces] | None = None
+    find: Callable[[ImageArray, float], Faces] | None = None
+    look: Callable[[ImageArray, FloatArray], Faces] | None = None
     score_threshold: float = 0.0
     side_by_side: bool = False
 
@@ -74,10 +68,10 @@ def _open_checkpoint(path: Path) -> Predictor:
     trained = load_network(path)
     name = f"{trained.config.kind} of {path.name}, epoch {trained.epoch}"
 
-    def find(image: Pixels, score: float) -> Faces:
+    def find(image: ImageArray, score: float) -> Faces:
         return predict_faces(trained, image, score, IOU_THRESHOLD)
 
-    def look(image: Pixels, boxes: Array) -> Faces:
+    def look(image: ImageArray, boxes: FloatArray) -> Faces:
         return predict_boxes(trained, image, boxes)
 
     if not trained.config.network_kind.detects:

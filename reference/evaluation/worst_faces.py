@@ -28,7 +28,7 @@ TRUE_COLOUR, PREDICTED_COLOUR = (64, 255, 128), (255, 64, 64)
 class WorstFaces:
     """The faces with the largest errors so far, each as a small picture."""
 
-    tiles: list[tuple[tuple[float, float], Image.Image]] = field(default_factory=list)
+    tiles: list[tuple[tuple[float, float], Image.Image]] = field(default_factory=lambda: [])
 
     def add(self, result: ImageResult, pixels: ImageArray) -> None:
         """Take what is worse than the best of those kept; larger faces first among equals."""

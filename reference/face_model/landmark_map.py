@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, IntArray
 
 NUM_NEIGHBOURS = 10
 NUM_ON_EDGE = 5
@@ -43,8 +39,12 @@ A landmark drawn from both lids, or from a lid and the fold above it, shuts by h
 
 
 def learn_landmark_map(
-    meshes: Array, landmarks: Array, yaw_deg: Array, permutation: Array, ridge: float = 0.5
-) -> tuple[Array, Array]:
+    meshes: FloatArray,
+    landmarks: FloatArray,
+    yaw_deg: FloatArray,
+    permutation: IntArray,
+    ridge: float = 0.5,
+) -> tuple[IntArray, FloatArray]:
     """Up to ten vertices and their weights for each landmark.
 
     Parameters
@@ -68,6 +68,7 @@ def learn_landmark_map(
     points = meshes[..., :2] / interocular[:, None, None]
     targets = landmarks / interocular[:, None, None]
     frontal = np.abs(yaw_deg) < MAX_CONTOUR_YAW_DEG
+    num_vertices: int = meshes.shape[1]
     all_vertices = np.zeros((68, NUM_NEIGHBOURS), np.int32)
     all_weights = np.zeros((68, NUM_NEIGHBOURS), np.float32)
     for landmark in range(68):
@@ -87,18 +88,18 @@ def learn_landmark_map(
         if partner == landmark:
             weights = _symmetric(vertices, weights, permutation)
         # the rest of a row weighs nothing, but names every vertex once
-        rest = np.setdiff1d(np.arange(meshes.shape[1]), vertices)
+        rest = np.setdiff1d(np.arange(num_vertices), vertices)
         all_vertices[landmark] = np.concatenate([vertices, rest])[:NUM_NEIGHBOURS]
         all_weights[landmark, : len(vertices)] = weights
     return all_vertices, all_weights
 
 
 def _nearest(
-    sides: list[tuple[Array, Array]],
-    permutation: Array,
+    sides: list[tuple[FloatArray, FloatArray]],
+    permutation: IntArray,
     on_midline: bool,
     edge: tuple[int, ...] | None,
-) -> Array:
+) -> IntArray:
     """The vertices nearest to a landmark, of its edge where it has one, of the mesh elsewhere."""
     medians = [
         np.median(np.linalg.norm(points - target[:, None], axis=2), axis=0)
@@ -123,7 +124,9 @@ def _nearest(
     return np.argsort(distance, kind="stable")[:count]
 
 
-def _weights(sides: list[tuple[Array, Array]], vertices: Array, ridge: float) -> Array:
+def _weights(
+    sides: list[tuple[FloatArray, FloatArray]], vertices: IntArray, ridge: float
+) -> FloatArray:
     """Ridge towards the nearest vertex's neighbourhood average, rows summing to 1."""
     start = np.full(len(vertices), 1.0 / len(vertices))
     normal = np.zeros((len(vertices), len(vertices)))
@@ -140,7 +143,7 @@ def _weights(sides: list[tuple[Array, Array]], vertices: Array, ridge: float) ->
     return start + update - update.mean()
 
 
-def _symmetric(vertices: Array, weights: Array, permutation: Array) -> Array:
+def _symmetric(vertices: IntArray, weights: FloatArray, permutation: IntArray) -> FloatArray:
     place = {int(v): i for i, v in enumerate(vertices)}
     partner = np.array([place.get(int(permutation[v]), i) for i, v in enumerate(vertices)])
     return (weights + weights[partner]) / 2

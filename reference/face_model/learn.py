@@ -6,11 +6,13 @@ shapes, identity modes by PCA over people of what remains. Every mesh also enter
 image, so that left and right come out as mirror images.
 """
 
+# scipy tells no types
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +43,7 @@ from edgeface.reference.geometry.alignment import (
     to_model_axes,
 )
 from edgeface.reference.geometry.pose import yaw_from_rotation
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, IntArray
 
 NUM_ROUNDS = 6
 RIDGE = 12.0
@@ -76,21 +77,21 @@ HOLES = (
 class Corpus:
     """Meshes (N, V, 3) in ``model`` axes, scores (N, 46), person (N,), and the 300-W subset."""
 
-    meshes: Array
-    scores: Array
-    person: Array
-    labelled_meshes: Array  # image_px
-    landmarks: Array  # image_px
+    meshes: FloatArray
+    scores: FloatArray
+    person: NDArray[np.str_]
+    labelled_meshes: FloatArray  # image_px
+    landmarks: FloatArray  # image_px
 
 
-def mirrored_scores(scores: Array) -> Array:
+def mirrored_scores(scores: FloatArray) -> FloatArray:
     """Scores (..., 46) of the mirror image."""
     return scores[..., EXPRESSION_MIRROR]
 
 
 def read_corpus(folder: Path, validation: bool = False) -> Corpus:
     """The single-face packs' meshes, of the training split or of the validation split."""
-    parts: list[tuple[Pack, Array]] = []
+    parts: list[tuple[Pack, IntArray]] = []
     for name in single_face_packs(folder):
         pack = open_pack(folder, name)
         good = np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
@@ -121,7 +122,7 @@ def learn(folder: Path) -> FaceModel:
         corpus.labelled_meshes, corpus.landmarks, yaw_from_rotation(rotation), permutation
     )
 
-    def landmarks_of(shapes: Array) -> Array:
+    def landmarks_of(shapes: FloatArray) -> FloatArray:
         return np.einsum("...lkc,lk->...lc", shapes[..., vertices, :], shares)
 
     mean = _unit(mean, landmarks_of(mean))
@@ -176,8 +177,9 @@ def residuals(model: FaceModel, corpus: Corpus) -> dict[str, float]:
         coefficients = np.linalg.lstsq(modes.T, rest.T, rcond=None)[0].T
         prediction = neutral + expression + (coefficients @ modes).reshape(neutral.shape)
 
-    def rms(difference: Array) -> float:
-        return float(100 * np.sqrt(np.mean(np.sum(difference**2, axis=2))))
+    def rms(difference: FloatArray) -> float:
+        squared: FloatArray = np.sum(difference**2, axis=2)
+        return float(100 * np.sqrt(np.mean(squared)))
 
     return {
         "mean_only": rms(align(corpus.meshes, neutral, weights) - neutral),
@@ -193,7 +195,7 @@ def landmark_map_nme(model: FaceModel, corpus: Corpus) -> dict[str, float]:
     return {"68": float(error.mean()), "51": float(error[:, 17:].mean())}
 
 
-def _upright(mean: Array, meshes: Array, weights: Array) -> Array:
+def _upright(mean: FloatArray, meshes: FloatArray, weights: FloatArray) -> FloatArray:
     """Rotate the symmetric mean about x so that the average head looks straight ahead."""
     _, rotation, _ = similarity(np.broadcast_to(mean, meshes.shape), meshes, weights)
     u, _, vt = np.linalg.svd(rotation.mean(axis=0))
@@ -203,12 +205,14 @@ def _upright(mean: Array, meshes: Array, weights: Array) -> Array:
     return mean @ np.array([[1, 0, 0], [0, c, -s], [0, s, c]]).T
 
 
-def _unit(mean: Array, landmarks: Array) -> Array:
+def _unit(mean: FloatArray, landmarks: FloatArray) -> FloatArray:
     """Outer eye distance 1, origin at the landmarks' centroid."""
     return (mean - landmarks.mean(axis=0)) / np.linalg.norm(landmarks[45] - landmarks[36])
 
 
-def _prior_shapes(folder: Path, mean: Array, landmarks: Array, permutation: Array) -> Array:
+def _prior_shapes(
+    folder: Path, mean: FloatArray, landmarks: FloatArray, permutation: IntArray
+) -> FloatArray:
     """ICT-FaceKit's expressions at the learned vertices, made exactly symmetric.
 
     They decide where a shape may act, and stand in where the teacher's scores never move
@@ -221,7 +225,9 @@ def _prior_shapes(folder: Path, mean: Array, landmarks: Array, permutation: Arra
     return (prior + mirrored(prior[EXPRESSION_MIRROR], permutation)) / 2
 
 
-def _regress_shapes(targets: Array, scores: Array, prior: Array) -> tuple[Array, Array]:
+def _regress_shapes(
+    targets: FloatArray, scores: FloatArray, prior: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Mean (V, 3) and shapes (46, V, 3) that explain targets (N, V, 3) by scores (N, 46).
 
     Tier by tier (`TIERS`), each what those before it leave.
@@ -241,7 +247,9 @@ def _regress_shapes(targets: Array, scores: Array, prior: Array) -> tuple[Array,
     return mean, shapes
 
 
-def _ridge(targets: Array, scores: Array, prior: Array, penalty: Array) -> tuple[Array, Array]:
+def _ridge(
+    targets: FloatArray, scores: FloatArray, prior: FloatArray, penalty: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Mean (V, 3) and shapes (K, V, 3) by ridge regression of targets (N, V, 3) on scores (N, K).
 
     Minimises, for every vertex v, ``sum_n |t_nv - m_v - sum_k s_nk B_kv|^2 +
@@ -257,14 +265,14 @@ def _ridge(targets: Array, scores: Array, prior: Array, penalty: Array) -> tuple
     return solution[:, 0], solution[:, 1:].transpose(1, 0, 2)
 
 
-def _person_means(residual: Array, person: Array) -> tuple[Array, Array]:
+def _person_means(residual: FloatArray, person: NDArray[np.str_]) -> tuple[FloatArray, IntArray]:
     _, index, count = np.unique(person, return_inverse=True, return_counts=True)
     sums = np.zeros((len(count), *residual.shape[1:]))
     np.add.at(sums, index, residual)
     return sums / count[:, None, None], index
 
 
-def _identity_modes(residual: Array, person: Array) -> Array:
+def _identity_modes(residual: FloatArray, person: NDArray[np.str_]) -> FloatArray:
     """49 principal modes (49, V, 3) of people's mean residuals, one standard deviation each."""
     means, _ = _person_means(residual, person)
     flat = means.reshape(len(means), -1)
@@ -275,19 +283,20 @@ def _identity_modes(residual: Array, person: Array) -> Array:
     return modes.reshape(NUM_IDENTITY - 1, *residual.shape[1:])
 
 
-def _identity_part(residual: Array, modes: Array, person: Array) -> Array:
+def _identity_part(residual: FloatArray, modes: FloatArray, person: NDArray[np.str_]) -> FloatArray:
     """Each person's mean residual, projected onto the modes and shrunk as a posterior mean."""
     if not modes.any():
         return np.zeros_like(residual)
     means, index = _person_means(residual, person)
     flat = modes.reshape(len(modes), -1)
-    noise = 0.1 * np.mean(np.sum(flat**2, axis=1))
+    squared: FloatArray = np.sum(flat**2, axis=1)
+    noise = 0.1 * np.mean(squared)
     gram = flat @ flat.T + noise * np.eye(len(flat)) * 0.01
     coefficients = np.linalg.solve(gram, flat @ means.reshape(len(means), -1).T).T
     return (coefficients @ flat).reshape(means.shape)[index]
 
 
-def _surface(mean: Array) -> tuple[Array, Array]:
+def _surface(mean: FloatArray) -> tuple[IntArray, FloatArray]:
     """Triangles (T, 3), counter-clockwise seen from outside, and cylindrical UV (V, 2)."""
     depth = mean[:, 2] - mean[:, 2].min() + 0.35
     u = np.arctan2(mean[:, 0], depth)

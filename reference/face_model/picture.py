@@ -1,5 +1,8 @@
 """One picture of all the shapes of a face model."""
 
+# matplotlib tells part of its types
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,5 +1,9 @@
 """Carrying another model's expression shapes over to the learned topology."""
 
+# scipy tells no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,16 +1,16 @@
 """Similarity alignment and mirror symmetry of face meshes."""
 
+# scipy tells no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, IntArray
 
 MOST_ASYMMETRY = 0.1
 """Share of a mode by which it may miss its own mirror image and still count as even or odd."""
@@ -37,7 +37,7 @@ EXPRESSION_MIRROR = np.array([EXPRESSION_NAMES.index(_mirror_name(n)) for n in E
 """The expression that each becomes in a mirror, of `EXPRESSION_NAMES`."""
 
 
-def expression_mirror(model: FaceModel) -> Array:
+def expression_mirror(model: FaceModel) -> IntArray:
     """The expression that each of a model's becomes in a mirror, (46,).
 
     By the names where they tell left from right. Otherwise by the shapes: the pairing under which
@@ -54,7 +54,7 @@ def expression_mirror(model: FaceModel) -> Array:
     return linear_sum_assignment((difference**2).sum(axis=(2, 3)))[1]
 
 
-def identity_mirror(model: FaceModel) -> Array:
+def identity_mirror(model: FaceModel) -> FloatArray:
     """What the mirror makes of identity coefficients: ``w @ matrix``, (50, 50).
 
     Of modes that are even or odd under a mirror, which those of the default are, signs; of others
@@ -76,12 +76,14 @@ def identity_mirror(model: FaceModel) -> Array:
     return matrix
 
 
-def to_model_axes(mesh: Array) -> Array:
+def to_model_axes(mesh: FloatArray) -> FloatArray:
     """Image-space meshes (..., 3) to ``model`` axes: y and z flip."""
     return mesh * np.array([1.0, -1.0, -1.0])
 
 
-def similarity(source: Array, target: Array, weights: Array) -> tuple[Array, Array, Array]:
+def similarity(
+    source: FloatArray, target: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The weighted least-squares similarity from each source to its target.
 
     Parameters
@@ -118,14 +120,14 @@ def similarity(source: Array, target: Array, weights: Array) -> tuple[Array, Arr
     return scale, rotation, translation
 
 
-def align(source: Array, target: Array, weights: Array) -> Array:
+def align(source: FloatArray, target: FloatArray, weights: FloatArray) -> FloatArray:
     """Sources (N, V, 3) moved onto their targets by `similarity`."""
     scale, rotation, translation = similarity(source, target, weights)
     moved = np.einsum("nij,nvj->nvi", rotation, source)
     return scale[:, None, None] * moved + translation[:, None]
 
 
-def rigid_mean(meshes: Array, num_rounds: int = 8) -> tuple[Array, Array]:
+def rigid_mean(meshes: FloatArray, num_rounds: int = 8) -> tuple[FloatArray, FloatArray]:
     """Generalised Procrustes mean of meshes (N, V, 3), and the weights that found it.
 
     Vertices that expressions and identities move weigh less, by the inverse of their variance,
@@ -144,7 +146,7 @@ def rigid_mean(meshes: Array, num_rounds: int = 8) -> tuple[Array, Array]:
     return mean, weights
 
 
-def mirror_permutation(mean: Array) -> tuple[Array, Array]:
+def mirror_permutation(mean: FloatArray) -> tuple[IntArray, FloatArray]:
     """Which vertex is the mirror image of which, and the mean turned to the plane x = 0.
 
     Parameters
@@ -171,7 +173,7 @@ def mirror_permutation(mean: Array) -> tuple[Array, Array]:
     return permutation, symmetric
 
 
-def _as_involution(permutation: Array, distance: Array) -> Array:
+def _as_involution(permutation: IntArray, distance: FloatArray) -> IntArray:
     result = permutation.copy()
     loose = [v for v in range(len(result)) if permutation[permutation[v]] != v]
     while loose:
@@ -185,12 +187,12 @@ def _as_involution(permutation: Array, distance: Array) -> Array:
     return result
 
 
-def mirrored(shapes: Array, permutation: Array) -> Array:
+def mirrored(shapes: FloatArray, permutation: IntArray) -> FloatArray:
     """Mirror images of shapes (..., V, 3) about the plane x = 0."""
     return shapes[..., permutation, :] * np.array([-1.0, 1.0, 1.0])
 
 
-def mapped_landmarks(meshes: Array, model: FaceModel) -> Array:
+def mapped_landmarks(meshes: FloatArray, model: FaceModel) -> FloatArray:
     """The 68 landmarks (..., 68, C) of meshes (..., V, C) that have the model's vertices."""
     corners = meshes[..., model.landmark_vertices, :]
     return np.einsum("...lkc,lk->...lc", corners, model.landmark_weights)

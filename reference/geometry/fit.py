@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.face_model import (
     EXPRESSION_NAMES,
@@ -23,8 +22,8 @@ from edgeface.face_model import (
     default_face_model,
 )
 from edgeface.reference.geometry.alignment import similarity
+from edgeface.types import FloatArray
 
-Array = NDArray[Any]
 log = logging.getLogger(__name__)
 
 POINT_SIGMA = 0.02
@@ -47,12 +46,12 @@ class Fit:
     ``point = scale_px * (rotation @ shape)`` with y and z flipped, plus ``origin_px``.
     """
 
-    identity: Array  # (N, 50)
-    expression: Array  # (N, 46)
-    rotation: Array  # (N, 3, 3), model frame
-    scale_px: Array  # (N,), pixels a model unit
-    origin_px: Array  # (N, 2), where the model's origin lies
-    residual: Array  # (N,), RMS distance in the image plane, outer eye distances
+    identity: FloatArray  # (N, 50)
+    expression: FloatArray  # (N, 46)
+    rotation: FloatArray  # (N, 3, 3), model frame
+    scale_px: FloatArray  # (N,), pixels a model unit
+    origin_px: FloatArray  # (N, 2), where the model's origin lies
+    residual: FloatArray  # (N,), RMS distance in the image plane, outer eye distances
 
     def __getitem__(self, index: Any) -> Fit:
         return Fit(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
@@ -64,22 +63,22 @@ class Fit:
             **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Fit)}
         )
 
-    def project(self, shapes: Array) -> Array:
+    def project(self, shapes: FloatArray) -> FloatArray:
         """Shapes (N, V, 3) in the ``model`` frame to points (N, V, 2) in ``image_px``."""
         return self.place(shapes)[..., :2]
 
-    def place(self, shapes: Array) -> Array:
+    def place(self, shapes: FloatArray) -> FloatArray:
         """`project` with depth, (N, V, 3): pixels towards the back, 0 at the model's origin."""
         turned = np.einsum("nij,nvj->nvi", self.rotation, shapes)
         placed = self.scale_px[:, None, None] * turned * [1, -1, -1]
         placed[..., :2] += self.origin_px[:, None]
         return placed
 
-    def landmarks(self, model: FaceModel) -> Array:
+    def landmarks(self, model: FaceModel) -> FloatArray:
         """The 68 fitted landmarks, (N, 68, 2), ``image_px``."""
         return self.project(model.landmarks(self.identity, self.expression))
 
-    def face_boxes(self, model: FaceModel) -> Array:
+    def face_boxes(self, model: FaceModel) -> FloatArray:
         """The boxes (N, 4) that people draw around these faces, xyxy, ``image_px``.
 
         The extent of the face, without the rest of a head that the model may have, raised by a
@@ -94,7 +93,7 @@ class Fit:
 FOREHEAD = 0.1
 
 
-def fit_meshes(model: FaceModel, meshes: Array, scores: Array) -> Fit:
+def fit_meshes(model: FaceModel, meshes: FloatArray, scores: FloatArray) -> Fit:
     """Fit the teacher's meshes.
 
     Parameters
@@ -120,7 +119,7 @@ def has_teacher_topology(model: FaceModel) -> bool:
     return len(model.mean) == len(_teacher().mean)
 
 
-def mesh_landmarks(meshes: Array) -> Array:
+def mesh_landmarks(meshes: FloatArray) -> FloatArray:
     """The 68 landmarks (N, 68, 3) of the teacher's meshes (N, 468, 3), by the default's map."""
     teacher = _teacher()
     corners = meshes[:, teacher.landmark_vertices]
@@ -132,12 +131,12 @@ def _teacher() -> FaceModel:
     return default_face_model()
 
 
-def _shared(expression: Array) -> Array:
+def _shared(expression: FloatArray) -> FloatArray:
     """Offsets (46, V, 3) of a model; of a full multilinear one, those of its mean identity."""
     return expression if expression.ndim == 3 else expression[0]
 
 
-def fit_landmarks(model: FaceModel, landmarks: Array) -> Fit:
+def fit_landmarks(model: FaceModel, landmarks: FloatArray) -> Fit:
     """Fit 68 landmarks (N, 68, 2) in ``image_px``."""
     identity, expression = model.landmark_shapes
     points = np.concatenate([landmarks, np.zeros_like(landmarks[..., :1])], axis=2)
@@ -146,10 +145,10 @@ def fit_landmarks(model: FaceModel, landmarks: Array) -> Fit:
 
 
 def _fit(
-    identity: Array,
-    expression: Array,
-    points: Array,
-    scores: Array,
+    identity: FloatArray,
+    expression: FloatArray,
+    points: FloatArray,
+    scores: FloatArray,
     score_sigma: float,
     depth: bool,
     rounds: int,
@@ -167,10 +166,10 @@ def _fit(
 
 
 def _fit_batch(
-    identity: Array,
-    expression: Array,
-    points: Array,
-    scores: Array,
+    identity: FloatArray,
+    expression: FloatArray,
+    points: FloatArray,
+    scores: FloatArray,
     score_sigma: float,
     depth: bool,
     rounds: int,
@@ -217,7 +216,9 @@ def _fit_batch(
     )
 
 
-def _plane_scale(turned: Array, observed: Array, weights: Array) -> tuple[Array, Array]:
+def _plane_scale(
+    turned: FloatArray, observed: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Scale (N,) and translation (N, 3) of the x and y of turned shapes, least squares."""
     w = weights / weights.sum(axis=1, keepdims=True)
     mean_shape = np.einsum("nv,nvc->nc", w, turned)
@@ -229,14 +230,14 @@ def _plane_scale(turned: Array, observed: Array, weights: Array) -> tuple[Array,
 
 
 def _bounded_ridge(
-    basis: Array,
-    target: Array,
-    weights: Array,
-    precision: Array,
-    prior: Array,
-    lower: Array,
-    upper: Array,
-) -> Array:
+    basis: FloatArray,
+    target: FloatArray,
+    weights: FloatArray,
+    precision: FloatArray,
+    prior: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+) -> FloatArray:
     """Coefficients (N, K) minimising weighted squares plus a ridge to ``prior``, within bounds.
 
     Accelerated projected gradient (Beck and Teboulle 2009, doi:10.1137/080716542, Eq. 4.1 to

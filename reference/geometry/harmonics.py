@@ -1,5 +1,9 @@
 """Manifold harmonics of a triangle mesh: the smoothest functions on it."""
 
+# scipy tells no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -35,8 +39,8 @@ def cotangent_laplacian(vertices: FloatArray, triangles: IntArray) -> tuple[csr_
     Polthier 1993). Borders are free.
     """
     corners = vertices.astype(np.float64)[triangles]
-    rows: list[FloatArray] = []
-    columns: list[FloatArray] = []
+    rows: list[IntArray] = []
+    columns: list[IntArray] = []
     values: list[FloatArray] = []
     doubled = np.linalg.norm(
         np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.reference.geometry.fit import Fit
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 LID_PAIRS = ((37, 41), (38, 40), (43, 47), (44, 46))
 """Landmarks of the upper lid and those below them: two of the right eye, two of the left."""
@@ -21,7 +18,7 @@ SHUT = 0.12
 """Lid distance over eye width under which people's points call an eye shut; open ones have 0.35."""
 
 
-def lid_opening(landmarks: Array) -> Array:
+def lid_opening(landmarks: FloatArray) -> FloatArray:
     """Distance of the lids over the eye's width, right and left eye, (..., 2).
 
     Parameters
@@ -36,7 +33,7 @@ def lid_opening(landmarks: Array) -> Array:
     return gap / width
 
 
-def with_shut_lids(fit: Fit, model: FaceModel, landmarks: Array) -> Fit:
+def with_shut_lids(fit: Fit, model: FaceModel, landmarks: FloatArray) -> Fit:
     """The fit with eyes shut that people's ``landmarks`` (N, 68, 2) call shut, NaN where none are.
 
     The teacher's mesh leaves such eyes a third open. The blink is raised to where the model's lids
@@ -50,7 +47,7 @@ def with_shut_lids(fit: Fit, model: FaceModel, landmarks: Array) -> Fit:
         if not len(rows):
             continue
         faces = fit[rows]
-        gaps = []
+        gaps: list[FloatArray] = []
         for weight in (0.0, 0.5):  # both open: a distance would not tell lids that have crossed
             trial = faces.expression.copy()
             trial[:, blink] = weight

@@ -1,5 +1,8 @@
 """The 3DMM and its projection in torch (2019, Eqs. 1 and 2)."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import torch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from edgeface.types import FloatArray
@@ -70,7 +72,8 @@ def head_rotation(landmarks: FloatArray, shape: FloatArray) -> FloatArray:
     """
     centred = shape - shape.mean(axis=0)
     points = landmarks - landmarks.mean(axis=1, keepdims=True)
-    camera = np.einsum("cl,nlk->nkc", np.linalg.pinv(centred), points * [1, -1])
+    inverse = cast("FloatArray", np.linalg.pinv(centred))
+    camera = np.einsum("cl,nlk->nkc", inverse, points * [1, -1])
     left, _, right = np.linalg.svd(camera, full_matrices=False)
     rows = left @ right
     return np.concatenate([rows, np.cross(rows[:, 0], rows[:, 1])[:, None]], axis=1)

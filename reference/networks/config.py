@@ -77,7 +77,7 @@ class NetworkConfig:
     @staticmethod
     def from_dict(values: dict[str, Any]) -> NetworkConfig:
         try:
-            tuples = {
+            tuples: dict[str, Any] = {
                 "squeeze": tuple(values["squeeze"]),
                 "expand": tuple(values["expand"]),
                 "anchors": tuple((float(w), float(h)) for w, h in values["anchors"]),

@@ -5,6 +5,9 @@ An int8 tensor has one scale: where channels differ a hundredfold, the small one
 by s, and nothing else changes (Nagel et al. 2019, Sec. 4.1; ranges are those of real activations).
 """
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import copy

@@ -3,6 +3,9 @@
 The steps are those of the runtime, written again from the same equations.
 """
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -36,8 +39,9 @@ IOU_THRESHOLD = 0.45
 def letterbox_input(image: ImageArray, size: int) -> tuple[ImageArray, FloatArray, FloatArray]:
     """The MFN's input uint8 (S, S, 3), and scale (2,) and offset (2,) from the image to it."""
     height, width = image.shape[:2]
-    inner = np.array([width, height]) * size / max(height, width)
-    inner = np.maximum(1, np.round(inner)).astype(int)
+    exact: FloatArray = np.array([width, height]) * size / max(height, width)
+    rounded = np.round(exact)
+    inner = np.maximum(1, rounded).astype(int)
     offset = (size - inner) // 2
     view = Image.new("RGB", (size, size), (GREY, GREY, GREY))
     small = Image.fromarray(image).resize(

@@ -1,5 +1,8 @@
 """A trained network on another face model: what it says of identity, said in the other's modes."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import copy

@@ -1,20 +1,20 @@
 """The MFN's anchors: the typical shapes of the faces that it learns from."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
 from edgeface.reference.training.views.prepared import Wanted, prepare
 from edgeface.reference.training.views.scenes import SceneBatches
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray
 
 VIEWS = 1500
 ROUNDS = 100
@@ -22,7 +22,7 @@ ROUNDS = 100
 
 def find_anchors(
     folder: Path, input_size: int, count: int, seed: int = 0, face_model: FaceModel | None = None
-) -> Array:
+) -> FloatArray:
     """Anchors (count, 2) as width and height in input px, for training on the packs of a folder.
 
     Faces are as large as ``face_model`` makes them, by default the one that ships.
@@ -36,7 +36,7 @@ def find_anchors(
     return k_means(boxes[:, 2:] - boxes[:, :2], count, seed)
 
 
-def k_means(extents: Array, count: int, seed: int = 0) -> Array:
+def k_means(extents: FloatArray, count: int, seed: int = 0) -> FloatArray:
     """Cluster widths and heights (N, 2); the centres (count, 2) by rising area.
 
     Raises

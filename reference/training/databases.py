@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
@@ -25,8 +23,7 @@ from edgeface.reference.data.targets import from_fit
 from edgeface.reference.geometry.boxes import overlap
 from edgeface.reference.geometry.fit import fit_meshes
 from edgeface.reference.training.views.synthesis import add_turned
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, ImageArray
 
 PACKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "300w": ("faces68-300w", ("68",)),
@@ -59,12 +56,12 @@ class LabelledFaces:
     skipped : names of what could not be read
     """
 
-    crops: NDArray[np.uint8]
-    boxes: Array
-    points: dict[str, Array]
-    depth: Array
-    expression: Array
-    scores: Array
+    crops: ImageArray
+    boxes: FloatArray
+    points: dict[str, FloatArray]
+    depth: FloatArray
+    expression: FloatArray
+    scores: FloatArray
     skipped: list[str]
 
 
@@ -119,12 +116,12 @@ def read_database(
     )
 
 
-def _mesh(faces: FaceSet) -> Array:
+def _mesh(faces: FaceSet) -> FloatArray:
     irises = np.full((len(faces.meshes), NUM_IRIS, 3), np.nan, np.float32)
     return np.concatenate([faces.meshes, irises], axis=1)
 
 
-def _points(faces: FaceSet) -> Array:
+def _points(faces: FaceSet) -> FloatArray:
     """The 68 points that people placed; elsewhere, the inner ones of the targets."""
     points = faces.labelled.copy()
     others = np.isnan(points).any(axis=(1, 2))
@@ -174,7 +171,7 @@ def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
     fit = fit_meshes(model, labels["mesh"][rows], scores)
     boxes = fit.face_boxes(model)
     good = overlap(boxes, labels["face_box"][labels["mesh_face"][rows]]) > MIN_OVERLAP
-    crops: list[NDArray[np.uint8]] = []
+    crops: list[ImageArray] = []
     kept: list[int] = []
     for index, pixels in pack.images(np.unique(image[good])):
         for face in np.flatnonzero(good & (image == index)).tolist():

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.reference.data.cache import digest
 from edgeface.reference.data.photos import Photo
@@ -28,8 +28,8 @@ from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
 from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
 from edgeface.reference.training.weak_labels import weakly_labelled
+from edgeface.types import FloatArray
 
-Array = NDArray[Any]
 log = logging.getLogger(__name__)
 
 SHOWN = 0.05
@@ -53,7 +53,7 @@ class Split:
     dataset: Any
     sampler: Sampler[int]
     batch_size: int
-    scores: Array
+    scores: FloatArray
     skipped: list[str]
     renderer: Renderer | None = None
     augment: bool = False
@@ -151,7 +151,7 @@ def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -
     )
 
 
-def unseen_expressions(scores: Array) -> tuple[str, ...]:
+def unseen_expressions(scores: FloatArray) -> tuple[str, ...]:
     """The expressions that no face shows, by the teacher's scores (N, 46).
 
     None are named where the teacher saw no face: landmarks alone do not tell.
@@ -172,7 +172,10 @@ def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[P
         If the shipped SFN shall give them, but speaks of a face model of another mesh.
     """
     if labels == "sfn":
-        sfn = on_face_model(load_network("sfn"), model)
+        try:
+            sfn = on_face_model(load_network("sfn"), model)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"the shipped sfn cannot label photos: {error}") from error
         return weakly_labelled(photos, lambda image, boxes: predict_boxes(sfn, image, boxes))
     if labels == "boxes":
         bare = [replace(p.targets, has_fit=np.zeros_like(p.targets.has_fit)) for p in photos]

@@ -1,5 +1,8 @@
 """A training run in one small TOML file; it travels with the checkpoint."""
 
+# what JSON or a caller gives need not be of the fields' types
+# pyright: reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 import os

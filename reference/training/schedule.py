@@ -1,5 +1,8 @@
 """How long a run lasts, and what hangs on how far it is: rates and averages, step by step."""
 
+# torch has no public name for its updates of many tensors at once
+# pyright: reportPrivateImportUsage=false, reportPrivateUsage=false
+
 from __future__ import annotations
 
 import math
@@ -62,9 +65,9 @@ class Averaging(WeightAveraging):
     def _average(self, means: Tensors, weights: Tensors, _: Tensor | int) -> None:
         if means[0].is_floating_point():
             keep = min(self.decay, (1 + self.steps) / (20 + self.steps))
-            torch._foreach_lerp_(means, weights, 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
+            torch._foreach_lerp_(means, weights, 1 - keep)
         else:
-            torch._foreach_copy_(means, weights)  # pyright: ignore[reportPrivateImportUsage]
+            torch._foreach_copy_(means, weights)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)

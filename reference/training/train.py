@@ -209,7 +209,7 @@ def train(
         # on a GPU the launches bind a small network: they are recorded and replayed
         on_gpu = trainer.strategy.root_device.type == "cuda"
         mode = {"mode": "reduce-overhead"} if on_gpu else {}
-        training.network.compile(dynamic=False, **mode)
+        training.network.compile(dynamic=False, **mode)  # pyright: ignore[reportUnknownMemberType]
     log.info("training on %s", trainer.strategy.root_device)
     least = ROUND_STEPS * recipe.batch_size if timed else 0
     trainer.fit(

@@ -185,7 +185,14 @@ def test_older_files_that_a_kill_left_are_not_overwritten(old):
     assert names(old.parent) == ["result.json", "result.previous.json"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGHUP])
+def number(request):
+    """A signal that nobody handles or ignores, as who started the tests may have had it."""
+    before = signal.signal(request.param, signal.SIG_DFL)
+    yield request.param
+    signal.signal(request.param, before)
+
+
 def test_signals_end_a_block_as_an_interrupt_does(number, old):
     def write():
         with ended_by_signals(), whole_file(old) as file:

@@ -1,5 +1,8 @@
 """The loss of single faces (2019, Eq. 3), and that of copies which must agree."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import torch

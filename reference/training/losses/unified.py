@@ -1,5 +1,8 @@
 """The loss over unified landmarks (Wang et al. 2019, Eq. 1)."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import torch

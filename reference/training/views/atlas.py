@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.reference.training.views.plan import LEVELS
-
-Array = NDArray[Any]
+from edgeface.types import ImageArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -27,21 +24,21 @@ class Atlas:
     shape : int32 (P, LEVELS, 2), height and width of each copy
     """
 
-    pixels: NDArray[np.uint8]
-    offset: Array
-    shape: Array
+    pixels: ImageArray
+    offset: IntArray
+    shape: IntArray
 
     def __len__(self) -> int:
         return len(self.offset)
 
-    def copy(self, picture: int, level: int = 0) -> NDArray[np.uint8]:
+    def copy(self, picture: int, level: int = 0) -> ImageArray:
         """One copy of a picture, uint8 (H, W, 3)."""
         height, width = self.shape[picture, level]
         start = self.offset[picture, level]
         return self.pixels[start : start + 3 * height * width].reshape(height, width, 3)
 
 
-def write_atlas(pictures: Iterable[NDArray[np.uint8]], path: Path) -> tuple[Array, Array]:
+def write_atlas(pictures: Iterable[ImageArray], path: Path) -> tuple[IntArray, IntArray]:
     """Write the pixels of pictures (H, W, 3) to a file; ``offset`` and ``shape`` of the `Atlas`."""
     shapes: list[list[tuple[int, int]]] = []
     with open(path, "wb") as file:
@@ -55,12 +52,12 @@ def write_atlas(pictures: Iterable[NDArray[np.uint8]], path: Path) -> tuple[Arra
     return (np.cumsum(sizes) - sizes).reshape(-1, LEVELS), shape
 
 
-def open_atlas(path: Path, offset: Array, shape: Array) -> Atlas:
+def open_atlas(path: Path, offset: IntArray, shape: IntArray) -> Atlas:
     """The atlas that `write_atlas` wrote, its pixels left in the file until they are used."""
     return Atlas(np.memmap(path, np.uint8, "r"), offset, shape)
 
 
-def build_atlas(pictures: Iterable[NDArray[np.uint8]]) -> Atlas:
+def build_atlas(pictures: Iterable[ImageArray]) -> Atlas:
     """An atlas in memory."""
     copies = [halvings(pixels) for pixels in pictures]
     shape = np.array([[c.shape[:2] for c in some] for some in copies], np.int32)
@@ -71,7 +68,7 @@ def build_atlas(pictures: Iterable[NDArray[np.uint8]]) -> Atlas:
     return Atlas(np.concatenate([np.zeros(0, np.uint8), *flat]), offset, shape)
 
 
-def halvings(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def halvings(pixels: ImageArray) -> list[ImageArray]:
     """A picture and its copies, each the mean of squares of 2 x 2 pixels of the one before."""
     full = Image.fromarray(pixels)
     return [pixels, *(np.asarray(full.reduce(2**k)) for k in range(1, LEVELS))]

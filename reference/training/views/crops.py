@@ -1,13 +1,14 @@
 """Plans of the SFN's training and validation views: warped face crops."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from edgeface.face_model import FaceModel
@@ -16,8 +17,7 @@ from edgeface.reference.geometry.pose import rotation_to_quaternion
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.views.plan import Batch, Picture, View, blur, lay, pack
 from edgeface.reference.training.views.pools import Pool
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, IntArray
 
 SCALE_RANGE = (0.8, 1.2)
 MASKED_SHARE = 0.06
@@ -29,7 +29,7 @@ MAX_ANGLE_RAD = np.deg2rad(30.0)
 class Crop(View):
     """A view of one face, and how it came about."""
 
-    matrix: Array
+    matrix: FloatArray
     angle: float
     unsharp: float
 
@@ -56,7 +56,7 @@ class CropBatches(Dataset[Batch]):
         model: FaceModel,
         size: int,
         augment: bool,
-        copies: Array | None = None,
+        copies: IntArray | None = None,
         masked: Pool | None = None,
     ) -> None:
         self.masked = masked
@@ -75,7 +75,7 @@ class CropBatches(Dataset[Batch]):
             rows = self.copies[np.array(indices)]
             moved = (random.random(len(indices)) < 0.5) | (rows < 0)
             order = np.concatenate([np.flatnonzero(~moved), np.flatnonzero(moved)])
-            for k in order:
+            for k in map(int, order):
                 # a copy mirrored otherwise would differ in identity
                 again = (
                     self._view(indices[k], mirrors[k], random)
@@ -111,7 +111,7 @@ class CropBatches(Dataset[Batch]):
         return picture, targets
 
     def _crop(
-        self, picture: Picture, targets: Targets, matrix: Array, angle: float, unsharp: float
+        self, picture: Picture, targets: Targets, matrix: FloatArray, angle: float, unsharp: float
     ) -> Crop:
         area = (0, 0, self.size, self.size)
         layers = [lay(picture, matrix, area, unsharp=unsharp)]
@@ -119,8 +119,8 @@ class CropBatches(Dataset[Batch]):
 
 
 def crop_matrix(
-    box: Array, size: int, random: np.random.Generator | None = None
-) -> tuple[Array, float]:
+    box: FloatArray, size: int, random: np.random.Generator | None = None
+) -> tuple[FloatArray, float]:
     """The similarity (2, 3) from a picture to the SFN's crop of ``box``, and its angle in rad."""
     centre = (box[:2] + box[2:]) / 2
     longer = (box[2:] - box[:2]).max()

@@ -1,5 +1,8 @@
 """Drawing the planned views of a batch: one function a pixel, compiled for the CPU and for CUDA."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import importlib

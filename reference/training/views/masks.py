@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-Array = NDArray[Any]
+from edgeface.types import FloatArray, ImageArray
 
 COLOURS = ((150, 195, 215), (235, 235, 235), (35, 35, 40), (120, 160, 120), (205, 130, 150))
 """Surgical blue, white, black, and two cloths."""
@@ -16,9 +13,7 @@ JAW = slice(2, 15)
 OVERSAMPLED = 2
 
 
-def masked(
-    pixels: NDArray[np.uint8], landmarks: Array, random: np.random.Generator
-) -> NDArray[np.uint8]:
+def masked(pixels: ImageArray, landmarks: FloatArray, random: np.random.Generator) -> ImageArray:
     """A picture (H, W, 3) in which the face with these landmarks (68, 2) wears a mask.
 
     From jaw to jaw over the nose, at a random height of its bridge; pleated, lit from a side, with

@@ -4,20 +4,21 @@ A view is grey; over it lie layers in order, each a picture of the atlas under a
 Planning needs no pixels: a millisecond a view, in any process. `draw` turns a batch into pixels.
 """
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from edgeface.reference.data.targets import Targets
+from edgeface.types import FloatArray
 
-Array = NDArray[Any]
 Batch = dict[str, Tensor]
 
 LEVELS = 5
@@ -53,7 +54,7 @@ class Layer:
     """
 
     picture: int
-    inverse: Array
+    inverse: FloatArray
     area: tuple[int, int, int, int]
     level: int
     mode: int
@@ -69,7 +70,7 @@ class View:
 
 def lay(
     picture: Picture,
-    matrix: Array,
+    matrix: FloatArray,
     area: tuple[int, int, int, int],
     mode: int = PASTE,
     unsharp: float = 0.0,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.reference.data.targets import Targets, concatenate
 from edgeface.reference.training.views.plan import Picture
-
-Array = NDArray[Any]
+from edgeface.types import AnyArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -24,9 +21,9 @@ class Pool:
     start : (N + 1,), the first row of each picture's faces in ``targets``
     """
 
-    number: Array
-    size_hw: Array
-    start: Array
+    number: IntArray
+    size_hw: IntArray
+    start: IntArray
     targets: Targets
 
     def __len__(self) -> int:
@@ -37,14 +34,14 @@ class Pool:
         faces = self.targets[self.start[row] : self.start[row + 1]]
         return Picture(int(self.number[row]), height, width), faces
 
-    def to_arrays(self, name: str) -> dict[str, Array]:
+    def to_arrays(self, name: str) -> dict[str, AnyArray]:
         """All of it as arrays, whose names begin with ``name``."""
         own = {"number": self.number, "size_hw": self.size_hw, "start": self.start}
         own |= {f.name: getattr(self.targets, f.name) for f in fields(Targets)}
         return {f"{name}.{key}": value for key, value in own.items()}
 
     @staticmethod
-    def from_arrays(arrays: dict[str, Array], name: str) -> Pool:
+    def from_arrays(arrays: dict[str, AnyArray], name: str) -> Pool:
         """The pool that `to_arrays` took apart."""
         targets = Targets(**{f.name: arrays[f"{name}.{f.name}"] for f in fields(Targets)})
         own = {key: arrays[f"{name}.{key}"] for key in ("number", "size_hw", "start")}

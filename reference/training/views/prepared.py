@@ -8,10 +8,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.face_model import FaceModel
 from edgeface.reference.data.cache import (
@@ -30,8 +28,8 @@ from edgeface.reference.training.views.atlas import Atlas, build_atlas, open_atl
 from edgeface.reference.training.views.masks import masked
 from edgeface.reference.training.views.pools import Pool, gather
 from edgeface.reference.training.views.synthesis import add_turned, reexpressed
+from edgeface.types import AnyArray, FloatArray, ImageArray, IntArray
 
-Array = NDArray[Any]
 log = logging.getLogger(__name__)
 
 REFERENCE = Path(__file__).parents[2]
@@ -62,8 +60,8 @@ class Prepared:
     masked: Pool
     photos: Pool
     empty: Pool
-    copies: Array
-    scores: Array
+    copies: IntArray
+    scores: FloatArray
     skipped: list[str]
 
 
@@ -136,7 +134,7 @@ def _key(folder: Path, model: FaceModel, wanted: Wanted, labels: str) -> str:
 
 def _read(
     folder: Path, model: FaceModel, wanted: Wanted, relabel: Relabel
-) -> tuple[dict[str, Array], list[NDArray[np.uint8]]]:
+) -> tuple[dict[str, AnyArray], list[ImageArray]]:
     faces = read_faces(folder, model, wanted.validation)
     scores = [faces.scores]
     if wanted.turned:
@@ -174,7 +172,7 @@ def _read(
     return arrays, pictures
 
 
-def _masked(faces: FaceSet, seed: int) -> tuple[list[NDArray[np.uint8]], list[Targets]]:
+def _masked(faces: FaceSet, seed: int) -> tuple[list[ImageArray], list[Targets]]:
     """Copies of a part of the faces that wear masks, and their targets."""
     random = np.random.default_rng(seed)
     rows = random.choice(
@@ -188,7 +186,7 @@ def _masked(faces: FaceSet, seed: int) -> tuple[list[NDArray[np.uint8]], list[Ta
 
 def _reexpressed(
     faces: FaceSet, model: FaceModel, seed: int
-) -> Iterator[tuple[int, tuple[NDArray[np.uint8], Targets]]]:
+) -> Iterator[tuple[int, tuple[ImageArray, Targets]]]:
     """Copies with another expression of a part of the faces, each with the face's row."""
     random = np.random.default_rng(seed)
     count = round(SHARE_REEXPRESSED * len(faces.crops))
@@ -197,7 +195,7 @@ def _reexpressed(
         yield row, reexpressed(faces.crops[row], faces.targets[one], faces.fit[one], model, random)
 
 
-def _assembled(arrays: dict[str, Array], atlas: Atlas) -> Prepared:
+def _assembled(arrays: dict[str, AnyArray], atlas: Atlas) -> Prepared:
     pools = {name: Pool.from_arrays(arrays, name) for name in POOLS}
     return Prepared(
         atlas,

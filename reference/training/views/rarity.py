@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.reference.data.targets import Targets
 from edgeface.reference.geometry.lids import BLINKS
+from edgeface.types import FloatArray
 
 JAW = EXPRESSION_NAMES.index("jawOpen")
 SHOWN = 0.5
@@ -18,7 +16,7 @@ OFTEN = 4.0
 """Draws of such a face for one of another."""
 
 
-def draw_shares(targets: Targets) -> NDArray[Any]:
+def draw_shares(targets: Targets) -> FloatArray:
     """The probability of drawing each of N faces, (N,), summing to 1."""
     blink = targets.expression[:, list(BLINKS)].max(axis=1)
     rare = (blink > SHOWN) | (targets.expression[:, JAW] > SHOWN)

@@ -1,13 +1,15 @@
 """Plans of the MFN's training views: zoomed photos, mosaics of four, crowds of single faces."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from edgeface.face_model import FaceModel
@@ -33,8 +35,7 @@ from edgeface.reference.training.views.plan import (
 )
 from edgeface.reference.training.views.prepared import Prepared
 from edgeface.reference.training.views.rarity import draw_shares
-
-Array = NDArray[Any]
+from edgeface.types import FloatArray, IntArray
 
 FIRST_SIZE_SHARE = 0.8
 FACE_SIZES_AT = 288  # px; in larger inputs large faces are larger, small ones are not
@@ -158,7 +159,8 @@ class SceneBatches(Dataset[Batch]):
         for _ in range(random.integers(2, MAX_CROWD + 1)):
             picture, targets = self._draw("single", random)
             longer = float((targets.boxes[0, 2:] - targets.boxes[0, :2]).max())
-            scale = np.exp(random.uniform(*np.log(face_sizes("crowd", size)))) / longer
+            drawn = cast("float", random.uniform(*np.log(face_sizes("crowd", size))))
+            scale = np.exp(drawn) / longer
             centre = (targets.boxes[0, :2] + targets.boxes[0, 2:]) / 2
             place = random.uniform(0.04, 0.96, 2) * size
             matrix, angle = similarity(scale, centre, place, 2 * MAX_ANGLE_RAD, random)
@@ -189,7 +191,7 @@ def face_sizes(source: str, size: int) -> tuple[float, float]:
     return low, high * size / FACE_SIZES_AT
 
 
-def stretched(picture: Picture, area: tuple[int, int, int, int]) -> Array:
+def stretched(picture: Picture, area: tuple[int, int, int, int]) -> FloatArray:
     """The matrix (2, 3) under which a picture fills an area."""
     x0, y0, x1, y1 = area
     return np.array([[(x1 - x0) / picture.width, 0, x0], [0, (y1 - y0) / picture.height, y0]])
@@ -201,7 +203,7 @@ def zoom(
     sizes: tuple[float, float],
     size: int,
     random: np.random.Generator,
-) -> tuple[Array, float]:
+) -> tuple[FloatArray, float]:
     """A random similarity (2, 3) from a picture to a view, and its angle."""
     height, width = picture.height, picture.width
     usable = np.flatnonzero(~targets.ignore)
@@ -209,7 +211,8 @@ def zoom(
         box = targets.boxes[random.choice(usable)]
         centre = (box[:2] + box[2:]) / 2
         longer = float((box[2:] - box[:2]).max())
-        scale = float(np.clip(np.exp(random.uniform(*np.log(sizes))) / longer, *SCALES))
+        drawn = cast("float", random.uniform(*np.log(sizes)))
+        scale = float(np.clip(np.exp(drawn) / longer, *SCALES))
         # blowing a blurred speck up to a portrait teaches nothing
         scale = min(scale, max(1.0, 64.0 / longer) * 1.5)
     else:
@@ -220,14 +223,18 @@ def zoom(
 
 
 def similarity(
-    scale: float, centre: Array, place: Array, max_angle_rad: float, random: np.random.Generator
-) -> tuple[Array, float]:
+    scale: float,
+    centre: FloatArray,
+    place: FloatArray,
+    max_angle_rad: float,
+    random: np.random.Generator,
+) -> tuple[FloatArray, float]:
     """A matrix (2, 3) that takes ``centre`` to ``place``, and its random angle."""
     angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * max_angle_rad
     return similarity_matrix(scale, angle, centre, place), angle
 
 
-def covers(box: Array, others: Array) -> bool:
+def covers(box: FloatArray, others: FloatArray) -> bool:
     """Whether a box (4,) hides a good part of one of ``others`` (N, 4), or is hidden by it."""
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     shared = np.clip(sides, 0, None).prod(axis=1)
@@ -235,7 +242,7 @@ def covers(box: Array, others: Array) -> bool:
     return bool((shared > 0.15 * np.minimum(areas, (box[2:] - box[:2]).prod())).any())
 
 
-def letterbox_matrix(height: int, width: int, size: int) -> Array:
+def letterbox_matrix(height: int, width: int, size: int) -> FloatArray:
     """The similarity (2, 3) that fits a photo into the middle of the square input."""
     scale = size / max(height, width)
     return np.array(
@@ -262,7 +269,7 @@ def keep_visible(targets: Targets, size: int, smallest: float) -> Targets:
     return replace(targets, ignore=ignore)[share > 0.05]
 
 
-def scene_targets(targets: Targets, image_index: Array, images: int) -> Batch:
+def scene_targets(targets: Targets, image_index: IntArray, images: int) -> Batch:
     """Targets in input px as tensors, a row a face, for a `GridLoss`.
 
     The faces of an image must stand together, the images in order.

@@ -5,13 +5,15 @@ The packs hold few profiles, so frontal faces are turned in 3D, the way 300W-LP 
 (Chaudhuri et al. 2019, Sec. 3.2).
 """
 
+# scipy tells no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import map_coordinates
 
@@ -20,8 +22,7 @@ from edgeface.reference.data.faces import FaceSet
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
 from edgeface.reference.geometry.fit import Fit, has_teacher_topology
 from edgeface.reference.geometry.pose import rotation_from_euler, yaw_from_rotation
-
-Array = NDArray[Any]
+from edgeface.types import BoolArray, FloatArray, ImageArray, IntArray
 
 TURNED_YAW_DEG = (30.0, 85.0)
 MAX_TURN_DEG = 50.0  # more stretches the hidden cheek over the picture
@@ -69,12 +70,12 @@ def add_turned(faces: FaceSet, model: FaceModel, share: float, seed: int) -> Fac
 
 
 def reexpressed(
-    pixels: NDArray[np.uint8],
+    pixels: ImageArray,
     targets: Targets,
     fit: Fit,
     model: FaceModel,
     random: np.random.Generator,
-) -> tuple[NDArray[np.uint8], Targets]:
+) -> tuple[ImageArray, Targets]:
     """One face with a slightly changed expression, its pose and identity untouched."""
     change = random.normal(0, 0.25, fit.expression.shape) * (
         random.random(fit.expression.shape) < 0.3
@@ -84,7 +85,7 @@ def reexpressed(
     return warp_face(pixels, fit, new, model), moved_targets(targets, fit, new, model)
 
 
-def _turned(rotation: Array, random: np.random.Generator) -> Array:
+def _turned(rotation: FloatArray, random: np.random.Generator) -> FloatArray:
     """Rotations (N, 3, 3) with a larger yaw to the side where it lies already, and some pitch."""
     count = len(rotation)
     yaw = yaw_from_rotation(rotation)
@@ -108,7 +109,7 @@ def moved_targets(targets: Targets, old: Fit, new: Fit, model: FaceModel) -> Tar
     return replace(moved, landmarks=(moved.landmarks + beyond).astype(np.float32))
 
 
-def _moved_meshes(meshes: Array, old: Fit, new: Fit, model: FaceModel) -> Array:
+def _moved_meshes(meshes: FloatArray, old: Fit, new: Fit, model: FaceModel) -> FloatArray:
     """The teacher's vertices (N, V, 3) after the move; what they say beyond the old fit stays.
 
     NaN of a model of another topology.
@@ -120,7 +121,7 @@ def _moved_meshes(meshes: Array, old: Fit, new: Fit, model: FaceModel) -> Array:
     return moved.astype(np.float32)
 
 
-def warp_face(pixels: NDArray[np.uint8], old: Fit, new: Fit, model: FaceModel) -> NDArray[np.uint8]:
+def warp_face(pixels: ImageArray, old: Fit, new: Fit, model: FaceModel) -> ImageArray:
     """Carry one face's pixels (H, W, 3) from one fit (of one row) to another.
 
     Every visible vertex takes its colour along; between vertices, and from the face out to the
@@ -149,7 +150,7 @@ def warp_face(pixels: NDArray[np.uint8], old: Fit, new: Fit, model: FaceModel) -
     return np.stack(channels, axis=2).astype(np.uint8)
 
 
-def _anchors(old: Fit, new: Fit, model: FaceModel) -> tuple[Array, Array]:
+def _anchors(old: Fit, new: Fit, model: FaceModel) -> tuple[FloatArray, FloatArray]:
     """Where the vertices lie (A, 2) that are visible afterwards, and where they go."""
     before, after = (model.vertices(f.identity, f.expression)[0] for f in (old, new))
     face = model.face_vertices  # neck and shoulders stay where they are
@@ -161,14 +162,14 @@ def _anchors(old: Fit, new: Fit, model: FaceModel) -> tuple[Array, Array]:
     return comes, places[visible]
 
 
-def _visible(shape: Array, triangles: Array, picked: Array | None = None) -> Array:
+def _visible(shape: FloatArray, triangles: IntArray, picked: IntArray | None = None) -> BoolArray:
     """Which vertices of a shape (V, 3), or which picked ones, a viewer on the z axis sees, bool."""
     picked = np.arange(len(shape)) if picked is None else picked
     parts = np.array_split(picked, -(-len(picked) * len(triangles) // MOST_PAIRS))
     return np.concatenate([_not_behind(shape, triangles, part) for part in parts])
 
 
-def _not_behind(shape: Array, triangles: Array, picked: Array) -> Array:
+def _not_behind(shape: FloatArray, triangles: IntArray, picked: IntArray) -> BoolArray:
     a, b, c = (shape[triangles[:, k]] for k in range(3))
     facing = np.cross(b - a, c - a)[:, 2] > 0
     a, b, c = a[facing], b[facing], c[facing]

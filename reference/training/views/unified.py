@@ -1,15 +1,16 @@
 """Faces of several databases under one set of landmarks (Wang et al. 2019)."""
 
+# torch tells part of its types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
@@ -21,8 +22,8 @@ from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.databases import conventions_of, read_database
 from edgeface.reference.training.views.augment import blur, jitter
 from edgeface.reference.training.views.crops import crop_matrix
+from edgeface.types import AnyArray, FloatArray, ImageArray, IntArray
 
-Array = NDArray[Any]
 Batch = dict[str, Tensor]
 
 EPOCH_FACES = 6400
@@ -49,21 +50,21 @@ class UnifiedFaces:
     """
 
     landmarks: UnifiedLandmarks
-    pictures: tuple[NDArray[np.uint8], ...]
-    database: Array
-    row: Array
-    boxes: Array
-    points: Array
-    weights: Array
-    depth: Array
-    expression: Array
-    scores: Array
+    pictures: tuple[ImageArray, ...]
+    database: IntArray
+    row: IntArray
+    boxes: FloatArray
+    points: FloatArray
+    weights: FloatArray
+    depth: FloatArray
+    expression: FloatArray
+    scores: FloatArray
     skipped: list[str]
 
     def __len__(self) -> int:
         return len(self.row)
 
-    def crops(self, index: Array) -> NDArray[np.uint8]:
+    def crops(self, index: IntArray) -> ImageArray:
         """The pictures (B, 256, 256, 3) of some faces."""
         return np.stack([self.pictures[self.database[i]][self.row[i]] for i in index])
 
@@ -104,7 +105,7 @@ def read_unified(
     )
 
 
-def _unified_depth(depth: Array, landmarks: UnifiedLandmarks) -> Array:
+def _unified_depth(depth: FloatArray, landmarks: UnifiedLandmarks) -> FloatArray:
     """Depth (N, 478) of the mesh at the unified landmarks, (N, L)."""
     found = np.full((len(depth), len(landmarks.names)), np.nan, np.float32)
     if "mesh" in landmarks.columns:
@@ -113,7 +114,9 @@ def _unified_depth(depth: Array, landmarks: UnifiedLandmarks) -> Array:
     return found
 
 
-def unified_targets(labels: dict[str, Array], landmarks: UnifiedLandmarks) -> tuple[Array, Array]:
+def unified_targets(
+    labels: dict[str, AnyArray], landmarks: UnifiedLandmarks
+) -> tuple[FloatArray, FloatArray]:
     """Unified points (N, L, 2) and weights (N, L) of faces labelled in one or more conventions.
 
     Raises
@@ -187,7 +190,7 @@ class UnifiedBatches(Dataset[Batch]):
         }
 
 
-def sample(pictures: NDArray[np.uint8], matrices: Array, size: int) -> Tensor:
+def sample(pictures: ImageArray, matrices: FloatArray, size: int) -> Tensor:
     """Warp pictures (B, H, W, 3) by matrices (B, 2, 3) into uint8 (B, size, size, 3).
 
     Bilinear, grey outside. Crops shrink by less than two here, so nothing worth a filter aliases.
@@ -210,7 +213,7 @@ class Balanced(Sampler[int]):
     Of a larger database a random part; a smaller one's faces come again.
     """
 
-    def __init__(self, database: Array) -> None:
+    def __init__(self, database: IntArray) -> None:
         self.rows = [np.flatnonzero(database == i) for i in np.unique(database)]
         self.share = EPOCH_FACES // len(self.rows)
 

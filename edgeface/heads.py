@@ -1,0 +1,114 @@
+"""`HeadDecoder`: what the raw outputs of a network mean: heads -> candidates -> faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edgeface import kernels
+from edgeface.face_model import NUM_IDENTITY, FaceModel
+from edgeface.faces import Faces
+from edgeface.image import Placement
+from edgeface.kinds import ROTATION_VECTOR_POSE
+from edgeface.metadata import Metadata
+from edgeface.types import Float32Array, Float64Array
+
+
+class HeadDecoder:
+    """Makes faces of the outputs that networks with some metadata and face model give."""
+
+    def __init__(self, metadata: Metadata, face_model: FaceModel) -> None:
+        self._metadata = metadata
+        self._face_model = face_model
+        self._anchors = np.array(metadata.anchors, np.float32)
+        self._basis = kernels.Basis.from_shapes(
+            *face_model.landmark_shapes,
+            face_model.landmark_harmonics if metadata.network_kind.corrects_shape else None,
+        )
+
+    def detected(
+        self,
+        heads: Mapping[str, Float32Array],
+        placement: Placement,
+        score_threshold: float,
+        iou_threshold: float,
+        *,
+        max_faces: int,
+        suppression: kernels.Suppression,
+        engine: kernels.Engine,
+    ) -> Faces:
+        """The faces of one image in which a network detects; see `edgeface.Model.decode`."""
+        found = kernels.find_faces(
+            heads,
+            self._anchors,
+            self._metadata.stride,
+            score_threshold,
+            iou_threshold,
+            max_faces=max_faces,
+            method=suppression,
+            engine=engine,
+        )
+        place = np.concatenate([placement.scale, placement.offset])[None]
+        return self._assemble(found, place, engine)
+
+    def cropped(
+        self,
+        heads: Mapping[str, Float32Array],
+        boxes_xyxy: Float32Array,
+        placements: Sequence[Placement],
+        engine: kernels.Engine,
+    ) -> Faces:
+        """The faces of boxes (N, 4), image_px, each of which the network saw in a crop.
+
+        ``heads`` are the outputs for all N crops, ``placements`` where the image lies in each.
+        """
+        metadata, kind = self._metadata, self._metadata.network_kind
+        size = metadata.input_size
+        side = size / metadata.crop_scale
+        centred = np.array([size - side, size - side, size + side, size + side]) / 2
+        identity, pose = heads["identity"], heads["pose"]
+        if kind.corrects_shape:  # a correction is so many modes more
+            identity = np.concatenate([identity, heads["correction"]], axis=1)
+        if kind.pose is ROTATION_VECTOR_POSE:
+            pose = kernels.pose_from_vector(pose)
+        found = kernels.FoundFaces(
+            np.tile(centred.astype(np.float32), (len(boxes_xyxy), 1)),
+            np.ones(len(boxes_xyxy), np.float32),
+            identity,
+            heads["expression"],
+            pose,
+        )
+        places = np.array([[*p.scale, *p.offset] for p in placements]).reshape(-1, 4)
+        return replace(self._assemble(found, places, engine), boxes_xyxy=boxes_xyxy)
+
+    def _assemble(
+        self, found: kernels.FoundFaces, placements: Float64Array, engine: kernels.Engine
+    ) -> Faces:
+        """Faces from raw coefficients and boxes in ``input_px``; one placement, or one a face."""
+        posed = kernels.pose_faces(
+            self._basis,
+            found.boxes_xyxy,
+            found.identity,
+            found.expression,
+            found.pose,
+            placements,
+            engine=engine,
+        )
+        corrected = self._metadata.network_kind.corrects_shape
+        return Faces(
+            boxes_xyxy=posed.boxes_xyxy,
+            scores=found.scores,
+            landmarks_3d=posed.landmarks,
+            identity_coeffs=found.identity[:, :NUM_IDENTITY],
+            expression_coeffs=posed.expression,
+            rotation=posed.rotation,
+            euler_deg=posed.euler_deg,
+            translation=posed.translation,
+            focal=posed.focal,
+            expression_names=self._metadata.expression_names,
+            unseen_expressions=self._metadata.unseen_expressions,
+            face_model=self._face_model,
+            correction_coeffs=found.identity[:, NUM_IDENTITY:] if corrected else None,
+        )
