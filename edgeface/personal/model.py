@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.output import whole_file
+from edgeface.output import write_output
 from edgeface.personal import layout
 from edgeface.personal.template import Template, default_template
 from edgeface.types import Float32Array
@@ -112,9 +112,8 @@ class PersonalModel:
         return np.clip(self.skin + _enlarged(dynamic, len(self.skin)), 0, 1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an ``.efp`` file (``docs/personal-format.md`` specifies it)."""
-        with whole_file(path) as file:
-            file.write(self.to_bytes())
+        """Write an ``.efp`` file (``docs/personal.md`` specifies it)."""
+        write_output(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The ``.efp`` file as bytes; maps are rounded to 8 bits, the neutral one to 16."""

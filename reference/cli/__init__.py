@@ -13,6 +13,7 @@ from edgeface.reference.cli import (
     evaluate,
     face_model,
     labels,
+    personal,
     plot,
     strip,
     study,
@@ -33,8 +34,8 @@ def _execute(argv: list[str] | None) -> int | None:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (
-        train, evaluate, plot, strip, cost, labels, anchors, study, face_model, conventions,
-        database,
+        train, evaluate, plot, strip, cost, labels, anchors, study, face_model, personal,
+        conventions, database,
     ):  # fmt: skip
         command.add_parser(commands)
     arguments = parser.parse_args(argv)

@@ -1,5 +1,9 @@
 """Enrolment: from a clip or some photos of one person to their personal model."""
 
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import os

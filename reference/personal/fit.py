@@ -1,5 +1,9 @@
 """Fitting a person to frames: motion and light a frame, one face and one skin for all."""
 
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

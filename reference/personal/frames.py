@@ -1,5 +1,9 @@
 """Frames of one person, cut to the squares that fitting and networks look at."""
 
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,5 +1,9 @@
 """The losses of personalised models (2020, Sec. 3.4), each by itself; weights are the caller's."""
 
+# torch types its operations in part only, SciPy none
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from typing import Any
@@ -116,14 +120,10 @@ def gradient_form(neutral: NDArray[Any], triangles: NDArray[Any]) -> Tensor:
 
 
 def _sparse(matrix: Any) -> Tensor:
-    matrix = matrix.tocsr()
-    matrix.sort_indices()
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(matrix.indptr.astype(np.int64)),
-        torch.from_numpy(matrix.indices.astype(np.int64)),
-        torch.from_numpy(matrix.data.astype(np.float32)),
-        matrix.shape,
-    )
+    matrix = matrix.tocoo()
+    places = torch.from_numpy(np.stack([matrix.row, matrix.col]).astype(np.int64))
+    values = torch.from_numpy(matrix.data.astype(np.float32))
+    return torch.sparse_coo_tensor(places, values, matrix.shape, check_invariants=True).coalesce()
 
 
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:

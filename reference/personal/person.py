@@ -1,5 +1,9 @@
 """A person in torch: the corrections that make the template theirs, and what they look like."""
 
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,9 @@
 """Rendered people of known truth: faces, blendshapes and skins that no template has."""
 
+# torch types its operations in part only, SciPy none
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,9 @@
 """Skin and light in closed form: the start of fitting, and the mean skin of many people."""
 
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import torch

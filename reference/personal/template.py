@@ -1,5 +1,9 @@
 """Deriving the template from ICT-FaceKit: the face alone, its shapes, and where they may change."""
 
+# torch types its operations in part only, SciPy none
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import os

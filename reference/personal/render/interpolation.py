@@ -1,5 +1,9 @@
 """Values of vertices at each pixel, and vertex normals, both differentiable."""
 
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,5 +1,9 @@
 """Light as spherical harmonics of the second order, nine coefficients a colour."""
 
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import math

@@ -3,6 +3,11 @@
 Points are (x, y, depth): x and y in image_px, depth the distance along the camera's axis.
 """
 
+# numba, which compiles these functions, has no types; docstrings tell them
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingParameterType=false, reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import numba

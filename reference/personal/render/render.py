@@ -1,5 +1,9 @@
 """From vertices, skin and light to an image, with gradients to all of them."""
 
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

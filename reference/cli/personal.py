@@ -1,0 +1,36 @@
+"""``edgeface-train personal``: what personal face models are made from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgeface.reference.cli.options import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command and its sub-commands."""
+    parser = commands.add_parser("personal", help="make what personal face models are made from")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    action = actions.add_parser("template", help="derive the template from ICT-FaceKit light")
+    action.add_argument("ict_facekit", type=Path, help="ICT-FaceKit light, an .npz file")
+    action.add_argument(
+        "mesh_map",
+        type=Path,
+        help="an .npz file that names the vertex at each point of MediaPipe's face mesh",
+    )
+    action.add_argument(
+        "--out", type=Path, required=True, metavar="NPZ", help="the template to write"
+    )
+    action.set_defaults(execute=_template)
+
+
+def _template(arguments: argparse.Namespace) -> None:
+    from edgeface.output import write_output
+    from edgeface.reference.personal.template import derive_template
+
+    template = derive_template(arguments.ict_facekit, arguments.mesh_map)
+    inputs = (arguments.ict_facekit, arguments.mesh_map)
+    write_output(arguments.out, template.to_bytes(), inputs)
+    print(f"{template}, into {arguments.out}")
