@@ -40,6 +40,17 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_thread_counts(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--threads`` of commands that measure with several numbers of them."""
+    parser.add_argument(
+        "--threads",
+        type=numbers,
+        default=[1],
+        metavar="1,2",
+        help="measure with each of these numbers of threads (default: 1)",
+    )
+
+
 def numbers(text: str) -> list[int]:
     """Whole numbers of at least 0, given like ``1,2``."""
     try:

@@ -99,16 +99,6 @@ class Template:
             digest.update(array.tobytes())
         return digest.hexdigest()
 
-    def from_blendshapes(self, scores: dict[str, float]) -> Float32Array:
-        """Weights (K,) of the shapes for scores by ARKit's names; other names are an error."""
-        arkit = self.arkit_names
-        unknown = [name for name in scores if name not in arkit]
-        if unknown:
-            raise InvalidInputError(
-                f"unknown blendshapes {unknown}; the template knows {sorted(set(arkit))}"
-            )
-        return np.array([scores.get(name, 0.0) for name in arkit], np.float32)
-
     @cached_property
     def arkit_names(self) -> tuple[str, ...]:
         """The name that ARKit gives each of the K shapes; two shapes may share one."""

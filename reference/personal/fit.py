@@ -15,7 +15,14 @@ from torch import Tensor
 from edgeface.personal.template import Template
 from edgeface.reference.personal import losses
 from edgeface.reference.personal.frames import Frames
-from edgeface.reference.personal.person import Blendshapes, Person, Surface, albedo, blendshapes
+from edgeface.reference.personal.person import (
+    Blendshapes,
+    Person,
+    Surface,
+    albedo,
+    blendshapes,
+    sample_corrections,
+)
 from edgeface.reference.personal.render import Camera, Rendering, ambient_light, render
 from edgeface.reference.personal.skin import estimate_light, mean_skin, unwrap
 
@@ -142,6 +149,9 @@ class Fitter:
             if stage.pictures and not seen:
                 self._start_skin(frames, unknowns)
                 seen = True
+            person = self._person(unknowns)
+            moving = {"neutral", "shapes"}.intersection(stage.unknowns)
+            fixed = None if moving else sample_corrections(self.surface, person)
             active = [
                 {"params": [unknowns[n].requires_grad_()], "lr": RATES[n]} for n in stage.unknowns
             ]
@@ -149,7 +159,7 @@ class Fitter:
             decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.2, max(stage.steps, 1))
             for _ in range(stage.steps):
                 optimiser.zero_grad(set_to_none=True)
-                terms = self._losses(frames, unknowns, stage.pictures)
+                terms = self._losses(frames, unknowns, stage.pictures, fixed)
                 torch.stack(list(terms.values())).sum().backward()
                 optimiser.step()
                 decay.step()
@@ -247,11 +257,11 @@ class Fitter:
         return render(vertices, surface.triangles, surface.uv, skin, light, self._camera(frames))
 
     def _losses(
-        self, frames: Frames, unknowns: dict[str, Tensor], pictures: bool
+        self, frames: Frames, unknowns: dict[str, Tensor], pictures: bool, fixed: Tensor | None
     ) -> dict[str, Tensor]:
         weights, surface = self.weights, self.surface
         person = self._person(unknowns)
-        shapes = blendshapes(surface, person)
+        shapes = blendshapes(surface, person, fixed)
         rotation, translation, expression = self._motion(frames, unknowns)
         vertices = self._in_camera(shapes, rotation, translation, expression)
         unit = 112 / frames.images.shape[1]  # the weights are of points in crops of 112 px

@@ -43,17 +43,6 @@ def point_loss(predicted: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     return (squared * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def parsing_loss(labels: Tensor, predicted: Tensor, mask: Tensor) -> Tensor:
-    """Eq. 5: parts of the face as the image shows them against those of the drawn template.
-
-    Parameters
-    ----------
-    labels, predicted : float, shape (B, H, W, C); the share of each part at a pixel
-    mask : shape (B, H, W); where labels are known
-    """
-    return _masked_mean(torch.linalg.vector_norm(labels - predicted + 1e-8, dim=-1), mask)
-
-
 def coefficient_loss(weights: Tensor) -> Tensor:
     """``L_reg^w``: the mean of coefficients (B, K) in [0, 1], which makes them sparse."""
     return weights.abs().mean()

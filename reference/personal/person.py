@@ -110,18 +110,22 @@ class Blendshapes:
         return self.neutral + torch.tensordot(weights, self.offsets, dims=1)
 
 
-def blendshapes(surface: Surface, person: Person) -> Blendshapes:
+def sample_corrections(surface: Surface, person: Person) -> Tensor:
+    """``F`` of the neutral correction and of those of all blendshapes, shape (V, 3 + 3 K)."""
+    masked = surface.attention * person.shapes
+    return surface.at_vertices(torch.cat([person.neutral, masked.flatten(0, 1)]))
+
+
+def blendshapes(surface: Surface, person: Person, sampled: Tensor | None = None) -> Blendshapes:
     """The shapes of Eq. 1: template, identity and corrections, sampled at the vertices.
 
-    With ``w_0 = 1 - sum(w)`` the paper's ``w_0 S_0 + sum w_i S_i`` is the neutral shape plus
-    weighted offsets.
+    ``sampled`` are the person's corrections from `sample_corrections`, for whoever asks again while
+    they stay as they are. With ``w_0 = 1 - sum(w)`` the paper's ``w_0 S_0 + sum w_i S_i`` is the
+    neutral shape plus weighted offsets.
     """
-    k = surface.num_shapes
-    masked = surface.attention * person.shapes
-    maps = torch.cat([person.neutral, masked.flatten(0, 1)])
-    at_vertices = surface.at_vertices(maps)
-    neutral_correction = at_vertices[:, :3]
-    corrections = at_vertices[:, 3:].reshape(-1, k, 3).transpose(0, 1)
+    sampled = sample_corrections(surface, person) if sampled is None else sampled
+    neutral_correction = sampled[:, :3]
+    corrections = sampled[:, 3:].reshape(-1, surface.num_shapes, 3).transpose(0, 1)
     modes = torch.tensordot(person.identity, surface.identity, dims=1)
     neutral = surface.neutral + modes + neutral_correction
     return Blendshapes(neutral, surface.expression + corrections, neutral_correction, corrections)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from edgeface.cli.bench.files import write_text
-from edgeface.cli.options import numbers
+from edgeface.cli.options import add_thread_counts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="LiteRT's benchmark_model, built for the phone's processor",
     )
-    parser.add_argument(
-        "--threads",
-        type=numbers,
-        default=[1],
-        metavar="1,2",
-        help="measure with each of these numbers of threads (default: 1)",
-    )
+    add_thread_counts(parser)
     parser.add_argument(
         "--gpu", action="store_true", help="run the models by the GPU delegate, not on the CPU"
     )

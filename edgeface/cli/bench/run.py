@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from edgeface.cli.bench.files import write_text
-from edgeface.cli.options import MODEL_NAMES, add_images, numbers, words
+from edgeface.cli.options import MODEL_NAMES, add_images, add_thread_counts, numbers, words
 from edgeface.output import refuse_inputs, refuse_twice
 
 
@@ -22,13 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="onnx,..",
         help="formats of the networks that ship with edgeface (default: onnx)",
     )
-    parser.add_argument(
-        "--threads",
-        type=numbers,
-        default=[1],
-        metavar="1,2",
-        help="measure with each of these numbers of threads (default: 1)",
-    )
+    add_thread_counts(parser)
     parser.add_argument(
         "--faces",
         type=numbers,
