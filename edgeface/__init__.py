@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         MetadataError,
         ModelFormatError,
         ParityError,
+        TooManyFacesWarning,
     )
     from edgeface.face_model import FaceModel, default_face_model
     from edgeface.face_model_import import from_facewarehouse, from_ict_facekit
@@ -46,6 +47,7 @@ __all__ = [
     "Model",
     "ModelFormatError",
     "ParityError",
+    "TooManyFacesWarning",
     "Tracker",
     "__version__",
     "backends",

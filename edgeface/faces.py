@@ -71,6 +71,8 @@ class Faces:
         The number of each person, where `edgeface.Tracker` followed them.
     velocities : float32, shape (N, 2), image_px a second, or None
         How fast the centre of each face's landmarks moves, where it was followed.
+    truncated : bool
+        Whether there were more faces than ``max_faces`` let through.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class Faces:
     correction_coeffs: Float32Array | None = None
     track_ids: IntArray | None = None
     velocities: Float32Array | None = None
+    truncated: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
