@@ -216,7 +216,7 @@ _BONE_NAMES = {
     "leftEye": ("lefteye", "eyel", "ccbaseleye", "faciallefteye", "faciallleye"),
     "rightEye": ("righteye", "eyer", "ccbasereye", "facialrighteye", "facialreye"),
 }
-"""What rigs call the bones, without case, underscores and prefix; the first that is there counts."""
+"""What rigs call the bones, without case, underscores and prefix; the first found counts."""
 
 
 def _named_bones(gltf: Any) -> dict[str, int]:

@@ -7,8 +7,8 @@ each on its own would open the mouth twice when somebody says "oh"; so all are f
 
 with x (52,) the person's shapes, P (52, K) the pose of each of the character's K shapes in ARKit's,
 and D (60, 52) how far each of ARKit's shapes moves the 20 landmarks of the lips on the shipped face
-model. So what counts is what is seen of the lips: a jaw that opens behind closed ones opens no mouth.
-What the poses do not explain is left out.
+model. So what counts is what is seen of the lips: a jaw that opens behind closed ones opens no
+mouth. What the poses do not explain is left out.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from functools import cache
 
 import numpy as np
 
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.face_model import default_face_model
-from edgeface.retarget.arkit import ARKIT_NAMES
 from edgeface.types import Float64Array, FloatArray
 
 LIPS = slice(48, 68)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from textwrap import fill
 
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.retarget.arkit import ARKIT_NAMES
 from edgeface.retarget.character import Character, find_shape
 from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 

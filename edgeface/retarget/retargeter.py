@@ -8,8 +8,8 @@ from math import isfinite
 
 import numpy as np
 
+from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
 from edgeface.errors import InvalidInputError
-from edgeface.retarget.arkit import ARKIT_NAMES, mirrored_name
 from edgeface.retarget.fit import PoseFit
 from edgeface.retarget.mapping import BONES, Mapping, Source
 from edgeface.rotations import (

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeface.retarget.arkit import ARKIT_NAMES
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.retarget.fit import PoseFit, box_least_squares, metric
 from edgeface.retarget.mapping import read_mapping
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
+from edgeface.blendshapes import mirrored_name
 from edgeface.retarget import ARKIT_NAMES, ExportOptions, Retargeter, read_mapping, write_gltf
-from edgeface.retarget.arkit import mirrored_name
 from edgeface.retarget.character import find_shape, read_character
 from edgeface.retarget.mapping import preset_names
 from tests.retarget.test_formats import read_accessor
