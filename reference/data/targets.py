@@ -152,7 +152,7 @@ def warp(targets: Targets, matrix: FloatArray, angle_rad: float) -> Targets:
     low, high = targets.boxes[:, :2], targets.boxes[:, 2:]
     centre = (low + high) / 2 @ linear.T + shift
     c, s = np.cos(angle_rad), np.sin(angle_rad)
-    # of an ellipse with the old box's sides: a head is round, and its box grows less than corners do
+    # of an ellipse with the old box's sides: a round head's box grows less than corners do
     shares = np.array([[c * c, s * s], [s * s, c * c]])
     half = np.sqrt(((high - low) / 2 * scale) ** 2 @ shares)
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])  # y is up in the model frame
