@@ -1,6 +1,6 @@
 """Driving characters: ARKit's names, mapping files, and the formats that animators read."""
 
-from edgeface.retarget.arkit import ARKIT_NAMES
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.formats import FORMATS, STREAMS, export
 from edgeface.retarget.gltf import write_gltf

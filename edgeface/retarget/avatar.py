@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgeface.errors import InvalidInputError
-from edgeface.faces import Face, Faces
+from edgeface.face import Face
+from edgeface.faces import Faces
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter, calibrate
 from edgeface.rotations import quaternion_from_rotation

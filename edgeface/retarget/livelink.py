@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
-from edgeface.retarget.arkit import ARKIT_NAMES
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion

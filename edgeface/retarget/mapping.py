@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgeface import strict_json
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.retarget.arkit import ARKIT_NAMES
 from edgeface.values import Flag, Mapped, Number, Record, Text, Version
 
 FORMAT = "edgeface-mapping"

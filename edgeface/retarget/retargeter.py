@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
 from edgeface.errors import InvalidInputError
-from edgeface.retarget.arkit import ARKIT_NAMES, mirrored_name
 from edgeface.retarget.mapping import Mapping, Source
 from edgeface.rotations import (
     mean_quaternion,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
+from edgeface.blendshapes import mirrored_name
 from edgeface.retarget import ARKIT_NAMES, Mapping, Retargeter, Source, calibrate, read_mapping
-from edgeface.retarget.arkit import mirrored_name
 from edgeface.rotations import angle_between
 
 NO_TURN = np.array([1.0, 0, 0, 0])

@@ -67,7 +67,7 @@ class GridLoss(nn.Module):
         boxes = decode_boxes(
             detection.reshape(images, size, size, anchors, -1), self.anchors, self.stride
         ).reshape(-1, 4)
-        face, candidate, answers = self._assign(batch, size, images)
+        face, candidate, answers = self.assign(batch, size, images)
         own = boxes[candidate]
         target = batch["boxes"][face]
         iou, giou = generalised_iou(corners(own), target)
@@ -97,7 +97,7 @@ class GridLoss(nn.Module):
         }
         return total, log
 
-    def _assign(
+    def assign(
         self, batch: dict[str, Tensor], size: int, images: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Which candidate answers for which face.
