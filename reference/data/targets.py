@@ -152,8 +152,10 @@ def warp(targets: Targets, matrix: FloatArray, angle_rad: float) -> Targets:
     scale = np.sqrt(abs(np.linalg.det(linear)))
     low, high = targets.boxes[:, :2], targets.boxes[:, 2:]
     centre = (low + high) / 2 @ linear.T + shift
-    half = (high - low) / 2 * scale  # a turned head's box keeps its sides: angles are small
     c, s = np.cos(angle_rad), np.sin(angle_rad)
+    # of an ellipse with the old box's sides: a round head's box grows less than corners do
+    shares = np.array([[c * c, s * s], [s * s, c * c]])
+    half = np.sqrt(((high - low) / 2 * scale) ** 2 @ shares)
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])  # y is up in the model frame
     return Targets(
         landmarks=(targets.landmarks @ linear.T + shift).astype(np.float32),
