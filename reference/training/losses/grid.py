@@ -21,7 +21,7 @@ from edgeface.reference.training.losses.faces import (
     root_mean_square,
 )
 
-MATCH_IOU = 0.5  # an anchor this similar in shape to a face answers for it too
+MATCH_IOU = 0.4  # an anchor this similar in shape to a face answers for it too
 IGNORE_IOU = 0.5  # a candidate this near to a face is not told that it is wrong
 SHAPE_IOU = 0.2  # a candidate further from its face is taught its box before the face's shape
 BOX_WEIGHT = 2.0
