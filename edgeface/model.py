@@ -33,7 +33,7 @@ from edgeface.run_options import (
     thresholds,
 )
 from edgeface.types import BoolArray, Float32Array, ImageArray
-from edgeface.values import Text, Whole, option, path_of, shown
+from edgeface.values import Flag, Text, Whole, option, path_of, shown
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn", "fusion")
@@ -160,6 +160,7 @@ class Model(Network):
         suppression: kernels.Suppression | None = None,
         look_again: bool | None = None,
         detail: Detail | None = None,
+        keep_image: bool = False,
     ) -> Faces:
         """Find the faces of an image, or look at those whose boxes are given.
 
@@ -181,6 +182,8 @@ class Model(Network):
         look_again : whether faces that look wrong are looked at again and left out if they
             contradict themselves, by default True; see `hold_up`
         detail : "auto", "fast" or "full", by default as the model was loaded; see `load`
+        keep_image : whether the faces keep a reference to the image, so that `Faces.draw` and
+            others need not be given it again
 
         Returns
         -------
@@ -210,9 +213,10 @@ class Model(Network):
             look_again=look_again,
             detail=detail,
         )
+        kept = option("keep_image", keep_image, Flag())
         pixels = read_image(image)
         if not self.metadata.detects:
-            return self._run_crops(pixels, boxes_xyxy)
+            return self._run_crops(pixels, boxes_xyxy).of_image(pixels, keep=kept)
         options = detection_options(
             self.metadata,
             self._detail if detail is None else detail,
@@ -223,7 +227,7 @@ class Model(Network):
             look_again=look_again,
         )
         (faces,) = self._detector.find([pixels], options, self.engine.next_run())
-        return self._refined(pixels, faces)
+        return self._refined(pixels, faces).of_image(pixels, keep=kept)
 
     async def run_async(self, image: ImageLike, **options: Any) -> Faces:
         """`run` in a thread of asyncio's own pool, so that the event loop goes on meanwhile.
@@ -338,7 +342,10 @@ class Model(Network):
             )
         pixels = [read_image(image) for image in images]
         found = self._detector.find(pixels, options, self.engine.next_run())
-        return [self._refined(*pair) for pair in zip(pixels, found, strict=True)]
+        return [
+            self._refined(image, faces).of_image(image)
+            for image, faces in zip(pixels, found, strict=True)
+        ]
 
     def decode(
         self,
@@ -388,10 +395,11 @@ class Model(Network):
     def _refined_by(self, pixels: ImageArray, faces: Faces) -> Faces:
         """`refine` of all faces."""
         return replace(
-            self._run_crops(pixels, faces.boxes_xyxy),
+            self._run_crops(pixels, faces.boxes_xyxy).of_image(pixels),
             scores=faces.scores,
             track_ids=faces.track_ids,
             velocities=faces.velocities,
+            image=faces.image,
             truncated=faces.truncated,
         )
 
