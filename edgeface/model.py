@@ -138,7 +138,7 @@ class Model(Network):
         self._refiner: Model | None = None
         if source is not None and source.refine is not None:
             self._refiner = Model.from_source(source.refine)
-            _check_refiner(self, self._refiner)
+            check_refiner(self, self._refiner)
 
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
@@ -412,7 +412,7 @@ class Model(Network):
         return replace(faces, face_model=self.face_model).vertices()
 
 
-def _check_refiner(finder: Model, refiner: Model) -> None:
+def check_refiner(finder: Model, refiner: Model) -> None:
     """Raise unless the second network can look closer at what the first one finds."""
     if not finder.metadata.detects:
         raise InvalidInputError(
