@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeface.backends import BackendInfo, backends
+    from edgeface.blendshapes import ARKIT_NAMES
     from edgeface.errors import (
         BackendUnavailableError,
         ConversionError,
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
         ModelFormatError,
         ParityError,
     )
+    from edgeface.face import Face
     from edgeface.face_model import FaceModel, default_face_model
     from edgeface.face_model_import import from_facewarehouse, from_ict_facekit
-    from edgeface.faces import Face, Faces
+    from edgeface.faces import Faces
     from edgeface.image import read_image
     from edgeface.model import DEMO_PHOTO, Model, load
     from edgeface.video.tracker import Tracker
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
+    "ARKIT_NAMES",
     "DEMO_PHOTO",
     "BackendInfo",
     "BackendUnavailableError",
@@ -57,9 +60,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ARKIT_NAMES": "blendshapes",
     "BackendInfo": "backends",
     "DEMO_PHOTO": "model",
-    "Face": "faces",
+    "Face": "face",
     "FaceModel": "face_model",
     "Faces": "faces",
     "Model": "model",

@@ -171,7 +171,7 @@ class VideoReader:
             silent for `edgeface.video.source.READ_TIMEOUT_S`.
         """
         frames = self._frames()
-        return _watched(frames, self.source) if self.live else frames
+        return watched(frames, self.source) if self.live else frames
 
     def _frames(self) -> Iterator[Frame]:
         count, shown_s, came_s = 0, 0.0, time.monotonic()
@@ -259,7 +259,7 @@ class _Reading:
     error: Exception | None = None
 
 
-def _watched(frames: Iterable[Frame], name: str) -> Iterator[Frame]:
+def watched(frames: Iterable[Frame], name: str) -> Iterator[Frame]:
     """Frames of a live source, read in a thread of their own that may hang in a driver."""
     channel: Channel[Frame] = Channel(1)
     reader = threading.Thread(target=feed, args=(frames, channel), daemon=True, name="camera")

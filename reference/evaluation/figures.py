@@ -19,6 +19,7 @@ from edgeface.reference.evaluation.detection import (
     coco_precision,
     size_share,
 )
+from edgeface.reference.evaluation.eyes import eye_section
 from edgeface.reference.evaluation.metrics import (
     Norm,
     area_under_curve,
@@ -106,6 +107,10 @@ def _sections(results: list[ImageResult], detects: bool) -> dict[str, Section]:
         sections |= detection_sections(results)
     faces = face_table(results)
     sections["landmarks"] = landmark_section(faces)
+    known = faces.found & np.isfinite(faces.true_landmarks).all(axis=(1, 2))
+    sections["eyes"] = eye_section(
+        faces.landmarks[known], faces.true_landmarks[known], faces.expression[known]
+    )
     sections["head pose, deg"] = pose_section(faces)
     sections |= expression_sections(faces)
     return {name: section for name, section in sections.items() if section}

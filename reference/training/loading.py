@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +139,7 @@ def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -
         log.warning("skipped %d corrupt images: %s", len(split.skipped), ", ".join(split.skipped))
     sampler = split.sampler
     if len(split.dataset) < least:
-        sampler.num_samples = least  # pyright: ignore[reportAttributeAccessIssue]
+        sampler = Again(sampler, least)
     several = workers > 0 and not validation
     return DataLoader(
         split.dataset,
@@ -149,6 +151,19 @@ def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -
         persistent_workers=several,
         prefetch_factor=4 if several else None,
     )
+
+
+class Again(Sampler[int]):
+    """A sampler that begins again until it has given ``count`` indices."""
+
+    def __init__(self, sampler: Sampler[int], count: int) -> None:
+        self.sampler, self.count = sampler, count
+
+    def __iter__(self) -> Iterator[int]:
+        return islice(chain.from_iterable(repeat(self.sampler)), self.count)
+
+    def __len__(self) -> int:
+        return self.count
 
 
 def unseen_expressions(scores: FloatArray) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ WARMUP_STEPS = 150
 FINAL_RATE = 0.01
 WEIGHT_DECAY = 0.02
 """Of matrices and filters; biases and the scales of normalisation keep their size."""
-ROUND_STEPS = 250
+ROUND_STEPS = 600
 """Least steps between two looks at the validation split in a run with a time budget."""
 
 

@@ -28,7 +28,7 @@ from edgeface.reference.networks.checkpoint import (
 )
 from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
-from edgeface.reference.training.kinds import TRAINING
+from edgeface.reference.training.kinds import training_of
 from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.schedule import ROUND_STEPS, Averaging, Budget, optimiser
@@ -64,7 +64,7 @@ class Training(lightning.LightningModule):
         self.recipe, self.face_model, self.unseen = recipe, model, unseen
         network: Any = build_network(recipe.config)
         self.network = network.to(memory_format=torch.channels_last)
-        self.loss = TRAINING[recipe.config.kind].loss(recipe, model)
+        self.loss = training_of(recipe.config.network_kind).loss(recipe, model)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
         outputs = tuple(branch.float() for branch in self.network(batch["image"]))
@@ -173,10 +173,10 @@ def train(
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    kind = TRAINING[recipe.config.kind]
+    kind = training_of(recipe.config.network_kind)
     model = kind.prepare(read_face_model(recipe.face_model))
     if resumed:
-        _check_fits(_load_last(out), recipe, model, last)
+        _check_fits(load_last(out), recipe, model, last)
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(
@@ -245,7 +245,7 @@ def _check_fits(earlier: TrainedNetwork, recipe: Recipe, model: FaceModel, last:
         raise InvalidInputError(f"{last} was trained with another face model; choose another --out")
 
 
-def _load_last(out: Path) -> TrainedNetwork:
+def load_last(out: Path) -> TrainedNetwork:
     """The checkpoint to go on from; a damaged one is an error that names the one before it."""
     try:
         return load_network(out / LAST)

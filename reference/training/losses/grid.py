@@ -21,7 +21,7 @@ from edgeface.reference.training.losses.faces import (
     root_mean_square,
 )
 
-MATCH_IOU = 0.5  # an anchor this similar in shape to a face answers for it too
+MATCH_IOU = 0.4  # an anchor this similar in shape to a face answers for it too
 IGNORE_IOU = 0.5  # a candidate this near to a face is not told that it is wrong
 SHAPE_IOU = 0.2  # a candidate further from its face is taught its box before the face's shape
 BOX_WEIGHT = 2.0
@@ -67,7 +67,7 @@ class GridLoss(nn.Module):
         boxes = decode_boxes(
             detection.reshape(images, size, size, anchors, -1), self.anchors, self.stride
         ).reshape(-1, 4)
-        face, candidate, answers = self._assign(batch, size, images)
+        face, candidate, answers = self.assign(batch, size, images)
         own = boxes[candidate]
         target = batch["boxes"][face]
         iou, giou = generalised_iou(corners(own), target)
@@ -97,7 +97,7 @@ class GridLoss(nn.Module):
         }
         return total, log
 
-    def _assign(
+    def assign(
         self, batch: dict[str, Tensor], size: int, images: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Which candidate answers for which face.
