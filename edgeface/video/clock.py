@@ -25,8 +25,8 @@ class Clock:
     -----
     The limits are those of FFmpeg's own program (``dts_delta_threshold``,
     ``dts_error_threshold``). After a jump, time goes on a step after the last picture: parts that
-    were joined follow each other without a gap. So it does where the clock stands still, as in files
-    whose writer gave every picture the stamp of the first: from the third such stamp on.
+    were joined follow each other without a gap. So it does from the third time on that a stamp is
+    the same, as in files whose writer gave every picture the stamp of the first.
 
     Examples
     --------
