@@ -15,11 +15,11 @@ LID_PAIRS = ((37, 41), (38, 40), (43, 47), (44, 46))
 EYE_CORNERS = ((36, 39), (42, 45))
 BLINKS = tuple(EXPRESSION_NAMES.index(f"eyeBlink{side}") for side in ("Right", "Left"))
 SHUT = 0.12
-"""Lid distance over eye width under which people's points call an eye shut; open ones have 0.35."""
+"""An eye is shut if people place its lids nearer than this share of its width; open ones: 0.35."""
 
 
 def lid_opening(landmarks: FloatArray) -> FloatArray:
-    """Distance of the lids over the eye's width, right and left eye, (..., 2).
+    """The distance of the lids over the eye's width (..., 2), of the right and the left eye.
 
     Parameters
     ----------
@@ -34,10 +34,11 @@ def lid_opening(landmarks: FloatArray) -> FloatArray:
 
 
 def with_shut_lids(fit: Fit, model: FaceModel, landmarks: FloatArray) -> Fit:
-    """The fit with eyes shut that people's ``landmarks`` (N, 68, 2) call shut, NaN where none are.
+    """The fit with those eyes shut that people's landmarks show shut.
 
-    The teacher's mesh leaves such eyes a third open. The blink is raised to where the model's lids
-    are as far apart as people's, and never lowered.
+    The teacher's mesh leaves such eyes a third open. The blink is raised until the model's lids are
+    as far apart as in ``landmarks`` (N, 68, 2), and never lowered. Faces whose landmarks are NaN
+    stay as they are.
     """
     opening = lid_opening(landmarks)  # (N, 2)
     shut = opening < SHUT

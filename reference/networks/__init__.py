@@ -40,7 +40,7 @@ CONFIGS: dict[str, NetworkConfig] = {
     "mfn-single": NetworkConfig("mfn", False, 288, 4, (), (), 0, 32, ANCHORS),
     "fusion": NetworkConfig("fusion", False, 128, 32, (), (), 64, width=0.75),
 }
-"""The networks of the papers: SFN and MFN single- and multi-scale, the MFN on a finer grid too."""
+"""The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids."""
 
 
 def build_network(config: NetworkConfig) -> nn.Module:
