@@ -19,6 +19,7 @@ The coordinate frames of the whole project:
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -136,13 +137,10 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
     )
 
 
-def is_pixels(image: ImageLike) -> bool:
-    """Whether an image is an array or tensor, which does not say the order of its channels."""
-    return not isinstance(image, Image.Image) and is_tensor(image)
-
-
 def _from_stream(stream: Any) -> ImageArray:
     source = str(getattr(stream, "name", f"the {type(stream).__name__}"))
+    if isinstance(stream, io.TextIOBase):
+        raise InvalidInputError(f"{source} gives text: open it in binary mode")
     try:
         data = bytes_of_stream(stream, source)
     except InvalidInputError:
