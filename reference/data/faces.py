@@ -64,8 +64,9 @@ def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
 def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     """The faces of one split of one single-face pack, fitted to ``model``.
 
-    Landmarks are people's in `HUMAN_PACK`, elsewhere those of the teacher's mesh by the default
-    map, with lids that shut as people see them: the 68 points of ``faces68-video`` are biased and do not follow lids (`docs/labels.md`).
+    Landmarks are people's in `HUMAN_PACK`, elsewhere those of the teacher's mesh by the default map,
+    with lids that shut as people see them: the 68 points of ``faces68-video`` are biased and do not
+    follow lids (`docs/labels.md`).
     """
     has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
     human = pack.name == HUMAN_PACK
