@@ -11,6 +11,7 @@ from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, 
 from edgeface.errors import InvalidInputError
 from edgeface.output import refuse_inputs, refuse_twice
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
+from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.terminal import INTERRUPTED
 from edgeface.video.outputs import Outputs
@@ -45,10 +46,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"stream one person to an avatar by {protocol.upper()} while tracking",
         )
     parser.add_argument(
-        "--character", type=Path, metavar="GLB", help="the character that a glTF export animates"
+        "--character",
+        type=Path,
+        metavar="GLB|VRM",
+        help="the character that a glTF export animates, or that --vmc moves; prints what of it "
+        "will be driven",
     )
     parser.add_argument(
-        "--mapping", type=Path, metavar="JSON", help="mapping file of the character's shapes"
+        "--mapping",
+        type=Path,
+        metavar="NAME|JSON",
+        help=f"how ARKit's shapes move the character's: {', '.join(preset_names())}, or a mapping "
+        "file (default: the one that suits the character)",
+    )
+    parser.add_argument(
+        "--mirror",
+        action="store_true",
+        help="move the character as a mirror image would, left for right",
     )
     parser.add_argument(
         "--calibrate",
@@ -72,13 +86,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Track, write, report; returns the exit status: 130 after an interrupt."""
     options = ExportOptions(
-        arguments.person, arguments.character, arguments.mapping, arguments.calibrate
+        arguments.person,
+        arguments.character,
+        arguments.mapping,
+        arguments.calibrate,
+        arguments.mirror,
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
     check_export(name, options)
     _check_files(arguments)
     model = detector(arguments)
+    if options.character is not None:
+        print(options.report(model.metadata.unseen_expressions))
     if Path(arguments.source).suffix.lower() == ".jsonl":
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")

@@ -2,6 +2,7 @@
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.retarget.avatar import Avatar
+from edgeface.retarget.character import Character, read_character
 from edgeface.retarget.formats import FORMATS, STREAMS, export
 from edgeface.retarget.gltf import write_gltf
 from edgeface.retarget.livelink import write_livelink
@@ -15,6 +16,7 @@ __all__ = [
     "FORMATS",
     "STREAMS",
     "Avatar",
+    "Character",
     "ExportOptions",
     "Mapping",
     "RestPose",
@@ -23,6 +25,7 @@ __all__ = [
     "VmcSender",
     "calibrate",
     "export",
+    "read_character",
     "read_mapping",
     "write_gltf",
     "write_livelink",

@@ -62,7 +62,7 @@ class Avatar:
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise InvalidInputError(f"--vmc takes HOST:PORT, as 127.0.0.1:39539; got {address!r}")
-        self._stream = connect(host, int(port), options.retargeter())
+        self._stream = connect(host, int(port), options.retargeter(clips_only=True))
         self._wanted, self._calibrate_s = options.track_id, options.calibrate_s
         self._followed, self._seen_s = options.track_id, 0.0
         self._neutral: list[tuple[float, dict[str, float], Any]] = []

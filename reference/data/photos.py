@@ -29,9 +29,14 @@ INVALID = 3  # column of face_attr
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded photo and its faces, in its own pixels (``image_px``).
+    """A decoded photo and its N faces, in ``image_px``.
 
-    ``scores`` (N, 46) are the teacher's own expressions, NaN where it saw no face.
+    Attributes
+    ----------
+    pack, name : the pack that the photo is from, and its name there
+    pixels : uint8, shape (H, W, 3), RGB
+    targets : what a network should say of each face
+    scores : (N, 46), the teacher's expressions, NaN where it saw no face
     """
 
     pack: str
@@ -44,7 +49,7 @@ class Photo:
 def read_photos(
     folder: Path, model: FaceModel, validation: bool
 ) -> tuple[list[Photo], list[Photo], list[str]]:
-    """Photos with faces, photos without, and the names of corrupt ones, of one split."""
+    """Read one split: photos with faces, photos without, and the names of corrupt ones."""
     *packs, empty_pack = (open_pack(folder, name) for name in photo_packs(folder))
     photos = [photo for pack in packs for photo in _read_photos(pack, model, validation)]
     nobody = boxes_only(np.zeros((0, 4)), np.zeros(0, bool))
@@ -57,7 +62,7 @@ def read_photos(
 
 
 def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Photo]:
-    """The photos of one split of one pack; faces of which it has no mesh keep their box alone."""
+    """Read the photos of one split of a pack; faces without a mesh have their box alone."""
     labels = pack.labels
     wanted = np.flatnonzero(is_validation(pack) == validation)
     targets = boxes_only(labels["face_box"], labels["face_attr"][:, INVALID] > 0)
@@ -81,7 +86,7 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
 
 
 def resize(pixels: ImageArray, scale: float) -> ImageArray:
-    """An antialiased resize by ``scale``, at least one pixel a side."""
+    """Resize an image by ``scale``, antialiased; its sides keep at least one pixel."""
     height, width = pixels.shape[:2]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
