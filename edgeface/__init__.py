@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from edgeface.model import DEMO_PHOTO, Model, load
     from edgeface.video.tracker import Tracker
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ARKIT_NAMES",
