@@ -190,8 +190,8 @@ def layers(model: onnx.ModelProto) -> list[str]:
 def quantize(model: onnx.ModelProto, calibration: ImageArray, nodes: list[str]) -> onnx.ModelProto:
     """Some nodes in int8: weights a channel, activations uint8, by quantise and dequantise nodes.
 
-    Ranges are the extremes over the calibration images (`docs/converters.md` has the measurements
-    behind this, and behind which nodes of an int8 file stay out).
+    Ranges are the extremes over the calibration images. `docs/explanation/int8.md` has the
+    measurements behind this, and behind which nodes of an int8 file stay out.
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,

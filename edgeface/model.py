@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgeface import kernels, second_look
-from edgeface.backends import Backend
+from edgeface.backends import Backend, can_run
 from edgeface.engine import KernelChoice
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.heads import HeadDecoder
 from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
 from edgeface.network import Heads, Network, Source
+from edgeface.ready import ASSETS, SUFFIXES, cached_ready, ready_files
 from edgeface.run_options import (
     check_heads,
     face_boxes,
@@ -29,7 +30,6 @@ from edgeface.run_options import (
 from edgeface.types import BoolArray, Float32Array, ImageArray
 from edgeface.values import Flag, Text, Whole, option, path_of, shown
 
-ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn", "fusion")
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
@@ -82,11 +82,21 @@ def load(
     5
     """
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:
-        path_or_name = ASSETS / f"{path_or_name}.onnx"
+        path_or_name = _bundled(path_or_name)
     path = path_of("path_or_name", path_or_name).absolute()
     threads = option("num_threads", num_threads, Whole(0, MAX_THREADS))
     device = None if device is None else option("device", device, Text(longest=4096))
     return Model.from_source(Source(path, threads, device, kernels, input_size))
+
+
+def _bundled(name: str) -> Path:
+    """The file of a network that ships, for the first engine of those here."""
+    if not can_run(".onnx"):
+        for file in ready_files():
+            usable = file.precision != "int8" and can_run(SUFFIXES[file.format])
+            if usable and file.network == name:
+                return cached_ready(file)
+    return ASSETS / f"{name}.onnx"
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"
