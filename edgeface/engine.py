@@ -14,8 +14,8 @@ KernelChoice = Literal["auto", "numba", "numpy"]
 
 SWITCH_AFTER = 200
 """The number of runs after which "auto" loads numba. Loading takes about 0.5 s and 100 MB, and each
-later run gains 1 to 4 ms, by the size of the image (``docs/speed.md``); fewer runs do not pay for
-that."""
+later run gains 1 to 4 ms, by the size of the image (``docs/explanation/speed.md``); fewer runs do
+not pay for that."""
 
 
 class CompiledKernels:

@@ -1,4 +1,4 @@
-"""The file of a face model, an ``.npz`` of arrays and a header (``docs/face-model.md``)."""
+"""The file of a face model: an ``.npz`` with a header (``docs/explanation/face-model.md``)."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="GLB|VRM",
         help="the character that a glTF export animates, or that --vmc moves; prints what of it "
-        "will be driven",
+        "will be driven (default: 'head', which ships)",
     )
     parser.add_argument(
         "--mapping",
