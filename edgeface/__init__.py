@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeface.backends import BackendInfo, backends
+    from edgeface.enrol import personalise
     from edgeface.errors import (
         BackendUnavailableError,
         ConversionError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from edgeface.faces import Face, Faces
     from edgeface.image import read_image
     from edgeface.model import DEMO_PHOTO, Model, load
+    from edgeface.personal.model import PersonalModel
     from edgeface.video.tracker import Tracker
 
 __version__ = "0.1.0"
@@ -46,6 +48,7 @@ __all__ = [
     "Model",
     "ModelFormatError",
     "ParityError",
+    "PersonalModel",
     "Tracker",
     "__version__",
     "backends",
@@ -53,6 +56,7 @@ __all__ = [
     "from_facewarehouse",
     "from_ict_facekit",
     "load",
+    "personalise",
     "read_image",
 ]
 
@@ -63,12 +67,14 @@ _HOMES = {
     "FaceModel": "face_model",
     "Faces": "faces",
     "Model": "model",
+    "PersonalModel": "personal.model",
     "Tracker": "video.tracker",
     "backends": "backends",
     "default_face_model": "face_model",
     "from_facewarehouse": "face_model_import",
     "from_ict_facekit": "face_model_import",
     "load": "model",
+    "personalise": "enrol",
     "read_image": "image",
 }
 

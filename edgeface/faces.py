@@ -25,10 +25,13 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "translation": (3,),
     "focal": (),
 }
+ANY = -1
+"""In place of a length that may be any."""
 _OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "correction_coeffs": (60,),
     "track_ids": (),
     "velocities": (2,),
+    "personal_vertices": (ANY, 3),
 }
 
 
@@ -71,6 +74,9 @@ class Faces:
         The number of each person, where `edgeface.Tracker` followed them.
     velocities : float32, shape (N, 2), image_px a second, or None
         How fast the centre of each face's landmarks moves, where it was followed.
+    personal_vertices : float32, shape (N, V, 3), image_px with depth, or None
+        The surface of the personal model that the tracker was given, with each face's motion; its
+        triangles and UV are those of ``PersonalModel.template``.
 
     Raises
     ------
@@ -93,6 +99,7 @@ class Faces:
     correction_coeffs: Float32Array | None = None
     track_ids: IntArray | None = None
     velocities: Float32Array | None = None
+    personal_vertices: Float32Array | None = None
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)
@@ -101,8 +108,13 @@ class Faces:
             if array is None and name in _OPTIONAL_SHAPES:
                 continue
             shape = None if array is None else array.shape
-            if shape != (count, *tail):
-                raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
+            expected = (count, *tail)
+            if shape is not None and len(shape) == len(expected):
+                expected = tuple(
+                    n if m == ANY else m for m, n in zip(expected, shape, strict=True)
+                )
+            if shape != expected:
+                raise InvalidInputError(f"{name}: expected the shape {expected}, got {shape}")
 
     @property
     def landmarks_2d(self) -> Float32Array:

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "find the faces of images",
     "track": "follow the faces of a video or camera",
     "demo": "show the camera and the head it drives, live in the browser",
+    "personalise": "make a person's own face model from their clip or photos",
     "info": "show what a model file says of itself, or which backends are installed",
     "verify": "compare two model files; the exit status is 1 if B is over its limits",
     "convert": "turn a training checkpoint into model files, each of them verified",

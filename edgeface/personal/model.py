@@ -19,6 +19,9 @@ from edgeface.personal.template import Template, default_template
 from edgeface.types import Float32Array
 
 
+SUFFIX = ".efp"
+
+
 @dataclass(frozen=True, eq=False)
 class PersonalModel:
     """One person's corrections of the template (Chaudhuri et al. 2020, Eqs. 1 and 2).
