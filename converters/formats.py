@@ -88,7 +88,8 @@ def find_format(name: str) -> Format:
         with silenced():
             module: Any = importlib.import_module(FORMATS[name])
     except ImportError as error:
+        extra = "torch" if name == "pt2" else f"convert-{name}"
         raise BackendUnavailableError(
-            f"converting to {name} needs {error.name}: pip install 'edgeface[convert]'"
+            f"converting to {name} needs {error.name}: pip install 'edgeface[{extra}]'"
         ) from error
     return module.FORMAT

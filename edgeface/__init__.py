@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeface.backends import BackendInfo, backends
+    from edgeface.blendshapes import ARKIT_NAMES
     from edgeface.enrol import personalise
     from edgeface.errors import (
         BackendUnavailableError,
@@ -23,17 +24,19 @@ if TYPE_CHECKING:
         ModelFormatError,
         ParityError,
     )
+    from edgeface.face import Face
     from edgeface.face_model import FaceModel, default_face_model
     from edgeface.face_model_import import from_facewarehouse, from_ict_facekit
-    from edgeface.faces import Face, Faces
+    from edgeface.faces import Faces
     from edgeface.image import read_image
     from edgeface.model import DEMO_PHOTO, Model, load
     from edgeface.personal.model import PersonalModel
     from edgeface.video.tracker import Tracker
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
+    "ARKIT_NAMES",
     "DEMO_PHOTO",
     "BackendInfo",
     "BackendUnavailableError",
@@ -61,9 +64,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ARKIT_NAMES": "blendshapes",
     "BackendInfo": "backends",
     "DEMO_PHOTO": "model",
-    "Face": "faces",
+    "Face": "face",
     "FaceModel": "face_model",
     "Faces": "faces",
     "Model": "model",

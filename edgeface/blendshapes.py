@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from edgeface.types import FloatArray
+import numpy as np
+
+from edgeface.types import Float32Array, FloatArray
+
+ARKIT_NAMES: tuple[str, ...] = (
+    "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft",
+    "eyeSquintLeft", "eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight",
+    "eyeLookOutRight", "eyeLookUpRight", "eyeSquintRight", "eyeWideRight", "jawForward",
+    "jawRight", "jawLeft", "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRight",
+    "mouthLeft", "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight",
+    "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight",
+    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft",
+    "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft",
+    "mouthUpperUpRight", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft",
+    "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft",
+    "noseSneerRight", "tongueOut",
+)  # fmt: skip
+"""ARKit's 52 names, in the order of Apple's Live Link Face."""
 
 # Coefficients that ARKit names otherwise. Both of a pair come from one coefficient, or one name
 # from the mean of two.
@@ -32,3 +49,34 @@ def blendshapes(
             value = named.pop(single)
             named |= dict.fromkeys(parts, value)
     return dict(sorted(named.items()))
+
+
+def arkit_coefficients(
+    names: Sequence[str], coefficients: FloatArray, unseen: Collection[str]
+) -> Float32Array:
+    """Coefficients (N, 46) in the order of `ARKIT_NAMES`, (N, 52); NaN where a name is unseen."""
+    named = dict(zip(names, np.asarray(coefficients, np.float32).T, strict=True))
+    for name in unseen:
+        named.pop(name, None)
+    for merged, parts in MERGED.items():
+        if all(part in named for part in parts):
+            named[merged] = np.mean([named[part] for part in parts], axis=0)
+    for single, parts in SPLIT.items():
+        if single in named:
+            named |= dict.fromkeys(parts, named[single])
+    nothing = np.full(len(coefficients), np.nan, np.float32)
+    return np.stack([named.get(name, nothing) for name in ARKIT_NAMES], axis=1)
+
+
+def mirrored_name(name: str) -> str:
+    """The shape of the other side; itself where there is none.
+
+    Examples
+    --------
+    >>> mirrored_name("mouthSmileLeft"), mirrored_name("jawOpen"), mirrored_name("mouthLeft")
+    ('mouthSmileRight', 'jawOpen', 'mouthRight')
+    """
+    for side, other in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(side):
+            return name.removesuffix(side) + other
+    return name

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import colorsys
+import io
+import sys
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -30,6 +32,8 @@ POINT_COLOUR = (64, 255, 128)
 MESH_COLOUR = (120, 200, 255)
 AXIS_COLOURS = ((255, 64, 64), (64, 255, 64), (80, 120, 255))  # x, y, z of the head
 NUM_EXPRESSIONS, MIN_EXPRESSION = 3, 0.15
+PICTURE_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""Of the files that overlays are saved as, and Pillow's names of these formats."""
 GOLDEN_ANGLE = 0.381966
 """Of a turn; hues that far apart stay distinct however many follow."""
 
@@ -109,6 +113,23 @@ def draw_faces(
         if expressions:
             _draw_expressions(pen, face)
     return np.asarray(canvas)
+
+
+def encoded_picture(pixels: ImageArray, suffix: str) -> bytes:
+    """The file of a picture, of one of `PICTURE_SUFFIXES`."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, PICTURE_SUFFIXES[suffix])
+    return content.getvalue()
+
+
+def show_picture(pixels: ImageArray) -> None:
+    """Show a picture: inside a notebook where the program runs in one, else in a window."""
+    picture = Image.fromarray(pixels)
+    ipython: Any = sys.modules.get("IPython")
+    if ipython and getattr(ipython.get_ipython(), "kernel", None):
+        ipython.display.display(picture)
+    else:
+        picture.show()
 
 
 def track_colour(track_id: int | None) -> tuple[int, int, int]:

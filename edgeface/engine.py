@@ -53,7 +53,7 @@ class CompiledKernels:
             self.ready = True
 
 
-_compiled = CompiledKernels()
+compiled_kernels = CompiledKernels()
 _warming = threading.Lock()
 
 
@@ -92,14 +92,14 @@ class KernelEngine:
         """The engine that a run would use now; it may change from one moment to the next."""
         if self.choice != "auto":
             return self.choice
-        return "numba" if self._runs_left <= 0 and _compiled.ready else "numpy"
+        return "numba" if self._runs_left <= 0 and compiled_kernels.ready else "numpy"
 
     def next_run(self) -> Engine:
         """The engine for one more run, from its beginning to its end."""
         if self.choice == "auto" and self._runs_left > 0 and numba_installed():
             self._runs_left -= 1
             if self._runs_left <= 0:
-                _compiled.start()
+                compiled_kernels.start()
         return self.current
 
     def explain(self) -> str:
@@ -108,8 +108,8 @@ class KernelEngine:
             return self.choice
         if not numba_installed():
             return "auto: numpy; numba is not installed"
-        if _compiled.problem:
-            return f"auto: numpy; numba cannot be used: {_compiled.problem}"
+        if compiled_kernels.problem:
+            return f"auto: numpy; numba cannot be used: {compiled_kernels.problem}"
         return f"auto: numpy at first, numba after {SWITCH_AFTER} runs"
 
 

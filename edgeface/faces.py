@@ -1,43 +1,34 @@
-"""What a network saw: `Faces`, and one `Face` of them."""
+"""`Faces`: what a network saw in one image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast, overload
 
 import numpy as np
 
-from edgeface.blendshapes import blendshapes
+from edgeface import tables
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel
-from edgeface.kernels import project_landmarks
-from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
+from edgeface.face import Face
+from edgeface.face_arrays import OPTIONAL_SHAPES, ROWS, FaceArrays, RowIndex
+from edgeface.output import PathLike, write_output
+from edgeface.types import AnyArray, ImageArray
+from edgeface.values import path_of
 
-_SHAPES: dict[str, tuple[int, ...]] = {
-    "boxes_xyxy": (4,),
-    "scores": (),
-    "landmarks_3d": (68, 3),
-    "identity_coeffs": (50,),
-    "expression_coeffs": (46,),
-    "rotation": (3, 3),
-    "euler_deg": (3,),
-    "translation": (3,),
-    "focal": (),
-}
-ANY = -1
-"""In place of a length that may be any."""
-_OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
-    "correction_coeffs": (60,),
-    "track_ids": (),
-    "velocities": (2,),
-    "personal_vertices": (ANY, 3),
-}
+TABLE_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet")
+MAX_SHOWN = 10
+"""Faces that a `repr` shows."""
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class Faces(FaceArrays):
     """The N >= 0 faces of one image, as parallel arrays; best score first.
+
+    It is a sequence of `Face`: it has a length, is iterated, and ``faces[0]`` is one of them.
+    Slices, masks and index arrays (``faces[:3]``, ``faces[faces.scores > 0.8]``,
+    ``faces[[2, 0]]``) give `Faces` again. Pickles are small: they hold neither the image nor the
+    face model, of which they know the hash.
 
     Attributes
     ----------
@@ -75,8 +66,14 @@ class Faces:
     velocities : float32, shape (N, 2), image_px a second, or None
         How fast the centre of each face's landmarks moves, where it was followed.
     personal_vertices : float32, shape (N, V, 3), image_px with depth, or None
-        The surface of the personal model that the tracker was given, with each face's motion; its
+        The surface of the personal model that the tracker was given, with each face's motion. Its
         triangles and UV are those of ``PersonalModel.template``.
+    image_size : (height, width) of the image, px, or None
+        Where `Model.run` found them.
+    image : uint8, shape (H, W, 3), or None
+        The image itself, by reference, if `Model.run` was told ``keep_image=True``.
+    face_model_sha256 : str, or None
+        The hash of a face model that stayed behind when these faces were pickled.
 
     Raises
     ------
@@ -84,137 +81,159 @@ class Faces:
         When built from arrays whose shapes do not fit together.
     """
 
-    boxes_xyxy: Float32Array
-    scores: Float32Array
-    landmarks_3d: Float32Array
-    identity_coeffs: Float32Array
-    expression_coeffs: Float32Array
-    rotation: Float32Array
-    euler_deg: Float32Array
-    translation: Float32Array
-    focal: Float32Array
-    expression_names: tuple[str, ...]
-    unseen_expressions: tuple[str, ...] = ()
-    face_model: FaceModel | None = None
-    correction_coeffs: Float32Array | None = None
-    track_ids: IntArray | None = None
-    velocities: Float32Array | None = None
-    personal_vertices: Float32Array | None = None
+    @overload
+    def __getitem__(self, index: int) -> Face: ...
 
-    def __post_init__(self) -> None:
-        count = len(self.boxes_xyxy)
-        for name, tail in (_SHAPES | _OPTIONAL_SHAPES).items():
-            array: AnyArray | None = getattr(self, name)
-            if array is None and name in _OPTIONAL_SHAPES:
-                continue
-            shape = None if array is None else array.shape
-            expected = (count, *tail)
-            if shape is not None and len(shape) == len(expected):
-                expected = tuple(
-                    n if m == ANY else m for m, n in zip(expected, shape, strict=True)
-                )
-            if shape != expected:
-                raise InvalidInputError(f"{name}: expected the shape {expected}, got {shape}")
+    @overload
+    def __getitem__(self, index: RowIndex) -> Faces: ...
 
-    @property
-    def landmarks_2d(self) -> Float32Array:
-        """The 68 landmarks, float32, shape (N, 68, 2), image_px; a view."""
-        return self.landmarks_3d[..., :2]
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __getitem__(self, index: int) -> Face:
-        """One face; ``IndexError`` outside -N..N-1."""
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"there are {len(self)} faces, no number {index}")
-        return Face(self, index % len(self))
+    def __getitem__(self, index: int | RowIndex) -> Face | Faces:
+        """One face by its number; several by what `select` takes."""
+        if isinstance(index, bool) or not hasattr(index, "__index__") or np.ndim(cast(Any, index)):
+            return self.select(cast(RowIndex, index))
+        number = cast(int, index).__index__()
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"there are {len(self)} faces, no number {number}")
+        return Face(self, number % len(self))
 
     def __iter__(self) -> Iterator[Face]:
         return (Face(self, i) for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"Faces(N={len(self)})"
+        lines = [f"Faces(N={len(self)})"]
+        lines += [f"  {i}  {Face(self, i)}" for i in range(min(len(self), MAX_SHOWN))]
+        if len(self) > MAX_SHOWN:
+            lines.append(f"  and {len(self) - MAX_SHOWN} more")
+        return "\n".join(lines)
 
-    def select(self, index: IntArray | BoolArray) -> Faces:
-        """The faces that an index array or a boolean mask picks."""
-        parts = {f.name: getattr(self, f.name) for f in fields(self)}
-        rows = [n for n in (*_SHAPES, *_OPTIONAL_SHAPES) if parts[n] is not None]
-        return Faces(**(parts | {n: parts[n][index] for n in rows}))
+    def to_dict(self, *, clip: bool = False) -> list[dict[str, Any]]:
+        """`Face.to_dict` of every face; boxes cut at the image's edges if ``clip``."""
+        boxes = self.clipped_boxes_xyxy if clip else self.boxes_xyxy
+        return [
+            face.to_dict() | {"box_xyxy": box.tolist()}
+            for face, box in zip(self, boxes, strict=True)
+        ]
 
-    def vertices(self, fallback: FaceModel | None = None) -> Float32Array:
-        """The dense surface of every face, with its correction if it has one.
+    def to_json(self, *, clip: bool = False) -> str:
+        """`to_dict` as the text of a JSON array."""
+        return tables.json_of(self.to_dict(clip=clip))
+
+    def to_pandas(self, *, clip: bool = False) -> Any:
+        """A ``pandas.DataFrame``, a row a face: score, box, angles and the 52 expressions.
+
+        `edgeface.tables` describes the columns.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If pandas is not installed; the message names the remedy.
+
+        Examples
+        --------
+        >>> import edgeface
+        >>> table = edgeface.load("mfn").run(edgeface.DEMO_PHOTO).to_pandas()
+        >>> table[["score", "yaw_deg", "jawOpen"]].shape
+        (5, 3)
+        """
+        return tables.to_pandas(self, clip)
+
+    def to_arrow(self, *, clip: bool = False) -> Any:
+        """A ``pyarrow.Table``: the columns of `to_pandas`, landmarks, pose and coefficients.
+
+        `edgeface.tables` describes the columns.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If pyarrow is not installed; the message names the remedy.
+        """
+        return tables.to_arrow(self, clip)
+
+    def to_supervision(self, *, clip: bool = False) -> Any:
+        """``supervision.Detections``: boxes, scores, track ids, landmarks and angles as data.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If supervision is not installed; the message names the remedy.
+        """
+        return tables.to_supervision(self, clip)
+
+    def draw(self, image: Any = None) -> ImageArray:
+        """A copy of the image with boxes, landmarks and head axes drawn on it.
 
         Parameters
         ----------
-        fallback : the face model to take where these faces came without theirs
+        image : anything that `edgeface.read_image` takes; by default the one kept by
+            ``run(image, keep_image=True)``
 
         Returns
         -------
-        float32, shape (N, V, 3), image_px, with depth as in ``landmarks_3d``
-            In the order of the face model's ``triangles`` and ``uv``.
+        uint8, shape (H, W, 3), RGB
 
         Raises
         ------
         InvalidInputError
-            If these faces came without their face model, or it without its dense mesh.
-
-        Notes
-        -----
-        One product for all faces. The unit is the longer side of the box in the image; the
-        landmarks', of the box in the input, differs from it by the rounding of the input's size
-        to whole pixels, less than 0.4 %.
-        """
-        shape = self._model(fallback).vertices(
-            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
-        )
-        return place(shape, self)
-
-    def face_points(self, fallback: FaceModel | None = None) -> Float32Array:
-        """The points of every face around which its box is drawn, shape (N, P, 3), image_px.
-
-        They are `FaceModel.face_points`; ``fallback`` and errors are those of `vertices`, but for
-        the dense mesh, which these points do not need.
-        """
-        shape = self._model(fallback).face_points(
-            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
-        )
-        return place(shape, self)
-
-    def _model(self, fallback: FaceModel | None) -> FaceModel:
-        model = self.face_model or fallback
-        if model is None:
-            raise InvalidInputError("these faces came without their face model")
-        return model
-
-    def to_dict(self) -> list[dict[str, Any]]:
-        """`Face.to_dict` of every face."""
-        return [face.to_dict() for face in self]
-
-    def draw(self, image: Any) -> ImageArray:
-        """A copy of the image with boxes, landmarks and head axes drawn on it.
-
-        ``image`` is anything that `edgeface.read_image` takes. Returns uint8 (H, W, 3).
+            If there is no image.
         """
         from edgeface.drawing import draw_faces
 
-        return draw_faces(image, self)
+        return draw_faces(self.image_or(image), self)
 
+    def plot(self, image: Any = None) -> ImageArray:
+        """The same as `draw`, by the name that other detectors have for it."""
+        return self.draw(image)
 
-def place(shape: Float32Array, faces: Faces) -> Float32Array:
-    """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
-    points = project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
-    low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
-    points = points * (high - low).max(axis=1, initial=0.0)[:, None, None]
-    points[..., :2] += ((low + high) / 2)[:, None]
-    return points.astype(np.float32)
+    def show(self, image: Any = None) -> None:
+        """Show what `draw` gives: inside a notebook where there is one, else in a window."""
+        from edgeface.drawing import show_picture
+
+        show_picture(self.draw(image))
+
+    def save(self, path: PathLike, image: Any = None, *, clip: bool = False) -> None:
+        """Write the faces, as the suffix of the file says.
+
+        Parameters
+        ----------
+        path : ``.png``, ``.jpg`` and ``.webp`` are what `draw` gives; ``.json`` is `to_json`,
+            ``.jsonl`` a line a face of it, ``.csv`` the columns of `to_pandas`, ``.parquet`` those
+            of `to_arrow`
+        image : as for `draw`
+        clip : whether the boxes of tables are cut at the image's edges
+
+        Raises
+        ------
+        InvalidInputError
+            If the suffix is another, the file cannot be written, or there is no image to draw on.
+        BackendUnavailableError
+            If pyarrow is not installed, which writes Parquet; the message names the remedy.
+        """
+        from edgeface.drawing import PICTURE_SUFFIXES, encoded_picture
+
+        target = path_of("path", path)
+        suffix = target.suffix.lower()
+        content: str | bytes
+        if suffix in PICTURE_SUFFIXES:
+            content = encoded_picture(self.draw(image), suffix)
+        elif suffix == ".json":
+            content = self.to_json(clip=clip) + "\n"
+        elif suffix == ".jsonl":
+            content = "".join(f"{tables.json_of(f)}\n" for f in self.to_dict(clip=clip))
+        elif suffix == ".csv":
+            content = tables.csv_of(tables.numbers_of(self, clip))
+        elif suffix == ".parquet":
+            content = tables.parquet_of(self.to_arrow(clip=clip))
+        else:
+            known = ", ".join((*PICTURE_SUFFIXES, *TABLE_SUFFIXES))
+            raise InvalidInputError(f"{path}: faces are saved as {known}, not as {suffix!r}")
+        write_output(target, content)
 
 
 def concatenate(parts: Sequence[Faces], empty: Faces) -> Faces:
     """The faces of several results of one face model in turn; ``empty`` if there are none."""
     if not parts:
         return empty
-    rows = [n for n in (*_SHAPES, *_OPTIONAL_SHAPES) if any(_has(p, n) for p in parts)]
+    rows = [name for name in ROWS if any(_has(p, name) for p in parts)]
     # of several networks, the one that corrects shapes has the face model that can
     first = next((p for p in parts if _has(p, "correction_coeffs")), parts[0])
     return replace(first, **{n: np.concatenate([_column(p, n) for p in parts]) for n in rows})
@@ -227,108 +246,5 @@ def _has(faces: Faces, name: str) -> bool:
 def _column(faces: Faces, name: str) -> AnyArray:
     """One array; zeros where a network did not correct its shapes and another did."""
     if not _has(faces, name):
-        return np.zeros((len(faces), *_OPTIONAL_SHAPES[name]), np.float32)
+        return np.zeros((len(faces), *OPTIONAL_SHAPES[name]), np.float32)
     return getattr(faces, name)
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """One face of a `Faces`; its arrays are that object's rows."""
-
-    faces: Faces
-    index: int
-
-    @property
-    def track_id(self) -> int | None:
-        """The same number for the same person from frame to frame; None outside video."""
-        ids = self.faces.track_ids
-        return None if ids is None else int(ids[self.index])
-
-    @property
-    def velocity(self) -> Float32Array | None:
-        """shape (2,), image_px a second; None outside video."""
-        velocities = self.faces.velocities
-        return None if velocities is None else velocities[self.index]
-
-    @property
-    def box_xyxy(self) -> Float32Array:
-        """shape (4,), image_px."""
-        return self.faces.boxes_xyxy[self.index]
-
-    @property
-    def score(self) -> float:
-        """The estimated IoU of the box with a face, in [0, 1]."""
-        return float(self.faces.scores[self.index])
-
-    @property
-    def landmarks_2d(self) -> Float32Array:
-        """shape (68, 2), image_px."""
-        return self.faces.landmarks_2d[self.index]
-
-    @property
-    def landmarks_3d(self) -> Float32Array:
-        """shape (68, 3), image_px with depth."""
-        return self.faces.landmarks_3d[self.index]
-
-    @property
-    def identity_coeffs(self) -> Float32Array:
-        """shape (50,)."""
-        return self.faces.identity_coeffs[self.index]
-
-    @property
-    def expression_coeffs(self) -> Float32Array:
-        """shape (46,), in [0, 1]."""
-        return self.faces.expression_coeffs[self.index]
-
-    @property
-    def rotation(self) -> Float32Array:
-        """shape (3, 3), ``model`` frame."""
-        return self.faces.rotation[self.index]
-
-    @property
-    def euler_deg(self) -> Float32Array:
-        """shape (3,): pitch, yaw, roll."""
-        return self.faces.euler_deg[self.index]
-
-    def vertices(self) -> Float32Array:
-        """`Faces.vertices` of this face, shape (V, 3)."""
-        return self.faces.select(np.array([self.index])).vertices()[0]
-
-    def to_obj(self) -> str:
-        """The surface as a Wavefront OBJ file: x right, y up, z towards the viewer, pixels."""
-        vertices = self.vertices() * [1, -1, -1]
-        model = self.faces.face_model
-        assert model is not None
-        lines = ["v {:.3f} {:.3f} {:.3f}".format(*v) for v in vertices.tolist()]
-        lines += ["vt {:.5f} {:.5f}".format(*place) for place in model.uv.tolist()]
-        corner = "{0}/{0}" if len(model.uv) else "{0}"
-        for triangle in (model.triangles + 1).tolist():
-            lines.append("f " + " ".join(corner.format(v) for v in triangle))
-        return "\n".join(lines) + "\n"
-
-    @property
-    def blendshapes(self) -> dict[str, float]:
-        """Expression under ARKit's names, in [0, 1]; what the network can't see is absent."""
-        faces = self.faces
-        return blendshapes(faces.expression_names, self.expression_coeffs, faces.unseen_expressions)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain Python values, ready for JSON."""
-        tracked: dict[str, Any] = {}
-        if self.track_id is not None:
-            tracked = {"track_id": self.track_id}
-        if self.velocity is not None:
-            tracked["velocity"] = self.velocity.tolist()
-        return tracked | {
-            "box_xyxy": self.box_xyxy.tolist(),
-            "score": self.score,
-            "landmarks_2d": self.landmarks_2d.tolist(),
-            "landmarks_3d": self.landmarks_3d.tolist(),
-            "euler_deg": self.euler_deg.tolist(),
-            "rotation": self.rotation.tolist(),
-            "blendshapes": self.blendshapes,
-            "identity_coeffs": self.identity_coeffs.tolist(),
-            "expression_coeffs": self.expression_coeffs.tolist(),
-            "translation": self.faces.translation[self.index].tolist(),
-            "focal": float(self.faces.focal[self.index]),
-        }

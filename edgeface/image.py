@@ -19,29 +19,38 @@ The coordinate frames of the whole project:
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import IO, Any, Protocol, cast, get_args
 
 import numpy as np
 from PIL import Image
 
 from edgeface import kernels
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.image_files import format_of, open_picture
+from edgeface.image_files import bytes_of_file, bytes_of_stream, is_web_address, open_picture
 from edgeface.metadata import PAD_VALUE
 from edgeface.pictures import Picture
+from edgeface.pixels import Color, array_of_tensor, is_tensor, rgb_of_array
 from edgeface.types import AnyArray, Float32Array, Float64Array, FloatArray, ImageArray
+from edgeface.values import Choice, option
 
-MAX_FILE_BYTES = 1 << 29
-"""Of an image file: 512 MiB."""
-HEAD_BYTES = 64
-"""What tells the formats apart; of a file of another kind nothing more is read."""
 MARGIN = 8
 """Pixels kept around a crop, which its interpolation may reach for."""
 
-ImageLike = ImageArray | Image.Image | str | os.PathLike[str]
+
+class Tensor(Protocol):
+    """An array of another library that is read by DLPack."""
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The array as that protocol hands it on."""
+        ...
+
+
+ImageLike = AnyArray | Tensor | Image.Image | str | os.PathLike[str] | bytes | bytearray | IO[bytes]
+"""What `read_image` takes."""
 
 
 @dataclass(frozen=True)
@@ -65,79 +74,80 @@ class Placement:
         return (points * self.scale + self.offset).astype(np.float32)
 
 
-def read_image(image: ImageLike) -> ImageArray:
+def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
     """Any accepted image as an RGB array.
 
     Parameters
     ----------
-    image : uint8 array (H, W, 3) RGB, (H, W) or (H, W, 1) grey, or (H, W, 4) RGBA; a PIL image; or
+    image : one of
+        an array (H, W, 3), with alpha (H, W, 4) or grey (H, W) and (H, W, 1); channels may come
+        first, too. Pixels are uint8, uint16 in 0..65535, or floats in [0, 1];
+
+        a tensor of PyTorch, CuPy, JAX or another library with DLPack or ``__array_interface__``;
+
+        a PIL image;
+
         the path of a JPEG, PNG, WebP, GIF, BMP, TIFF, PNM, JPEG 2000, AVIF or, with the extra
-        ``heif``, HEIC file, whatever its name. The EXIF orientation of the latter two is
-        respected.
+        ``heif``, HEIC file, whatever its name; its content as bytes; or a file object, binary,
+        from where it stands;
+
+        the ``http`` or ``https`` address of such a file, within the limits of `edgeface.web`.
+    color : "rgb" or "bgr", as OpenCV has it: the order of an array's channels
+        Images of files, and PIL's, say their own.
 
     Returns
     -------
     uint8, shape (H, W, 3), RGB; a view of the argument where it already was that
-        Alpha is dropped. Of 16 bits a channel the higher 8 are taken. Colours are converted to
-        sRGB by the profile inside the image, if it has one. Of an animation it is the first frame,
-        of a PIL image the current one.
+        The EXIF orientation of files and PIL images is respected. Alpha is dropped. Of 16 bits a
+        channel the higher 8 are taken. Colours are converted to sRGB by the profile inside the
+        image, if it has one. Of an animation it is the first frame, of a PIL image the current one.
 
     Raises
     ------
     InvalidInputError
         If it is empty, of another dtype, shape or mode, if it has more than `MAX_PIXELS` of
-        `edgeface.pictures`, or if the file is absent, no readable image, damaged or truncated.
+        `edgeface.pictures`, or if the file is absent, no readable image, damaged or truncated, or
+        could not be fetched.
     BackendUnavailableError
         If the file needs an extra that is not installed; the message names it.
     """
-    if isinstance(image, np.ndarray):
-        return _read_array(image)
-    if isinstance(image, Image.Image):
-        return _decoded(lambda: Picture(image), "the PIL image")
-    if isinstance(cast(object, image), (str, os.PathLike)):
-        data = _read_file(image)
-        return _decoded(lambda: open_picture(data), str(image))
+    order = cast(Color, option("color", color, Choice(get_args(Color))))
+    given: Any = image
+    if isinstance(given, np.ndarray):
+        return rgb_of_array(cast(AnyArray, given), order)
+    if isinstance(given, Image.Image):
+        return _decoded(lambda: Picture(given), "the PIL image")
+    if isinstance(given, str) and is_web_address(given):
+        from edgeface.web import fetch  # which takes long to import
+
+        data = fetch(given)
+        return _decoded(lambda: open_picture(data), given)
+    if isinstance(given, (str, os.PathLike)):
+        data = bytes_of_file(cast("str | os.PathLike[str]", given))
+        return _decoded(lambda: open_picture(data), str(cast(object, given)))
+    if isinstance(given, (bytes, bytearray, memoryview)):
+        return _decoded(lambda: open_picture(bytes(cast(bytes, given))), "the image given as bytes")
+    if hasattr(given, "read"):
+        return _from_stream(given)
+    if is_tensor(given):
+        return rgb_of_array(array_of_tensor(given), order)
     raise InvalidInputError(
-        f"expected a uint8 array, a PIL image or a path, got {type(image).__name__}"
+        "expected an array, a PIL image, a path, an address, bytes, an open file or a tensor, got "
+        f"{type(given).__name__}"
     )
 
 
-def _read_array(array: AnyArray) -> ImageArray:
-    if isinstance(array, np.ma.MaskedArray):
-        raise InvalidInputError(
-            "a masked array does not say what its hidden pixels look like: fill them first, "
-            "image.filled(127)"
-        )
-    if array.dtype != np.uint8:
-        raise InvalidInputError(
-            f"expected uint8 pixels in 0..255, got {array.dtype}; convert floats in [0, 1] with "
-            "(image * 255).round().astype('uint8')"
-        )
-    array = np.asarray(array)  # of a subclass, the array itself
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise InvalidInputError(f"expected an image of shape (H, W, 3), got {array.shape}")
-    if 0 in array.shape:
-        raise InvalidInputError(f"the image is empty: its shape is {array.shape}")
-    if array.shape[2] == 1:
-        return np.repeat(array, 3, axis=2)
-    return array[:, :, :3]
-
-
-def _read_file(path: str | os.PathLike[str]) -> bytes:
-    """The whole of a file; of one that is no image, which may have no end, the first bytes."""
+def _from_stream(stream: Any) -> ImageArray:
+    source = str(getattr(stream, "name", f"the {type(stream).__name__}"))
+    if isinstance(stream, io.TextIOBase):
+        raise InvalidInputError(f"{source} gives text: open it in binary mode")
     try:
-        with open(path, "rb") as file:
-            head = file.read(HEAD_BYTES)
-            data = head + file.read(MAX_FILE_BYTES) if format_of(head) else head
-    except FileNotFoundError as error:
-        raise InvalidInputError(f"no such image: {path}") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise InvalidInputError(f"{path} is no readable image: {error}") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise InvalidInputError(f"{path} is too large: more than {MAX_FILE_BYTES >> 20} MiB")
-    return data
+        data = bytes_of_stream(stream, source)
+    except InvalidInputError:
+        raise
+    except Exception as error:  # streams raise what they like
+        raise InvalidInputError(f"{source} is no readable image: {error}") from error
+    return _decoded(lambda: open_picture(data), source)
 
 
 def _decoded(opened: Callable[[], Picture], source: str) -> ImageArray:

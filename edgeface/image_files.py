@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import re
 from typing import Any
 
@@ -51,6 +52,59 @@ _EXIF_ITEM = re.compile(rb"(infe\x02.{7})Exif", re.DOTALL)
 
 FORMATS = (*_DECODERS, "HEIC")
 """The image files that are read."""
+MAX_FILE_BYTES = 1 << 29
+"""Of an image file: 512 MiB."""
+HEAD_BYTES = 64
+"""What tells the formats apart; of a file of another kind nothing more is read."""
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is an ``http`` or ``https`` address; see `edgeface.web`."""
+    return text[:8].lower().startswith(("http://", "https://"))
+
+
+def bytes_of_file(path: str | os.PathLike[str]) -> bytes:
+    """The whole of a file; of one that is no image, which may have no end, the first bytes.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is absent, cannot be read, or is larger than `MAX_FILE_BYTES`.
+    """
+    try:
+        with open(path, "rb") as file:
+            return bytes_of_stream(file, str(path))
+    except FileNotFoundError as error:
+        scheme = str(path).partition("://")
+        remedy = "; pass the bytes of other addresses than http and https" if scheme[1] else ""
+        raise InvalidInputError(f"no such image: {path}{remedy}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(f"{path} is no readable image: {error}") from error
+
+
+def bytes_of_stream(stream: Any, source: str) -> bytes:
+    """What is left of an open file, as `bytes_of_file`; ``source`` names it in errors."""
+    head = _read(stream, HEAD_BYTES, source)
+    data = head + _read(stream, MAX_FILE_BYTES, source) if format_of(head) else head
+    if len(data) > MAX_FILE_BYTES:
+        raise InvalidInputError(f"{source} is too large: more than {MAX_FILE_BYTES >> 20} MiB")
+    return data
+
+
+def _read(stream: Any, size: int, source: str) -> bytes:
+    """So many bytes, or as many as there are: pipes give fewer at a time."""
+    parts: list[bytes] = []
+    while size > 0:
+        part = stream.read(size)
+        if not isinstance(part, bytes):
+            raise InvalidInputError(f"{source} gives {type(part).__name__}: open it in binary mode")
+        if not part:
+            break
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def format_of(data: bytes) -> str | None:

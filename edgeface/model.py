@@ -27,7 +27,7 @@ from edgeface.run_options import (
     thresholds,
 )
 from edgeface.types import BoolArray, Float32Array, ImageArray
-from edgeface.values import Text, Whole, option, path_of, shown
+from edgeface.values import Flag, Text, Whole, option, path_of, shown
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn", "fusion")
@@ -123,6 +123,7 @@ class Model(Network):
         max_faces: int | None = None,
         suppression: kernels.Suppression | None = None,
         look_again: bool | None = None,
+        keep_image: bool = False,
     ) -> Faces:
         """Find the faces of an image, or look at those whose boxes are given.
 
@@ -142,6 +143,8 @@ class Model(Network):
             they are dropped; "soft": they lose score. See `edgeface.kernels.find_faces`.
         look_again : whether faces that look wrong are looked at again and left out if they
             contradict themselves, by default True; see `hold_up`
+        keep_image : whether the faces keep a reference to the image, so that `Faces.draw` and
+            others need not be given it again
 
         Returns
         -------
@@ -165,9 +168,10 @@ class Model(Network):
             suppression=suppression,
             look_again=look_again,
         )
+        kept = option("keep_image", keep_image, Flag())
         pixels = read_image(image)
         if not self.metadata.detects:
-            return self._run_crops(pixels, boxes_xyxy)
+            return self._run_crops(pixels, boxes_xyxy).of_image(pixels, keep=kept)
         score, iou = thresholds(self.metadata, score_threshold, iou_threshold)
         limit, method = suppression_of(max_faces, suppression)
         engine = self.engine.next_run()
@@ -182,7 +186,9 @@ class Model(Network):
             suppression=method,
             engine=engine,
         )
-        return faces if look_again is False else faces.select(self._hold_up(pixels, faces, engine))
+        if look_again is not False:
+            faces = faces.select(self._hold_up(pixels, faces, engine))
+        return faces.of_image(pixels, keep=kept)
 
     def hold_up(self, image: ImageLike, faces: Faces) -> BoolArray:
         """Which faces that this network found hold up when it looks again, at them turned.
@@ -260,9 +266,14 @@ class Model(Network):
             )
         if not isinstance(cast(object, faces), Faces):
             raise InvalidInputError(f"refine takes faces that were found, got {shown(faces)}")
-        looked = self._run_crops(read_image(image), faces.boxes_xyxy)
+        pixels = read_image(image)
+        looked = self._run_crops(pixels, faces.boxes_xyxy).of_image(pixels)
         return replace(
-            looked, scores=faces.scores, track_ids=faces.track_ids, velocities=faces.velocities
+            looked,
+            scores=faces.scores,
+            track_ids=faces.track_ids,
+            velocities=faces.velocities,
+            image=faces.image,
         )
 
     def run_batch(
@@ -297,7 +308,7 @@ class Model(Network):
             for i, (_, placement) in enumerate(placed)
         ]
         return [
-            faces.select(self._hold_up(image, faces, engine))
+            faces.select(self._hold_up(image, faces, engine)).of_image(image)
             for image, faces in zip(pixels, found, strict=True)
         ]
 

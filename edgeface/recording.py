@@ -21,9 +21,10 @@ from typing import Any, cast
 import numpy as np
 
 from edgeface.errors import InvalidInputError
+from edgeface.face import Face
 from edgeface.face_model_file import EXPRESSION_LIST
 from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY
-from edgeface.faces import Face, Faces
+from edgeface.faces import Faces
 from edgeface.metadata import Metadata
 from edgeface.output import GrowingFile
 from edgeface.rotations import quaternion_from_rotation

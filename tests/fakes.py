@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeface.boxes import iou_matrix
+from edgeface.face_arrays import place
 from edgeface.face_model import EXPRESSION_NAMES
-from edgeface.faces import Faces, place
+from edgeface.faces import Faces
 from edgeface.kinds import KINDS
 from edgeface.metadata import Metadata
 from tests.oracles import morphable

@@ -92,7 +92,7 @@ class BackendInfo:
 
 
 _ENGINES = {
-    ".onnx": ("ONNX Runtime", ("onnxruntime",), "pip install onnxruntime"),
+    ".onnx": ("ONNX Runtime", ("onnxruntime",), "pip install 'edgeface[onnx]'"),
     ".tflite": (
         "LiteRT",
         ("ai_edge_litert", "tflite_runtime", "tensorflow"),

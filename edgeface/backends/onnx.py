@@ -181,5 +181,5 @@ def _runtime() -> Any:
         return importlib.import_module("onnxruntime")
     except ImportError as error:
         raise BackendUnavailableError(
-            "running .onnx files needs ONNX Runtime: pip install onnxruntime"
+            "running .onnx files needs ONNX Runtime: pip install 'edgeface[onnx]'"
         ) from error

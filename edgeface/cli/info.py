@@ -62,7 +62,8 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     rows["kernels"] = model.engine.explain()
     rows["never taught"] = ", ".join(metadata.unseen_expressions) or "nothing"
-    rows["licence"] = metadata.licence
+    rows["licence of the weights"] = metadata.licence
+    rows["licence of the code"] = "Apache-2.0"
     rows["precision"] = metadata.precision
     rows["checksums"] = "intact" if metadata.checksummed else "none: a file of an earlier release"
     rows |= {f"training {k}": v for k, v in metadata.training.items()}

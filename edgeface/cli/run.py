@@ -12,12 +12,10 @@ from typing import Any
 
 from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.faces import Face, Faces
+from edgeface.faces import Faces
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, load
 from edgeface.output import distinct_name, refuse_inputs, write_output
-
-NUM_SHOWN = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,18 +77,7 @@ def _print_faces(name: str, faces: Faces) -> None:
     plural = "face" if len(faces) == 1 else "faces"
     print(f"{name}: {len(faces)} {plural}")
     for number, face in enumerate(faces, start=1):
-        print(f"  {number:2d}  {_line(face)}")
-
-
-def _line(face: Face) -> str:
-    box = ", ".join(f"{v:.0f}" for v in face.box_xyxy)
-    pitch, yaw, roll = face.euler_deg
-    strongest = sorted(face.blendshapes.items(), key=lambda item: -item[1])[:NUM_SHOWN]
-    shapes = ", ".join(f"{name} {value:.2f}" for name, value in strongest)
-    return (
-        f"score {face.score:.2f}  box ({box})  "
-        f"pitch {pitch:+.0f} yaw {yaw:+.0f} roll {roll:+.0f} deg  {shapes}"
-    )
+        print(f"  {number:2d}  {face}")
 
 
 def _overlay_paths(folder: Path, images: list[Path]) -> list[Path]:

@@ -11,6 +11,7 @@ from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, 
 from edgeface.errors import InvalidInputError
 from edgeface.output import refuse_inputs, refuse_twice
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
+from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.terminal import INTERRUPTED
 from edgeface.video.outputs import Outputs
@@ -45,17 +46,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"stream one person to an avatar by {protocol.upper()} while tracking",
         )
     parser.add_argument(
-        "--character", type=Path, metavar="GLB", help="the character that a glTF export animates"
+        "--character",
+        type=Path,
+        metavar="GLB|VRM",
+        help="the character that a glTF export animates, or that --vmc moves; prints what of it "
+        "will be driven",
     )
     parser.add_argument(
-        "--mapping", type=Path, metavar="JSON", help="mapping file of the character's shapes"
+        "--mapping",
+        type=Path,
+        metavar="NAME|JSON",
+        help=f"how ARKit's shapes move the character's: {', '.join(preset_names())}, or a mapping "
+        "file (default: the one that suits the character)",
+    )
+    parser.add_argument(
+        "--mirror",
+        action="store_true",
+        help="move the character as a mirror image would, left for right",
     )
     parser.add_argument(
         "--calibrate",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="take the first seconds of a performance as the neutral face (default: 0)",
+        default="0",
+        metavar="SECONDS|FILE",
+        help="take the first seconds of a performance as the neutral face, or the range of the "
+        "person that 'edgeface calibrate' wrote (default: 0)",
     )
     parser.add_argument(
         "--person",
@@ -71,14 +85,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Track, write, report; returns the exit status: 130 after an interrupt."""
+    seconds, person = _calibration(arguments.calibrate)
     options = ExportOptions(
-        arguments.person, arguments.character, arguments.mapping, arguments.calibrate
+        arguments.person,
+        arguments.character,
+        arguments.mapping,
+        calibrate_s=seconds,
+        mirror=arguments.mirror,
+        person=person,
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
     check_export(name, options)
     _check_files(arguments)
     model = detector(arguments)
+    if options.character is not None:
+        print(options.report(model.metadata.unseen_expressions))
     if Path(arguments.source).suffix.lower() == ".jsonl":
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
@@ -102,10 +124,19 @@ def execute(arguments: argparse.Namespace) -> int:
         return _run(video, tracker, outputs)
 
 
+def _calibration(given: str) -> tuple[float, Path | None]:
+    """Seconds at rest, or the file of a person's range."""
+    try:
+        return float(given), None
+    except ValueError:
+        return 0.0, Path(given)
+
+
 def _check_files(arguments: argparse.Namespace) -> None:
     """Raise if an output is an input, or both outputs are one file."""
     inputs = [arguments.source, arguments.model, arguments.crop_model]
     inputs += [path for path in (arguments.character, arguments.mapping) if path is not None]
+    inputs += [arguments.calibrate]
     outputs = [path for path in (arguments.out, arguments.record) if path is not None]
     refuse_twice(outputs)
     for path in outputs:

@@ -1,13 +1,15 @@
 """Driving characters: ARKit's names, mapping files, and the formats that animators read."""
 
-from edgeface.retarget.arkit import ARKIT_NAMES
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.retarget.avatar import Avatar
+from edgeface.retarget.character import Character, read_character
 from edgeface.retarget.formats import FORMATS, STREAMS, export
 from edgeface.retarget.gltf import write_gltf
 from edgeface.retarget.livelink import write_livelink
 from edgeface.retarget.mapping import Mapping, Source, read_mapping
 from edgeface.retarget.options import ExportOptions
-from edgeface.retarget.retargeter import RestPose, Retargeter, calibrate
+from edgeface.retarget.reach import PersonRange, calibrate, learn_range, read_range
+from edgeface.retarget.retargeter import Retargeter
 from edgeface.retarget.vmc import VmcSender
 
 __all__ = [
@@ -15,15 +17,19 @@ __all__ = [
     "FORMATS",
     "STREAMS",
     "Avatar",
+    "Character",
     "ExportOptions",
     "Mapping",
-    "RestPose",
+    "PersonRange",
     "Retargeter",
     "Source",
     "VmcSender",
     "calibrate",
     "export",
+    "learn_range",
+    "read_character",
     "read_mapping",
+    "read_range",
     "write_gltf",
     "write_livelink",
 ]

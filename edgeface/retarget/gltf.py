@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,8 +13,9 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
-from edgeface.retarget.gltf_file import Blob, import_pygltflib, load_character
-from edgeface.retarget.mapping import Mapping, check_names
+from edgeface.retarget.character import Character, read_character
+from edgeface.retarget.gltf_file import Blob, import_pygltflib
+from edgeface.retarget.mapping import check_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
@@ -47,8 +49,8 @@ def write_gltf(
         named morph targets
     performance : what one person did
     retargeter : what turns the person's expression into the character's. Its targets must be
-        shapes of the character; without targets, those of ARKit's shapes are moved that the
-        character has.
+        shapes of the character, morph targets or a VRM file's expressions; without targets, those
+        of ARKit's shapes are moved that the character has.
 
     Raises
     ------
@@ -61,118 +63,90 @@ def write_gltf(
     Notes
     -----
     glTF looks along +z with y up and x to the character's left: our ``model`` frame. The head
-    turns in the world, whatever the bones above it do: its local rotation is
-    ``P^-1 turn P rest`` with P the rest rotation of its parent in the world. Characters of VRM 0.x
+    turns in the world by ``turn``, of which neck and spine make their shares: each bone's local
+    rotation is ``P^-1 turn^share P rest`` with P the rest rotation of its parent in the world.
+    Characters of VRM 0.x
     look along -z. Keys that follow each other have quaternions of the same sign, so that players
     that interpolate them turn the short way.
     """
     retargeter = retargeter or Retargeter()
-    gltf = load_character(character)
-    meshes = _morph_names(gltf, character)
-    _check_targets(retargeter.mapping, meshes, character)
+    read = read_character(character)
+    _check_targets(retargeter, read, character)
     frames = [
         retargeter(shapes, quaternion)
         for shapes, quaternion in zip(
             performance.blendshapes, performance.quaternions_wxyz, strict=True
         )
     ]
-    blob = Blob(gltf)
+    blob = Blob(read.gltf)
     times = blob.add((performance.times_s - performance.times_s[0])[:, None], "SCALAR")
     channels: list[tuple[int, str, int]] = []
-    for node, names in meshes.items():
-        weights = np.array([[shapes.get(name, 0.0) for name in names] for shapes, _ in frames])
+    for node, weights in _weights(read, [shapes for shapes, _ in frames]).items():
         channels.append((node, "weights", blob.add(weights.reshape(-1, 1), "SCALAR")))
-    head = _head_node(gltf, retargeter.mapping, character)
-    if head is not None:
-        turns = np.stack([turn for _, turn in frames])
-        if "VRM" in _extensions(gltf):
-            turns = turns * [1, -1, 1, -1]  # half a turn about y, there and back
-        local = _local_rotations(gltf, head, turns)
-        channels.append((head, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
-    _animate(gltf, times, channels)
+    for node, turns in _bone_turns(read, retargeter, np.stack([turn for _, turn in frames])):
+        local = _local_rotations(read.gltf, node, turns)
+        channels.append((node, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
+    _animate(read.gltf, times, channels)
     blob.finish()
-    write_output(path, b"".join(gltf.save_to_bytes()), inputs=(character,))
+    write_output(path, b"".join(read.gltf.save_to_bytes()), inputs=(character,))
 
 
-def _morph_names(gltf: Any, character: Any) -> dict[int, list[str]]:
-    """Names of the morph targets by the node that shows their mesh."""
-    found: dict[int, list[str]] = {}
-    for index, node in enumerate(gltf.nodes):
-        if node.mesh is None:
-            continue
-        mesh = gltf.meshes[node.mesh]
-        count = max((len(p.targets or []) for p in mesh.primitives), default=0)
-        if count:
-            names = _target_names(mesh)
-            if len(names) != count:
-                raise InvalidInputError(
-                    f"{character}: mesh {mesh.name!r} has {count} morph targets but names "
-                    f"{len(names)}; export it with 'extras.targetNames', as Blender does"
-                )
-            found[index] = names
-    if not found:
-        raise InvalidInputError(f"{character} has no morph targets, so no face that could move")
+def _check_targets(retargeter: Retargeter, character: Character, path: Any) -> None:
+    available = character.shapes
+    check_names(retargeter.mapping.recipes, available, f"{path}: the mapping's shape")
+    if not any(name in available for name in retargeter.target_names):
+        raise InvalidInputError(
+            f"{path} has none of ARKit's shapes, only {', '.join(sorted(available)[:12])}; give a "
+            "mapping file"
+        )
+    bone = retargeter.mapping.head_bone
+    if bone is not None:
+        check_names([bone], [n.name or "" for n in character.gltf.nodes], f"{path}: the head bone")
+
+
+def _weights(character: Character, frames: list[dict[str, float]]) -> dict[int, FloatArray]:
+    """Weights (T, K) of the morph targets by node; what nothing moves stays as the file has it."""
+    found: dict[int, FloatArray] = {}
+    for node, names in character.morphs.items():
+        rest = character.gltf.meshes[character.gltf.nodes[node].mesh].weights
+        found[node] = np.tile(rest if rest else [0.0] * len(names), (len(frames), 1)).astype(float)
+    shapes = character.shapes
+    driven = {name for frame in frames for name in frame if name in shapes}
+    for bind in {bind for name in driven for bind in shapes[name]}:
+        found[bind.node][:, bind.index] = 0.0
+    for name in sorted(driven):
+        values = np.array([frame.get(name, 0.0) for frame in frames])
+        for bind in shapes[name]:
+            found[bind.node][:, bind.index] += bind.weight * values
+    for weights in found.values():
+        np.clip(weights, 0, 1, out=weights)
     return found
 
 
-def _target_names(mesh: Any) -> list[str]:
-    """Names of a mesh's morph targets: of the mesh itself, or as VRM 0.x has it, of a primitive."""
-    for part in (mesh, *mesh.primitives):
-        names = cast(dict[str, Any], part.extras or {}).get("targetNames")
-        if isinstance(names, list) and names:
-            return [str(name) for name in cast(list[Any], names)]
-    return []
+def _bone_turns(
+    character: Character, retargeter: Retargeter, turns: FloatArray
+) -> Iterator[tuple[int, FloatArray]]:
+    """Nodes that turn with the head, and by how much (T, 4), in the character's world."""
+    bones = dict(character.bones)
+    if retargeter.mapping.head_bone is not None:
+        names = [node.name or "" for node in character.gltf.nodes]
+        bones["head"] = names.index(retargeter.mapping.head_bone)
+    if character.looks_back:
+        turns = turns * [1, -1, 1, -1]  # half a turn about y, there and back
+    for bone, turn in retargeter.bone_turns(turns, bones).items():
+        yield bones[bone], turn
 
 
-def _extensions(gltf: Any) -> dict[str, Any]:
-    return cast(dict[str, Any], gltf.extensions or {})
-
-
-def _check_targets(mapping: Mapping, meshes: dict[int, list[str]], character: Any) -> None:
-    available = sorted(set[str]().union(*meshes.values()))
-    check_names(mapping.targets, available, f"{character}: the mapping's shape")
-    names = Retargeter(mapping).target_names
-    if not set(names) & set(available):
-        raise InvalidInputError(
-            f"{character} has none of ARKit's shapes, only {', '.join(available[:12])}; give a "
-            "mapping file"
-        )
-
-
-def _head_node(gltf: Any, mapping: Mapping, character: Any) -> int | None:
-    names = [node.name or "" for node in gltf.nodes]
-    if mapping.head_bone is not None:
-        check_names([mapping.head_bone], names, f"{character}: the head bone")
-        return names.index(mapping.head_bone)
-    bone = _vrm_head(_extensions(gltf))
-    if bone is not None and 0 <= bone < len(names):
-        return bone
-    exact = [i for i, name in enumerate(names) if name.lower() == "head"]
-    ending = [i for i, name in enumerate(names) if name.lower().endswith(("head", "head_m"))]
-    return next(iter(exact + ending), None)
-
-
-def _vrm_head(extensions: dict[str, Any]) -> int | None:
-    """The node of the bone that a VRM file calls the head, in version 1 or 0."""
-    try:
-        if "VRMC_vrm" in extensions:
-            return int(extensions["VRMC_vrm"]["humanoid"]["humanBones"]["head"]["node"])
-        bones = extensions["VRM"]["humanoid"]["humanBones"]
-        return next(int(bone["node"]) for bone in bones if bone["bone"] == "head")
-    except (KeyError, TypeError, ValueError, StopIteration):
-        return None
-
-
-def _local_rotations(gltf: Any, head: int, turns: FloatArray) -> FloatArray:
+def _local_rotations(gltf: Any, bone: int, turns: FloatArray) -> FloatArray:
     parent_of: dict[int, int] = {}
     for index, node in enumerate(gltf.nodes):
         parent_of |= dict.fromkeys(cast(list[int], node.children or []), index)
     parent = np.eye(3)
-    node = parent_of.get(head)
+    node = parent_of.get(bone)
     while node is not None:
         parent = _rest_rotation(gltf.nodes[node]) @ parent
         node = parent_of.get(node)
-    rest = _rest_rotation(gltf.nodes[head])
+    rest = _rest_rotation(gltf.nodes[bone])
     local = parent.T @ rotation_from_quaternion(turns) @ parent @ rest
     return continuous(quaternion_from_rotation(local))
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
-from edgeface.retarget.arkit import ARKIT_NAMES
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
@@ -63,7 +63,7 @@ def write_livelink(
     that the network cannot see, and the eyes, are 0.
     """
     retargeter = retargeter or Retargeter()
-    if retargeter.mapping.targets:
+    if retargeter.mapping.recipes:
         raise InvalidInputError(
             "Live Link Face has ARKit's names only: use a mapping without 'targets'"
         )
@@ -83,7 +83,7 @@ def write_livelink(
     for time_s, (weights, _), (pitch, yaw, roll) in zip(
         performance.times_s, frames, angles, strict=True
     ):
-        values = [*(weights[n] for n in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
+        values = [*(weights.get(n, 0.0) for n in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
         row = [timecode(float(time_s), fps), count, *(f"{v:.8f}" for v in values)]
         writer.writerow(row)
     write_output(path, table.getvalue())

@@ -10,20 +10,25 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgeface import strict_json
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.retarget.arkit import ARKIT_NAMES
-from edgeface.values import Flag, Mapped, Number, Record, Text, Version
+from edgeface.values import Flag, Mapped, Number, Record, Several, Text, Version
 
+PRESETS = Path(__file__).parents[1] / "assets" / "presets"
 FORMAT = "edgeface-mapping"
 VERSION = (1, 0)
+BONES = ("head", "neck", "spine")
+"""The bones that share the head's turn, as VRM calls them."""
 _GAIN = Number(-1000, 1000)
 _ENTRIES = Record(
     required={"version": Version(VERSION[0])},
     optional={
         "mirror": Flag(),
-        "head": Record({}, {"gain": _GAIN, "bone": Text()}),
+        "signs": Several(Text(), 0, 100),
+        "head": Record({}, {"gain": _GAIN, "bone": Text(), "shares": Mapped(Number(0, 1))}),
         "sources": Mapped(Record({}, {"gain": _GAIN, "dead_zone": Number(0, 1)})),
         "targets": Mapped(Mapped(_GAIN)),
+        "fit": Mapped(Mapped(Number(0, 1))),
     },
 )
 
@@ -47,11 +52,16 @@ class Mapping:
     Attributes
     ----------
     targets : for each shape of the character, the weights of ARKit's shapes that move it. Where
-        there is none, the character has ARKit's own names.
+        there is none, and nothing is to be fitted, the character has ARKit's own names.
+    fit : for each shape of the character that is found together with the others of this group, the
+        pose of the face, in ARKit's shapes, at which it is 1 (`edgeface.retarget.fit`)
     sources : how single shapes of ARKit's are read; the others are taken as they are
     mirror : whether left and right change places, as before a mirror
     head_gain : the factor of the head's rotation; 0 holds the head still
     head_bone : the name of the node that turns; None looks for one that is called "head"
+    shares : how much of the head's turn each of `BONES` makes; those that a character lacks leave
+        their share to the others
+    signs : shapes by which a character of this kind is told from others with the same targets
     """
 
     targets: dict[str, dict[str, float]] = field(default_factory=lambda: {})
@@ -59,45 +69,70 @@ class Mapping:
     mirror: bool = False
     head_gain: float = 1.0
     head_bone: str | None = None
+    shares: dict[str, float] = field(default_factory=lambda: {"head": 1.0})
+    fit: dict[str, dict[str, float]] = field(default_factory=lambda: {})
+    signs: tuple[str, ...] = ()
+
+    @property
+    def recipes(self) -> dict[str, dict[str, float]]:
+        """Every shape of the character with ARKit's shapes that it is made of."""
+        return self.targets | self.fit
 
 
 def read_mapping(path: str | os.PathLike[str]) -> Mapping:
-    """Read a mapping file; ``docs/video.md`` describes it.
+    """Read a mapping file, or one that ships, by its name; ``docs/avatars.md`` describes both.
 
     Raises
     ------
     InvalidInputError
         If it is absent or no mapping, or names a shape that ARKit does not have.
     """
+    if str(path) in preset_names():
+        path = PRESETS / f"{path}.json"
     try:
         values = strict_json.parse(Path(path).read_bytes())
     except (OSError, ValueError) as error:
-        raise InvalidInputError(f"cannot read the mapping {path}: {error}") from error
+        raise InvalidInputError(
+            f"cannot read the mapping {path}: {error}. Those that ship are "
+            f"{', '.join(preset_names())}"
+        ) from error
     if not isinstance(values, dict) or cast(dict[str, Any], values).get("format") != FORMAT:
         raise InvalidInputError(f"{path} is no edgeface mapping: it lacks 'format': '{FORMAT}'")
     return _mapping(cast(dict[str, Any], values), str(path))
 
 
+def preset_names() -> list[str]:
+    """Names of the mapping files that ship."""
+    return sorted(path.stem for path in PRESETS.glob("*.json"))
+
+
 def _mapping(values: dict[str, Any], path: str) -> Mapping:
-    known = {"format", "version", "mirror", "head", "sources", "targets"}
+    known = {"format", "version", "mirror", "signs", "head", "sources", "targets", "fit"}
     check_names(set(values) - {"comment"}, known, f"{path}: key")
     try:
         entries = _ENTRIES.check(values, "")
     except ValueError as error:
         raise InvalidInputError(f"{path}: {error}") from error
     sources, targets = entries.get("sources", {}), entries.get("targets", {})
+    fit = entries.get("fit", {})
     check_names(sources, ARKIT_NAMES, f"{path}: ARKit shape")
-    for name, weights in targets.items():
+    for name in set(targets) & set(fit):
+        raise InvalidInputError(f"{path}: {name!r} is both in 'targets' and in 'fit'")
+    for name, weights in (targets | fit).items():
         check_names(weights, ARKIT_NAMES, f"{path}, target {name!r}: ARKit shape")
     for name in sources:
         check_names(values["sources"][name], ("gain", "dead_zone"), f"{path}, {name}: key")
     head = entries.get("head", {})
+    check_names(head.get("shares", {}), BONES, f"{path}: bone")
     mapping = Mapping(
         targets=targets,
         sources={name: Source(**options) for name, options in sources.items()},
         mirror=entries.get("mirror", False),
         head_gain=head.get("gain", 1.0),
         head_bone=head.get("bone"),
+        shares=head.get("shares", {"head": 1.0}),
+        fit=fit,
+        signs=tuple(entries.get("signs", ())),
     )
     for name, source in mapping.sources.items():
         if not 0.0 <= source.dead_zone < 1.0:

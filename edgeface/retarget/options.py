@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from edgeface.errors import InvalidInputError
 from edgeface.recording import Performance, Recording
-from edgeface.retarget.mapping import read_mapping
-from edgeface.retarget.retargeter import RestPose, Retargeter, calibrate
+from edgeface.retarget.character import read_character
+from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
+from edgeface.retarget.presets import adapt, choose_preset, report
+from edgeface.retarget.reach import calibrate, read_range
+from edgeface.retarget.retargeter import Retargeter
 from edgeface.values import Number, option
 
 
@@ -20,29 +25,71 @@ class ExportOptions:
     ----------
     track_id : whose performance is exported; None takes whoever was seen in most frames
     character : the .glb that a glTF export animates
-    mapping : the mapping file of the character; without one, ARKit's names are kept
+    mapping : the mapping file of the character, or the name of one that ships; without it the one
+        that suits the character is taken, and without a character ARKit's names are kept
     calibrate_s : how many seconds at the beginning of the performance show the neutral face
+    person : the file that holds the range of the person, instead of such seconds
+    mirror : whether the character moves as a mirror image would
     """
 
     track_id: int | None = None
     character: Path | None = None
     mapping: Path | None = None
     calibrate_s: float = 0.0
+    mirror: bool = False
+    person: Path | None = None
 
     def __post_init__(self) -> None:
         if self.character is not None and not self.character.is_file():
             raise InvalidInputError(f"no such character: {self.character}")
         option("--calibrate", self.calibrate_s, Number(0, 1e6))
 
-    def retargeter(self) -> Retargeter:
-        """A retargeter of the mapping file, not calibrated yet.
+    def retargeter(self, *, clips_only: bool = False) -> Retargeter:
+        """A retargeter for the character, not calibrated yet.
+
+        Parameters
+        ----------
+        clips_only : whether only the expressions of a VRM file can be moved, as by programs that
+            show one, rather than its morph targets, too
 
         Raises
         ------
         InvalidInputError
-            If the file is absent or no mapping.
+            If the mapping or the character cannot be read, or they do not go together.
         """
-        return Retargeter(None if self.mapping is None else read_mapping(self.mapping))
+        mapping = replace(self.chosen_mapping(clips_only=clips_only)[1], **self._own)
+        return Retargeter(mapping, None if self.person is None else read_range(self.person))
+
+    def chosen_mapping(self, *, clips_only: bool = False) -> tuple[str, Mapping]:
+        """The mapping for the character and what it is called; errors are those of `retargeter`."""
+        if self.mapping is None and self.character is None:
+            return "none", Mapping()
+        ships = self.mapping is None or str(self.mapping) in preset_names()
+        if self.character is None or not ships:
+            return str(self.mapping), read_mapping(cast(Path, self.mapping))
+        character = read_character(self.character)
+        shapes = character.clips if clips_only and character.clips else character.shapes
+        what = str(self.character)
+        name = choose_preset(shapes, what) if self.mapping is None else str(self.mapping)
+        adapted = adapt(read_mapping(name), shapes)
+        if not adapted.recipes:
+            raise InvalidInputError(
+                f"{what} has none of the shapes of the mapping {name}, only "
+                f"{', '.join(sorted(shapes)[:12])}; leave --mapping out to have one chosen"
+            )
+        return name, adapted
+
+    def report(self, absent: Collection[str]) -> str:
+        """What of the character will be driven by a network that cannot see ``absent``."""
+        if self.character is None:
+            raise InvalidInputError("there is no character to report on")
+        name, mapping = self.chosen_mapping()
+        return f"{self.character}: " + report(read_character(self.character), name, mapping, absent)
+
+    @property
+    def _own(self) -> dict[str, Any]:
+        """What these options change in a mapping."""
+        return {"mirror": True} if self.mirror else {}
 
     def calibrated(self, recording: Recording) -> tuple[Performance, Retargeter]:
         """The chosen performance, and a retargeter that knows its neutral face.
@@ -54,12 +101,13 @@ class ExportOptions:
         """
         performance = recording.performance(self.track_id)
         retargeter = self.retargeter()
-        retargeter.rest = self._rest(performance)
+        if self.person is None and self.calibrate_s > 0:
+            count = int((performance.times_s - performance.times_s[0] <= self.calibrate_s).sum())
+            retargeter.person = calibrate(
+                performance.blendshapes[:count], performance.quaternions_wxyz[:count]
+            )
+        for time_s, shapes in zip(
+            performance.times_s.tolist(), performance.blendshapes, strict=True
+        ):
+            retargeter.watch(time_s, shapes)
         return performance, retargeter
-
-    def _rest(self, performance: Performance) -> RestPose:
-        if self.calibrate_s == 0:
-            return RestPose()
-        times_s = performance.times_s
-        count = int((times_s - times_s[0] <= self.calibrate_s).sum())
-        return calibrate(performance.blendshapes[:count], performance.quaternions_wxyz[:count])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection
 
 import numpy as np
 
-from edgeface.errors import InvalidInputError
-from edgeface.retarget.arkit import ARKIT_NAMES, mirrored_name
-from edgeface.retarget.mapping import Mapping, Source
+from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
+from edgeface.retarget.fit import PoseFit
+from edgeface.retarget.mapping import BONES, Mapping, Source
+from edgeface.retarget.reach import LIDS, LidReach, PersonRange
 from edgeface.rotations import (
-    mean_quaternion,
     quaternion_from_rotation,
     rotation_from_quaternion,
     slerp,
@@ -22,37 +22,13 @@ IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 AS_IT_IS = Source()
 
 
-@dataclass(frozen=True, eq=False)
-class RestPose:
-    """What a person's neutral face reads, which is not quite zero, and where they look then.
-
-    Attributes
-    ----------
-    blendshapes : the value of each of ARKit's shapes at rest, by name
-    quaternion_wxyz : the rotation of the head at rest, ``model`` frame
-    """
-
-    blendshapes: dict[str, float] = field(default_factory=lambda: {})
-    quaternion_wxyz: FloatArray = field(default_factory=lambda: IDENTITY)
-
-
-def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatArray) -> RestPose:
-    """The rest pose of neutral frames: medians of shapes, mean rotation.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no frame.
-    """
-    if not blendshapes:
-        raise InvalidInputError("calibrating needs at least one frame with the face in it")
-    names = sorted(set[str]().union(*blendshapes))
-    medians = {n: float(np.median([b.get(n, 0.0) for b in blendshapes])) for n in names}
-    return RestPose(medians, mean_quaternion(quaternions_wxyz))
-
-
 class Retargeter:
     """Turns ARKit's shapes and the head's rotation into a character's.
+
+    Parameters
+    ----------
+    mapping : what moves the character's shapes; without one they have ARKit's names
+    person : what the person's shapes read at rest and at their farthest
 
     Examples
     --------
@@ -62,14 +38,28 @@ class Retargeter:
     {'Joy': 0.5}
     """
 
-    def __init__(self, mapping: Mapping | None = None, rest: RestPose | None = None) -> None:
+    def __init__(self, mapping: Mapping | None = None, person: PersonRange | None = None) -> None:
         self.mapping = mapping or Mapping()
-        self.rest = rest or RestPose()
+        self.person = person or PersonRange()
+        self._lids: dict[str, LidReach] = {}
+        self._fit = PoseFit(self.mapping.fit) if self.mapping.fit else None
 
     @property
     def target_names(self) -> tuple[str, ...]:
-        """The shapes that a call returns, in order."""
-        return tuple(self.mapping.targets) or ARKIT_NAMES
+        """The shapes that a call may return, in order."""
+        return tuple(self.mapping.recipes) or ARKIT_NAMES
+
+    def watch(self, time_s: float, blendshapes: dict[str, float]) -> None:
+        """Learn from one frame how far the person's lids go, where no calibration says it.
+
+        A retargeter that watches nothing passes lids on as they are. Of a take all frames should
+        be watched before the first is turned, of a stream each before it is.
+        """
+        for name in LIDS:
+            value = blendshapes.get(name, math.nan)
+            if name not in self.person.reach and math.isfinite(value):
+                lid = self._lids.setdefault(name, LidReach())
+                lid.see(time_s, self.person(name, value))
 
     def __call__(
         self, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
@@ -78,31 +68,67 @@ class Retargeter:
 
         Parameters
         ----------
-        blendshapes : the value of each of ARKit's shapes, by name; an absent one counts as 0
+        blendshapes : the value of each of ARKit's shapes, by name; of those that are not seen it is
+            absent or NaN
         quaternion_wxyz : the rotation of the head, shape (4,), ``model`` frame
 
         Returns
         -------
-        shapes : the weight of every target in [0, 1], by name
+        shapes : the weight in [0, 1] of every target that is made of anything seen, by name
         quaternion_wxyz : the rotation of the head from its rest, shape (4,), same frame
         """
-        read = {name: self._read(name, value) for name, value in blendshapes.items()}
+        read = {n: self._read(n, value) for n, value in blendshapes.items() if math.isfinite(value)}
         if self.mapping.mirror:
             read = {mirrored_name(name): value for name, value in read.items()}
-        targets = self.mapping.targets or {name: {name: 1.0} for name in ARKIT_NAMES}
+        targets = self.mapping.targets
+        if not targets and self._fit is None:
+            targets = {name: {name: 1.0} for name in ARKIT_NAMES}
         shapes = {
             target: float(np.clip(sum(w * read.get(s, 0.0) for s, w in weights.items()), 0, 1))
             for target, weights in targets.items()
+            if read.keys() & weights.keys()
         }
+        if self._fit is not None and read:
+            shapes |= self._fit(read)
         return shapes, self._head(quaternion_wxyz)
 
+    def bone_turns(
+        self, head_wxyz: FloatArray, bones: Collection[str] = BONES
+    ) -> dict[str, FloatArray]:
+        """What each bone turns, in its parent, for the head to turn so: ``q`` to the power of its
+        share of the shares of those that are there.
+
+        Parameters
+        ----------
+        head_wxyz : the rotation of the head from its rest, shape (..., 4), ``model`` frame
+        bones : the bones that the character has
+
+        Returns
+        -------
+        quaternions by the names of `edgeface.retarget.mapping.BONES`, shape (..., 4), same frame
+        """
+        shares = {bone: share for bone, share in self.mapping.shares.items() if bone in bones}
+        total = sum(shares.values())
+        if total <= 0:
+            return {"head": head_wxyz} if "head" in bones else {}
+        rows = np.asarray(head_wxyz, np.float64).reshape(-1, 4)
+        return {
+            bone: np.stack([slerp(IDENTITY, row, share / total) for row in rows]).reshape(
+                np.shape(head_wxyz)
+            )
+            for bone, share in shares.items()
+            if share > 0
+        }
+
     def _read(self, name: str, value: float) -> float:
-        rest = min(self.rest.blendshapes.get(name, 0.0), 0.95)
-        return self.mapping.sources.get(name, AS_IT_IS)(max(0.0, (value - rest) / (1.0 - rest)))
+        value = self.person(name, value)
+        if name in self._lids and name not in self.person.reach:
+            value = self._lids[name](value)
+        return self.mapping.sources.get(name, AS_IT_IS)(value)
 
     def _head(self, quaternion_wxyz: FloatArray) -> FloatArray:
         posed = rotation_from_quaternion(quaternion_wxyz)
-        rest = rotation_from_quaternion(self.rest.quaternion_wxyz)
+        rest = rotation_from_quaternion(np.array(self.person.quaternion_wxyz))
         turn = quaternion_from_rotation(posed @ rest.T)
         if self.mapping.mirror:
             turn = turn * [1.0, 1.0, -1.0, -1.0]

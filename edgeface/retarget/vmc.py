@@ -7,8 +7,6 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
@@ -75,15 +73,16 @@ class VmcSender:
     ) -> None:
         """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
-        w, x, y, z = (float(v) for v in np.asarray(head))
-        bone = self.retargeter.mapping.head_bone or "Head"
-        named = {n if self.retargeter.mapping.targets else n[0].upper() + n[1:]: v
-                 for n, v in shapes.items()}  # fmt: skip
+        mapping = self.retargeter.mapping
+        named = {n if mapping.recipes else n[0].upper() + n[1:]: v for n, v in shapes.items()}
         first = [
             self._message("/VMC/Ext/OK", 1),
             self._message("/VMC/Ext/T", float(time_s)),
-            self._message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w),
         ]
+        for bone, turn in self.retargeter.bone_turns(head).items():
+            w, x, y, z = (float(v) for v in turn)
+            called = (mapping.head_bone if bone == "head" else None) or bone.capitalize()
+            first.append(self._message("/VMC/Ext/Bone/Pos", called, 0.0, 0.0, 0.0, x, -y, -z, w))
         rest = [
             *(self._message("/VMC/Ext/Blend/Val", clip, value) for clip, value in named.items()),
             self._message("/VMC/Ext/Blend/Apply"),

@@ -127,8 +127,8 @@ class VideoReader:
         self._stream.thread_type = "AUTO"
         self.source, self.live = source, live
         self.address = None if address is None or address.kind == "pipe" else address
-        rate = float(self._stream.average_rate or 0)
-        self.fps = rate if 0 < rate <= MAX_FPS else None
+        rates = [float(r or 0) for r in (self._stream.average_rate, self._stream.guessed_rate)]
+        self.fps = next((rate for rate in rates if 0 < rate <= MAX_FPS), None)
         self._num_packets, self.num_frames = (0, 0) if live else _lengths(self._stream)
         self.has_sound = bool(container.streams.audio) and not live and self.address is not None
         self.clock = Clock(1 / (self.fps or DEFAULT_FPS), self.forwards_s)
@@ -171,7 +171,7 @@ class VideoReader:
             silent for `edgeface.video.source.READ_TIMEOUT_S`.
         """
         frames = self._frames()
-        return _watched(frames, self.source) if self.live else frames
+        return watched(frames, self.source) if self.live else frames
 
     def _frames(self) -> Iterator[Frame]:
         count, shown_s, came_s = 0, 0.0, time.monotonic()
@@ -259,7 +259,7 @@ class _Reading:
     error: Exception | None = None
 
 
-def _watched(frames: Iterable[Frame], name: str) -> Iterator[Frame]:
+def watched(frames: Iterable[Frame], name: str) -> Iterator[Frame]:
     """Frames of a live source, read in a thread of their own that may hang in a driver."""
     channel: Channel[Frame] = Channel(1)
     reader = threading.Thread(target=feed, args=(frames, channel), daemon=True, name="camera")

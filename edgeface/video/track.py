@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeface.faces import Faces, place
+from edgeface.face_arrays import place
+from edgeface.faces import Faces
 from edgeface.types import BoolArray, FloatArray
 from edgeface.video.smoothing import FaceSmoother, Strength
 

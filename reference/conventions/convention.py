@@ -17,13 +17,13 @@ from edgeface.face_model import FaceModel, default_face_model
 from edgeface.types import Float32Array, FloatArray, IntArray
 
 Place = dict[int, float]
-"""Weights of vertices; they sum to 1."""
+"""The weight of each vertex that a point is made of; the weights sum to 1."""
 
 NAMES: tuple[str, ...] = ("21", "29", "68", "68-fixed", "74", "98", "106", "mesh")
 """The conventions that ship with the project."""
 KINDS = ("fixed", "sliding", "unrepresentable")
 MIRROR_TOLERANCE = 0.02
-"""How far from its partner's mirror image a point may lie, in outer eye distances."""
+"""How far a point may lie from its partner's mirror image, in outer eye distances."""
 _FOLDER = Path(__file__).parent
 _POINT_KEYS = {"name", "kind", "at"}
 _FILE_KEYS = {"name", "title", "source", "base", "count", "points", "mirror"}
@@ -35,18 +35,20 @@ class Convention:
 
     Attributes
     ----------
-    name : str; title, source : the databases that use it, and where its order is published
+    name : str
+    title : str, the databases that use the convention
+    source : str, where the order of its points is published
     points : tuple of P str
-        Unique names. The same name in two conventions is the same landmark.
+        The points' names, each once. The same name in two conventions is the same landmark.
     kind : tuple of P str
-        "fixed" on the surface; "sliding" over it with the view, as the outline of 300-W; or
-        "unrepresentable" on the face model, as pupils and the middle of the mouth.
+        "fixed" if the point stays on the surface; "sliding" if it moves over it with the view, as
+        the outline of 300-W does; "unrepresentable" if it is not on the face model, as pupils and
+        the middle of the mouth.
     mirror : int, shape (P,)
-        The point that each becomes in a mirror.
+        For each point, the index of the one that takes its place in a mirror.
     vertices : int32, shape (P, K); weights : float32, shape (P, K)
-        Each point as a weighted sum of the face model's vertices; rows of weights sum to 1. A
-        sliding point's is where it lies on a frontal face, an unrepresentable one's where it is
-        drawn.
+        Each point is a weighted sum of the face model's vertices; rows of weights sum to 1. A
+        sliding point lies so on a frontal face, and an unrepresentable one is drawn there.
     """
 
     name: str
@@ -65,15 +67,19 @@ class Convention:
 
 
 def read_convention(source: str | os.PathLike[str]) -> Convention:
-    """Read and check a convention: one of `NAMES`, or a JSON file of one's own.
+    """Read and check a convention.
+
+    Parameters
+    ----------
+    source : one of `NAMES`, or the path of a JSON file
 
     Raises
     ------
     InvalidInputError
-        That names the file, the point and what is wrong with it: no JSON, an unknown or missing
-        key, a wrong count, a name twice, an unknown vertex, weights that do not sum to 1, a mirror
-        that is no permutation of pairs or pairs points that are no mirror images on the mean face,
-        or nothing left to learn from.
+        If the file is no JSON, has an unknown or missing key, a wrong count, a name twice, an
+        unknown vertex, weights that do not sum to 1, or nothing to learn from; or if its mirror is
+        no permutation of pairs, or pairs points that are no mirror images on the mean face. The
+        message names the file and the point.
 
     Examples
     --------
@@ -158,7 +164,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _known_places(content: dict[str, Any], model: FaceModel, path: Path) -> dict[str, Place]:
-    """Where the points of the base conventions lie, by name."""
+    """By its name, where each point of the base conventions lies."""
     known: dict[str, Place] = {}
     for base in content.get("base", []):
         if base == "face model":
@@ -188,7 +194,7 @@ def _landmark_places(content: dict[str, Any], model: FaceModel, path: Path) -> d
 
 
 def _place(row: dict[str, Any], known: dict[str, Place], num_vertices: int, path: Path) -> Place:
-    """Where a point lies: its ``at``, in which names stand for the places they are known at."""
+    """Where a point lies by its ``at``, in which a name stands for the place of that point."""
     name = row["name"]
     if "at" not in row:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Where a face lies, from its points in any convention: the mean face seen by a camera."""
+"""Finding where a face lies by its points in any convention: a camera sees the mean face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgeface.reference.conventions.convention import Convention
 from edgeface.types import FloatArray
 
 MIN_POINTS = 5
-"""Below this, the camera is no longer determined by a margin."""
+"""How many points a face needs; fewer hardly determine the camera."""
 
 
 def fit_mean_face(
@@ -23,23 +23,23 @@ def fit_mean_face(
     Parameters
     ----------
     points : float, shape (N, P, 2), ``image_px``, NaN where a point is not labelled
-        Only those that are fixed on the surface are used.
+        Only the points that are fixed on the surface are used.
 
     Returns
     -------
     rotation : float32, shape (N, 3, 3), ``model`` frame
     landmarks : float32, shape (N, 68, 2), ``image_px``
-        For boxes (`labelled.face_box`) and yaw groups; no labels.
+        They serve to find boxes and yaw groups, and are no labels.
 
     Raises
     ------
     InvalidInputError
-        If the points are not the convention's, or a face has fewer than `MIN_POINTS` of use.
+        If the points are not the convention's, or a face has fewer than `MIN_POINTS` fixed ones.
 
     Notes
     -----
-    Weak perspective, as `metrics.head_rotation`: the least-squares 2 x 3 camera of the points that
-    a face has, and the nearest scaled orthonormal rows to it.
+    In weak perspective, as in `edgeface.reference.geometry.pose.head_rotation`: the scaled
+    orthonormal rows nearest to the least-squares 2 x 3 camera of the points that a face has.
     """
     if points.ndim != 3 or points.shape[1:] != (len(convention.points), 2):
         raise InvalidInputError(

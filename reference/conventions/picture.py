@@ -22,7 +22,7 @@ from edgeface.reference.conventions.convention import Convention
 COLOURS = {"fixed": "#1f5fbf", "sliding": "#e07b00", "unrepresentable": "#c01040"}
 COLUMNS = 4
 MAX_NUMBERED = 120
-"""Conventions of more points are drawn without numbers, which would cover each other."""
+"""Conventions of more points are drawn without numbers, which would overlap."""
 
 
 def draw_conventions(conventions: Sequence[Convention], model: FaceModel, path: Path) -> None:

@@ -20,10 +20,11 @@ class UnifiedLandmarks:
     ----------
     names : tuple of L str
     vertices : int32, shape (L, K); weights : float32, shape (L, K)
-        The map from the face model's vertices, as in `Convention`.
+        Each landmark is a weighted sum of the face model's vertices, as in `Convention`.
     mirror : int, shape (L,)
+        For each landmark, the index of the one that takes its place in a mirror.
     columns : dict from a convention's name to int, shape (P,)
-        The landmark that each of its points is, -1 where it was left out.
+        For each of its points, the index of the landmark that it is; -1 where it was left out.
     """
 
     names: tuple[str, ...]
@@ -37,21 +38,21 @@ class UnifiedLandmarks:
 
         Parameters
         ----------
-        convention : name of one of those unified
+        convention : the name of one of the unified conventions
         points : float, shape (N, P, 2)
-            NaN where a point is not labelled.
+            They are NaN where a point is not labelled.
 
         Returns
         -------
         targets : float32, shape (N, L, 2), 0 where the mask is
-        mask : bool, shape (N, L)
-            The paper's 0/1 vector; empty input gives empty output.
+        mask : bool, shape (N, L), the paper's 0/1 vector
+            Empty input gives empty output.
 
         Raises
         ------
         InvalidInputError
-            If the convention is none of those unified, the points are not its number, or the mask
-            of a face is all zeros.
+            If the convention is none of those unified, the number of points is not its own, or the
+            mask of a face is all zeros.
         """
         if convention not in self.columns:
             raise InvalidInputError(
@@ -85,13 +86,13 @@ def unify(conventions: Sequence[Convention]) -> UnifiedLandmarks:
     Raises
     ------
     InvalidInputError
-        If there is no convention, two have the same name, or place or mirror one landmark
-        differently.
+        If there is no convention, if two have the same name, or if two place or mirror the same
+        landmark differently.
 
     Notes
     -----
-    The three rules of Wang et al. 2019, Sec. 3.4: points fixed on the surface are reserved, those
-    that vary on it removed, those that are hard to represent on it removed.
+    The three rules of Wang et al. 2019, Sec. 3.4: points that are fixed on the surface are kept;
+    points that move over it are removed, and so are those that it can hardly represent.
     """
     if not conventions or len({c.name for c in conventions}) != len(conventions):
         raise InvalidInputError(

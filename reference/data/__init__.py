@@ -1,1 +1,1 @@
-"""Readers and samplers for the training packs."""
+"""Readers of data sets."""

@@ -1,4 +1,4 @@
-"""What took long to compute, kept between runs: arrays under the hash of all that they hang on."""
+"""Keeping results that took long between runs: arrays by a hash of all that they depend on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Where results are kept: $EDGEFACE_CACHE, or this user's customary folder for such."""
+    """The folder that results are kept in: $EDGEFACE_CACHE, or the user's cache folder."""
     if chosen := os.environ.get("EDGEFACE_CACHE"):
         return Path(chosen)
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 
 def digest(*parts: Any) -> str:
-    """A hash of arrays, paths (their contents), and anything whose ``repr`` says all of it."""
+    """A hash of arrays, of the contents of paths, and of anything that its ``repr`` tells whole."""
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -48,13 +48,13 @@ def digest(*parts: Any) -> str:
 
 
 def archive_digest(path: Path) -> str:
-    """A hash of a zip's directory: names, sizes and checksums of all that it holds."""
+    """A hash of a zip's directory, which has the names, sizes and checksums of its files."""
     with zipfile.ZipFile(path) as archive:
         return digest([(i.filename, i.file_size, i.CRC) for i in archive.infolist()])
 
 
 def remembered(key: str, make: Callable[[], dict[str, AnyArray]]) -> dict[str, AnyArray]:
-    """The arrays that ``make`` returned when it was last called for ``key``, or does now."""
+    """The arrays that ``make`` returned for ``key`` before; the first time, it is called."""
     path = cache_folder() / f"{key}.npz"
     if (kept := read_arrays(path)) is not None:
         return kept
@@ -65,7 +65,7 @@ def remembered(key: str, make: Callable[[], dict[str, AnyArray]]) -> dict[str, A
 
 
 def save_arrays(path: Path, arrays: dict[str, AnyArray]) -> None:
-    """Write an ``.npz``."""
+    """Write arrays to an ``.npz``."""
     np.savez(path, allow_pickle=False, **arrays)
 
 
@@ -80,7 +80,7 @@ def read_arrays(path: Path) -> dict[str, AnyArray] | None:
 
 @contextlib.contextmanager
 def keeping(path: Path) -> Any:
-    """A temporary place that becomes ``path`` in one step, once all is written.
+    """Yield a temporary path that becomes ``path`` in one step once all is written.
 
     Where nothing can be kept (a full disk, no home), the run goes on without.
     """

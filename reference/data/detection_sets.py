@@ -21,11 +21,11 @@ from edgeface.types import AnyArray, BoolArray, FloatArray
 
 WIDER_SPLIT = "val"
 INVALID = 7
-"""The column of WIDER FACE's .txt, after x, y, w, h, blur, expression and illumination."""
+"""The column of WIDER FACE's .txt that says whether a face is invalid."""
 
 
 def read_afw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """AFW: testimages/anno.mat beside the images.
+    """Read AFW: testimages/anno.mat beside the images.
 
     Notes
     -----
@@ -45,7 +45,7 @@ def read_afw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
 
 
 def _afw_rows(path: Path) -> list[tuple[str, list[FloatArray], list[FloatArray]]]:
-    """Name, boxes [x1 y1; x2 y2] and poses of each image."""
+    """The name, the boxes [x1 y1; x2 y2] and the poses of each image."""
     import h5py
 
     if h5py.is_hdf5(path):  # Matlab's format 7.3
@@ -55,7 +55,7 @@ def _afw_rows(path: Path) -> list[tuple[str, list[FloatArray], list[FloatArray]]
 
 
 def _afw_rows_of_hdf5(path: Path) -> list[tuple[str, list[FloatArray], list[FloatArray]]]:
-    """The same of Matlab's format 7.3, in which arrays are transposed and cells references."""
+    """The same of Matlab's format 7.3, where arrays are transposed and cells are references."""
     import h5py
 
     with h5py.File(path) as file:
@@ -75,7 +75,7 @@ def _afw_rows_of_hdf5(path: Path) -> list[tuple[str, list[FloatArray], list[Floa
 
 
 def read_fddb(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """FDDB: FDDB-folds/FDDB-fold-NN-ellipseList.txt and originalPics/YYYY/MM/DD/big/*.jpg.
+    """Read FDDB: FDDB-folds/FDDB-fold-NN-ellipseList.txt, originalPics/YYYY/MM/DD/big/*.jpg.
 
     Notes
     -----
@@ -94,7 +94,7 @@ def read_fddb(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
 
 
 def ellipse_boxes(ellipses: FloatArray) -> FloatArray:
-    """Tight boxes (N, 4) of ellipses (N, 5): radii, angle of the first in rad, centre."""
+    """The tight boxes (N, 4) of ellipses (N, 5): two radii, the angle of the first, the centre."""
     major, minor, angle = ellipses[:, 0], ellipses[:, 1], ellipses[:, 2]
     cosine, sine = np.cos(angle), np.sin(angle)
     half = np.stack(
@@ -104,9 +104,9 @@ def ellipse_boxes(ellipses: FloatArray) -> FloatArray:
 
 
 def read_wider(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """WIDER FACE, validation: wider_face_split/wider_face_val_bbx_gt.txt (or .mat), WIDER_val/images.
+    """Read WIDER FACE: wider_face_split/wider_face_val_bbx_gt.txt (or .mat) and WIDER_val/images.
 
-    Invalid faces and boxes without area are to be ignored.
+    Faces that are marked invalid and boxes without area are ignored.
 
     Notes
     -----
@@ -115,7 +115,7 @@ def read_wider(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     zeros. The .mat holds cells by event, then by image: ``event_list``, ``file_list`` (without
     suffix), ``face_bbx_list`` (N, 4) and ``invalid_label_list`` (N, 1)
     (http://shuoyang1213.me/WIDERFACE/, its readme).
-    """  # noqa: E501
+    """
     split = existing(folder, "wider_face_split")
     text = split / f"wider_face_{WIDER_SPLIT}_bbx_gt.txt"
     rows = _wider_txt(text) if text.exists() else _wider_mat(split)
@@ -145,9 +145,9 @@ def _wider_mat(split: Path) -> Iterator[tuple[str, FloatArray, BoolArray]]:
 def _counted_rows(
     path: Path, width: int, spare_row: bool = False
 ) -> Iterator[tuple[str, FloatArray]]:
-    """Blocks of a name, a count, and that many rows of at least ``width`` numbers.
+    """Yield blocks of a name, a count, and that many rows of at least ``width`` numbers.
 
-    ``spare_row``: a count of 0 is followed by one row all the same.
+    With ``spare_row``, one row follows a count of 0 too.
     """
     lines = path.read_text().splitlines()
     at = 0

@@ -1,4 +1,4 @@
-"""Faces that show one known expression as strongly as they can: the paper's Table 5."""
+"""Readers of faces that show one known expression as strongly as they can (2019, Table 5)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CATEGORIES: dict[str, tuple[tuple[str, ...], ...]] = {
     "smile": (("mouthSmileLeft", "mouthSmileRight"),),
     "kiss": (("mouthPucker",),),
 }
-"""The categories of the paper's Table 5 in its order; any one of the alternatives shows it."""
+"""The categories of Table 5 in its order; a face shows one by any of the alternatives."""
 FACEWAREHOUSE_POSES = {
     1: "mouth open",
     2: "smile",
@@ -41,8 +41,8 @@ FACEWAREHOUSE_POSES = {
     16: "lip roll",
     19: "eye close",
 }
-"""Which category a training pose of FaceWarehouse shows, in the order in which its paper (Cao et
-al. 2014, doi:10.1109/TVCG.2013.249, Sec. 3.1) lists the 19 expressions after the neutral one:
+"""The category that each training pose of FaceWarehouse shows, in the order in which its paper (Cao
+et al. 2014, doi:10.1109/TVCG.2013.249, Sec. 3.1) lists the 19 expressions after the neutral one:
 mouth stretch, smile, brow lower, brow raiser, anger, jaw left, jaw right, jaw forward, mouth left,
 mouth right, dimpler, chin raiser, lip puckerer, lip funneler, sadness, lip roll, grin, cheek
 blowing, eyes closed."""
@@ -62,7 +62,7 @@ def extreme(category: str) -> FloatArray:
 
 
 def faces_of_facewarehouse(folder: Path) -> Iterator[Entry]:
-    """FaceWarehouse: Tester_1/TrainingPose/pose_0.png ... with pose_0.land of 74 points."""
+    """List FaceWarehouse: Tester_1/TrainingPose/pose_0.png with 74 points in pose_0.land."""
     for name, image in pictures(folder):
         tester = next((part for part in image.parts if part.startswith("Tester_")), "")
         if tester and re.fullmatch(r"pose_\d+", image.stem):
@@ -70,15 +70,15 @@ def faces_of_facewarehouse(folder: Path) -> Iterator[Entry]:
 
 
 def read_facewarehouse(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """FaceWarehouse: Tester_N/TrainingPose/pose_K.png with pose_K.land beside it.
+    """Read FaceWarehouse: Tester_N/TrainingPose/pose_K.png with pose_K.land beside it.
 
     Poses that are none of Table 5's categories are left out.
 
     Notes
     -----
-    A .land file holds the number of landmarks (74) on its first line and then ``x y`` a line, as
-    shares of the image's width and height with y upwards (http://kunzhou.net/zjugaps/
-    facewarehouse/ and programs that read it). They only serve to put the box.
+    A .land file holds the number of landmarks, 74, on its first line and then ``x y`` on each line,
+    as shares of the image's width and height with y upwards (http://kunzhou.net/zjugaps/
+    facewarehouse/ and programs that read it). Here they only serve to find the box.
     """
     faces = sorted(faces_of_facewarehouse(folder), key=lambda face: _natural(face[2]))
     if not faces:
@@ -105,14 +105,14 @@ def read_land(path: Path) -> FloatArray:
 
 
 def read_land_px(image: Path) -> FloatArray:
-    """Points in ``image_px``; a .land file has them as shares of the image's size."""
+    """The points (N, 2) of the .land file beside an image, in ``image_px``."""
     points = read_land(image.with_suffix(".land"))
     with Image.open(image) as picture:
         return points * picture.size
 
 
 def read_expressions(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """A collection like the paper's own: a folder a category, each image cropped to one face.
+    """Read a collection like the paper's own: a folder for each category, of crops of one face.
 
     The folders are named as in Table 5, with underscores: eye_close, eye_wide, brow_raise,
     brow_anger, mouth_open, jaw_left_right, lip_roll, smile, kiss. The paper's 1,008 images are
@@ -134,5 +134,5 @@ def read_expressions(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
 
 
 def _natural(path: Path) -> list[Any]:
-    """Sorts pose_2 before pose_10."""
+    """The key that sorts pose_2 before pose_10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.as_posix())]

@@ -22,17 +22,24 @@ from edgeface.reference.data.packs import (
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.fit import Fit
-from edgeface.reference.geometry.lids import with_shut_lids
+from edgeface.reference.geometry.lids import as_people_shut, with_shut_lids
 from edgeface.types import BoolArray, FloatArray, ImageArray, IntArray
 
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Crops (N, 256, 256, 3) uint8 with their targets; ``skipped`` names corrupt images.
+    """N crops of single faces with their labels.
 
-    ``labelled`` (N, 68, 2) holds the 68 points that people placed, NaN where none did; ``meshes``
-    (N, 468, 3), z towards the back, and ``scores`` (N, 46) the teacher's own vertices and
-    expressions, NaN where it saw no face.
+    Attributes
+    ----------
+    crops : uint8, shape (N, 256, 256, 3), RGB
+    targets : what a network should say of each face
+    labelled : (N, 68, 2), the points that people placed, NaN where nobody did
+    meshes : (N, 468, 3), the teacher's vertices, z towards the back, NaN where it saw no face
+    scores : (N, 46), the teacher's expressions, NaN where it saw no face
+    pack : (N,), the name of the pack that each face is from
+    fit : the face model fitted to the faces
+    skipped : the names of corrupt images
     """
 
     crops: ImageArray
@@ -46,7 +53,7 @@ class FaceSet:
 
 
 def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
-    """All faces of one split of the single-face packs, fitted to ``model``."""
+    """Read all faces of one split of the single-face packs; ``model`` is fitted to them."""
     names = single_face_packs(folder)
     parts = [read_face_pack(open_pack(folder, n), model, validation) for n in names]
     return FaceSet(
@@ -62,10 +69,11 @@ def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
 
 
 def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
-    """The faces of one split of one single-face pack, fitted to ``model``.
+    """Read the faces of one split of one single-face pack; ``model`` is fitted to them.
 
-    Landmarks are people's in `HUMAN_PACK`, elsewhere those of the teacher's mesh by the default
-    map: the 68 points of ``faces68-video`` are biased and do not follow lids (`docs/labels.md`).
+    In `HUMAN_PACK`, people placed the landmarks. Elsewhere they are those of the teacher's mesh by
+    the default map, with lids that shut as people see them, since the 68 points of
+    ``faces68-video`` are biased and do not follow the lids (`docs/labels.md`).
     """
     has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
     human = pack.name == HUMAN_PACK
@@ -97,7 +105,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
 def _fit_pack(
     pack: Pack, model: FaceModel, index: IntArray, has_mesh: BoolArray, labelled: FloatArray
 ) -> tuple[Targets, Fit]:
-    """Fits to the meshes where there are any, to the labelled points elsewhere."""
+    """Fit the model to the meshes where there are any, and to the labelled points elsewhere."""
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
     scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
     with_mesh = index[has_mesh]
@@ -107,5 +115,6 @@ def _fit_pack(
     fit = Fit.concatenate(fits)[np.argsort(order)]
     mapped = mapped_landmarks(pack.labels["mesh"][index][..., :2], default_face_model())
     people = np.asarray(np.isfinite(labelled).all(axis=(1, 2)))
-    fit = with_shut_lids(fit, model, labelled)
-    return from_fit(fit, model, np.where(people[:, None, None], labelled, mapped)), fit
+    landmarks = np.where(people[:, None, None], labelled, as_people_shut(mapped))
+    fit = with_shut_lids(fit, model, landmarks)
+    return from_fit(fit, model, landmarks), fit

@@ -1,4 +1,4 @@
-"""Fits that are kept between runs: nothing is fitted twice."""
+"""Fits of the face model that are kept between runs, so that nothing is fitted twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgeface.reference.geometry.fit import Fit, fit_landmarks, fit_meshes
 from edgeface.types import AnyArray, FloatArray
 
 SOURCES = [Path(str(module.__file__)) for module in (alignment, fit)]
-"""A fit by other equations is another fit."""
+"""The code that fits; when it changes, earlier fits do not count."""
 
 
 def known_fit_of_meshes(model: FaceModel, meshes: FloatArray, scores: FloatArray) -> Fit:

@@ -1,4 +1,4 @@
-"""An image and what its labels say of the faces in it: what every reader of a data set yields."""
+"""What every reader of a data set yields: an image, and labels of the faces in it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from edgeface.reference.geometry.pose import head_rotation, yaw_from_rotation
 from edgeface.types import AnyArray, BoolArray, FloatArray, ImageArray
 
 RAISE, LOWER = 0.29, -0.01
-"""From the tight box of 68 landmarks to the project's face box, in heights of the former: medians
-over 375 faces of the 300-W pack, against `Fit.face_boxes`."""
+"""How much higher the project's face box begins and ends than the tight box of 68 landmarks, in
+heights of the latter: medians over 375 faces of the 300-W pack, against `Fit.face_boxes`."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class Labels:
 
     Attributes
     ----------
-    boxes : (N, 4) xyxy, ``image_px``
-    ignore : (N,) bool, faces that may neither be demanded nor forbidden
+    boxes : (N, 4), xyxy, ``image_px``
+    ignore : (N,) bool, whether it does not matter if the face is found
     landmarks : (N, 68, 2), ``image_px``
-    rotation : (N, 3, 3), of the head, ``model`` frame
-    yaw_deg : (N,), which data sets label more often than ``rotation``; its sign has no meaning
+    rotation : (N, 3, 3), the head's rotation, ``model`` frame
+    yaw_deg : (N,), the head's yaw, which data sets label more often than ``rotation``; its sign has
+        no meaning
     expression : (N, 46); a face may have some coefficients labelled and others not
     """
 
@@ -50,9 +51,9 @@ class LabelledImage:
 
     Attributes
     ----------
-    name : unique in the set
+    name : the name of the image, which no other in the set has
     group : the part of the set to whose figures the image contributes
-    pixels : uint8 (H, W, 3) RGB
+    pixels : uint8, shape (H, W, 3), RGB
     complete : whether every face in it is labelled, so that other detections are false alarms
     follows : whether the image is the video frame that comes after the previous image
     """
@@ -66,16 +67,16 @@ class LabelledImage:
 
 
 Reader = Callable[[Path, FaceModel], Iterator[LabelledImage]]
-"""From a set's folder and the face model in whose terms to label to its images."""
+"""Reads the images of a set from its folder, and labels them in the face model's terms."""
 
 
 Entry = tuple[str, str, Path, Callable[[], FloatArray]]
-"""A face in a folder: its name, its group, its image, and what reads its points."""
+"""A face in a folder: its name, its group, its image, and a function that reads its points."""
 PICTURES = (".jpg", ".png", ".jpeg")
 
 
 def labels(boxes: FloatArray, **known: AnyArray) -> Labels:
-    """Labels of faces of which the boxes (N, 4) and perhaps more are ``known``."""
+    """Labels of faces of which the boxes (N, 4) are known, and perhaps more."""
     count = len(boxes)
     unknown: dict[str, AnyArray] = {
         "ignore": np.zeros(count, bool),
@@ -88,7 +89,7 @@ def labels(boxes: FloatArray, **known: AnyArray) -> Labels:
 
 
 def labels_from_landmarks(landmarks: FloatArray, model: FaceModel, **known: AnyArray) -> Labels:
-    """Labels of faces with 68 landmarks (N, 68, 2): box and yaw follow from those."""
+    """Labels of faces of which the landmarks (N, 68, 2) are known; they tell box and yaw."""
     yaw = yaw_from_rotation(head_rotation(landmarks, neutral_landmarks(model)))
     return labels(
         face_box(landmarks), **({"landmarks": landmarks.astype(np.float32), "yaw_deg": yaw} | known)
@@ -96,7 +97,7 @@ def labels_from_landmarks(landmarks: FloatArray, model: FaceModel, **known: AnyA
 
 
 def neutral_landmarks(model: FaceModel) -> FloatArray:
-    """The model's mean face, (68, 3)."""
+    """The landmarks (68, 3) of the model's mean face."""
     return model.landmarks(np.eye(1, 50), np.zeros((1, 46)))[0]
 
 
@@ -110,12 +111,12 @@ def face_box(landmarks: FloatArray) -> FloatArray:
 
 
 def existing(folder: Path, *parts: str) -> Path:
-    """``folder/parts...``, which must exist.
+    """The path ``folder/parts...``, which must exist.
 
     Raises
     ------
     InvalidInputError
-        That names what is missing.
+        If it does not; the message names what is missing.
     """
     path = folder.joinpath(*parts)
     if not path.exists():
@@ -130,6 +131,6 @@ def image_beside(path: Path) -> Path | None:
 
 
 def pictures(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every image under ``folder`` by its path in it."""
+    """Every image under ``folder``, by its path relative to it."""
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES):
         yield path.relative_to(folder).as_posix(), path

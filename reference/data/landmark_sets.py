@@ -30,7 +30,7 @@ from edgeface.reference.geometry.pose import rotation_from_euler
 from edgeface.types import FloatArray, ImageArray
 
 FROM_ONE = -0.5
-"""From pixels counted from 1 to ``image_px``."""
+"""What to add to pixels counted from 1 to get ``image_px``."""
 VIDEO_SCENARIOS = {
     "scenario 1": (
         114, 124, 125, 126, 150, 158, 401, 402, 505, 506, 507, 508, 509, 510, 511, 514, 515, 518,
@@ -44,7 +44,7 @@ VIDEO_SCENARIOS = {
 }  # fmt: skip
 """The test videos of 300-VW: well lit, real-world interaction, arbitrary conditions."""
 LFW_MARGIN = 2.2
-"""LFW's images are its detector's boxes, enlarged by this."""
+"""How much larger LFW's images are than the boxes of its detector."""
 
 
 def read_pts(path: Path) -> FloatArray:
@@ -52,8 +52,8 @@ def read_pts(path: Path) -> FloatArray:
 
     Notes
     -----
-    The format of 300-W and 300-VW (https://ibug.doc.ic.ac.uk/resources/300-W/): the lines
-    ``version: 1``, ``n_points: 68``, ``{``, one ``x y`` a point, ``}``, counted from 1.
+    The format of 300-W and 300-VW (https://ibug.doc.ic.ac.uk/resources/300-W/) has the lines
+    ``version: 1``, ``n_points: 68``, ``{``, then ``x y`` for each point, counted from 1, and ``}``.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def read_pts(path: Path) -> FloatArray:
 
 
 def read_68_points(path: Path) -> FloatArray:
-    """`read_pts` of a file that must hold 68 points."""
+    """Read a .pts file that must hold 68 points."""
     points = read_pts(path)
     if len(points) != 68:
         raise InvalidInputError(f"{path} holds {len(points)} points, expected the 68 of 300-W")
@@ -83,13 +83,13 @@ def read_68_points(path: Path) -> FloatArray:
 
 
 def faces_of_300w(folder: Path) -> Iterator[Entry]:
-    """300-W: a .pts file of 68 points of the same name beside every image."""
+    """List 300-W: beside every image, a .pts file of the same name with 68 points."""
     for name, image in pictures(folder):
         yield name, name, image, partial(read_pts, image.with_suffix(".pts"))
 
 
 def read_300w(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """300-W: a .pts file beside every image, in any folders.
+    """Read 300-W: beside every image, in any folders, its .pts file.
 
     A group is the path of the image's folder (``300W/01_Indoor``, ``helen/testset`` ...).
     """
@@ -104,15 +104,15 @@ def read_300w(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
 
 
 def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """AFLW2000-3D: image00002.jpg with image00002.mat beside it.
+    """Read AFLW2000-3D: image00002.jpg with image00002.mat beside it.
 
     Notes
     -----
     The .mat holds ``pt3d_68`` (3, 68), of which the first two rows are pixels counted from 1, and
     ``Pose_Para`` (1, 7): pitch, yaw, roll in radians, translation, scale
     (http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm). That project's
-    ``RotationMatrix.m`` multiplies the transposes of the usual Rx Ry Rz, with our axes: the
-    angles here are the negatives of its.
+    ``RotationMatrix.m`` multiplies the transposes of the usual Rx Ry Rz, with our axes; so our
+    angles are the negatives of those in the file.
     """
     annotated = [(path, image_beside(path)) for path in sorted(folder.rglob("*.mat"))]
     if not any(image for _, image in annotated):
@@ -128,15 +128,15 @@ def read_aflw2000(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
 
 
 def _turn(pose: FloatArray) -> FloatArray:
-    """The yaw that the benchmark's three groups go by, degrees."""
+    """The yaw in degrees, by which the benchmark forms its three groups."""
     return np.rad2deg(pose[:1, 1]).astype(np.float32)
 
 
 def read_300vw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """300-VW: the test videos, NNN/vid.avi with NNN/annot/000001.pts for its first frame.
+    """Read 300-VW's test videos: NNN/vid.avi with NNN/annot/000001.pts for its first frame.
 
-    Frames without annotation are left out; `LabelledImage.follows` is still true after such a
-    gap, as a tracker would go on with what it saw last. Other videos are for training.
+    Frames without annotation are left out. `LabelledImage.follows` is true after such a gap too,
+    since a tracker would go on with what it saw last. The other videos of the set are for training.
     """
     videos = [
         (group, folder / f"{number:03d}")
@@ -166,20 +166,20 @@ def _frames(path: Path) -> Iterator[ImageArray]:
 
 
 def faces_of_lfw(folder: Path) -> Iterator[Entry]:
-    """LFW: for LFW-74, a .land file of 74 points of the same name beside every image."""
+    """List LFW-74: beside every image of LFW, a .land file of the same name with 74 points."""
     for name, image in pictures(folder):
         person = re.sub(r"_\d+$", "", image.stem)
         yield name, person, image, partial(read_land_px, image)
 
 
 def read_lfw(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """LFW: Name/Name_0001.jpg, with 68 points in Name/Name_0001.pts where there are any.
+    """Read LFW: Name/Name_0001.jpg, with 68 points in Name/Name_0001.pts if there are any.
 
     Notes
     -----
     LFW has no landmarks of its own (http://vis-www.cs.umass.edu/lfw/README.txt); the paper uses
     labels of its own making. Each image is the box of its face, found by a detector and enlarged
-    by 2.2, so without a .pts the box in its middle is the label.
+    by 2.2; so, without a .pts file, the box in its middle is the label.
     """
     paths = [image for _, _, image, _ in faces_of_lfw(folder)
              if image.suffix == ".jpg" and image.stem.startswith(image.parent.name)]  # fmt: skip

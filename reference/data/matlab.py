@@ -15,12 +15,12 @@ from edgeface.types import AnyArray
 
 
 def read_mat(path: Path, what: str, *names: str) -> list[AnyArray]:
-    """The arrays ``names`` of a .mat file of a format before 7.3; ``what`` they are, for people.
+    """Read the arrays ``names`` of a .mat file before format 7.3; errors say ``what`` it should be.
 
     Raises
     ------
     InvalidInputError
-        If the file is not such a file, or lacks one of them.
+        If it is no such file, or lacks one of the arrays.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError

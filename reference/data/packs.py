@@ -1,7 +1,7 @@
 """Reading the data packs: zips of ``images/*.jpg`` with one ``labels.npz``.
 
-Pack coordinates put the origin at the centre of the top-left pixel; everything that leaves this
-module is in ``image_px`` (origin at its corner), half a pixel further.
+Packs put the origin at the centre of the top-left pixel. Everything that leaves this module is in
+``image_px``, whose origin is that pixel's corner, so half a pixel is added.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ HUMAN_PACK = "faces68-300w"
 """The single-face pack whose 68 points people placed."""
 SINGLE_FACE_PACKS = (HUMAN_PACK, "faces68-video", "faces-expressive")
 MORE_FACE_PACKS = ("faces-portraits", "faces-lfw")
-"""Single-face packs that are read where they lie beside the others."""
+"""Single-face packs that are read too if they are in the folder."""
 MULTI_FACE_PACK = "multiface-wider"
 MASKED_PACK = "photos-masks"
-"""Photos like those of `MULTI_FACE_PACK` without meshes; read where it lies beside the others."""
+"""Photos like those of `MULTI_FACE_PACK` without meshes; read too if it is in the folder."""
 NEGATIVE_PACK = "negatives"
 VALIDATION_SHARE = 0.2
 MESH_VERTICES = 468  # the teacher's other ten vertices are the irises
 BLINK_WHEN_SHUT = 0.73
-"""The teacher's blink score when the lids of its mesh meet; higher ones mean the same."""
+"""The teacher's blink score at which the lids of its mesh meet; higher ones mean the same."""
 
 
 def data_dir(path: str | os.PathLike[str] | None) -> Path:
-    """The folder of the packs: ``path``, or else the environment variable EDGEFACE_DATA."""
+    """The folder of the packs: ``path``, or what the environment variable EDGEFACE_DATA says."""
     chosen = path or os.environ.get("EDGEFACE_DATA")
     if not chosen:
         raise InvalidInputError("no data: give --data DIR or set EDGEFACE_DATA")
@@ -62,9 +62,15 @@ def photo_packs(folder: Path) -> tuple[str, ...]:
 
 @dataclass
 class Pack:
-    """One opened pack: its labels, and its images decoded on demand.
+    """An opened pack, whose images are decoded when they are asked for.
 
-    ``skipped`` names the images that could not be decoded.
+    Attributes
+    ----------
+    name : the pack's name
+    archive : the zip that it is
+    labels : the arrays of its ``labels.npz``, coordinates in ``image_px``
+    image_names : the paths of the images in the zip
+    skipped : the names of the images that could not be decoded
     """
 
     name: str
@@ -78,7 +84,7 @@ class Pack:
         return self.archive.read(self.image_names[index])
 
     def image(self, index: int) -> ImageArray | None:
-        """One image, uint8 (H, W, 3) RGB; None (and noted in ``skipped``) if it is corrupt."""
+        """One image, uint8 (H, W, 3), RGB; None, and noted in ``skipped``, if it is corrupt."""
         try:
             with Image.open(io.BytesIO(self.jpeg(index))) as picture:
                 return np.asarray(picture.convert("RGB"))
@@ -95,7 +101,7 @@ class Pack:
 
 
 def open_pack(folder: Path, name: str) -> Pack:
-    """Open ``folder/name.zip``; label coordinates come out in ``image_px``."""
+    """Open the pack ``folder/name.zip``."""
     path = folder / f"{name}.zip"
     try:
         archive = zipfile.ZipFile(path)
@@ -124,7 +130,7 @@ def open_pack(folder: Path, name: str) -> Pack:
 
 
 def split_groups(pack: Pack) -> NDArray[np.str_]:
-    """The unit that must not straddle the split, per image: person, clip or photo."""
+    """For each image, the person, clip or photo that must not straddle the split."""
     if "group" not in pack.labels:
         return np.array(pack.image_names)
     groups = pack.labels["group"]
@@ -141,7 +147,7 @@ def split_groups(pack: Pack) -> NDArray[np.str_]:
 
 
 def is_validation(pack: Pack) -> BoolArray:
-    """True for the images of the validation split."""
+    """For each image, whether it belongs to the validation split."""
     return np.array([validates(pack.name, str(group)) for group in split_groups(pack).tolist()])
 
 
@@ -151,9 +157,9 @@ def validates(database: str, group: str) -> bool:
 
 
 def expression_scores(scores: FloatArray, names: NDArray[np.str_]) -> FloatArray:
-    """The 46 expression scores (N, 46) from the teacher's 52 (N, 52).
+    """The scores (N, 46) of `EXPRESSION_NAMES` from the teacher's 52 (N, 52).
 
-    A blink of 1 is an eye that is shut: `BLINK_WHEN_SHUT` says where the teacher's scale ends.
+    A blink of 1 is a shut eye, so the teacher's blinks are divided by `BLINK_WHEN_SHUT`.
     """
     column = {str(name): k for k, name in enumerate(names)}
     pairs = {

@@ -21,6 +21,7 @@ from edgeface.reference.data.packs import (
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.boxes import overlap
+from edgeface.reference.geometry.lids import as_people_shut, with_shut_lids
 from edgeface.types import Float32Array, ImageArray
 
 INVALID = 3  # column of face_attr
@@ -28,9 +29,14 @@ INVALID = 3  # column of face_attr
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded photo and its faces, in its own pixels (``image_px``).
+    """A decoded photo and its N faces, in ``image_px``.
 
-    ``scores`` (N, 46) are the teacher's own expressions, NaN where it saw no face.
+    Attributes
+    ----------
+    pack, name : the pack that the photo is from, and its name there
+    pixels : uint8, shape (H, W, 3), RGB
+    targets : what a network should say of each face
+    scores : (N, 46), the teacher's expressions, NaN where it saw no face
     """
 
     pack: str
@@ -43,7 +49,7 @@ class Photo:
 def read_photos(
     folder: Path, model: FaceModel, validation: bool
 ) -> tuple[list[Photo], list[Photo], list[str]]:
-    """Photos with faces, photos without, and the names of corrupt ones, of one split."""
+    """Read one split: photos with faces, photos without, and the names of corrupt ones."""
     *packs, empty_pack = (open_pack(folder, name) for name in photo_packs(folder))
     photos = [photo for pack in packs for photo in _read_photos(pack, model, validation)]
     nobody = boxes_only(np.zeros((0, 4)), np.zeros(0, bool))
@@ -56,7 +62,7 @@ def read_photos(
 
 
 def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Photo]:
-    """The photos of one split of one pack; faces of which it has no mesh keep their box alone."""
+    """Read the photos of one split of a pack; faces without a mesh have their box alone."""
     labels = pack.labels
     wanted = np.flatnonzero(is_validation(pack) == validation)
     targets = boxes_only(labels["face_box"], labels["face_attr"][:, INVALID] > 0)
@@ -67,7 +73,8 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
         scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])
         scores, meshes = scores[meshed_here], labels["mesh"][meshed_here]
         fit = known_fit_of_meshes(model, meshes, scores)
-        fitted = from_fit(fit, model, mapped_landmarks(meshes[..., :2], default_face_model()))
+        landmarks = as_people_shut(mapped_landmarks(meshes[..., :2], default_face_model()))
+        fitted = from_fit(with_shut_lids(fit, model, landmarks), model, landmarks)
         rows = meshed[meshed_here]
         good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face
         for name in ("landmarks", "identity", "expression", "rotation", "has_fit"):
@@ -79,7 +86,7 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
 
 
 def resize(pixels: ImageArray, scale: float) -> ImageArray:
-    """An antialiased resize by ``scale``, at least one pixel a side."""
+    """Resize an image by ``scale``, antialiased; its sides keep at least one pixel."""
     height, width = pixels.shape[:2]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))

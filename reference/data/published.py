@@ -1,7 +1,7 @@
-"""Readers of the published databases that are fused: where each face lies and what is labelled.
+"""Readers of the published databases that are fused: where each face lies, and its labelled points.
 
-A face whose annotation is missing or broken is skipped, named and counted; a folder without any
-readable one is an error.
+A face whose annotation is missing or broken is skipped, and `Database.skipped` says why. A folder
+without any readable face is an error.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from edgeface.reference.data.torch7 import read_t7
 from edgeface.types import FloatArray, ImageArray
 
 FROM_ZERO = 0.5
-"""From pixels counted from 0 at the centre of the top-left one to ``image_px``."""
+"""What to add to pixels counted from 0 at the centre of the top-left one to get ``image_px``."""
 WFLW_NUMBERS = 2 * 98 + 4 + 6
-"""On a line of WFLW before the image's name: the points, the box xyxy, six attributes."""
+"""How many numbers a line of WFLW has: the points, the box xyxy and six attributes."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,10 @@ class PublishedFace:
 
     Attributes
     ----------
-    name : unique in the database; image : its file
-    group : what must not straddle a split: a person, a video, a photo and its synthesized views
+    name : the name of the face, which no other in the database has
+    group : the person, the video, or the photo with its synthesized views that must not straddle a
+        split
+    image : the path of the image
     points : (P, 2), ``image_px``, NaN where a point is not labelled
     """
 
@@ -47,13 +49,13 @@ class PublishedFace:
     points: FloatArray
 
     def pixels(self) -> ImageArray:
-        """The image, uint8 (H, W, 3) RGB."""
+        """Read the image, uint8 (H, W, 3), RGB."""
         return read_image(self.image)
 
 
 @dataclass(frozen=True)
 class Database:
-    """The readable faces of a database, and why each of the others was ``skipped``, by name."""
+    """The readable faces of a database, and by the names of the others why they were skipped."""
 
     name: str
     convention: str
@@ -61,7 +63,7 @@ class Database:
     skipped: dict[str, str]
 
     def summary(self, most: int = 5) -> str:
-        """For people: how many faces, how many skipped, and the first few of those by name."""
+        """A text that counts faces and skipped ones, and names the first ``most`` of the latter."""
         lines = [f"{self.name}: {len(self.faces)} faces, {len(self.skipped)} skipped"]
         lines += [f"  {name}: {why}" for name, why in list(self.skipped.items())[:most]]
         if len(self.skipped) > most:
@@ -70,11 +72,11 @@ class Database:
 
 
 def open_database(name: str, folder: Path) -> Database:
-    """The faces of a published database in ``folder``; images are read when asked for.
+    """Find the faces of a published database in ``folder``; images are read when asked for.
 
     Parameters
     ----------
-    name : one of `DATABASES`
+    name : the name of the database, one of `DATABASES`
 
     Raises
     ------
@@ -107,7 +109,7 @@ def open_database(name: str, folder: Path) -> Database:
 
 
 def _300w_lp(folder: Path) -> Iterator[Entry]:
-    """300W-LP: AFW/AFW_1_0.jpg ... with landmarks/AFW/AFW_1_0_pts.mat.
+    """List 300W-LP: AFW/AFW_1_0.jpg with landmarks/AFW/AFW_1_0_pts.mat.
 
     ``pts_3d`` (68, 2) is the projection of the fitted model's points, outline included; pixels
     count from 1 (http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm). The last
@@ -126,10 +128,10 @@ def _read_pts_mat(path: Path) -> FloatArray:
 
 
 def _ls3d_w(folder: Path) -> Iterator[Entry]:
-    """LS3D-W: a .t7 file of 68 points of the same name beside every image.
+    """List LS3D-W: beside every image, a .t7 file of the same name with 68 points.
 
-    One folder a video (300VW-3D/Trainset/001/0001.jpg), or one for all (new_dataset, the balanced
-    set). Points count pixels from 0 (https://www.adrianbulat.com/face-alignment).
+    A video has a folder (300VW-3D/Trainset/001/0001.jpg); the balanced set has one for all
+    (new_dataset). Points count pixels from 0 (https://www.adrianbulat.com/face-alignment).
     """
     for name, image in pictures(folder):
         video = image.parent.relative_to(folder).as_posix()
@@ -142,17 +144,17 @@ def _read_t7(path: Path) -> FloatArray:
 
 
 def _wflw(folder: Path) -> Iterator[Entry]:
-    """WFLW's training part."""
+    """List WFLW's training part."""
     yield from _wflw_list(folder, "train")
 
 
 def _wflw_test(folder: Path) -> Iterator[Entry]:
-    """WFLW's test part."""
+    """List WFLW's test part."""
     yield from _wflw_list(folder, "test")
 
 
 def _wflw_list(folder: Path, split: str) -> Iterator[Entry]:
-    """One line a face: 98 points, the box, six attributes, the image's name in WFLW_images.
+    """Read lines of a face each: 98 points, the box, six attributes, the name in WFLW_images.
 
     Pixels count from 0 (https://wywu.github.io/projects/LAB/WFLW.html).
     """
@@ -188,4 +190,4 @@ DATABASES: dict[str, tuple[str, Callable[[Path], Iterator[Entry]], str]] = {
     "wflw": ("98", _wflw, "WFLW_images/ and list_98pt_rect_attr_train.txt"),
     "wflw-test": ("98", _wflw_test, "WFLW_images/ and list_98pt_rect_attr_test.txt"),
 }
-"""Convention, reader and layout of each database."""
+"""For each database its convention, its reader, and the layout of its folder."""

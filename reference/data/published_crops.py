@@ -1,4 +1,4 @@
-"""Faces of published databases cut out as the packs' are: the box centred, filling half."""
+"""Cutting faces of published databases out as the packs' are: centred, filling half the crop."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from edgeface.reference.data.published import PublishedFace
 from edgeface.types import FloatArray, ImageArray
 
 SIDE = 256
-"""Of the square crops, pixels; the longer side of a face's box is half of it."""
+"""The side of a crop in pixels; the longer side of a face's box is half of it."""
 
 
 def cut_faces(
     faces: Iterable[PublishedFace], convention: str, model: FaceModel
 ) -> tuple[ImageArray, FloatArray, FloatArray]:
-    """Crops, boxes and points of faces labelled in one convention.
+    """Cut out faces that are labelled in one convention.
 
     Parameters
     ----------
-    faces : those of a `Database` that are wanted, in memory at once
+    faces : the faces of a `Database` that are wanted; all crops are held in memory
 
     Returns
     -------
     crops : uint8, shape (N, 256, 256, 3), RGB, grey outside the image
-    boxes : float32, shape (N, 4), xyxy, in the crops: the project's face box, found by
-        `fit_mean_face`
-    points : float32, shape (N, P, 2), in the crops; NaN where not labelled
+    boxes : float32, shape (N, 4), xyxy, the face boxes in the crops, found by `fit_mean_face`
+    points : float32, shape (N, P, 2), the points in the crops, NaN where not labelled
     """
     known = read_convention(convention)
     crops: list[ImageArray] = []
@@ -57,7 +56,7 @@ def cut_faces(
 
 
 def cut_square(pixels: ImageArray, corner: FloatArray, side: float) -> ImageArray:
-    """The square from ``corner`` on as a crop (256, 256, 3), antialiased, grey outside."""
+    """Cut the square at ``corner`` out as (256, 256, 3), antialiased, grey outside the image."""
     start = np.floor(corner).astype(int)
     room = int(np.ceil(side)) + 2
     canvas = Image.new("RGB", (room, room), (PAD_VALUE,) * 3)

@@ -1,4 +1,4 @@
-"""What a network should say of one face, and how it changes when the picture is warped."""
+"""What a network should say of faces, and how that changes when the picture is warped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgeface.reference.geometry.pose import yaw_from_rotation
 from edgeface.types import BoolArray, FloatArray, IntArray
 
 MOUTH_CORNERS = ((60, 48), (64, 54))
-"""Inner and outer, of the 68."""
+"""The inner and outer corners of the mouth among the 68 landmarks."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,11 @@ class Targets:
 
     Attributes
     ----------
-    landmarks : (N, 68, 2); boxes : (N, 4) xyxy
-    identity (N, 50), expression (N, 46), rotation (N, 3, 3)
-    has_fit : (N,) bool, whether all but ``boxes`` is known
-    ignore : (N,) bool, faces that may neither be demanded nor forbidden
+    landmarks : (N, 68, 2)
+    boxes : (N, 4), xyxy
+    identity : (N, 50), expression : (N, 46), rotation : (N, 3, 3)
+    has_fit : (N,) bool, whether more than the box is known
+    ignore : (N,) bool, whether it does not matter if the face is found
     """
 
     landmarks: FloatArray
@@ -57,11 +58,11 @@ def concatenate(parts: list[Targets]) -> Targets:
 
 
 def from_fit(fit: Fit, model: FaceModel, landmarks: FloatArray | None = None) -> Targets:
-    """Targets of fitted faces; labelled ``landmarks`` (N, 68, 2) replace the fitted ones.
+    """Targets of fitted faces; labelled ``landmarks`` (N, 68, 2) take the place of fitted ones.
 
-    On a turned head, labelled outlines (0..16) slide along the silhouette, where the model's stay
-    on the surface: beyond 20 degrees of yaw the fitted outline is the target. So are the fitted
-    inner corners of mouths whose labels only repeat the outer ones.
+    On a turned head, labelled outlines (0..16) slide along the silhouette while the model's stay on
+    the surface; so beyond 20 degrees of yaw the fitted outline is the target. Where labels of the
+    mouth's inner corners only repeat the outer ones, the fitted inner corners are.
     """
     fitted = fit.landmarks(model)
     if landmarks is not None:
@@ -85,7 +86,7 @@ def from_fit(fit: Fit, model: FaceModel, landmarks: FloatArray | None = None) ->
 
 
 def boxes_only(boxes: FloatArray, ignore: BoolArray) -> Targets:
-    """Targets of faces of which only the box (N, 4) is known."""
+    """Targets of faces of which only the boxes (N, 4) are known."""
     count = len(boxes)
     return Targets(
         landmarks=np.zeros((count, 68, 2), np.float32),
@@ -101,30 +102,30 @@ def boxes_only(boxes: FloatArray, ignore: BoolArray) -> Targets:
 def similarity_matrix(
     scale: float, angle_rad: float, centre: FloatArray, place: FloatArray
 ) -> FloatArray:
-    """The similarity (2, 3) that takes ``centre`` to ``place``; clockwise as seen."""
+    """The similarity (2, 3) that moves ``centre`` to ``place`` and turns clockwise as seen."""
     c, s = np.cos(angle_rad) * scale, np.sin(angle_rad) * scale
     linear = np.array([[c, -s], [s, c]])
     return np.concatenate([linear, (place - linear @ centre)[:, None]], axis=1)
 
 
 class Mirror:
-    """Labels of the mirror image."""
+    """Turns labels into those of the mirror image."""
 
     def __init__(self, model: FaceModel) -> None:
         self.model = model
 
     @cached_property
     def identity(self) -> FloatArray:
-        """What becomes of identity coefficients (..., 50), as a matrix (50, 50)."""
+        """The matrix (50, 50) by which a mirror changes identity coefficients (..., 50)."""
         return identity_mirror(self.model)
 
     @cached_property
     def expression(self) -> IntArray:
-        """The expression that each becomes, (46,)."""
+        """For each expression, the index of the one that a mirror turns it into, (46,)."""
         return expression_mirror(self.model)
 
     def __call__(self, targets: Targets, width: float) -> Targets:
-        """``targets`` in a picture ``width`` pixels wide, after swapping left and right."""
+        """The targets in the mirror image of a picture that is ``width`` pixels wide."""
         flip = np.diag([-1.0, 1.0, 1.0])
         landmarks = targets.landmarks[:, LANDMARK_MIRROR] * [-1, 1] + [width, 0]
         boxes = targets.boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [width, 0, width, 0]
@@ -144,15 +145,17 @@ def warp(targets: Targets, matrix: FloatArray, angle_rad: float) -> Targets:
 
     Parameters
     ----------
-    matrix : (2, 3), old pixels to new
-    angle_rad : the rotation in it, clockwise as seen (x right, y down)
+    matrix : (2, 3), from old pixels to new ones
+    angle_rad : the angle by which the matrix turns, clockwise as seen (x right, y down)
     """
     linear, shift = matrix[:, :2], matrix[:, 2]
     scale = np.sqrt(abs(np.linalg.det(linear)))
     low, high = targets.boxes[:, :2], targets.boxes[:, 2:]
     centre = (low + high) / 2 @ linear.T + shift
-    half = (high - low) / 2 * scale  # a turned head's box keeps its sides: angles are small
     c, s = np.cos(angle_rad), np.sin(angle_rad)
+    # of an ellipse with the old box's sides: a round head's box grows less than corners do
+    shares = np.array([[c * c, s * s], [s * s, c * c]])
+    half = np.sqrt(((high - low) / 2 * scale) ** 2 @ shares)
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])  # y is up in the model frame
     return Targets(
         landmarks=(targets.landmarks @ linear.T + shift).astype(np.float32),

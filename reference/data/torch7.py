@@ -1,4 +1,4 @@
-"""Reading Torch7's .t7 files as far as data sets use them: one tensor of numbers."""
+"""Reading Torch7's .t7 files as far as data sets use them, for one tensor of numbers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def read_t7(path: Path) -> AnyArray:
 
     Notes
     -----
-    What ``torch.save`` of Torch7 writes on a 64-bit machine (https://github.com/torch/torch7,
-    File.lua and generic/Tensor.c): type 4, index, version and class name as counted strings;
-    dimensions, sizes, strides and the offset in the storage, counted from 1; then the storage as
-    an object of its own: its size and numbers. Little-endian, int32 and int64.
+    On a 64-bit machine, ``torch.save`` of Torch7 writes (https://github.com/torch/torch7, File.lua
+    and generic/Tensor.c) type 4, index, version and class name as counted strings; dimensions,
+    sizes, strides and the offset in the storage, counted from 1; then the storage as an object of
+    its own, with its size and numbers. Integers are int32 and int64, little-endian.
 
     Raises
     ------

@@ -17,14 +17,14 @@ from edgeface.reference.geometry.pose import yaw_from_rotation
 from edgeface.types import Float32Array
 
 TEACHER = " (teacher)"
-"""Ends the names of groups whose landmarks are the teacher's, not people's."""
+"""How the names of groups end whose landmarks are the teacher's, not people's."""
 
 
 def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
-    """Crops of the single-face packs, the multi-face photos, and the photos without faces.
+    """Yield crops of the single-face packs, multi-face photos, and photos without faces.
 
-    Expressions are the teacher's own scores, head poses those of the face model fitted to its
-    mesh; landmarks too where people labelled none.
+    Expressions are the teacher's scores. Head poses are those of the face model fitted to its mesh,
+    and so are landmarks where people labelled none.
     """
     faces = read_faces(folder, model, validation=True)
     for i, pixels in enumerate(faces.crops):
@@ -43,7 +43,7 @@ def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
 
 
 def _labels(targets: Targets, scores: Float32Array) -> Labels:
-    """Labels of all faces; those that the teacher did not see have only their box."""
+    """Labels of all faces; those that the teacher did not see have their box alone."""
     unseen = np.isnan(scores).any(axis=1)
     landmarks = np.array(targets.landmarks, np.float32)
     rotation = np.array(targets.rotation, np.float32)

@@ -1,1 +1,1 @@
-"""Measuring networks on labelled sets."""
+"""Measuring networks on labelled data sets."""

@@ -13,7 +13,7 @@ from edgeface.boxes import iou_matrix
 from edgeface.types import BoolArray, FloatArray, IntArray
 
 MATCH_IOU = 0.5
-"""Overlap from which on a detection is of a labelled face."""
+"""The least IoU of a detection with the labelled face that it finds."""
 MAX_DETECTIONS = 100
 
 
@@ -23,9 +23,10 @@ class DetectionSample:
 
     Attributes
     ----------
-    truth : (M, 4) xyxy; ignore : (M,) bool, faces that may neither be demanded nor forbidden
-    boxes : (N, 4) xyxy; scores : (N,)
-    size_hw : of the image
+    truth : (M, 4), xyxy, the labelled faces
+    ignore : (M,) bool, whether it does not matter if the face is found
+    boxes : (N, 4), xyxy, and scores : (N,), the detections
+    size_hw : the height and width of the image
     """
 
     truth: FloatArray
@@ -37,9 +38,9 @@ class DetectionSample:
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """COCO's figures over faces of one range of sizes, each in [0, 1]; NaN without any face.
+    """COCO's figures for faces of one range of sizes, each in [0, 1]; NaN without any face.
 
-    ``precision`` (101,) is at IoU 0.5, at recalls 0, 0.01 .. 1.
+    ``precision`` (101,) is that at IoU 0.5, for recalls of 0, 0.01 .. 1.
     """
 
     num_faces: int
@@ -51,7 +52,7 @@ class PrecisionRecall:
 
 
 def size_share(boxes: FloatArray, size_hw: tuple[int, int]) -> FloatArray:
-    """The smaller of width and height of boxes (N, 4), each as a share of the image's, (N,)."""
+    """The smaller (N,) of width and height of boxes (N, 4), as shares of the image's."""
     height, width = size_hw
     return ((boxes[:, 2:] - boxes[:, :2]) / [width, height]).min(axis=1, initial=np.inf)
 
@@ -63,14 +64,15 @@ def coco_precision(
 
     Parameters
     ----------
-    samples : one an image, those without faces included
-    smallest : least `size_share` of the faces that count; smaller ones may be found or not
+    samples : a sample for every image, also for those without faces
+    smallest : the least `size_share` of faces that count; it does not matter if smaller ones are
+        found
 
     Notes
     -----
-    pycocotools does the counting: IoU 0.5, 0.55 .. 0.95, 101 recalls, at most 100 detections an
-    image. Its area ranges here bound `size_share`, not square pixels, and its crowd regions are
-    the faces to be ignored: a detection most of which lies in one is no false alarm.
+    pycocotools counts at IoU 0.5, 0.55 .. 0.95 and 101 recalls, with at most 100 detections an
+    image. Its area ranges bound `size_share` here, not square pixels. Its crowd regions are the
+    faces to be ignored, so that a detection most of which lies in one is no false alarm.
     """
     from pycocotools.cocoeval import COCOeval
 
@@ -88,7 +90,7 @@ def coco_precision(
 
 
 def _index(images: list[tuple[FloatArray, FloatArray, tuple[int, int]]], key: str) -> Any:
-    """COCO's index of boxes (N, 4), the value of ``key`` (N,) and the image's size, by image."""
+    """COCO's index of images, each with boxes (N, 4), values of ``key`` (N,) and its size."""
     from pycocotools.coco import COCO
 
     annotations: list[dict[str, Any]] = []
@@ -130,20 +132,21 @@ def _figures(evaluated: dict[str, Any], index: int, num_faces: int) -> Precision
 
 
 def match_faces(boxes: FloatArray, scores: FloatArray, truth: FloatArray) -> IntArray:
-    """The detection of each labelled face of one image.
+    """Find the detection of each labelled face of one image.
 
     Parameters
     ----------
-    boxes (N, 4), scores (N,), truth (M, 4)
+    boxes : (N, 4), xyxy, and scores : (N,), the detections
+    truth : (M, 4), xyxy, the labelled faces
 
     Returns
     -------
-    (M,) int, the row of ``boxes``, -1 where the face was not found
+    (M,) int, the row in ``boxes``, or -1 where the face was not found
 
     Notes
     -----
-    COCO's greedy rule: detections in order of falling score, equal ones in the given order, each
-    take the most overlapping face that is still free.
+    By COCO's greedy rule, each detection takes the face that it overlaps most of those still free.
+    Detections come in order of falling score; equal ones keep their order.
     """
     found = np.full(len(truth), -1)
     if len(truth) == 0:

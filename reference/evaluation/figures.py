@@ -1,6 +1,6 @@
-"""From results to figures.
+"""Turning results into figures.
 
-A report is ``{group: {section: {row: {column: number}}}}``; NaN means that nothing was measured.
+They are ``{group: {section: {row: {column: number}}}}``; NaN means that nothing was measured.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from edgeface.reference.evaluation.detection import (
     coco_precision,
     size_share,
 )
+from edgeface.reference.evaluation.eyes import eye_section
 from edgeface.reference.evaluation.metrics import (
     Norm,
     area_under_curve,
@@ -33,7 +34,7 @@ Section = dict[str, dict[str, float]]
 Figures = dict[str, dict[str, Section]]
 
 SIZES = (0.0, 0.02, 0.05, 0.10)
-"""Least sizes of the faces that count, as shares of both sides of the image."""
+"""The least sizes of faces that count, as shares of both sides of the image."""
 LARGE = 0.10
 """The least longer side of a large face, as a share of the image's."""
 MAX_FACES = 20
@@ -41,18 +42,18 @@ MAX_FACES = 20
 YAW_GROUPS = ((0, 30), (30, 60), (60, 90))
 NORMS: tuple[Norm, ...] = ("eyes", "box", "diagonal")
 ERROR_LIMIT = 8.0
-"""Where cumulative error curves end, percent."""
+"""The error in percent at which cumulative error curves end."""
 EXTREME = 0.5
-"""From which label on an expression counts as shown."""
+"""The least label of an expression that counts as shown."""
 COEFFICIENTS = "coefficients"
-"""The section of each expression's own error."""
+"""The name of the section with each expression's own error."""
 
 
 @dataclass(frozen=True)
 class FaceTable:
-    """The labelled faces of all results as parallel arrays, those to be ignored left out.
+    """The labelled faces of all results as parallel arrays, without those to be ignored.
 
-    What was predicted is NaN for faces that were not found, what is not labelled is NaN.
+    Predictions are NaN for faces that were not found, and labels where there are none.
     """
 
     found: BoolArray
@@ -67,7 +68,7 @@ class FaceTable:
 
 
 def face_table(results: list[ImageResult]) -> FaceTable:
-    """Gather the faces of results, in order."""
+    """Gather the faces of results in order."""
     columns: dict[str, list[AnyArray]] = {name: [] for name in FaceTable.__annotations__}
     for result in results:
         labels, count = result.labels, len(result.labels.boxes)
@@ -89,11 +90,11 @@ def face_table(results: list[ImageResult]) -> FaceTable:
 
 
 def measure(results: list[ImageResult], detects: bool) -> Figures:
-    """All figures that the labels allow, by the images' groups.
+    """Measure all figures that the labels allow, by the images' groups.
 
     Parameters
     ----------
-    results : at least one
+    results : the results of at least one image
     detects : whether the network finds faces itself
     """
     groups = list(dict.fromkeys(result.group for result in results))
@@ -106,13 +107,17 @@ def _sections(results: list[ImageResult], detects: bool) -> dict[str, Section]:
         sections |= detection_sections(results)
     faces = face_table(results)
     sections["landmarks"] = landmark_section(faces)
+    known = faces.found & np.isfinite(faces.true_landmarks).all(axis=(1, 2))
+    sections["eyes"] = eye_section(
+        faces.landmarks[known], faces.true_landmarks[known], faces.expression[known]
+    )
     sections["head pose, deg"] = pose_section(faces)
     sections |= expression_sections(faces)
     return {name: section for name, section in sections.items() if section}
 
 
 def detection_sections(results: list[ImageResult]) -> dict[str, Section]:
-    """Average precision and recall by size, and false faces where there are none."""
+    """Average precision and recall by size, and false faces in photos without any."""
     kept = [r for r in results if len(r.labels.boxes) <= MAX_FACES]
     if all(len(r.labels.boxes) == 0 for r in kept):
         sure = sum((r.scores >= r.threshold).sum() for r in kept)
@@ -151,7 +156,7 @@ def _recall(results: list[ImageResult], least: float) -> float:
 
 
 def _precision(results: list[ImageResult], least: float) -> float:
-    """Share of sure detections, of the size asked for, that overlap any labelled face."""
+    """The share of sure detections of at least a size that overlap any labelled face."""
     right: list[BoolArray] = []
     for r in results:
         boxes = r.boxes[r.scores >= r.threshold]
@@ -162,7 +167,7 @@ def _precision(results: list[ImageResult], least: float) -> float:
 
 
 def landmark_section(faces: FaceTable) -> Section:
-    """Errors in percent by yaw group, of the faces that were found; the curve counts all."""
+    """Errors in percent of the faces that were found, by yaw group; the curve counts all faces."""
     known = np.isfinite(faces.true_landmarks).all(axis=(1, 2))
     rows = {name: _landmark_row(faces, known & part) for name, part in _parts(faces).items()}
     rows = {name: row for name, row in rows.items() if row["faces"]}
@@ -186,7 +191,7 @@ def _landmark_row(faces: FaceTable, part: BoolArray) -> dict[str, float]:
 
 
 def failing_errors(faces: FaceTable, part: BoolArray, norm: Norm) -> FloatArray:
-    """Errors over 68 points of part of the faces, infinite where a face was not found."""
+    """The errors over 68 points of some of the faces, infinite where a face was not found."""
     error = nme(faces.landmarks[part], faces.true_landmarks[part], norm)
     return np.where(faces.found[part], error, np.inf)
 
@@ -203,7 +208,7 @@ def _parts(faces: FaceTable) -> dict[str, BoolArray]:
 
 
 def pose_section(faces: FaceTable) -> Section:
-    """Mean absolute errors of the three angles, and the angle between the rotations."""
+    """The mean absolute errors of the three angles, and the mean angle between rotations."""
     known = np.isfinite(faces.true_rotation).all(axis=(1, 2)) & faces.found
     rows: Section = {}
     for name, part in _parts(faces).items():
@@ -222,7 +227,7 @@ def pose_section(faces: FaceTable) -> Section:
 
 
 def expression_sections(faces: FaceTable) -> dict[str, Section]:
-    """Mean absolute errors over all 46, by Table 5's categories, and by coefficient."""
+    """The mean absolute errors over all 46 coefficients, by Table 5's categories, and of each."""
     sections: dict[str, Section] = {}
     known = np.isfinite(faces.true_expression).all(axis=1) & faces.found
     if known.any():
@@ -253,9 +258,9 @@ def category_errors(category: str, predicted: FloatArray, truth: FloatArray) -> 
 
     Notes
     -----
-    The mean absolute difference over the category's coefficients, as in Table 5, where every
-    label is 1. A face shows the category if its labels average at least `EXTREME`; where either
-    of two alternatives would do (the jaw to the left or the right), the better one counts.
+    It is the mean absolute difference over the category's coefficients, as in Table 5, where every
+    label is 1. A face shows the category if its labels average at least `EXTREME`. If either of two
+    alternatives would do, such as the jaw to the left or to the right, the better one counts.
     """
     best = np.full(len(truth), np.nan)
     for columns in category_columns(category):

@@ -13,22 +13,22 @@ from edgeface.reference.evaluation.predictor import Predictor
 from edgeface.reference.evaluation.run import run
 
 FACES = "faces68-300w"
-"""The faces with human labels, of which NME, expression and pose errors are told."""
+"""The group of faces labelled by people, for the errors of landmarks, pose and expression."""
 PHOTOS = f"multiface-wider{TEACHER}"
-"""The photos of which AP50 is told, for faces of at least 5 % of the photo on both sides."""
+"""The group of photos for AP50, of faces of at least 5 % of the photo on both sides."""
 
 AP50 = "AP50, %"
 
 
 def judging_images(folder: Path, model: FaceModel) -> list[LabelledImage]:
-    """The faces and photos of the unseen split that `headline` needs."""
+    """Read the faces and photos of the unseen split that `headline` needs."""
     return [i for i in read_packs(folder, model) if i.group in (FACES, PHOTOS)]
 
 
 def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str, float]:
-    """The figures of a network on `judging_images`.
+    """Measure the figures of a network on `judging_images`.
 
-    A figure is left out where the network cannot have it, or the images do not tell.
+    A figure is left out if the network cannot have it, or the images do not tell it.
     """
     detects = predictor.find is not None
     judging = (i for i in images if detects or i.group == FACES)

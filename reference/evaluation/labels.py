@@ -1,6 +1,6 @@
-"""How labels differ from one another: a pack's 68 points from its mesh, or from a network.
+"""Measuring how labels differ: a pack's 68 points from its mesh, or from a network.
 
-Random differences cancel; what is left is a bias, which a network learns and a table measures.
+Random differences cancel. What is left is a bias, which a network would learn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgeface.reference.geometry.pose import head_rotation, yaw_from_rotation
 from edgeface.types import BoolArray, FloatArray, ImageArray
 
 Look = Callable[[ImageArray, FloatArray], Faces]
-"""A crop network: an image and boxes (N, 4) to the N faces in them."""
+"""A crop network as a function of an image and boxes (N, 4), which returns the N faces."""
 
 POINT_GROUPS = {
     "outline": slice(0, 17),
@@ -34,17 +34,18 @@ POINT_GROUPS = {
 }
 YAW_PARTS = {"all": (0, 180), "yaw under 15": (0, 15), "15 to 30": (15, 30), "from 30": (30, 180)}
 TEACHER_SHUT = 0.7
-"""The teacher's own blink score from which on its mesh's lids have met."""
+"""The least blink score of the teacher at which the lids of its mesh have met."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What some landmarks say beyond others of the same faces, as a row of a table.
+    """How some landmarks differ from others of the same faces, as a row of a table.
 
     Attributes
     ----------
-    bias : by `POINT_GROUPS`, mean (x, y), % of the outer eye distance, x right, y down
-    error : mean distance of the 51 inner points, in the same unit
+    bias : for each of `POINT_GROUPS`, the mean difference (x, y) in % of the outer eye distance, x
+        right, y down
+    error : the mean distance of the 51 inner points, in the same unit
     """
 
     title: str
@@ -56,7 +57,7 @@ class Difference:
 def differences(
     title: str, points: FloatArray, truth: FloatArray, model: FaceModel
 ) -> list[Difference]:
-    """Rows for landmarks (N, 68, 2) against others, of all faces and by the others' yaw."""
+    """Rows that hold landmarks (N, 68, 2) against others: of all faces, and by their yaw."""
     turned = np.abs(yaw_from_rotation(head_rotation(truth, neutral_landmarks(model))))
     eyes = np.linalg.norm(truth[:, 45] - truth[:, 36], axis=1)
     beyond = 100 * (points - truth) / eyes[:, None, None]
@@ -78,10 +79,10 @@ def differences(
 
 
 def check_labels(folder: Path, model: FaceModel, look: Look | None = None) -> str:
-    """Tables of every single-face pack: bias, and what its points and its mesh say of shut eyes.
+    """Tables of every single-face pack: its bias, and how its points and meshes show shut eyes.
 
-    The pack's 68 points against its mesh where it has both; with ``look``, the landmarks that
-    training takes of the validation split against a network's.
+    A pack's 68 points are held against its meshes where it has both. With ``look``, the landmarks
+    that training takes of the validation split are held against a network's too.
     """
     rows: list[Difference] = []
     lids = ["| eyes that the teacher calls shut | eyes | opening, 68 points | opening, mesh |",
@@ -102,7 +103,7 @@ def check_labels(folder: Path, model: FaceModel, look: Look | None = None) -> st
 
 
 def _both(pack: Pack, model: FaceModel) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """A pack's points and its meshes' (N, 68, 2), and which eyes (N, 2) the teacher calls shut."""
+    """A pack's points and its meshes' (N, 68, 2), and whether the teacher sees eyes shut (N, 2)."""
     labels = pack.labels
     known = np.isfinite(labels["mesh"]).all(axis=(1, 2))
     names = [str(name) for name in labels["blendshape_names"]]

@@ -1,4 +1,4 @@
-"""Error measures of landmarks, pose and expression; nothing here knows where labels come from."""
+"""Error measures of landmarks, pose and expression, wherever labels come from."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ INNER = slice(17, 68)
 OUTER_EYE_CORNERS = (36, 45)
 
 Norm = Literal["eyes", "box", "diagonal"]
-"""What an error is divided by, all of the true landmarks: the distance of the outer eye corners
-(300-W), the square root of the area of their tight box (AFLW2000-3D), or that box's diagonal
-(300-VW, in Deng et al.'s protocol)."""
+"""What errors are divided by: the distance of the outer eye corners (300-W), the square root of the
+area of the landmarks' tight box (AFLW2000-3D), or that box's diagonal (300-VW, in Deng et al.'s
+protocol). All are those of the true landmarks."""
 
 
 def nme(
     predicted: FloatArray, truth: FloatArray, norm: Norm = "eyes", inner: bool = False
 ) -> FloatArray:
-    """Normalised mean error of each face in percent.
+    """The normalised mean error of each face in percent.
 
     Parameters
     ----------
-    predicted, truth : (N, 68, 2), one frame
-    norm : see `Norm`
-    inner : over landmarks 17..67 only; the divisor is of all 68 either way
+    predicted, truth : (N, 68, 2), in the same frame
+    norm : what errors are divided by (`Norm`)
+    inner : whether only landmarks 17..67 count; the divisor is that of all 68 either way
 
     Returns
     -------
-    (N,), NaN where a point is
+    (N,), NaN where a point is NaN
     """
     part = INNER if inner else slice(None)
     distance = np.linalg.norm(predicted[:, part] - truth[:, part], axis=2).mean(axis=1)
@@ -48,20 +48,20 @@ def _size(truth: FloatArray, norm: Norm) -> FloatArray:
 
 
 def error_curve(errors: FloatArray, limits: FloatArray) -> FloatArray:
-    """Share of faces (L,) whose error is at most each limit; infinite errors are failures.
+    """The share of faces (L,) whose error is at most each limit; infinite errors are failures.
 
-    An empty set gives zeros.
+    Without faces, all shares are 0.
     """
     return np.searchsorted(np.sort(errors), limits, side="right") / max(len(errors), 1)
 
 
 def area_under_curve(errors: FloatArray, limit: float) -> float:
-    """Area under the cumulative error curve from 0 to ``limit``, over ``limit``.
+    """The area under the cumulative error curve from 0 to ``limit``, over ``limit``.
 
     Notes
     -----
-    The curve is a staircase: a face of error e adds ``(limit - e) / limit`` where e < limit and
-    nothing elsewhere. Faces that were not found have an infinite error. An empty set gives NaN.
+    The curve is a staircase, to which a face of error e < limit adds ``(limit - e) / limit``. Faces
+    that were not found have an infinite error. Without faces, the area is NaN.
     """
     if len(errors) == 0:
         return float("nan")
@@ -69,11 +69,11 @@ def area_under_curve(errors: FloatArray, limit: float) -> float:
 
 
 def euler_error(predicted: FloatArray, truth: FloatArray) -> FloatArray:
-    """Absolute errors of pitch, yaw, roll in degrees, (N, 3), of rotations (N, 3, 3)."""
+    """The absolute errors (N, 3) of pitch, yaw and roll of rotations (N, 3, 3), in degrees."""
     return np.abs((euler_deg(predicted) - euler_deg(truth) + 180) % 360 - 180)
 
 
 def rotation_angle(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Geodesic angle between rotations (N, 3, 3) in degrees, (N,)."""
+    """The geodesic angles (N,) between rotations (N, 3, 3), in degrees."""
     cosine = (np.einsum("nij,nij->n", a, b) - 1) / 2
     return np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))

@@ -1,4 +1,4 @@
-"""What is measured: a network behind two functions, whatever file it comes from."""
+"""The network to be measured as two functions, whatever file it comes from."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Predictor:
 
     Attributes
     ----------
-    find : image and score threshold to the faces found
-    look : image and boxes (N, 4) to the N faces in them
-    score_threshold : at which a face counts as found
-    side_by_side : whether several threads may ask at once
+    find : finds the faces of an image, from a score threshold on
+    look : looks at boxes (N, 4) of an image, and returns the N faces in them
+    score_threshold : the least score of a detection that counts as a face
+    side_by_side : whether several threads may call the functions at once
     """
 
     name: str
@@ -34,7 +34,7 @@ class Predictor:
 
 
 def open_predictor(path: str | os.PathLike[str]) -> Predictor:
-    """A predictor of a shipped name, a model file, or a training checkpoint (.ckpt)."""
+    """Open a network that ships by its name, a model file, or a checkpoint (.ckpt)."""
     if Path(path).suffix == ".ckpt":
         return _open_checkpoint(Path(path))
     return model_predictor(load(path))

@@ -1,4 +1,4 @@
-"""A report on paper: tables, JSON, curves, and a picture of the worst faces."""
+"""Writing a report: tables, JSON, curves, and a picture of the worst faces."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from edgeface.reference.evaluation.worst_faces import WorstFaces
 def write_report(
     found: Figures, results: list[ImageResult], worst: WorstFaces, detects: bool, out: Path
 ) -> None:
-    """Write report.md, report.json and the pictures that apply into the folder ``out``."""
+    """Write report.md, report.json and the pictures that the labels allow to the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     write_output(out / "report.md", to_markdown(found) + "\n")
     write_output(out / "report.json", json.dumps(to_json(found), indent=1) + "\n")
@@ -43,7 +43,7 @@ def write_report(
 
 
 def to_markdown(found: Figures) -> str:
-    """The tables of a report, aligned so that they read as they are."""
+    """The tables of a report in Markdown, aligned so that they can be read as they are."""
     lines: list[str] = []
     for group, sections in found.items():
         lines += [f"## {group}", ""]
@@ -75,7 +75,7 @@ def _format(column: str, value: float) -> str:
 
 
 def to_json(found: Figures) -> Figures:
-    """The report with None for NaN, which JSON does not know."""
+    """The report as JSON values: None takes the place of NaN, which JSON does not know."""
     return {
         group: {
             title: {
@@ -89,7 +89,7 @@ def to_json(found: Figures) -> Figures:
 
 
 def draw_error_curves(results: list[ImageResult], path: Path) -> None:
-    """Cumulative curves of the 68-point error by group; nothing without labelled landmarks."""
+    """Draw cumulative curves of the 68-point error by group, if landmarks are labelled."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     limits = np.linspace(0, ERROR_LIMIT, 200)
     for group in dict.fromkeys(r.group for r in results):
@@ -105,7 +105,7 @@ def draw_error_curves(results: list[ImageResult], path: Path) -> None:
 
 
 def draw_precision_recall(results: list[ImageResult], path: Path) -> None:
-    """Precision over recall at IoU 0.5 by size of face, for groups that label every face."""
+    """Draw precision over recall at IoU 0.5 by size of face, for groups that label every face."""
     figure, axes = plt.subplots(1, 1, figsize=(5, 3.8), squeeze=False)
     recall = np.linspace(0, 1, 101)
     for group in dict.fromkeys(r.group for r in results if r.complete):

@@ -1,4 +1,4 @@
-"""A predictor runs over labelled images and leaves a result for each image.
+"""Running a predictor over labelled images, which leaves a result for each image.
 
 Data flows one way: a reader's images -> `run` -> results -> `figures.measure`.
 """
@@ -44,7 +44,7 @@ SETS: dict[str, Reader] = {
     "expressions": read_expressions,
 }
 SCORE_FLOOR = 0.01
-"""Detections below this are not collected; average precision needs the rest of the curve."""
+"""The least score of detections that are collected; average precision needs weak ones too."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class ImageResult:
 def run(
     predictor: Predictor, images: Iterable[LabelledImage]
 ) -> Iterator[tuple[ImageResult, Pixels]]:
-    """Each image's result, beside its pixels for pictures, in the images' order.
+    """Yield each image's result and its pixels, in the images' order.
 
-    An SFN looks at the labelled boxes of the faces of which more than the box is known; in a
-    video, from the second frame on, at where it saw the face before (2019, Sec. 5.2), lost or
-    not.
+    An SFN looks at the labelled boxes of those faces of which more than the box is known. In a
+    video, from the second frame on, it looks where it saw the face before (2019, Sec. 5.2), even
+    if it lost it.
     """
     apply = _side_by_side if predictor.side_by_side else _one_after_another
     if (find := predictor.find) is not None:
@@ -105,7 +105,7 @@ def run(
 def _tracked(
     look: Callable[[Pixels, FloatArray], Faces], frames: Iterable[LabelledImage], seen: Faces | None
 ) -> Iterator[tuple[ImageResult | None, Pixels]]:
-    """Frames that follow the one in which a face was seen."""
+    """Yield the results of frames that follow the one in which a face was seen."""
     for frame in frames:
         at = face_box(seen.landmarks_2d.copy()) if seen else None
         result = _look(look, frame, at)
@@ -126,10 +126,10 @@ def _one_after_another(
 def _side_by_side(
     judge: Judge, images: Iterable[LabelledImage]
 ) -> Iterator[tuple[ImageResult | None, Pixels]]:
-    """As many images at once as there are cores, each on one.
+    """Judge as many images at once as there are cores.
 
-    Two threads that share one small network's layers mostly wait for each other, and on a machine
-    with other work for the scheduler: ten times as long.
+    Two threads that share the layers of one small network mostly wait for each other, and on a
+    busy machine for the scheduler: it takes ten times as long.
     """
     import torch
 
@@ -183,6 +183,6 @@ def _size(image: LabelledImage) -> tuple[int, int]:
 
 
 def more_than_a_box(labels: Labels) -> BoolArray:
-    """Which faces have landmarks or an expression, (N,)."""
+    """Whether each face has labelled landmarks or a labelled expression, (N,)."""
     known = np.isfinite(labels.landmarks).all(axis=(1, 2)) | np.isfinite(labels.expression).any(1)
     return known & ~labels.ignore

@@ -1,4 +1,4 @@
-"""The faces about which a network was most wrong, as one picture."""
+"""Drawing the faces about which a network was most wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUM_WORST = 24
 WORST_COLUMNS = 6
 TILE = 192
 SMALLEST = 0.05
-"""Faces smaller than this share of the image are not shown among the worst."""
+"""The least share of the image that a face shown among the worst fills."""
 TRUE_COLOUR, PREDICTED_COLOUR = (64, 255, 128), (255, 64, 64)
 
 
@@ -31,7 +31,7 @@ class WorstFaces:
     tiles: list[tuple[tuple[float, float], Image.Image]] = field(default_factory=lambda: [])
 
     def add(self, result: ImageResult, pixels: ImageArray) -> None:
-        """Take what is worse than the best of those kept; larger faces first among equals."""
+        """Keep faces that are worse than the best one kept; of equals, the larger one."""
         shares = size_share(result.labels.boxes, result.size_hw)
         errors = face_errors(result)
         for i in np.flatnonzero(~np.isnan(errors) & (shares >= SMALLEST)):
@@ -42,7 +42,7 @@ class WorstFaces:
                 del self.tiles[NUM_WORST:]
 
     def draw(self, path: Path) -> None:
-        """All tiles as one picture; nothing without any."""
+        """Draw all faces into one picture, if there are any."""
         if not self.tiles:
             return
         rows = -(-len(self.tiles) // WORST_COLUMNS)
@@ -54,10 +54,11 @@ class WorstFaces:
 
 
 def face_errors(result: ImageResult) -> FloatArray:
-    """How wrong a network was about each labelled face, percent, (N,); NaN for ignored ones.
+    """How wrong a network was about each labelled face (N,), in percent.
 
-    The 68-point error over the box where landmarks are labelled, else the mean error of the
-    labelled expressions, else 1 - IoU. Infinite for faces that were not found.
+    It is the 68-point error over the box if landmarks are labelled, otherwise the mean error of the
+    labelled expressions, otherwise 1 - IoU. It is infinite for faces that were not found, and NaN
+    for those to be ignored.
     """
     labels = result.labels
     errors = np.full(len(labels.boxes), np.inf)
@@ -76,7 +77,7 @@ def face_errors(result: ImageResult) -> FloatArray:
 
 
 def _tile(result: ImageResult, i: int, error: float, pixels: ImageArray) -> Image.Image:
-    """The face in its surroundings; green is the label, red what was predicted."""
+    """Draw a face in its surroundings; the label is green, the prediction red."""
     low, high = result.labels.boxes[i, :2], result.labels.boxes[i, 2:]
     side = 1.8 * float((high - low).max())
     corner = (low + high) / 2 - side / 2

@@ -32,10 +32,9 @@ EDGES: dict[int, tuple[int, ...]] = {
     **dict.fromkeys((61, 62), UPPER_LIP_INSIDE),
     **dict.fromkeys((65, 66), LOWER_LIP_INSIDE),
 }
-"""The mesh's vertices along the lid, lip or brow on which a landmark lies; partners mirror them.
-
-A landmark drawn from both lids, or from a lid and the fold above it, shuts by half when they meet.
-"""
+"""For a landmark, the mesh's vertices along the lid, lip or brow that it lies on; its mirror
+partner lies on their mirror images. A landmark made of both lids, or of a lid and the fold above
+it, would only half shut when they meet."""
 
 
 def learn_landmark_map(
@@ -45,24 +44,24 @@ def learn_landmark_map(
     permutation: IntArray,
     ridge: float = 0.5,
 ) -> tuple[IntArray, FloatArray]:
-    """Up to ten vertices and their weights for each landmark.
+    """Learn up to ten vertices and their weights for each landmark.
 
     Parameters
     ----------
     meshes : float, shape (N, V, 3), image_px
     landmarks : float, shape (N, 68, 2), image_px, labelled by people
     yaw_deg : float, shape (N,)
-    permutation : int, shape (V,), mirror partners
-    ridge : weight of the prior, in faces whose neighbours lie one inter-ocular distance off
+    permutation : int, shape (V,), each vertex's mirror partner
+    ridge : the weight of the prior, as a number of faces whose neighbours lie one inter-ocular
+        distance off
 
     Returns
     -------
     vertices : int32, shape (68, 10); weights : float32, shape (68, 10), rows sum to 1
-        A landmark of `EDGES` is a sum of the five vertices of its edge that lie nearest, the rest
-        of its row weighing nothing.
-        Landmarks 0..16 are learned from nearly frontal faces alone: 300-W annotators slide them
-        along the visible outline, and the model's must stay fixed on the surface. The map is
-        exactly mirror-symmetric.
+        A landmark of `EDGES` is a sum of the five nearest vertices of its edge; the rest of its row
+        weighs nothing. Landmarks 0..16 are learned from nearly frontal faces alone, since
+        annotators of 300-W slide them along the visible outline and the model's must stay fixed on
+        the surface. The map is exactly mirror-symmetric.
     """
     interocular = np.linalg.norm(landmarks[:, 45] - landmarks[:, 36], axis=1)
     points = meshes[..., :2] / interocular[:, None, None]
@@ -100,7 +99,7 @@ def _nearest(
     on_midline: bool,
     edge: tuple[int, ...] | None,
 ) -> IntArray:
-    """The vertices nearest to a landmark, of its edge where it has one, of the mesh elsewhere."""
+    """The vertices nearest to a landmark: of its edge if it has one, otherwise of the mesh."""
     medians = [
         np.median(np.linalg.norm(points - target[:, None], axis=2), axis=0)
         for points, target in sides
@@ -127,7 +126,7 @@ def _nearest(
 def _weights(
     sides: list[tuple[FloatArray, FloatArray]], vertices: IntArray, ridge: float
 ) -> FloatArray:
-    """Ridge towards the nearest vertex's neighbourhood average, rows summing to 1."""
+    """The vertices' weights, which sum to 1, by a ridge towards equal ones."""
     start = np.full(len(vertices), 1.0 / len(vertices))
     normal = np.zeros((len(vertices), len(vertices)))
     right = np.zeros(len(vertices))

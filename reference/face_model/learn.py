@@ -1,9 +1,9 @@
 """Learning the default face model from meshes with blendshape scores.
 
 Each mesh is a similarity of ``mean + identity + sum_k score_k * shape_k``. The unknowns are
-found in turn until they settle: pose by Procrustes, shapes by a ridge regression towards prior
-shapes, identity modes by PCA over people of what remains. Every mesh also enters as its mirror
-image, so that left and right come out as mirror images.
+found in turn until they settle: poses by Procrustes, shapes by a ridge regression towards prior
+shapes, and identity modes by a PCA, over people, of what remains. Every mesh also enters as its
+mirror image, so that left and right shapes become mirror images.
 """
 
 # scipy tells no types
@@ -47,7 +47,7 @@ from edgeface.types import FloatArray, IntArray
 
 NUM_ROUNDS = 6
 RIDGE = 12.0
-"""Weight of the prior shapes, in the unit of a score's sum of squares over the corpus."""
+"""The weight of the prior shapes, in the unit of a score's sum of squares over the corpus."""
 TIERS = tuple(
     tuple(EXPRESSION_NAMES.index(name) for name in names)
     for names in (
@@ -56,14 +56,15 @@ TIERS = tuple(
          "mouthLowerDownLeft", "mouthLowerDownRight"),
     )
 )  # fmt: skip
-"""The shapes that move most of a face. The first explain the meshes, the second what those leave,
-all others the rest: all at once, the milder scores that always come along (a squint with a blink)
-take a share, and the shape alone moves two thirds of what meshes of score 1 show."""
+"""The shapes that move most of a face. The first tier explains the meshes, the second what the
+first leaves, and all other shapes the rest. If all were found at once, milder scores that always
+come along (a squint with a blink) would take a share, and the shape alone would move two thirds of
+what meshes of score 1 show."""
 PUCKER_RIDGE = 0.25
-"""The same for mouthPucker, relative to its sum of squares: the teacher's score also fires on
-ordinary closed lips, and would teach a pucker that hardly moves."""
+"""The weight of the prior of mouthPucker, relative to its score's sum of squares. The teacher's
+score also fires on ordinary closed lips, and would teach a pucker that hardly moves."""
 OFF_MASK = 0.04
-"""How far, relative to its own region, a shape may differ from its prior elsewhere."""
+"""How far a shape may differ from its prior outside its region, relative to inside."""
 
 # Contours of the teacher's mesh whose inside is a hole.
 HOLES = (
@@ -75,22 +76,22 @@ HOLES = (
 
 @dataclass(frozen=True)
 class Corpus:
-    """Meshes (N, V, 3) in ``model`` axes, scores (N, 46), person (N,), and the 300-W subset."""
+    """What is learned from: N meshes with scores, and the M of them that people labelled."""
 
-    meshes: FloatArray
-    scores: FloatArray
-    person: NDArray[np.str_]
-    labelled_meshes: FloatArray  # image_px
-    landmarks: FloatArray  # image_px
+    meshes: FloatArray  # (N, V, 3), ``model`` axes
+    scores: FloatArray  # (N, 46)
+    person: NDArray[np.str_]  # (N,)
+    labelled_meshes: FloatArray  # (M, V, 3), ``image_px``
+    landmarks: FloatArray  # (M, 68, 2), ``image_px``
 
 
 def mirrored_scores(scores: FloatArray) -> FloatArray:
-    """Scores (..., 46) of the mirror image."""
+    """The scores (..., 46) of the mirror image."""
     return scores[..., EXPRESSION_MIRROR]
 
 
 def read_corpus(folder: Path, validation: bool = False) -> Corpus:
-    """The single-face packs' meshes, of the training split or of the validation split."""
+    """Read the meshes of the single-face packs, of the training or of the validation split."""
     parts: list[tuple[Pack, IntArray]] = []
     for name in single_face_packs(folder):
         pack = open_pack(folder, name)
@@ -110,7 +111,7 @@ def read_corpus(folder: Path, validation: bool = False) -> Corpus:
 
 
 def learn(folder: Path) -> FaceModel:
-    """Learn the default face model from the packs in ``folder`` (its training split)."""
+    """Learn the default face model from the training split of the packs in ``folder``."""
     corpus = read_corpus(folder)
     mean, weights = rigid_mean(corpus.meshes)
     permutation, mean = mirror_permutation(mean)
@@ -162,9 +163,10 @@ def learn(folder: Path) -> FaceModel:
 
 
 def residuals(model: FaceModel, corpus: Corpus) -> dict[str, float]:
-    """RMS distance between meshes and the model, in % of the outer eye distance.
+    """The RMS distance between meshes and the model, in % of the outer eye distance.
 
-    ``scores`` uses the teacher's scores and the best identity; ``mean_only`` the mean shape.
+    ``scores`` is that by the teacher's scores and the best identity, ``mean_only`` that of the
+    mean.
     """
     weights = np.ones(model.mean.shape[0])
     expression = np.tensordot(corpus.scores, model.expression.astype(float), 1)
@@ -188,7 +190,7 @@ def residuals(model: FaceModel, corpus: Corpus) -> dict[str, float]:
 
 
 def landmark_map_nme(model: FaceModel, corpus: Corpus) -> dict[str, float]:
-    """NME in % of the outer eye distance of the mesh's landmarks against human labels."""
+    """The NME, in % of the outer eye distance, of the meshes' landmarks against people's."""
     points = mapped_landmarks(corpus.labelled_meshes[..., :2], model)
     eyes = np.linalg.norm(corpus.landmarks[:, 45] - corpus.landmarks[:, 36], axis=1)
     error = np.linalg.norm(points - corpus.landmarks, axis=2) / eyes[:, None] * 100
@@ -196,7 +198,7 @@ def landmark_map_nme(model: FaceModel, corpus: Corpus) -> dict[str, float]:
 
 
 def _upright(mean: FloatArray, meshes: FloatArray, weights: FloatArray) -> FloatArray:
-    """Rotate the symmetric mean about x so that the average head looks straight ahead."""
+    """Turn the symmetric mean about x so that the average head looks straight ahead."""
     _, rotation, _ = similarity(np.broadcast_to(mean, meshes.shape), meshes, weights)
     u, _, vt = np.linalg.svd(rotation.mean(axis=0))
     average = u @ vt
@@ -206,16 +208,16 @@ def _upright(mean: FloatArray, meshes: FloatArray, weights: FloatArray) -> Float
 
 
 def _unit(mean: FloatArray, landmarks: FloatArray) -> FloatArray:
-    """Outer eye distance 1, origin at the landmarks' centroid."""
+    """Scale and move the mean: outer eye distance 1, origin at the landmarks' centroid."""
     return (mean - landmarks.mean(axis=0)) / np.linalg.norm(landmarks[45] - landmarks[36])
 
 
 def _prior_shapes(
     folder: Path, mean: FloatArray, landmarks: FloatArray, permutation: IntArray
 ) -> FloatArray:
-    """ICT-FaceKit's expressions at the learned vertices, made exactly symmetric.
+    """The expressions of ICT-FaceKit at the learned vertices, made exactly symmetric.
 
-    They decide where a shape may act, and stand in where the teacher's scores never move
+    They decide where a shape may act. They are the shapes whose scores the teacher never moves
     (cheekPuff, cheekSquint, noseSneer, jawForward).
     """
     path = folder / "ict_facekit_light.npz"
@@ -228,9 +230,9 @@ def _prior_shapes(
 def _regress_shapes(
     targets: FloatArray, scores: FloatArray, prior: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean (V, 3) and shapes (46, V, 3) that explain targets (N, V, 3) by scores (N, 46).
+    """The mean (V, 3) and shapes (46, V, 3) that explain targets (N, V, 3) by scores (N, 46).
 
-    Tier by tier (`TIERS`), each what those before it leave.
+    Each of the `TIERS` explains what those before it leave.
     """
     size = np.linalg.norm(prior, axis=2)
     mask = np.clip(size / (0.25 * size.max(axis=1, keepdims=True)), OFF_MASK, 1.0)
@@ -273,7 +275,7 @@ def _person_means(residual: FloatArray, person: NDArray[np.str_]) -> tuple[Float
 
 
 def _identity_modes(residual: FloatArray, person: NDArray[np.str_]) -> FloatArray:
-    """49 principal modes (49, V, 3) of people's mean residuals, one standard deviation each."""
+    """The 49 principal modes (49, V, 3) of people's mean residuals, a standard deviation each."""
     means, _ = _person_means(residual, person)
     flat = means.reshape(len(means), -1)
     values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
@@ -284,7 +286,7 @@ def _identity_modes(residual: FloatArray, person: NDArray[np.str_]) -> FloatArra
 
 
 def _identity_part(residual: FloatArray, modes: FloatArray, person: NDArray[np.str_]) -> FloatArray:
-    """Each person's mean residual, projected onto the modes and shrunk as a posterior mean."""
+    """Each person's mean residual, projected onto the modes and shrunk to its posterior mean."""
     if not modes.any():
         return np.zeros_like(residual)
     means, index = _person_means(residual, person)

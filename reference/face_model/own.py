@@ -1,4 +1,4 @@
-"""The face model that a training speaks of: the one that ships, or the user's own."""
+"""Reading the face model that a training is for: the one that ships, or the user's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOLERANCE = 0.01
 
 
 def read_face_model(name: str) -> FaceModel:
-    """A face model in the units that training needs.
+    """Read a face model, and put it in the units that training needs.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ def read_face_model(name: str) -> FaceModel:
     Returns
     -------
     FaceModel
-        With the outer eye corners of the mean shape 1 apart and the origin at the centroid of its
-        landmarks: a model in other units is scaled and moved, which changes its hash but not what
-        its coefficients mean.
+        The outer eye corners of its mean shape are 1 apart, and the origin is the centroid of its
+        landmarks. A model in other units is scaled and moved to that, which changes its hash but
+        not what its coefficients mean.
 
     Raises
     ------

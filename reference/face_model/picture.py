@@ -1,4 +1,4 @@
-"""One picture of all the shapes of a face model."""
+"""Drawing the shapes of a face model."""
 
 # matplotlib tells part of its types
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -27,7 +27,7 @@ YAW_DEG = 22.0
 
 
 def draw_shapes(model: FaceModel, path: Path) -> None:
-    """Draw mean, 46 expressions at weight 1 and ten identity modes at +2.5 deviations, shaded.
+    """Draw the mean, 46 expressions at weight 1 and ten identity modes at 2.5 deviations.
 
     The head is turned a little so that depth shows; red marks how far a vertex moved.
     """
@@ -76,7 +76,7 @@ def _draw(axis: Axes, shape: AnyArray, moved: AnyArray, triangles: IntArray) -> 
 
 
 def _lit(shape: AnyArray, triangles: IntArray) -> tuple[AnyArray, AnyArray, BoolArray]:
-    """Corners (T, 3, 3) of the turned shape, light (T,) in [0, 1], and which face the viewer."""
+    """The corners (T, 3, 3) of turned triangles, their light (T,), and which face the viewer."""
     angle = np.deg2rad(YAW_DEG)
     c, s = np.cos(angle), np.sin(angle)
     turned = shape @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T

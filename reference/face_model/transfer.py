@@ -1,4 +1,4 @@
-"""Carrying another model's expression shapes over to the learned topology."""
+"""Carrying another model's expression shapes over to the mesh of the learned one."""
 
 # scipy tells no types
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -22,9 +22,9 @@ def transferred_expressions(
 
     Parameters
     ----------
-    source : FaceModel
-    mean : float, shape (V, 3), the other model's mean
-    landmarks : float, shape (68, 3), its landmarks
+    source : the model that has the expressions
+    mean : float, shape (V, 3), the mean of the model that shall have them
+    landmarks : float, shape (68, 3), the landmarks of that mean
 
     Returns
     -------

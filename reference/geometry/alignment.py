@@ -13,7 +13,7 @@ from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.types import FloatArray, IntArray
 
 MOST_ASYMMETRY = 0.1
-"""Share of a mode by which it may miss its own mirror image and still count as even or odd."""
+"""How far a mode may miss its own mirror image, as a share of itself, and still be even or odd."""
 RIDGE = 1e-4
 
 LANDMARK_MIRROR = np.concatenate(
@@ -26,7 +26,7 @@ LANDMARK_MIRROR = np.concatenate(
         [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65],
     ]
 )
-"""The 68-landmark index that each landmark becomes in a mirror."""
+"""For each of the 68 landmarks, the index of the one that takes its place in a mirror."""
 
 
 def _mirror_name(name: str) -> str:
@@ -34,14 +34,14 @@ def _mirror_name(name: str) -> str:
 
 
 EXPRESSION_MIRROR = np.array([EXPRESSION_NAMES.index(_mirror_name(n)) for n in EXPRESSION_NAMES])
-"""The expression that each becomes in a mirror, of `EXPRESSION_NAMES`."""
+"""For each of `EXPRESSION_NAMES`, the index of the expression that a mirror turns it into."""
 
 
 def expression_mirror(model: FaceModel) -> IntArray:
-    """The expression that each of a model's becomes in a mirror, (46,).
+    """For each expression of a model, the index of the one that a mirror turns it into, (46,).
 
-    By the names where they tell left from right. Otherwise by the shapes: the pairing under which
-    the mirror images of all lie nearest to their partners.
+    The names decide where they tell left from right. Otherwise the shapes do: expressions are
+    paired so that their mirror images lie as near to their partners as possible.
     """
     names = model.expression_names
     if any(_mirror_name(name) != name for name in names) and all(
@@ -57,8 +57,8 @@ def expression_mirror(model: FaceModel) -> IntArray:
 def identity_mirror(model: FaceModel) -> FloatArray:
     """What the mirror makes of identity coefficients: ``w @ matrix``, (50, 50).
 
-    Of modes that are even or odd under a mirror, which those of the default are, signs; of others
-    the least squares at the landmarks.
+    The default model's modes are even or odd under a mirror, so its matrix holds signs. For other
+    models it is the least-squares solution at the landmarks.
     """
     modes = model.landmark_shapes[0].astype(np.float64)
     images = mirrored(modes, LANDMARK_MIRROR).reshape(len(modes), -1)
@@ -77,7 +77,7 @@ def identity_mirror(model: FaceModel) -> FloatArray:
 
 
 def to_model_axes(mesh: FloatArray) -> FloatArray:
-    """Image-space meshes (..., 3) to ``model`` axes: y and z flip."""
+    """Turn meshes (..., 3) from image axes to those of ``model``: y and z flip."""
     return mesh * np.array([1.0, -1.0, -1.0])
 
 
@@ -128,10 +128,9 @@ def align(source: FloatArray, target: FloatArray, weights: FloatArray) -> FloatA
 
 
 def rigid_mean(meshes: FloatArray, num_rounds: int = 8) -> tuple[FloatArray, FloatArray]:
-    """Generalised Procrustes mean of meshes (N, V, 3), and the weights that found it.
+    """The generalised Procrustes mean of meshes (N, V, 3), and the weights it was found with.
 
-    Vertices that expressions and identities move weigh less, by the inverse of their variance,
-    so that an open jaw does not tilt the head.
+    A vertex weighs the inverse of its variance, so that an open jaw does not tilt the head.
     """
     weights = np.ones(meshes.shape[1])
     mean = meshes[0] - meshes[0].mean(axis=0)
@@ -147,16 +146,19 @@ def rigid_mean(meshes: FloatArray, num_rounds: int = 8) -> tuple[FloatArray, Flo
 
 
 def mirror_permutation(mean: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Which vertex is the mirror image of which, and the mean turned to the plane x = 0.
+    """Find which vertex is the mirror image of which, and make the mean symmetric.
 
     Parameters
     ----------
-    mean : float, shape (V, 3), nearly symmetric about x = 0
+    mean : float, shape (V, 3)
+        It has to be nearly symmetric about the plane x = 0.
 
     Returns
     -------
-    permutation : int, shape (V,), an involution
-    symmetric : float, shape (V, 3), exactly symmetric
+    permutation : int, shape (V,)
+        The mirror partner of each vertex; an involution.
+    symmetric : float, shape (V, 3)
+        The mean, exactly symmetric about the plane x = 0.
     """
     flip = np.array([-1.0, 1.0, 1.0])
     turned = mean - mean.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Boxes: decoding a network's, and how much they overlap."""
+"""Decoding the boxes of a network, and measuring how much boxes overlap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgeface.types import AnyArray
 
 
 def decode_boxes(detection: Tensor, anchors: Tensor, stride: int) -> Tensor:
-    """Raw detection (B, S, S, A, 5) to boxes (B, S, S, A, 4) as centre and size, input px.
+    """Decode raw detection (B, S, S, A, 5) to centres and sizes (B, S, S, A, 4) in ``input_px``.
 
     ``b_xy = sigmoid(t_xy) + cell``, ``b_wh = anchor * exp(t_wh)`` (appendix 7.2).
     """
@@ -24,13 +24,13 @@ def decode_boxes(detection: Tensor, anchors: Tensor, stride: int) -> Tensor:
 
 
 def corners(boxes: Tensor) -> Tensor:
-    """Centre and size to xyxy."""
+    """Turn boxes (..., 4) of centre and size into xyxy."""
     half = boxes[..., 2:] / 2
     return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
 
 
 def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:
-    """IoU of xyxy boxes (..., N, 4) and (..., M, 4), (..., N, M)."""
+    """The IoU (..., N, M) of each of the xyxy boxes (..., N, 4) with each of (..., M, 4)."""
     low = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])
     high = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
     shared = (high - low).clamp(min=0).prod(dim=-1)
@@ -51,7 +51,7 @@ def generalised_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def overlap(a: AnyArray, b: AnyArray) -> AnyArray:
-    """IoU of corresponding boxes (N, 4) and (N, 4)."""
+    """The IoU (N,) of each of the xyxy boxes (N, 4) with its partner."""
     sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
     shared = np.clip(sides, 0, None).prod(axis=1)
     areas = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)

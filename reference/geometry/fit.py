@@ -1,8 +1,9 @@
 """Fitting the 3DMM to labelled points: the training targets of all networks.
 
-All faces at once, in numpy: poses by weighted Procrustes and coefficients by a ridge with bounds
-alternate, with robust weights. Where labels have no depth, the model's own depth stands in and is
-renewed every round, which makes the weak-perspective fit of 2D landmarks the same code.
+All faces are fitted at once, in numpy. Weighted Procrustes for the poses and a bounded ridge for
+the coefficients take turns, with robust weights. Where labels have no depth, the model's own depth
+stands in and is renewed every round; so one code fits meshes and, in weak perspective, 2D
+landmarks.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from edgeface.types import FloatArray
 log = logging.getLogger(__name__)
 
 POINT_SIGMA = 0.02
-"""Assumed error of a labelled point, outer eye distances; neighbours err together, so it is
+"""The assumed error of a labelled point, in outer eye distances. Neighbours err together, so it is
 several times what single points show."""
 SCORE_SIGMA = 0.15
-"""How far expression coefficients may stray from the teacher's scores."""
+"""How far expression coefficients may stray from the teacher's scores (standard deviation)."""
 FREE_SIGMA = 0.35
-"""The same where there are no scores: from 0."""
+"""How far they may stray from 0 where there are no scores."""
 ROBUST_SCALE = 2.0
-"""In POINT_SIGMA: where a point's weight has fallen to a quarter (Geman-McClure)."""
+"""The error, in POINT_SIGMA, at which a point weighs a quarter (Geman-McClure)."""
 BOUND_STEPS = 150
 BATCH = 256
 
@@ -64,11 +65,11 @@ class Fit:
         )
 
     def project(self, shapes: FloatArray) -> FloatArray:
-        """Shapes (N, V, 3) in the ``model`` frame to points (N, V, 2) in ``image_px``."""
+        """Project shapes (N, V, 3) of the ``model`` frame to points (N, V, 2) in ``image_px``."""
         return self.place(shapes)[..., :2]
 
     def place(self, shapes: FloatArray) -> FloatArray:
-        """`project` with depth, (N, V, 3): pixels towards the back, 0 at the model's origin."""
+        """`project` with depth (N, V, 3), in pixels towards the back from the model's origin."""
         turned = np.einsum("nij,nvj->nvi", self.rotation, shapes)
         placed = self.scale_px[:, None, None] * turned * [1, -1, -1]
         placed[..., :2] += self.origin_px[:, None]
@@ -81,8 +82,8 @@ class Fit:
     def face_boxes(self, model: FaceModel) -> FloatArray:
         """The boxes (N, 4) that people draw around these faces, xyxy, ``image_px``.
 
-        The extent of the face, without the rest of a head that the model may have, raised by a
-        tenth of its height: so median WIDER FACE boxes lie around the teacher's meshes.
+        A box spans the face, without the rest of a head that the model may have, and a tenth of
+        the face's height above it. The median box of WIDER FACE lies so around the teacher's mesh.
         """
         points = self.project(model.face_points(self.identity, self.expression))
         low, high = points.min(axis=1), points.max(axis=1)
@@ -98,11 +99,12 @@ def fit_meshes(model: FaceModel, meshes: FloatArray, scores: FloatArray) -> Fit:
 
     Parameters
     ----------
-    model : of the teacher's topology it is fitted to all vertices. Any other is fitted to the 68
+    model : the face model to fit
+        One of the teacher's topology is fitted to all vertices. Any other is fitted to the 68
         landmarks of the meshes, with their depth, since nothing tells which vertices correspond.
     meshes : float, shape (N, 468, 3), ``image_px``, z towards the back
-    scores : float, shape (N, 46), the teacher's expressions in the order of `EXPRESSION_NAMES`; a
-        model whose expressions have other names goes without them
+    scores : float, shape (N, 46), the teacher's expressions in the order of `EXPRESSION_NAMES`
+        They do not serve a model whose expressions have other names.
     """
     identity, expression, points, rounds = model.identity, _shared(model.expression), meshes, 8
     if not has_teacher_topology(model):
@@ -132,12 +134,12 @@ def _teacher() -> FaceModel:
 
 
 def _shared(expression: FloatArray) -> FloatArray:
-    """Offsets (46, V, 3) of a model; of a full multilinear one, those of its mean identity."""
+    """A model's expression offsets (46, V, 3); if it is multilinear, those of its mean identity."""
     return expression if expression.ndim == 3 else expression[0]
 
 
 def fit_landmarks(model: FaceModel, landmarks: FloatArray) -> Fit:
-    """Fit 68 landmarks (N, 68, 2) in ``image_px``."""
+    """Fit the model to 68 landmarks (N, 68, 2) in ``image_px``."""
     identity, expression = model.landmark_shapes
     points = np.concatenate([landmarks, np.zeros_like(landmarks[..., :1])], axis=2)
     scores = np.zeros((len(landmarks), NUM_EXPRESSIONS))
@@ -219,7 +221,7 @@ def _fit_batch(
 def _plane_scale(
     turned: FloatArray, observed: FloatArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Scale (N,) and translation (N, 3) of the x and y of turned shapes, least squares."""
+    """The scale (N,) and translation (N, 3) that fit x and y of turned shapes best."""
     w = weights / weights.sum(axis=1, keepdims=True)
     mean_shape = np.einsum("nv,nvc->nc", w, turned)
     mean_point = np.einsum("nv,nvc->nc", w, observed)
@@ -238,7 +240,7 @@ def _bounded_ridge(
     lower: FloatArray,
     upper: FloatArray,
 ) -> FloatArray:
-    """Coefficients (N, K) minimising weighted squares plus a ridge to ``prior``, within bounds.
+    """Coefficients (N, K) that minimise weighted squares plus a ridge to ``prior``, within bounds.
 
     Accelerated projected gradient (Beck and Teboulle 2009, doi:10.1137/080716542, Eq. 4.1 to
     4.3) on the normal equations.

@@ -68,13 +68,14 @@ def manifold_harmonics(
     Parameters
     ----------
     vertices : float, shape (V, 3); triangles : int, shape (T, 3)
-    count : less than the vertices that belong to a triangle
+    count : how many functions are wanted; fewer than there are vertices in triangles
 
     Returns
     -------
     eigenvalues : shape (count,), ascending, from 0
-    functions : shape (V, count), orthonormal under the masses, the first one constant on a
-        connected mesh; the largest value of each is positive. 0 at vertices of no triangle.
+    functions : shape (V, count), orthonormal under the masses
+        The first is constant on a connected mesh. The largest value of each is positive. At
+        vertices that belong to no triangle all are 0.
 
     Raises
     ------
@@ -107,6 +108,6 @@ def manifold_harmonics(
 
 
 def with_harmonics(model: FaceModel) -> FaceModel:
-    """The same face model with the harmonics of its mean, as the fusion network corrects it."""
+    """The same face model with the harmonics of its mean, by which a fusion network corrects it."""
     functions = manifold_harmonics(model.mean, model.triangles, NUM_HARMONICS)[1]
     return replace(model, harmonics=functions.astype(np.float32))

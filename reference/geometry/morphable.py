@@ -13,12 +13,7 @@ from edgeface.types import FloatArray, IntArray
 
 
 class MorphableModel(nn.Module):
-    """Landmarks of raw network outputs.
-
-    Parameters
-    ----------
-    model : FaceModel
-    """
+    """The face model as a module that turns raw network outputs into landmarks."""
 
     tensor: Tensor
     flip: Tensor
@@ -32,14 +27,14 @@ class MorphableModel(nn.Module):
         self.register_buffer("flip", torch.tensor([1.0, -1.0]), persistent=False)
 
     def landmarks(self, identity: Tensor, expression: Tensor) -> Tensor:
-        """Identity (F, 50) and expression (F, 46) in [0, 1] to (F, 68, 3), ``model`` frame."""
+        """Landmarks (F, 68, 3), ``model``, of identity (F, 50) and expression (F, 46) in [0, 1]."""
         neutral = 1.0 - expression.sum(dim=1, keepdim=True)
         weights = torch.cat([neutral, expression], dim=1)
         per_identity = (weights @ self.tensor).reshape(-1, 3 * NUM_LANDMARKS, NUM_IDENTITY)
         return torch.einsum("fri,fi->fr", per_identity, identity).reshape(-1, NUM_LANDMARKS, 3)
 
     def project(self, identity: Tensor, expression_logits: Tensor, pose: Tensor) -> Tensor:
-        """Raw outputs of F faces to landmarks (F, 68, 2) in ``face_norm``.
+        """Landmarks (F, 68, 2) in ``face_norm`` of the raw outputs of F faces.
 
         ``pose`` (F, 8) holds quaternion, translation and the logit of the scale.
         """
@@ -51,13 +46,13 @@ class MorphableModel(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Any points of the face from a fusion network's outputs (Wang et al. 2019, Secs. 3.1, 3.2).
+    """Places points of the face by a fusion network's outputs (Wang et al. 2019, Secs. 3.1, 3.2).
 
     Parameters
     ----------
-    model : FaceModel with harmonics
+    model : a face model with harmonics
     vertices : int, shape (L, K); weights : float, shape (L, K)
-        Each point as a weighted sum of the face model's vertices.
+        Each of the L points is the weighted sum of K vertices of the face model.
     """
 
     identity: Tensor
@@ -78,7 +73,7 @@ class Decoder(nn.Module):
         self.register_buffer("harmonics", points(model.harmonics), persistent=False)
 
     def shape(self, identity: Tensor, expression: Tensor, correction: Tensor) -> Tensor:
-        """Coefficients (F, 50), (F, 46) in [0, 1] and (F, 60) to (F, L, 3), ``model`` frame."""
+        """Points (F, L, 3), ``model``, of coefficients (F, 50), (F, 46) in [0, 1] and (F, 60)."""
         faces = torch.tensordot(identity, self.identity, dims=1)
         if self.expression.ndim == 3:
             faces = faces + identity[:, :1, None] * torch.tensordot(
@@ -91,7 +86,7 @@ class Decoder(nn.Module):
     def project(
         self, identity: Tensor, expression_logits: Tensor, correction: Tensor, pose: Tensor
     ) -> Tensor:
-        """Raw outputs of F faces to points (F, L, 2) in ``face_norm``.
+        """Points (F, L, 2) in ``face_norm`` of the raw outputs of F faces.
 
         ``pose`` (F, 6) holds the logit of the scale, the rotation vector, and the translation in
         ``face_norm``: ``S_T = s S R^T + [t, 0]`` with y turned down.
@@ -114,12 +109,12 @@ class Decoder(nn.Module):
 
     @staticmethod
     def scale(pose: Tensor) -> Tensor:
-        """``face_norm`` a model unit, (F, 1)."""
+        """The length of a model unit in ``face_norm``, (F, 1)."""
         return torch.sigmoid(pose[:, :1])
 
 
 def quaternion_from_vector(vector: Tensor) -> Tensor:
-    """Rotation vectors (F, 3), rad, to unit quaternions (F, 4): the exponential map of SO(3)."""
+    """Unit quaternions (F, 4) of rotation vectors (F, 3) in rad: the exponential map of SO(3)."""
     angle = (vector.square().sum(dim=1, keepdim=True) + 1e-12).sqrt()
     return torch.cat([torch.cos(angle / 2), torch.sin(angle / 2) / angle * vector], dim=1)
 
@@ -131,7 +126,7 @@ def unit_quaternion(raw: Tensor) -> Tensor:
 
 
 def quaternion_to_rotation(q: Tensor) -> Tensor:
-    """Unit quaternions (F, 4) as (w, x, y, z) to rotation matrices (F, 3, 3)."""
+    """Rotation matrices (F, 3, 3) of unit quaternions (F, 4), (w, x, y, z)."""
     w, x, y, z = q.unbind(dim=1)
     rows = [
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),

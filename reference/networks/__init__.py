@@ -23,7 +23,7 @@ CLASSES: dict[str, type[SingleFaceNetwork | MultiFaceNetwork | FusionNetwork]] =
     "mfn": MultiFaceNetwork,
     "fusion": FusionNetwork,
 }
-"""The network of each kind; `edgeface.reference.training.kinds` says how each is trained."""
+"""The network of each kind."""
 
 # k-means over the faces of 1,500 training views, with 1 - IoU as the distance
 ANCHORS = ((7.0, 9.0), (11.0, 15.0), (19.0, 25.0), (33.0, 43.0), (64.0, 83.0))
@@ -40,7 +40,7 @@ CONFIGS: dict[str, NetworkConfig] = {
     "mfn-single": NetworkConfig("mfn", False, 288, 4, (), (), 0, 32, ANCHORS),
     "fusion": NetworkConfig("fusion", False, 128, 32, (), (), 64, width=0.75),
 }
-"""The networks of the papers: SFN and MFN single- and multi-scale, the MFN on a finer grid too."""
+"""The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids."""
 
 
 def build_network(config: NetworkConfig) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The building blocks of both networks."""
+"""The building blocks of the networks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 
 Joint = tuple[nn.Module, tuple[nn.Module, ...]]
-"""A layer, and all that read its channels, with nothing but a ReLU between."""
+"""A layer, and all layers that read its channels with nothing but a ReLU between."""
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Convolution and batch norm, "same" padding."""
+    """A convolution with "same" padding, and its batch norm."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
     )
 
 
 class SqueezeExcite(nn.Module):
-    """Channel attention: each channel times a sigmoid of what all channels' averages say.
+    """Channel attention: multiplies each channel by a weight computed from all channels' averages.
 
     Notes
     -----
@@ -37,7 +37,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Fire(nn.Module):
-    """SqueezeNet's module followed by squeeze-and-excite; output has 2 * expand channels.
+    """SqueezeNet's module with squeeze-and-excite behind it; it returns 2 * expand channels.
 
     Notes
     -----
@@ -54,7 +54,7 @@ class Fire(nn.Module):
         self.bypass = stride == 1 and inputs == 2 * expand
 
     def joints(self) -> list[Joint]:
-        """See `reference.equalise`."""
+        """The layers whose channels can be made alike (`edgeface.reference.networks.equalise`)."""
         return [(self.squeeze[1], (self.expand1[0], self.expand3[0]))]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,9 +69,9 @@ class Fire(nn.Module):
 
         Notes
         -----
-        In training the pixels are picked out first, which is the same sum: the backward pass of
-        oneDNN's strided 1 x 1 convolution (torch 2.13, AVX-512) writes past its buffer, depending
-        on the number of filters and pixels.
+        In training the pixels are picked out first, which gives the same sum. The backward pass
+        of oneDNN's strided 1 x 1 convolution (torch 2.13, AVX-512) writes past its buffer for some
+        numbers of filters and pixels.
         """
         convolution: Any = self.expand1[0]
         step = convolution.stride[0]
@@ -82,10 +82,10 @@ class Fire(nn.Module):
 
 
 class Backbone(nn.Module):
-    """7x7/2 convolution, max-pool, then blocks of two Fire modules with a max-pool between.
+    """A 7x7/2 convolution, a max-pool, and blocks of two Fire modules with max-pools between.
 
-    Returns the features after every block; each has half the resolution of the one before, the
-    first a quarter of the input's.
+    It returns the features after every block. The first have a quarter of the input's resolution,
+    and each has half of the one before.
     """
 
     def __init__(self, stem: int, squeeze: tuple[int, ...], expand: tuple[int, ...]) -> None:
@@ -110,7 +110,7 @@ class Backbone(nn.Module):
 class SlimBranch(nn.Sequential):
     """Carries a fine tap down to a coarser one's resolution by Fire modules of half its channels.
 
-    One module a halving, each of stride 2.
+    Each module has stride 2 and halves the resolution once.
     """
 
     def __init__(self, inputs: int, squeeze: int, expand: int, halvings: int) -> None:
@@ -126,7 +126,7 @@ class SlimBranch(nn.Sequential):
 class Context(nn.Module):
     """Carries a coarse tap up to twice its resolution, thinned to ``channels``.
 
-    With ``reach``, every place first sees those around it: the faces that fill a view are read
+    With ``reach``, every place first sees the places around it. Faces that fill a view are read
     here, where a few cells span them.
     """
 
@@ -141,10 +141,10 @@ class Context(nn.Module):
 
 
 class MultiScale(nn.Module):
-    """The last ``depth`` taps, joined at the resolution of tap ``level``.
+    """Joins the last ``depth`` taps at the resolution of tap ``level``.
 
-    Finer taps come down by slim branches; the last, where it is coarser, comes up as context of
-    ``reach``.
+    Finer taps come down through a `SlimBranch`. The last one, if it is coarser, comes up through a
+    `Context` of ``reach``.
     """
 
     def __init__(
@@ -178,10 +178,10 @@ class MultiScale(nn.Module):
 
 
 class Surroundings(nn.Module):
-    """ReLU, and what a depthwise convolution sees around every place; starts as the ReLU alone.
+    """A ReLU, to which a depthwise convolution adds what it sees around every place.
 
-    Where on a face a feature fired, a cell can tell only from those around it: what `LearnedPool`
-    is to a crop.
+    It starts as the ReLU alone. A cell can tell only from those around it where on a face a feature
+    fired; a crop's `LearnedPool` does the same for a whole face.
     """
 
     def __init__(self, channels: int, side: int) -> None:
@@ -196,12 +196,12 @@ class Surroundings(nn.Module):
 
 
 def hidden_relu(channels: int, reach: int) -> nn.Module:
-    """`Surroundings` of ``reach``; of 0, a ReLU."""
+    """`Surroundings` of ``reach``, or a plain ReLU if it is 0."""
     return Surroundings(channels, reach) if reach else nn.ReLU()
 
 
 class LearnedPool(nn.Module):
-    """Global pooling with one learned weight a place and channel, starting as the average.
+    """Global pooling with a learned weight for each place and channel; it starts as the average.
 
     A plain average forgets where on the face a feature fired; landmarks depend on it.
     """
@@ -217,5 +217,5 @@ class LearnedPool(nn.Module):
 
 
 def normalise(image: Tensor) -> Tensor:
-    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [-1, 1], inside every network."""
+    """Turn uint8 images (B, H, W, 3) into float32 (B, 3, H, W) in [-1, 1], inside every network."""
     return image.permute(0, 3, 1, 2).float() / 127.5 - 1.0

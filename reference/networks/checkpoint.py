@@ -1,4 +1,4 @@
-"""Trained networks in checkpoints: reading them back, and shipping them."""
+"""Reading trained networks from checkpoints, and writing them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class TrainedNetwork:
 
     Attributes
     ----------
-    epoch : the last one that it was trained for, 0-based
+    epoch : the last epoch that it was trained for, 0-based
     recipe : what the training run did, as its file said it
-    unseen_expressions : those that no face of the training data showed
+    unseen_expressions : the expressions that no face of the training data showed
     """
 
     config: NetworkConfig
@@ -45,7 +45,7 @@ class TrainedNetwork:
 
     @property
     def licence(self) -> str:
-        """On which terms the weights may be used, as the recipe says."""
+        """The terms on which the weights may be used, as the recipe says."""
         return str(self.recipe.get("licence", NOT_STATED))
 
 
@@ -63,7 +63,7 @@ def checkpoint_entry(
 
 
 def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
-    """Read a checkpoint of ``edgeface-train``; weights are the averaged ones.
+    """Read a checkpoint of ``edgeface-train``; the weights are the averaged ones.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
 
 
 def save_network(trained: TrainedNetwork, path: Path) -> None:
-    """Write a network as a checkpoint, without what only resuming its training needs."""
+    """Write a network as a checkpoint that its training cannot be resumed from."""
     weights = {PREFIX + name: weight for name, weight in trained.network.state_dict().items()}
     entry = checkpoint_entry(
         trained.config, trained.recipe, trained.face_model, trained.unseen_expressions

@@ -1,4 +1,4 @@
-"""What defines a network; it travels in every checkpoint and exported file."""
+"""The dimensions that define a network; every checkpoint and exported file carries them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class NetworkConfig:
     Attributes
     ----------
     kind : one of `edgeface.kinds.KINDS`, by its name
-    multi_scale : whether each output has branches over several resolutions; otherwise one head
-        reads the last
-    input_size : side of the square input, px
-    stem_filters : how many filters the first convolution has
-    squeeze, expand : filters of the Fire modules, one entry a block; a Fire's output has twice
-        its expand filters
-    head_units : how many units the hidden layer of each head has
-    stride : input pixels a grid cell, 16 or 32; MFN only
-    anchors : (width, height) of the box priors, input px; MFN only
-    reach : the side, in cells, of the square around its own cell that a hidden unit of a head sees,
-        and that the coarser features see which it is given; 0 means its own cell alone; MFN only
-    width : which share of MobileNet's channels its blocks have here; fusion only
+    multi_scale : whether the outputs read several resolutions; otherwise one head reads the last
+    input_size : the side of the square input, px
+    stem_filters : the number of filters of the first convolution
+    squeeze, expand : the numbers of filters of the Fire modules, one entry for each block; a Fire
+        module returns twice its expand filters
+    head_units : the number of units of each head's hidden layer
+    stride : the side of a grid cell, input px, 16 or 32; MFN only
+    anchors : the (width, height) of each box prior, input px; MFN only
+    reach : the side, in cells, of the square around its own cell that a hidden unit of a head sees.
+        The coarser features that the head is given see as much. 0 means the own cell alone; MFN
+        only.
+    width : the number of channels, as a share of MobileNet's; fusion only
     """
 
     kind: str
@@ -68,7 +68,7 @@ class NetworkConfig:
 
     @property
     def grid_size(self) -> int:
-        """Cells on a side of the MFN's grid."""
+        """The number of cells on a side of the MFN's grid."""
         return self.input_size // self.stride
 
     def to_dict(self) -> dict[str, Any]:

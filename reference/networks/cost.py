@@ -10,7 +10,7 @@ from edgeface.reference.networks.config import NetworkConfig
 
 
 def count(config: NetworkConfig) -> tuple[int, int]:
-    """Parameters, and multiply-adds of convolutions and linear layers for one image."""
+    """Count parameters, and the multiply-adds of convolutions and linear layers for one image."""
     network = build_network(config).eval()
     total = 0
 

@@ -1,8 +1,9 @@
 """Making the channels of a network alike in range, which int8 needs and float does not notice.
 
 An int8 tensor has one scale: where channels differ a hundredfold, the small ones are lost. Since
-``relu(x / s) s = relu(x)``, what makes a channel can be divided by s and what reads it multiplied
-by s, and nothing else changes (Nagel et al. 2019, Sec. 4.1; ranges are those of real activations).
+``relu(x / s) s = relu(x)``, the layer that makes a channel can be divided by s and those that read
+it multiplied by s, and nothing else changes (Nagel et al. 2019, Sec. 4.1). The ranges are those of
+real activations.
 """
 
 # torch tells part of its types
@@ -21,10 +22,11 @@ from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.types import ImageArray
 
 SMALLEST = 0.01
-"""Channels that hardly ever fire are not blown up further than by the inverse of this."""
+"""The least range that a channel counts as; so those that hardly ever fire are not blown up."""
 SHARED = 0.5
-"""Exponent where readers mix channels: then weights come to differ instead, within one scale of
-theirs. A depthwise convolution has a scale for each channel, and takes all."""
+"""The power of its range that a channel is divided by where the layer that reads it mixes channels.
+More would only move the differences into that layer's weights, which share one scale. A depthwise
+convolution has a scale for each channel, and takes the whole range."""
 BATCH = 32
 
 
@@ -33,11 +35,11 @@ def equalised(trained: TrainedNetwork, images: ImageArray) -> TrainedNetwork:
 
     Parameters
     ----------
-    images : uint8 (N, S, S, 3), what the network sees of real photos
+    images : uint8, shape (N, S, S, 3), the network's inputs of real photos
 
     Notes
     -----
-    Which layers make and which read a channel, the blocks say in their ``joints``.
+    The ``joints`` of the blocks say which layers make a channel and which read it.
     """
     network: Any = copy.deepcopy(trained.network)
     joints = [
@@ -74,5 +76,5 @@ def _ranges(network: nn.Module, makers: list[nn.Module], images: ImageArray) -> 
 
 
 def _along(scale: Tensor, weight: Tensor, axis: int) -> Tensor:
-    """The scale (C,), shaped to multiply an axis of a weight."""
+    """The scale (C,) in a shape that multiplies an axis of a weight."""
     return scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])

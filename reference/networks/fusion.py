@@ -1,4 +1,4 @@
-"""The fusion network: a face crop in, pose, 3DMM and shape correction out."""
+"""The fusion network, from a face crop to pose, 3DMM and shape correction."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class FusionNetwork(nn.Module):
 
     Notes
     -----
-    The layer's rows are four modules, so that exported branches have quantisation scales of their
-    own. Its first ``head_units`` outputs go through a ReLU, without which the two layers would be
-    one, to the six of pose. The average over the last 4 x 4 places is a learned one.
+    The layer's rows are four modules, so that each exported branch has a quantisation scale of its
+    own. Its first ``head_units`` outputs go through a ReLU to a second layer, which gives the six
+    values of the pose. The average over the last 4 x 4 places is a `LearnedPool`.
     """
 
     identity_branch = "identity"
@@ -68,7 +68,7 @@ class FusionNetwork(nn.Module):
             start_at(self.pose, torch.zeros(outputs["pose"]))
 
     def joints(self) -> list[Joint]:
-        """Which layers' channels only which others read; see `reference.equalise`."""
+        """The layers whose channels can be made alike (`edgeface.reference.networks.equalise`)."""
         pool: nn.Module = self.pool.weight
         made: list[nn.Module] = [self.stem[1]]
         readers: list[tuple[nn.Module, ...]] = []
@@ -80,15 +80,15 @@ class FusionNetwork(nn.Module):
         return list(zip([*made, pool], [*readers, (pool,), heads], strict=True))
 
     def leave_uncorrected(self) -> None:
-        """Make every correction 0, which it stays without a gradient."""
+        """Make every correction 0; without a gradient it stays so."""
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """uint8 (B, 128, 128, 3) RGB to the raw branches.
+        """Compute the raw branches of images uint8 (B, 128, 128, 3), RGB.
 
         Returns ``identity`` (B, 50), ``expression`` (B, 46) logits, ``correction`` (B, 60) and
-        ``pose`` (B, 6): the scale's logit, rotation vector, translation.
+        ``pose`` (B, 6): the logit of the scale, rotation vector, translation.
         """
         features = self.pool(self.blocks(torch.relu(self.stem(normalise(image)))))
         pose = self.pose(torch.relu(self.hidden(features)))

@@ -1,4 +1,4 @@
-"""The multiple-face network (MFN): an image in, boxes and 3DMM parameters a grid cell out."""
+"""The multiple-face network (MFN), from an image to boxes and 3DMM parameters of grid cells."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class TinyDarkNet(nn.Module):
 class MultiFaceNetwork(nn.Module):
     """Chaudhuri et al. 2019, Secs. 3.4 and 4.3.3.
 
-    Detection and identity see the last three and two resolutions, expression all, pose the last
-    (multi-scale); single-scale is Tiny DarkNet with one convolution to all outputs. With cells of
-    16 px the grid is that of the last resolution but one, and pose sees two. With ``reach``, hidden
-    units and the context also see those of the cells around.
+    In the multi-scale network, detection sees the last three resolutions, identity the last two,
+    expression all, and pose the last. The single-scale network is Tiny DarkNet with one convolution
+    to all outputs. With cells of 16 px, the grid is that of the last resolution but one, and pose
+    sees two. With ``reach``, hidden units and the context also see the cells around.
     """
 
     identity_branch = "heads.1"
@@ -78,10 +78,10 @@ class MultiFaceNetwork(nn.Module):
                 start_at(head, bias.repeat(num_anchors))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """uint8 (B, 288, 288, 3) RGB to the raw logits of the four branches.
+        """Compute the raw logits of the four branches of images uint8 (B, 288, 288, 3), RGB.
 
-        Returns ``detection`` (B, S, S, 5 * 5), ``identity`` (B, S, S, 5 * 50), ``expression``
-        (B, S, S, 5 * 46) and ``pose`` (B, S, S, 5 * 8) for S x S cells: anchor-major channels.
+        Returns ``detection`` (B, S, S, 5 * 5), ``identity`` (B, S, S, 5 * 50), ``expression`` (B,
+        S, S, 5 * 46) and ``pose`` (B, S, S, 5 * 8) for S x S cells; the channels are anchor-major.
         """
         taps = self.backbone(normalise(image))
         outputs: list[Tensor] = []

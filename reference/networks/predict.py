@@ -1,4 +1,4 @@
-"""Images to `Faces` by a network in torch: the oracle that exported files are held against.
+"""Finding faces by a network in torch: the oracle that exported files are held against.
 
 The steps are those of the runtime, written again from the same equations.
 """
@@ -31,13 +31,13 @@ from edgeface.types import FloatArray, ImageArray
 
 GREY = 127
 SCORE_THRESHOLD = 0.5
-"""From which score on a detection counts as a face, unless somebody says otherwise."""
+"""The least score of a detection that counts as a face, unless somebody says otherwise."""
 IOU_THRESHOLD = 0.45
-"""Boxes that overlap a better one by more are the same face."""
+"""A box that overlaps a better one by more is the same face."""
 
 
 def letterbox_input(image: ImageArray, size: int) -> tuple[ImageArray, FloatArray, FloatArray]:
-    """The MFN's input uint8 (S, S, 3), and scale (2,) and offset (2,) from the image to it."""
+    """The MFN's input uint8 (S, S, 3), with the scale (2,) and offset (2,) from image to input."""
     height, width = image.shape[:2]
     exact: FloatArray = np.array([width, height]) * size / max(height, width)
     rounded = np.round(exact)
@@ -139,10 +139,10 @@ def _corrected_face(
 def _survivors(
     boxes: Tensor, scores: Tensor, score_threshold: float, iou: float
 ) -> tuple[Tensor, Tensor]:
-    """Greedy suppression, best first: indices (F,), and each candidate's shares in them (F, N).
+    """Greedy suppression: the survivors' indices (F,), and each candidate's share in each (F, N).
 
-    A face is the mean of its survivor and what that suppressed, weighed by
-    ``score (score - score_threshold) (IoU - iou)``.
+    The best comes first. A face is the mean of its survivor and the candidates that it suppressed,
+    weighed by ``score (score - score_threshold) (IoU - iou)``.
     """
     order = torch.argsort(scores, descending=True, stable=True)
     order = order[scores[order] >= score_threshold]

@@ -1,4 +1,4 @@
-"""A trained network on another face model: what it says of identity, said in the other's modes."""
+"""Moving a trained network to another face model, in whose modes it then gives identities."""
 
 # torch tells part of its types
 # pyright: reportUnknownMemberType=false
@@ -19,7 +19,7 @@ from edgeface.reference.networks.checkpoint import TrainedNetwork
 
 
 def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
-    """The network with the last layer of its identity branch turned into another model's modes.
+    """The network with the last layer of its identity branch turned to another model's modes.
 
     Training then goes on from the shapes that the network has learned. Only identity is carried
     over: expressions have the same names in every model, and are learned anew within an epoch.
@@ -31,7 +31,7 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
 
     Notes
     -----
-    ``w' = argmin |N'^T w' - N^T w|^2`` is linear in ``w``, and so is the layer.
+    ``w' = argmin |N'^T w' - N^T w|^2`` is linear in ``w``; so the layer can give ``w'`` itself.
     """
     if trained.face_model.sha256 == model.sha256:
         return trained

@@ -1,4 +1,4 @@
-"""The single-face network (SFN): a face crop in, 3DMM parameters out."""
+"""The single-face network (SFN), from a face crop to 3DMM parameters."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from edgeface.reference.networks.config import NetworkConfig
 class SingleFaceNetwork(nn.Module):
     """Chaudhuri et al. 2019, Sec. 4.3.2.
 
-    Pose and scale come from the last features, identity from the last two resolutions,
-    expression from all (multi-scale); or all from the last (single-scale).
+    In the multi-scale network, pose and scale come from the last features, identity from the last
+    two resolutions and expression from all. In the single-scale one, all come from the last.
     """
 
     identity_branch = "heads.0"
@@ -46,7 +46,7 @@ class SingleFaceNetwork(nn.Module):
                 start_at(head, bias)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """uint8 (B, 128, 128, 3) RGB to raw identity (B, 50), expression (B, 46), pose (B, 8)."""
+        """Raw identity (B, 50), expression (B, 46) and pose (B, 8) of images uint8 (B, S, S, 3)."""
         taps = self.backbone(normalise(image))
         identity, expression, pose = (
             head(scale(taps)) for head, scale in zip(self.heads, self.scales, strict=True)
@@ -55,7 +55,7 @@ class SingleFaceNetwork(nn.Module):
 
 
 def start_at(head: nn.Module, bias: Tensor) -> None:
-    """Let a head's last layer say nearly ``bias`` before it is trained."""
+    """Set a head's last layer so that it gives nearly ``bias`` before it is trained."""
     last = list(head.modules())[-1]
     assert isinstance(last, nn.Linear | nn.Conv2d)
     assert last.bias is not None
@@ -64,7 +64,7 @@ def start_at(head: nn.Module, bias: Tensor) -> None:
 
 
 def output_biases() -> tuple[Tensor, Tensor, Tensor]:
-    """Where outputs start: the mean face, nearly neutral, looking straight ahead."""
+    """The outputs to start from: the mean face, nearly neutral, looking straight ahead."""
     identity = torch.zeros(NUM_IDENTITY)
     identity[0] = 1.0
     expression = torch.full((NUM_EXPRESSIONS,), -2.5)

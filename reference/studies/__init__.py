@@ -1,1 +1,1 @@
-"""Comparisons of networks that are trained alike but for one thing."""
+"""Comparisons of networks that are trained alike except for one thing."""

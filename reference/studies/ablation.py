@@ -1,4 +1,4 @@
-"""What each part of the papers' recipe is worth: equal, short trainings side by side."""
+"""Measuring what each part of the papers' recipe is worth, by equal, short trainings."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ VARIANTS: dict[str, Recipe] = {
     "mfn-weak": _mfn(labels="sfn"),
     "mfn-18x18": _mfn("mfn"),
 }
-"""Each differs from ``sfn`` or ``mfn-9x9`` in one thing."""
+"""The recipes to compare; each differs from ``sfn`` or ``mfn-9x9`` in one thing."""
 
 SCORE_THRESHOLD = 0.1
-"""From which score on a detection counts: after so short a training few reach the usual one, and
-errors of those few would tell little."""
+"""The least score of a detection that counts. After so short a training, few reach the usual one,
+and the errors of those few would tell little."""
 COLUMNS = {
     AP50: "{:.1f}", "NME-51, %": "{:.2f}", "NME-68, %": "{:.2f}",
     "expression": "{:.4f}", "pose, deg": "{:.2f}", "missed, %": "{:.1f}",
@@ -48,11 +48,11 @@ COLUMNS = {
 def ablate(names: list[str], epochs: int, folder: Path, out: Path, *, workers: int = 0) -> str:
     """Train each variant for ``epochs`` and measure it on the unseen split.
 
-    A variant that was trained before goes on where it was; see `train`.
+    The training of a variant goes on where it was stopped before (`train`).
 
     Returns
     -------
-    The table in Markdown, a row a variant.
+    The table in Markdown, with a row for each variant.
 
     Raises
     ------

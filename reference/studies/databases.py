@@ -1,4 +1,4 @@
-"""Table 2 of Wang et al. 2019: what several databases and corrected shapes are worth."""
+"""Measuring what several databases and corrected shapes are worth (Wang et al. 2019, Table 2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.train import train
 
 DATABASES = ("300w", "expressive", "wider", "video")
-"""The first row has the first, the second the first two, and so on."""
+"""The databases: the first row of the table has the first, the second the first two, and so on."""
 ERROR = "box 51"  # normalised as in the paper, by the root of the box's area
 COLUMNS = {
     "300-W, 0-30": ("faces68-300w", "yaw 0 to 30"),
@@ -29,16 +29,16 @@ COLUMNS = {
     "30-60  ": (f"multiface-wider{TEACHER}", "yaw 30 to 60"),
     "all  ": (f"multiface-wider{TEACHER}", "all faces"),
 }
-"""Group and part of it, of the packs' unseen split."""
+"""For each column, a group of the packs' unseen split and a part of it."""
 MEAN_OF = ("all", "all ", "expressive", "all  ")
 
 
 def compare_databases(epochs: int, folder: Path, out: Path, *, workers: int = 0) -> str:
     """Train with and without the correction, on one to four databases, and measure.
 
-    Each training begins with one on the first database alone and goes on for ``epochs``; those of
-    the first row too, so that all have the same budget. What was trained before is not trained
-    again.
+    Each training begins with the weights of one on the first database alone and goes on for
+    ``epochs``. So do those of the first row, so that all have the same budget. What was trained
+    before is not trained again.
 
     Returns
     -------

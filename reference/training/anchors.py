@@ -1,4 +1,4 @@
-"""The MFN's anchors: the typical shapes of the faces that it learns from."""
+"""Finding the MFN's anchors, the typical shapes of the faces that it learns from."""
 
 # torch tells part of its types
 # pyright: reportUnknownMemberType=false
@@ -23,9 +23,9 @@ ROUNDS = 100
 def find_anchors(
     folder: Path, input_size: int, count: int, seed: int = 0, face_model: FaceModel | None = None
 ) -> FloatArray:
-    """Anchors (count, 2) as width and height in input px, for training on the packs of a folder.
+    """Find anchors (count, 2), width and height in ``input_px``, for the packs of a folder.
 
-    Faces are as large as ``face_model`` makes them, by default the one that ships.
+    Faces are as large as ``face_model`` makes them; by default, it is the one that ships.
     """
     model = face_model or default_face_model()
     found = prepare(folder, model, Wanted(validation=False, photos=True))
@@ -37,7 +37,7 @@ def find_anchors(
 
 
 def k_means(extents: FloatArray, count: int, seed: int = 0) -> FloatArray:
-    """Cluster widths and heights (N, 2); the centres (count, 2) by rising area.
+    """Cluster widths and heights (N, 2) and return the centres (count, 2), smallest area first.
 
     Raises
     ------
@@ -46,8 +46,9 @@ def k_means(extents: FloatArray, count: int, seed: int = 0) -> FloatArray:
 
     Notes
     -----
-    Redmon and Farhadi 2017, Sec. 2: the distance is ``1 - IoU`` of boxes with a common corner, so
-    that large boxes do not count more than small ones. A centre is the mean of its boxes.
+    As in Redmon and Farhadi 2017, Sec. 2, the distance is ``1 - IoU`` of boxes with a common
+    corner, so that large boxes do not count more than small ones. A centre is the mean of its
+    boxes.
     """
     if len(extents) < count:
         raise InvalidInputError(f"{count} anchors need as many boxes, got {len(extents)}")

@@ -1,4 +1,4 @@
-"""How Lightning's checkpoints come to the disk."""
+"""Writing Lightning's checkpoints to the disk so that none is ever lost."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from edgeface.output import keep_copy, write_output
 
 LAST = "last.ckpt"
 PREVIOUS = "last.previous.ckpt"
-"""The checkpoint of the epoch before the last, should the disk lose the last."""
+"""The name of the checkpoint before the last, in case the disk loses the last."""
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes each checkpoint beside its name, which it takes when it is whole and on the disk.
+    """Writes each checkpoint beside its name and gives it the name once it is whole on the disk.
 
-    Lightning's own way writes to the folder for temporary files and moves the result, which
-    between two file systems copies it over the only good one.
+    Lightning itself writes to the folder for temporary files and moves the result. Between two file
+    systems, that copies it over the only good checkpoint.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write a checkpoint; the one that was the last becomes the previous."""
+        """Write a checkpoint; the last one becomes the previous one."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()

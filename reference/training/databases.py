@@ -1,4 +1,4 @@
-"""The databases that are fused: the packs, and published ones from their own folders."""
+"""Reading the databases that are fused: packs, and published ones from their own folders."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PACKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "expressive": ("faces-expressive", ("mesh",)),
     "wider": (MULTI_FACE_PACK, ("mesh",)),
 }
-"""Pack and conventions of the databases in the data folder; "+mesh": the teacher's labels too."""
+"""For each database, its pack and its conventions; "+mesh" adds the teacher's labels."""
 
 OUTLINE = 17  # the first of the 68 points, which slide on turned heads
 NUM_MESH = 478
@@ -48,12 +48,14 @@ class LabelledFaces:
 
     Attributes
     ----------
-    crops : uint8, shape (N, 256, 256, 3); boxes : shape (N, 4), xyxy in them
-    points : by convention, shape (N, P, 2), in them; NaN where not labelled
-    depth : shape (N, 478), of the mesh, pixels of the crops; NaN where not known
-    expression : shape (N, 46), fitted to what the teacher saw; NaN where it saw no face
-    scores : shape (N, 46), the teacher's own; NaN likewise
-    skipped : names of what could not be read
+    crops : uint8, shape (N, 256, 256, 3)
+    boxes : shape (N, 4), xyxy, in the crops
+    points : for each convention, shape (N, P, 2), in the crops, NaN where not labelled
+    depth : shape (N, 478), the depth of the teacher's mesh, pixels of the crops, NaN where not
+        known
+    expression : shape (N, 46), fitted to what the teacher saw, NaN where it saw no face
+    scores : shape (N, 46), the teacher's expressions, NaN where it saw no face
+    skipped : the names of the images that could not be read
     """
 
     crops: ImageArray
@@ -70,7 +72,7 @@ def conventions_of(name: str) -> tuple[str, ...]:
 
     Parameters
     ----------
-    name : one of `PACKS`, or a published database and its folder, ``wflw=/data/WFLW``
+    name : one of `PACKS`, or a published database and its folder as in ``wflw=/data/WFLW``
 
     Raises
     ------
@@ -91,9 +93,9 @@ def conventions_of(name: str) -> tuple[str, ...]:
 def read_database(
     name: str, folder: Path, model: FaceModel, validation: bool, turned: float, seed: int
 ) -> LabelledFaces:
-    """One split of a database; of packs with turned copies of a share of the faces.
+    """Read one split of a database; ``turned`` is the share of a pack's faces with turned copies.
 
-    A fifth of the groups of a published database, by the hash of their names, is for validation.
+    Of a published database, a fifth of the groups, by the hash of their names, is for validation.
     """
     conventions = conventions_of(name)
     if name not in PACKS:
@@ -122,7 +124,7 @@ def _mesh(faces: FaceSet) -> FloatArray:
 
 
 def _points(faces: FaceSet) -> FloatArray:
-    """The 68 points that people placed; elsewhere, the inner ones of the targets."""
+    """The 68 points that people placed; of other faces, the inner points of the targets."""
     points = faces.labelled.copy()
     others = np.isnan(points).any(axis=(1, 2))
     points[others, OUTLINE:] = faces.targets.landmarks[others, OUTLINE:]
@@ -149,7 +151,7 @@ _read: dict[tuple[str, Path, str, bool], FaceSet] = {}
 
 
 def _read_pack(pack: str, folder: Path, model: FaceModel, validation: bool) -> FaceSet:
-    """One split of a pack; read and fitted once a process."""
+    """Read one split of a pack, once in a process."""
     key = pack, folder, model.sha256, validation
     if key not in _read:
         if pack == MULTI_FACE_PACK:
@@ -160,7 +162,7 @@ def _read_pack(pack: str, folder: Path, model: FaceModel, validation: bool) -> F
 
 
 def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
-    """The faces of the multi-face photos that the teacher saw, cut out as in the other packs."""
+    """Cut those faces out of the multi-face photos that the teacher saw, as other packs do."""
     pack = open_pack(folder, MULTI_FACE_PACK)
     labels = pack.labels
     large = np.ptp(labels["mesh"][..., :2], axis=1).max(axis=1) >= MIN_FACE_PX

@@ -1,4 +1,4 @@
-"""How each kind of network is trained: its loss, its data, and what its face model needs first."""
+"""How a kind of network is trained: its loss, its data, and what its face model needs first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import nn
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.kinds import NetworkKind
 from edgeface.reference.geometry.fit import has_teacher_topology
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.training.loading import Split, read_crops, read_databases, read_scenes
@@ -22,15 +23,16 @@ from edgeface.reference.training.views.unified import unified_landmarks
 
 @dataclass(frozen=True)
 class TrainingKind:
-    """How networks of one kind are trained.
+    """One way to train.
 
     Attributes
     ----------
-    loss : from the recipe and the face model to the loss, a module that takes the network's raw
-        outputs, the batch and the 0-based epoch, and gives the total and its parts for the log
-    read : from the recipe, the face model, the folder of the packs and whether it is the
-        validation split that is wanted, to that split
-    prepare : the face model with all that the network's outputs refer to
+    loss : makes the loss from the recipe and the face model. The loss is a module that takes the
+        network's raw outputs, the batch and the 0-based epoch; it returns the total and, for the
+        log, the parts.
+    read : reads a split. It takes the recipe, the face model, the folder of the packs, and whether
+        the validation split is wanted.
+    prepare : returns the face model with everything that the network's outputs refer to
     """
 
     loss: Callable[[Recipe, FaceModel], nn.Module]
@@ -54,21 +56,25 @@ def with_conventions(model: FaceModel) -> FaceModel:
     return with_harmonics(model)
 
 
-TRAINING: dict[str, TrainingKind] = {
-    "sfn": TrainingKind(
-        loss=lambda recipe, model: CropLoss(model, recipe.disentangle),
-        read=read_crops,
+CROPS = TrainingKind(
+    loss=lambda recipe, model: CropLoss(model, recipe.disentangle),
+    read=read_crops,
+)
+SCENES = TrainingKind(
+    loss=lambda recipe, model: GridLoss(model, recipe.config),
+    read=read_scenes,
+)
+DATABASES = TrainingKind(
+    loss=lambda recipe, model: UnifiedLoss(
+        model, unified_landmarks(recipe.databases), recipe.correction
     ),
-    "mfn": TrainingKind(
-        loss=lambda recipe, model: GridLoss(model, recipe.config),
-        read=read_scenes,
-    ),
-    "fusion": TrainingKind(
-        loss=lambda recipe, model: UnifiedLoss(
-            model, unified_landmarks(recipe.databases), recipe.correction
-        ),
-        read=read_databases,
-        prepare=with_conventions,
-    ),
-}
-"""Each kind by its name; `edgeface.reference.networks.CLASSES` has the networks."""
+    read=read_databases,
+    prepare=with_conventions,
+)
+
+
+def training_of(kind: NetworkKind) -> TrainingKind:
+    """How networks of a kind are trained, by what they look at and what they give."""
+    if kind.detects:
+        return SCENES
+    return DATABASES if kind.corrects_shape else CROPS

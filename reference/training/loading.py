@@ -1,9 +1,11 @@
-"""What a recipe's network learns from, and what it is judged by, for each sort of data."""
+"""Loading what a recipe's network learns from, and what it is judged by."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,13 @@ class Split:
 
     Attributes
     ----------
-    dataset, sampler : what draws a batch by its indices, and in which order those come
-    batch_size : how many indices a batch has
-    scores : shape (N, 46), the teacher's expressions of the faces in it, NaN where it saw none
+    dataset : makes a batch of its indices
+    sampler : gives the indices in the order of training
+    batch_size : the number of indices in a batch
+    scores : shape (N, 46), the teacher's expressions of the faces, NaN where it saw no face
     skipped : the names of corrupt images
-    renderer : draws the plans that the dataset gives; None: it gives images
-    augment : whether drawn views change their colours
+    renderer : draws the plans that the dataset makes; None if the dataset makes images
+    augment : whether the colours of drawn views are changed
     """
 
     dataset: Any
@@ -59,7 +62,7 @@ class Split:
     augment: bool = False
 
     def images(self, batch: Batch) -> Tensor:
-        """The input uint8 (B, S, S, 3) of a batch, on the batch's device."""
+        """The network's input of a batch, uint8 (B, S, S, 3), on the batch's device."""
         if self.renderer is None:
             return batch["image"]
         drawn = self.renderer(batch)
@@ -67,7 +70,7 @@ class Split:
 
 
 def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
-    """Crops of single faces, plain ones for validation."""
+    """Read crops of single faces; those for validation are not warped."""
     pairs = recipe.disentangle > 0 and not validation
     prepared = _prepared(recipe, model, folder, validation, photos=False, copies=pairs)
     copies = prepared.copies if pairs else None
@@ -82,7 +85,7 @@ def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool)
 
 
 def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
-    """Views of photos with any number of faces, whole photos for validation."""
+    """Read views of photos with any number of faces; those for validation are whole photos."""
     prepared = _prepared(recipe, model, folder, validation, photos=True)
     sizes = (recipe.config.input_size, *recipe.sizes)
     dataset = SceneBatches(prepared, model, sizes, fixed=validation)
@@ -120,7 +123,7 @@ def _drawn(
 
 
 def read_databases(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
-    """Crops from several databases, as many of each an epoch."""
+    """Read crops of several databases; an epoch has as many of each."""
     turned = 0.0 if validation else recipe.turned
     faces = read_unified(folder, model, recipe.databases, validation, turned, recipe.seed)
     dataset = UnifiedBatches(faces, recipe.config.input_size, not validation)
@@ -129,15 +132,15 @@ def read_databases(recipe: Recipe, model: FaceModel, folder: Path, validation: b
 
 
 def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -> DataLoader[Batch]:
-    """The batches of a split; ``workers`` processes plan those of training.
+    """Load the batches of a split, those of training by ``workers`` processes.
 
-    ``least`` is the number of views that an epoch has at least.
+    An epoch has at least ``least`` views.
     """
     if split.skipped:
         log.warning("skipped %d corrupt images: %s", len(split.skipped), ", ".join(split.skipped))
     sampler = split.sampler
     if len(split.dataset) < least:
-        sampler.num_samples = least  # pyright: ignore[reportAttributeAccessIssue]
+        sampler = Again(sampler, least)
     several = workers > 0 and not validation
     return DataLoader(
         split.dataset,
@@ -151,10 +154,23 @@ def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -
     )
 
 
+class Again(Sampler[int]):
+    """A sampler that begins again until it has given ``count`` indices."""
+
+    def __init__(self, sampler: Sampler[int], count: int) -> None:
+        self.sampler, self.count = sampler, count
+
+    def __iter__(self) -> Iterator[int]:
+        return islice(chain.from_iterable(repeat(self.sampler)), self.count)
+
+    def __len__(self) -> int:
+        return self.count
+
+
 def unseen_expressions(scores: FloatArray) -> tuple[str, ...]:
     """The expressions that no face shows, by the teacher's scores (N, 46).
 
-    None are named where the teacher saw no face: landmarks alone do not tell.
+    If the teacher saw no face at all, none is named, since landmarks alone do not tell.
     """
     seen = scores[np.isfinite(scores).all(axis=1)]
     if not len(seen):
@@ -169,7 +185,7 @@ def _relabelled(photos: list[Photo], labels: Labels, model: FaceModel) -> list[P
     Raises
     ------
     InvalidInputError
-        If the shipped SFN shall give them, but speaks of a face model of another mesh.
+        If the shipped SFN shall give them, but its face model has another mesh.
     """
     if labels == "sfn":
         try:

@@ -41,7 +41,7 @@ def plot_run(folder: Path, out: Path) -> None:
 
 
 def read_log(folder: Path) -> dict[str, dict[int, float]]:
-    """Every quantity of a run by 0-based epoch; an epoch run twice counts as its last time.
+    """Every quantity of a run by 0-based epoch; of an epoch that was run twice, the last one.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A training run in one small TOML file; it travels with the checkpoint."""
+"""Recipes: what a training run does, in one small TOML file that travels with the checkpoint."""
 
 # what JSON or a caller gives need not be of the fields' types
 # pyright: reportUnnecessaryIsInstance=false
@@ -31,24 +31,29 @@ class Recipe:
 
     Attributes
     ----------
-    network : a key of ``CONFIGS``
-    epochs, batch_size, learning_rate, seed : as usual; a batch is what one process sees at once
-    accumulate : batches an optimiser step
-    precision : of Lightning's ``Trainer``
-    ema_decay : of the averaged weights, a step, once the run is longer than they remember
-    sizes : of the input besides the network's own, px, for a fifth of the batches; MFN only
-    turned : copies turned in 3D, as a share of the single faces
-    disentangle : weight of the regularisers that hold copies of a face together; SFN only
-    epochs_before : that the weights it starts from have learned; Eq. 3's tau goes on from there
-    labels : whose coefficients the multi-face photos carry; with "boxes" none at all, and the MFN
-        learns to detect only
-    databases : what the fusion network learns from, of ``PACKS``, or NAME=FOLDER of a
-        published one
+    network : the network to train, a key of ``CONFIGS``
+    epochs : the number of epochs
+    batch_size : the number of views that one process sees at once
+    learning_rate : the highest learning rate
+    seed : the seed of everything random
+    accumulate : the number of batches before each step of the optimiser
+    precision : the ``precision`` of Lightning's ``Trainer``
+    ema_decay : the share that the averaged weights keep of themselves in a step, once a run is
+        longer than they remember
+    sizes : more sizes of the input, px, for a fifth of the batches; MFN only
+    turned : the number of copies turned in 3D, as a share of the single faces
+    disentangle : the weight of the loss by which copies of a face must agree; SFN only
+    epochs_before : the number of epochs that the weights to start from have learned already; Eq.
+        3's tau goes on from there
+    labels : where the coefficients of the faces in photos come from; with "boxes" they have none,
+        and the MFN learns to detect only
+    databases : what the fusion network learns from: names of ``PACKS``, or NAME=FOLDER of published
+        databases
     correction : whether the fusion network corrects the face model's shapes
-    licence : on which terms the weights may be used, which depends on the data; checkpoints and
-        the files made of them say it
-    face_model : the face model of which the network shall speak, "default" or the path of an
-        ``.npz``; in a recipe's file, a path is relative to its folder
+    licence : the terms on which the weights may be used, which depend on the data. Checkpoints and
+        the files made of them state it.
+    face_model : the face model whose coefficients the network gives: "default", or the path of an
+        ``.npz``. In a recipe's file, a path is relative to its folder.
     """
 
     network: str
@@ -119,20 +124,21 @@ class Recipe:
         return CONFIGS[self.network]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON gives it back. Of the face model's path only the name is told: the model itself
-        travels with the checkpoint.
+        """The values as JSON would return them.
+
+        The face model's path is cut to its name, since the model itself is in the checkpoint.
         """
         stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
         return asdict(self) | stated | {"sizes": list(self.sizes)}
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
-    """A recipe by its file, or one of the ``NAMES`` that ship.
+    """Read a recipe from its file, or one of the ``NAMES`` that ship.
 
     Raises
     ------
     InvalidInputError
-        If there is none, or it says what a recipe can't say.
+        If there is no such recipe, or it has a key or a value that a recipe cannot have.
     """
     path = FOLDER / f"{path_or_name}.toml" if str(path_or_name) in NAMES else Path(path_or_name)
     try:

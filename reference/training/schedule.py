@@ -1,4 +1,4 @@
-"""How long a run lasts, and what hangs on how far it is: rates and averages, step by step."""
+"""How long a run lasts, and what depends on its progress: learning rates and averages."""
 
 # torch has no public name for its updates of many tensors at once
 # pyright: reportPrivateImportUsage=false, reportPrivateUsage=false
@@ -20,24 +20,25 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 WARMUP_STEPS = 150
 FINAL_RATE = 0.01
 WEIGHT_DECAY = 0.02
-"""Of matrices and filters; biases and the scales of normalisation keep their size."""
-ROUND_STEPS = 250
-"""Least steps between two looks at the validation split in a run with a time budget."""
+"""The decay of matrices and filters; biases and the scales of normalisation have none."""
+ROUND_STEPS = 600
+"""The least number of steps between two validations in a run with a time budget."""
 
 
 def learning_rate_factor(step: int, progress: float) -> float:
-    """What the rate is multiplied with: a linear warm-up times a cosine to FINAL_RATE.
+    """The factor of the learning rate: a linear warm-up times a cosine that ends at FINAL_RATE.
 
     Parameters
     ----------
-    step : 0-based; progress : share of the run that is over, in [0, 1]
+    step : the number of the step, from 0
+    progress : the share of the run that is over, in [0, 1]
     """
     cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
     return min(1.0, (step + 1) / WARMUP_STEPS) * (FINAL_RATE + (1 - FINAL_RATE) * cosine)
 
 
 def optimiser(network: nn.Module, rate: float) -> torch.optim.Optimizer:
-    """AdamW; only what has more than one dimension decays."""
+    """AdamW, in which only weights of more than one dimension decay."""
     weights = list(network.parameters())
     groups = [
         {"params": [w for w in weights if w.ndim > 1], "weight_decay": WEIGHT_DECAY},
@@ -54,8 +55,8 @@ class Averaging(WeightAveraging):
 
     Notes
     -----
-    Steps are counted here: torch's own counter lies on the GPU, and reading it waits for all that
-    the GPU still has to do.
+    Steps are counted here, since torch's own counter lies on the GPU, and reading it would wait for
+    everything that the GPU still has to do.
     """
 
     def __init__(self, decay: float) -> None:
@@ -88,8 +89,9 @@ class Budget(Callback):
     Parameters
     ----------
     rate : the highest learning rate
-    minutes : of training, all of a resumed run's parts together; None: until the last epoch
-    last : where the checkpoint goes when the minutes are over
+    minutes : how long the run trains, all parts of a resumed one together; None if it ends with its
+        last epoch
+    last : the path of the checkpoint to write when the minutes are over
 
     Notes
     -----
@@ -103,7 +105,7 @@ class Budget(Callback):
         self.step_began: float | None = None
 
     def progress(self, trainer: lightning.Trainer) -> float:
-        """Share of the run that is over."""
+        """The share of the run that is over."""
         if self.minutes is None:
             return trainer.global_step / self.steps
         over = self.elapsed_s / (60 * self.minutes)

@@ -1,4 +1,4 @@
-"""Training under Lightning: progress bar, checkpoint a minute, resume, CSV log."""
+"""Training under Lightning: a progress bar, a checkpoint every minute, resuming, a CSV log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from edgeface.reference.networks.checkpoint import (
 )
 from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
-from edgeface.reference.training.kinds import TRAINING
+from edgeface.reference.training.kinds import training_of
 from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.schedule import ROUND_STEPS, Averaging, Budget, optimiser
@@ -38,18 +38,20 @@ log = logging.getLogger(__name__)
 
 
 class Training(lightning.LightningModule):
-    """One network with its loss.
+    """A network with its loss, as Lightning trains it.
 
     Parameters
     ----------
+    recipe : what the run does
+    model : the face model whose coefficients the network learns to give
     unseen : the expressions that the training data never shows, for the checkpoint
-    views_an_epoch : that make the epoch of Eq. 3's tau where a run counts minutes; None: the run
-        counts epochs itself
+    views_an_epoch : the number of views that Eq. 3's tau takes for an epoch in a run that counts
+        minutes; None if the run counts epochs
 
     Notes
     -----
-    The paper divides the rate by ten after five flat epochs; a cosine of known length (see
-    `schedule`) reaches the same end in a known time.
+    The paper divides the rate by ten after five flat epochs. A cosine (see `schedule`) reaches the
+    same end in a known time.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Training(lightning.LightningModule):
         self.recipe, self.face_model, self.unseen = recipe, model, unseen
         network: Any = build_network(recipe.config)
         self.network = network.to(memory_format=torch.channels_last)
-        self.loss = TRAINING[recipe.config.kind].loss(recipe, model)
+        self.loss = training_of(recipe.config.network_kind).loss(recipe, model)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
         outputs = tuple(branch.float() for branch in self.network(batch["image"]))
@@ -108,15 +110,15 @@ class Training(lightning.LightningModule):
 
 
 def processes() -> int | Literal["auto"]:
-    """Processes on this machine: those that torchrun started, or one a GPU."""
+    """The number of processes on this machine: those that torchrun started, or one for each GPU."""
     started = os.environ.get("LOCAL_WORLD_SIZE")
     return int(started) if started else "auto"
 
 
 class Drawing(Callback):
-    """Draws each batch from its plan, on the device where it is to be learned from.
+    """Draws each batch from its plan, on the device where the network learns from it.
 
-    The splits are here and not in the module, which is copied whole for its average.
+    The splits are kept here, since the module is copied whole for its average.
     """
 
     def __init__(self, learning: Split, validating: Split) -> None:
@@ -148,24 +150,26 @@ def train(
 
     Parameters
     ----------
-    folder : the data packs
-    out : where the checkpoint (every epoch and every minute) and ``log/version_*/metrics.csv`` go
-    start_from : a checkpoint, of another network even, whose weights a new run begins with
-        wherever name and shape agree; identity in the modes of the default face model
-    workers : processes that plan batches beside the one that learns; 0: it plans its own
-    compiled : let ``torch.compile`` fuse the network first; takes two minutes on a CPU
-    minutes : of learning, in all parts of a resumed run together, instead of the recipe's epochs;
-        the learning rate follows the clock
+    recipe : what the run does
+    folder : the folder of the data packs
+    out : the folder for the checkpoints, written every epoch and every minute, and for
+        ``log/version_*/metrics.csv``
+    start_from : a checkpoint whose weights a new run begins with wherever name and shape agree. It
+        may be of another network. Identities are turned to the modes of the recipe's face model.
+    workers : the number of processes that plan batches; if it is 0, the one that learns plans them
+    compiled : whether ``torch.compile`` fuses the network first, which takes two minutes on a CPU
+    minutes : how long to learn, all parts of a resumed run together, instead of the recipe's
+        epochs; the learning rate follows the clock
 
     Returns
     -------
-    Path of the last checkpoint.
+    The path of the last checkpoint.
 
     Raises
     ------
     InvalidInputError
-        If the checkpoint there is of another network or another face model, if the recipe's face
-        model cannot be trained with, or if there are no minutes.
+        If the checkpoint in ``out`` is of another network or another face model, if the recipe's
+        face model cannot be trained with, or if ``minutes`` is not positive.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
@@ -173,10 +177,10 @@ def train(
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    kind = TRAINING[recipe.config.kind]
+    kind = training_of(recipe.config.network_kind)
     model = kind.prepare(read_face_model(recipe.face_model))
     if resumed:
-        _check_fits(_load_last(out), recipe, model, last)
+        _check_fits(load_last(out), recipe, model, last)
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(
@@ -223,7 +227,7 @@ def train(
 
 
 def _checkpoints(out: Path) -> list[ModelCheckpoint]:
-    """The best and the last of the epochs, and the last of the minutes."""
+    """What to write: the best and the last epoch, and the last minute."""
 
     def checkpoint(filename: str, **options: Any) -> ModelCheckpoint:
         return ModelCheckpoint(dirpath=out, filename=filename, enable_version_counter=False,
@@ -245,8 +249,8 @@ def _check_fits(earlier: TrainedNetwork, recipe: Recipe, model: FaceModel, last:
         raise InvalidInputError(f"{last} was trained with another face model; choose another --out")
 
 
-def _load_last(out: Path) -> TrainedNetwork:
-    """The checkpoint to go on from; a damaged one is an error that names the one before it."""
+def load_last(out: Path) -> TrainedNetwork:
+    """Load the checkpoint to go on from; if it is damaged, the error names the one before it."""
     try:
         return load_network(out / LAST)
     except ModelFormatError as error:
@@ -258,7 +262,7 @@ def _load_last(out: Path) -> TrainedNetwork:
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> int:
-    """Copy what agrees in name and shape; how many tensors did."""
+    """Copy the tensors that agree in name and shape, and return their number."""
     there = target.state_dict()
     shapes = {name: weight.shape for name, weight in there.items()}
     same = {k: v for k, v in source.state_dict().items() if shapes.get(k) == v.shape}

@@ -1,4 +1,4 @@
-"""Weak labels: what an SFN says of faces of which only the box is known."""
+"""Weak labels: what an SFN says of faces whose box alone is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_FACES = 20
 MIN_FACE = 0.02  # of the photo's longer side
 
 LookAtFaces = Callable[[ImageArray, Float32Array], Faces]
-"""An SFN: image and boxes (N, 4) to their N faces."""
+"""An SFN as a function of an image and boxes (N, 4), which returns the N faces in them."""
 
 
 def weakly_labelled(photos: list[Photo], look: LookAtFaces) -> list[Photo]:
@@ -21,8 +21,8 @@ def weakly_labelled(photos: list[Photo], look: LookAtFaces) -> list[Photo]:
 
     Notes
     -----
-    Chaudhuri et al. 2019, Sec. 4.2: photos of more than 20 faces are left out, and faces under 2 %
-    of the photo keep their box alone.
+    As in Chaudhuri et al. 2019, Sec. 4.2, photos of more than 20 faces are left out, and faces
+    under 2 % of the photo keep their box alone.
     """
     return [_label(p, look) for p in photos if len(p.targets) <= MAX_FACES]
 

@@ -34,7 +34,7 @@ def test_engine_auto_loads_numba_after_some_runs(monkeypatch):
     monkeypatch.setattr(module, "SWITCH_AFTER", 3)
     monkeypatch.setattr(module, "numba_installed", lambda: True)
     monkeypatch.setattr(module, "warm_up", go.wait)
-    monkeypatch.setattr(module, "_compiled", CompiledKernels())
+    monkeypatch.setattr(module, "compiled_kernels", CompiledKernels())
     engine = KernelEngine("auto")
     assert [engine.next_run() for _ in range(9)] == ["numpy"] * 9
     go.set()
@@ -98,7 +98,7 @@ def test_all_models_of_a_process_share_one_warm_up(monkeypatch):
     monkeypatch.setattr(module, "SWITCH_AFTER", 2)
     monkeypatch.setattr(module, "numba_installed", lambda: True)
     monkeypatch.setattr(module, "warm_up", warm_up)
-    monkeypatch.setattr(module, "_compiled", CompiledKernels())
+    monkeypatch.setattr(module, "compiled_kernels", CompiledKernels())
     engines = [KernelEngine("auto") for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(engine.next_run) for engine in engines for _ in range(9)]
@@ -114,14 +114,18 @@ def test_one_run_has_one_engine(monkeypatch):
     """Although another thread's loading ends in its midst."""
     backend = PlantedBackend(open_backend(Path(edgeface.DEMO_PHOTO).parent / "mfn.onnx", 1))
     backend.heads = plant_faces(backend.metadata, 3)
+    shared = CompiledKernels()
+    monkeypatch.setattr(shared, "start", lambda: None)
+    monkeypatch.setattr(module, "compiled_kernels", shared)
+    monkeypatch.setattr(module, "numba_installed", lambda: True)
+    monkeypatch.setattr(module, "SWITCH_AFTER", 1)
     model, seen = Model(backend, "auto"), []
     for name in ("find_faces", "pose_faces"):
         real = getattr(model_module.kernels, name)
 
         def spy(*arguments, engine, real=real, **options):
             seen.append(engine)
-            model.engine._runs_left = 0
-            monkeypatch.setattr(module._compiled, "ready", True)
+            shared.ready = True
             return real(*arguments, engine=engine, **options)
 
         monkeypatch.setattr(model_module.kernels, name, spy)
@@ -176,7 +180,7 @@ def test_two_models_start_numba_at_once_in_a_fresh_process():
         "seen = [[], []]\n"
         "threads = [threading.Thread(target=work, args=a) for a in zip((288, 320), seen)]\n"
         "[t.start() for t in threads]; [t.join() for t in threads]\n"
-        "print([len(set(s)) for s in seen], e._compiled.problem)\n"
+        "print([len(set(s)) for s in seen], e.compiled_kernels.problem)\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -1,10 +1,15 @@
+import copy
 import json
+import pickle
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from edgeface import Faces, InvalidInputError
+from edgeface import ARKIT_NAMES, Faces, InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES
 
 
@@ -66,3 +71,101 @@ def test_draw_leaves_the_argument_alone(noise):
     assert overlay.shape == noise.shape
     assert (overlay != noise).any()
     assert (some_faces(0).draw(noise) == noise).all()
+
+
+@pytest.mark.parametrize(
+    ("index", "rows"),
+    [(slice(1, None), [1, 2, 3]), (slice(None, None, -2), [3, 1]), ([2, 0], [2, 0]), ([], []),
+     (np.array([-1, 1]), [3, 1]), (np.array([True, False, False, True]), [0, 3]),
+     ([False, True, False, False], [1]), (np.uint8([1, 1]), [1, 1]), (range(2), [0, 1])],
+)  # fmt: skip
+def test_faces_are_picked_as_rows_of_an_array(index, rows):
+    faces = replace(some_faces(4), track_ids=np.arange(4) + 10)
+    picked = faces[index]
+    assert isinstance(picked, Faces)
+    assert picked.track_ids.tolist() == [10 + row for row in rows]
+    np.testing.assert_array_equal(picked.boxes_xyxy, faces.boxes_xyxy[rows])
+    assert picked.expression_names is faces.expression_names
+
+
+@pytest.mark.parametrize("number", [1, -3, np.int64(1), np.uint8(1), np.array(1)])
+def test_a_whole_number_picks_one_face(number):
+    assert some_faces(4)[number].index == 1
+
+
+@pytest.mark.parametrize("index", [True, 1.0, "0", None, [True], np.ones(5, bool), [[0]], [0.5],
+                                   np.zeros((4, 1), bool), [1, [2]], object()])  # fmt: skip
+def test_what_picks_no_faces_is_refused(index):
+    with pytest.raises(InvalidInputError, match="faces are picked by"):
+        some_faces(4)[index]
+
+
+def test_numbers_that_no_face_has():
+    for index in (4, [0, 4], [-5]):
+        with pytest.raises(IndexError, match="there are 4 faces, no number"):
+            some_faces(4)[index]
+
+
+def test_membership_is_by_value():
+    faces = some_faces(3)
+    assert faces[1] in faces[1:]
+    assert faces[0] not in faces[1:]
+    assert len({*faces, *faces[:2]}) == 3
+    assert "face" not in faces
+    assert faces[0] != replace(faces, track_ids=np.arange(3))[0]
+
+
+def test_repr_shows_what_is_in_it():
+    assert repr(some_faces(0)) == "Faces(N=0)"
+    first, second, *others = repr(some_faces(12)).splitlines()
+    assert first == "Faces(N=12)"
+    assert second.startswith("  0  score 1.00  box (10, 10, 60, 70)  pitch +0 yaw +0 roll +0 deg")
+    assert others[-1] == "  and 2 more"
+
+
+def test_arkit_coefficients_are_nan_where_nothing_is_seen():
+    faces = some_faces(2)
+    assert faces.arkit_coeffs.shape == (2, 52)
+    named = dict(zip(ARKIT_NAMES, faces[0].arkit_coeffs.tolist(), strict=True))
+    seen = {name: value for name, value in named.items() if not np.isnan(value)}
+    assert seen == pytest.approx(faces[0].blendshapes)
+    assert set(ARKIT_NAMES) - set(seen) >= {"tongueOut", "cheekPuff", "eyeLookInLeft"}
+
+
+def test_pickles_are_small_and_find_the_shipped_face_model(face_model):
+    faces = replace(some_faces(5), face_model=face_model, image=np.zeros((999, 999, 3), np.uint8))
+    data = pickle.dumps(faces)
+    assert len(data) < 1500 * 5 + 3000
+    again = pickle.loads(data)
+    assert (again.image, again.face_model) == (None, None)
+    assert list(again) == list(faces)
+    np.testing.assert_array_equal(again[1:].vertices(), faces[1:].vertices())
+    stranger = replace(again, face_model_sha256="0" * 64)
+    with pytest.raises(InvalidInputError, match="without their face model"):
+        stranger.vertices()
+    assert stranger.vertices(face_model).shape == (5, 468, 3)
+
+
+def test_copies_keep_the_face_model(face_model):
+    faces = replace(some_faces(2), face_model=face_model)
+    assert copy.copy(faces).face_model is copy.deepcopy(faces).face_model is face_model
+    assert copy.copy(faces).scores is faces.scores
+    assert copy.deepcopy(faces).scores is not faces.scores
+
+
+def test_show_opens_a_picture(monkeypatch, noise):
+    shown = []
+    monkeypatch.setattr(Image.Image, "show", lambda picture: shown.append(picture.size))
+    some_faces(1).show(noise)
+    assert shown == [(200, 120)]
+
+
+def test_show_is_inline_in_a_notebook(monkeypatch, noise):
+    shown = []
+    notebook = SimpleNamespace(
+        get_ipython=lambda: SimpleNamespace(kernel=1), display=SimpleNamespace(display=shown.append)
+    )
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    some_faces(1).of_image(noise, keep=True).show()
+    assert [picture.size for picture in shown] == [(200, 120)]
+    assert (some_faces(1).plot(noise) == np.asarray(shown[0])).all()

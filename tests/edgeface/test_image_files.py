@@ -11,7 +11,6 @@ import pytest
 from PIL import Image, ImageFile
 
 from edgeface import BackendUnavailableError, InvalidInputError, image_files, read_image
-from edgeface import image as image_module
 from edgeface.image_files import FORMATS, format_of
 
 WRITERS = {
@@ -111,7 +110,7 @@ def test_an_endless_or_too_large_file_is_not_read_whole(monkeypatch, tmp_path, s
     with pytest.raises(InvalidInputError, match="content is none of"):
         read_image("/dev/zero")
     (tmp_path / "photo.png").write_bytes(written(smooth, "PNG"))
-    monkeypatch.setattr(image_module, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(image_files, "MAX_FILE_BYTES", 100)
     with pytest.raises(InvalidInputError, match=r"photo\.png is too large"):
         read_image(tmp_path / "photo.png")
 
@@ -165,3 +164,52 @@ def test_jpeg_padding_and_odd_markers_are_passed_over(smooth, tmp_path):
     stripped, orientation = image_files.without_exif(data[:2] + b"\xff\xe1\0\0" + data[2:])
     assert stripped == data[:2] + b"\xff\xe1\0\0" + data[2:]
     assert orientation is None
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, io.BytesIO])
+def test_content_is_read_as_its_file_is(file, wrap, tmp_path):
+    _, data = file
+    (tmp_path / "photo").write_bytes(data)
+    np.testing.assert_array_equal(read_image(wrap(data)), read_image(tmp_path / "photo"))
+
+
+def test_open_files_are_read_from_where_they_stand(tmp_path, smooth):
+    (tmp_path / "two").write_bytes(b"a header" + written(smooth, "PNG"))
+    with open(tmp_path / "two", "rb") as file:
+        file.seek(8)
+        np.testing.assert_array_equal(read_image(file), smooth)
+    with open(tmp_path / "two") as text, pytest.raises(InvalidInputError, match="binary mode"):
+        read_image(text)
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives a few bytes at a time, as pipes and sockets do."""
+
+    def __init__(self, data):
+        self._left = data
+
+    def read(self, size=-1):
+        part, self._left = self._left[:7], self._left[7:]
+        return part
+
+
+def test_a_stream_may_give_a_little_at_a_time(smooth):
+    np.testing.assert_array_equal(read_image(Trickle(written(smooth, "PNG"))), smooth)
+
+
+def test_a_stream_that_fails_is_an_error_of_ours(tmp_path):
+    class Broken:
+        def read(self, size):
+            raise RuntimeError("the line is dead")
+
+    with pytest.raises(InvalidInputError, match="the Broken is no readable image: the line"):
+        read_image(Broken())
+    file = open(tmp_path / "closed", "wb")  # noqa: SIM115
+    file.close()
+    with pytest.raises(InvalidInputError, match="closed is no readable image"):
+        read_image(file)
+
+
+def test_other_addresses_are_told_apart_from_names():
+    with pytest.raises(InvalidInputError, match=r"no such image: s3://b/a\.jpg; pass the bytes of"):
+        read_image("s3://b/a.jpg")

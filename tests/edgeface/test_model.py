@@ -223,7 +223,7 @@ def test_load_names_the_missing_backend(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(onnx_backend.importlib, "import_module", absent)
-    with pytest.raises(BackendUnavailableError, match="pip install onnxruntime"):
+    with pytest.raises(BackendUnavailableError, match=r"pip install .edgeface\[onnx\]"):
         onnx_backend.OnnxBackend(Path("any.onnx"), 1)
 
 

@@ -285,7 +285,7 @@ def test_load_refuses_entries_that_share_their_bytes(pt2_file, tmp_path):
             copy.file_size = copy.compress_size = largest.file_size
             copy.header_offset, copy.CRC = largest.header_offset, largest.CRC
             archive.filelist.append(copy)
-        archive._didModify = True
+        archive.comment = b"so that the directory is written"
     with pytest.raises(edgeface.ModelFormatError, match="more bytes than the file"):
         edgeface.load(path)
 

@@ -10,6 +10,7 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.retarget import (
+    ARKIT_NAMES,
     Avatar,
     ExportOptions,
     Mapping,
@@ -245,7 +246,7 @@ def test_vmc_sends_a_frame_in_bundles_that_each_hold_the_head(osc_server):
     sender = VmcSender("127.0.0.1", server.server_address[1])
     turn = np.array([np.cos(0.2), 0.0, np.sin(0.2), 0.0])
     for time_s in (0.5, 0.6):
-        sender.send(time_s, {"jawOpen": 0.75}, turn)
+        sender.send(time_s, dict.fromkeys(ARKIT_NAMES, 0.0) | {"jawOpen": 0.75}, turn)
         frame = receive_frame(server, got)
         addresses = [a for a, _ in frame]
         assert addresses[:3] == ["/VMC/Ext/OK", "/VMC/Ext/T", "/VMC/Ext/Bone/Pos"]
@@ -277,6 +278,15 @@ def test_vmc_packets_fit_the_network(length):
             packets.append(receiver.recv(65535))
     assert sum(p.count(b"/Blend/Val") for p in packets) == 30
     assert max(map(len, packets)) <= (1200 if length < 1000 else 2300)
+
+
+def test_vmc_says_nothing_of_what_is_not_seen(osc_server):
+    server, got = osc_server
+    sender = VmcSender("127.0.0.1", server.server_address[1])
+    sender.send(0.0, {"jawOpen": 0.75, "tongueOut": np.nan}, np.array([1.0, 0, 0, 0]))
+    frame = receive_frame(server, got)
+    assert [v for a, v in frame if a == "/VMC/Ext/Blend/Val"] == [("JawOpen", 0.75)]
+    sender.close()
 
 
 def test_vmc_survives_a_network_that_refuses(monkeypatch):

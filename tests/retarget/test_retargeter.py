@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
+from edgeface.blendshapes import mirrored_name
 from edgeface.retarget import ARKIT_NAMES, Mapping, Retargeter, Source, calibrate, read_mapping
-from edgeface.retarget.arkit import mirrored_name
 from edgeface.rotations import angle_between
 
 NO_TURN = np.array([1.0, 0, 0, 0])
@@ -17,11 +17,32 @@ def turn(axis, degrees):
 
 
 def test_without_a_mapping_arkit_goes_through():
-    shapes, head = Retargeter()({"jawOpen": 0.4}, turn("y", 20))
+    seen = dict.fromkeys(ARKIT_NAMES, 0.4)
+    shapes, head = Retargeter()(seen, turn("y", 20))
     assert tuple(shapes) == ARKIT_NAMES
-    assert shapes["jawOpen"] == pytest.approx(0.4)
-    assert shapes["tongueOut"] == 0
+    assert shapes == pytest.approx(seen)
     assert angle_between(head, turn("y", 20)) < 1e-9
+
+
+def test_what_is_not_seen_moves_nothing():
+    """Neither as 0, which would be a measurement, nor as what a character's shape is made of."""
+    seen = {"jawOpen": 0.4, "tongueOut": np.nan}
+    shapes, _ = Retargeter()(seen, NO_TURN)
+    assert shapes == {"jawOpen": 0.4}
+    mapping = Mapping({"A": {"jawOpen": 1, "tongueOut": 1}, "Bleh": {"tongueOut": 1}})
+    assert Retargeter(mapping)(seen, NO_TURN)[0] == {"A": 0.4}
+    assert calibrate([seen], NO_TURN[None]).rest == {"jawOpen": 0.4}
+
+
+def test_bones_share_the_turn():
+    retarget = Retargeter(Mapping(shares={"head": 0.6, "neck": 0.3, "spine": 0.1}))
+    turns = retarget.bone_turns(turn("y", 40))
+    assert list(turns) == ["head", "neck", "spine"]
+    for bone, degrees in (("head", 24), ("neck", 12), ("spine", 4)):
+        assert angle_between(turns[bone], turn("y", degrees)) < 1e-9
+    without = retarget.bone_turns(np.stack([turn("x", 10), turn("x", 20)]), ("head", "neck"))
+    assert angle_between(without["neck"][1], turn("x", 20 / 3)) < 1e-9
+    assert retarget.bone_turns(NO_TURN, ()) == {}
 
 
 def test_arkit_names_are_all_there_once():
@@ -63,7 +84,7 @@ def test_head_gain_scales_the_angle():
 def test_a_calibrated_neutral_face_rests_and_the_full_range_stays():
     neutral = [{"mouthFrownLeft": v, "jawOpen": 0.05} for v in (0.2, 0.3, 0.9)]
     rest = calibrate(neutral, np.stack([turn("x", 8), turn("x", 10), turn("x", 12)]))
-    retarget = Retargeter(rest=rest)
+    retarget = Retargeter(person=rest)
     shapes, head = retarget(neutral[1], turn("x", 10))
     assert max(shapes.values()) == pytest.approx(0)
     assert angle_between(head, NO_TURN) < 1e-6
@@ -99,6 +120,9 @@ def test_mapping_files_are_read(tmp_path):
         ({"targets": {"A": {"jawOpen": "much"}}}, r"targets\.A\.jawOpen must lie in"),
         ({"sources": {"jawOpen": {"gian": 2}}}, "gian"),
         ({"sources": {"jawOpen": {"dead_zone": 1.0}}}, "must lie in"),
+        ({"head": {"shares": {"skull": 1}}}, "bone 'skull' is unknown"),
+        ({"fit": {"A": {"jawopen": 1}}}, "did you mean 'jawOpen'"),
+        ({"fit": {"A": {"jawOpen": 1}}, "targets": {"A": {"jawOpen": 1}}}, "'A' is both in"),
         ({"version": [2, 0]}, "this release reads 1.x"),
     ],
 )

@@ -264,7 +264,7 @@ def test_a_camera_whose_driver_hangs_is_named():
         yield Frame(0, 0.0, np.zeros((2, 2, 3), np.uint8))
         hang.wait(20)
 
-    watched = reader._watched(frames(), "camera:0")
+    watched = reader.watched(frames(), "camera:0")
     assert next(watched).index == 0
     with pytest.raises(InvalidInputError, match="camera:0 fell silent after 1 frame,"):
         next(watched)
@@ -277,7 +277,7 @@ def test_a_reader_may_be_closed_while_another_thread_reads(make_video, ramp, ser
     server.stall_after = len(server.data) // 2
     video = open_video(server.url)
     count = []
-    thread = threading.Thread(target=lambda: count.extend(video._frames()))
+    thread = threading.Thread(target=lambda: count.extend(video))
     thread.start()
     deadline = time.monotonic() + 10
     while not count and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The loss of single faces (2019, Eq. 3), and that of copies which must agree."""
+"""The loss of single faces (2019, Eq. 3), and the loss of copies that must agree."""
 
 # torch tells part of its types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -12,11 +12,11 @@ from edgeface.face_model import FaceModel
 from edgeface.reference.geometry.morphable import MorphableModel, unit_quaternion
 
 LANDMARK_WEIGHT = 10.0
-"""The landmark RMSE counts in tenths of ``face_norm``: in whole ones, tau's terms drown it."""
+"""The weight of the landmark RMSE in ``face_norm``, which tau's terms would drown otherwise."""
 LID_WEIGHT = 1.0
-"""What the distance of the lids counts beside the landmark RMSE, in which it would drown."""
+"""The weight of the lids' distance beside the landmark RMSE."""
 MIN_TAU = 0.5
-"""Eq. 3's tau = 10/epoch does not fall below this: expressions need a teacher to the end."""
+"""The least value of Eq. 3's tau = 10/epoch: expressions need a teacher to the end."""
 
 
 def decay(epoch: int) -> float:
@@ -27,14 +27,15 @@ def decay(epoch: int) -> float:
 class FaceLoss(nn.Module):
     """Eq. 3 for faces whose raw outputs are given a row each.
 
-    ``tau * (|w_id| / 50 + |w_exp| / 46 + |q| / 4) + RMSE(landmarks) + |lids|`` averaged over faces.
+    It is ``tau * (|w_id| / 50 + |w_exp| / 46 + |q| / 4) + RMSE(landmarks) + |lids|``, averaged over
+    faces.
 
     Notes
     -----
     Deviations: identity coefficients are in standard deviations here, so each is weighed by its
-    mode's size relative to the largest; the distances of the lids have a term of their own, since
-    eight of 68 landmarks that shut by a tenth of an eye move the RMSE by nothing; see
-    LANDMARK_WEIGHT and MIN_TAU.
+    mode's size relative to the largest. The distance of the lids has a term of its own, since eight
+    of 68 landmarks that shut by a tenth of an eye hardly move the RMSE. See also LANDMARK_WEIGHT
+    and MIN_TAU.
     """
 
     identity_weight: Tensor
@@ -50,7 +51,7 @@ class FaceLoss(nn.Module):
     def coefficients(
         self, identity: Tensor, expression: Tensor, pose: Tensor, target: dict[str, Tensor]
     ) -> Tensor:
-        """The terms under tau, (F,)."""
+        """The terms that tau multiplies, (F,)."""
         id_term = ((identity - target["identity"]).abs() * self.identity_weight).mean(dim=1)
         exp_term = (torch.sigmoid(expression) - target["expression"]).abs().mean(dim=1)
         quaternion = unit_quaternion(pose[:, :4])
@@ -71,7 +72,7 @@ class FaceLoss(nn.Module):
         target: dict[str, Tensor],
         epoch: int,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Raw (F, 50), (F, 46), (F, 8) against targets; landmarks in ``face_norm``."""
+        """The loss of raw outputs (F, 50), (F, 46), (F, 8); landmarks are in ``face_norm``."""
         points = self.morphable.project(identity, expression, pose)
         apart = points - target["landmarks"]
         rmse, lids = root_mean_square(apart), lid_error(apart)
@@ -89,8 +90,9 @@ def disagreement(
 ) -> Tensor:
     """How far copies of a face differ in what they share, a scalar.
 
-    The last rows of ``outputs`` are copies of rows ``copy_of``: all have the same identity; those
-    that only ``moved`` the same expression, the others the same pose (2019, Sec. 3.2).
+    The last rows of ``outputs`` are copies of the rows ``copy_of``. All copies have the same
+    identity; those that only ``moved`` have the same expression, the others the same pose (2019,
+    Sec. 3.2).
     """
     identity, expression, pose = outputs
     original, moved = batch["copy_of"], batch["moved"]
@@ -104,12 +106,12 @@ def disagreement(
 
 
 def root_mean_square(difference: Tensor) -> Tensor:
-    """RMS distance of point sets (F, L, 2), (F,)."""
+    """The RMS length (F,) of differences (F, L, 2)."""
     return (difference.square().sum(dim=2).mean(dim=1) + 1e-8).sqrt()
 
 
 def lid_error(difference: Tensor) -> Tensor:
-    """Mean error of the upper lids' places relative to the lower lids', (F,).
+    """The mean error (F,) of where the upper lids are relative to the lower ones.
 
     ``difference`` (F, 68, 2) is predicted minus true landmarks.
     """
@@ -120,7 +122,7 @@ def lid_error(difference: Tensor) -> Tensor:
 
 
 class CropLoss(nn.Module):
-    """`FaceLoss` over a batch of crops, plus the `disagreement` of its copies where it has any.
+    """`FaceLoss` of a batch of crops, plus the `disagreement` of the copies in it.
 
     Parameters
     ----------
@@ -134,7 +136,7 @@ class CropLoss(nn.Module):
     def forward(
         self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor], epoch: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Raw identity, expression and pose against the faces of a batch, a row a crop."""
+        """The loss of raw identity, expression and pose; each row is a crop of the batch."""
         identity, expression, pose = outputs
         total, parts = self.face(identity, expression, pose, batch, epoch)
         if "copy_of" in batch:

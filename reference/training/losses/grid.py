@@ -1,6 +1,6 @@
-"""The loss of whole images (2019, Eq. 4, and the YOLO box terms): no loops, shapes fixed ahead.
+"""The loss of whole images (2019, Eq. 4, and the YOLO box terms), without loops.
 
-Every face is paired with every anchor, and what does not answer for a face counts nothing. So no
+Every face is paired with every anchor, and pairs that do not answer for a face weigh nothing. So no
 shape depends on a value, and a GPU never waits for the CPU to ask what a tensor holds.
 """
 
@@ -21,12 +21,12 @@ from edgeface.reference.training.losses.faces import (
     root_mean_square,
 )
 
-MATCH_IOU = 0.5  # an anchor this similar in shape to a face answers for it too
+MATCH_IOU = 0.4  # an anchor this similar in shape to a face answers for it too
 IGNORE_IOU = 0.5  # a candidate this near to a face is not told that it is wrong
 SHAPE_IOU = 0.2  # a candidate further from its face is taught its box before the face's shape
 BOX_WEIGHT = 2.0
 BLUR = 16.0
-"""Input px at which a face's shape counts half: labels of small faces are some px off anyway."""
+"""The side, input px, at which a face's shape counts half: small faces' labels are off anyway."""
 FAR = -1e6  # px; where boxes lie that only fill up
 
 
@@ -35,11 +35,11 @@ class GridLoss(nn.Module):
 
     Notes
     -----
-    Objectness aims at the IoU of the predicted box, as the appendix's ``b_o``. The boxes' squared
-    errors of YOLO are replaced by GIoU, which does not depend on the face's size. Landmarks are
-    measured where they fall in the image, so that they pull on the boxes too (appendix 7.2). In
-    the mean of Eq. 3's terms every image counts alike, lest crowds drown portraits, and in an image
-    a face weighs ``side / (side + BLUR)``.
+    The target of objectness is the IoU of the predicted box, as that of the appendix's ``b_o``.
+    GIoU takes the place of YOLO's squared errors of boxes, since it does not depend on the face's
+    size. Landmarks are measured where they fall in the image, so that they pull on the boxes too
+    (appendix 7.2). In the mean of Eq. 3's terms every image counts alike, or crowds would drown
+    portraits, and within an image a face weighs ``side / (side + BLUR)``.
     """
 
     anchors: Tensor
@@ -53,11 +53,11 @@ class GridLoss(nn.Module):
     def forward(
         self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor], epoch: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Raw branches against the faces of a batch.
+        """The loss of the raw branches, and its parts for the log.
 
-        ``batch`` holds, a row a face: ``image_index`` (F,), ``boxes`` (F, 4) xyxy in input px,
-        ``ignore`` (F,), ``has_fit`` (F,), ``landmarks`` (F, 68, 2) in input px and coefficients;
-        and, a row an image, ``faces_of_image`` (B, M): its faces' rows, -1 where it has fewer.
+        A row of ``batch`` is a face: ``image_index`` (F,), ``boxes`` (F, 4), xyxy, input px,
+        ``ignore`` (F,), ``has_fit`` (F,), ``landmarks`` (F, 68, 2), input px, and coefficients. In
+        ``faces_of_image`` (B, M), a row is an image, and its values are its faces' rows, or -1.
         """
         images, size = outputs[0].shape[:2]
         anchors = len(self.anchors)
@@ -67,7 +67,7 @@ class GridLoss(nn.Module):
         boxes = decode_boxes(
             detection.reshape(images, size, size, anchors, -1), self.anchors, self.stride
         ).reshape(-1, 4)
-        face, candidate, answers = self._assign(batch, size, images)
+        face, candidate, answers = self.assign(batch, size, images)
         own = boxes[candidate]
         target = batch["boxes"][face]
         iou, giou = generalised_iou(corners(own), target)
@@ -97,18 +97,18 @@ class GridLoss(nn.Module):
         }
         return total, log
 
-    def _assign(
+    def assign(
         self, batch: dict[str, Tensor], size: int, images: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Which candidate answers for which face.
 
-        The cell with the face's centre; in it the anchor most alike in shape and every other of
-        IoU above MATCH_IOU. Where two faces want one anchor, the later in order has it.
+        In the cell with the face's centre, these are the anchor most alike in shape and every other
+        one whose IoU is above MATCH_IOU. If two faces want one anchor, the later one gets it.
 
         Returns
         -------
-        Of every pair of a face and an anchor, (F * A,): the face, the candidate as its place in the
-        flattened ``(image, row, column, anchor)``, and whether it answers.
+        For every pair of a face and an anchor, (F * A,): the face, the candidate as its place in
+        the flattened ``(image, row, column, anchor)``, and whether it answers for the face.
         """
         boxes, anchors = batch["boxes"], len(self.anchors)
         centre = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -137,7 +137,7 @@ class GridLoss(nn.Module):
         answers: Tensor,
         iou: Tensor,
     ) -> Tensor:
-        """Summed cross-entropy; candidates near a face that others answer for are left alone."""
+        """The summed cross-entropy; candidates near a face that others answer for do not count."""
         # the last row is what -1 finds: nobody, far away
         faces = nn.functional.pad(batch["boxes"], (0, 0, 0, 1), value=FAR)[batch["faces_of_image"]]
         hidden = nn.functional.pad(batch["ignore"], (0, 1))[batch["faces_of_image"]]
@@ -158,9 +158,9 @@ class GridLoss(nn.Module):
 
 
 def shares(weights: Tensor, group: Tensor, groups: int) -> Tensor:
-    """Weights (F,) scaled so that every group's, numbered by ``group`` (F,), have the same sum.
+    """Scale weights (F,) so that the sum of each group, numbered by ``group`` (F,), is the same.
 
-    All of them sum to one; where all are zero, so they stay.
+    All weights sum to one, unless all are zero.
     """
     sums = weights.new_zeros(groups).index_add(0, group, weights)
     return weights / sums[group].clamp(min=1e-12) / (sums > 0).sum().clamp(min=1)

@@ -14,12 +14,12 @@ from edgeface.reference.geometry.harmonics import manifold_harmonics
 from edgeface.reference.geometry.morphable import Decoder
 
 LANDMARK_WEIGHT = 10.0
-"""Distances count in tenths of ``face_norm``, as in the other networks' loss."""
+"""The weight of distances in ``face_norm``, as in the other networks' losses."""
 IDENTITY_WEIGHT = 2e-4
 MEAN_WEIGHT = 1.0  # of the squared deviation of the mean's own weight from 1
 EXPRESSION_WEIGHT = 1e-3
 CORRECTION_WEIGHT = 0.3
-"""Large against that of identities: the correction is for what they cannot reach."""
+"""It is large beside that of identities, since the correction is for what they cannot reach."""
 DEPTH_WEIGHT = 5.0  # of the teacher's depth, where a face has it
 TEACHER_WEIGHT = 1.0  # of the teacher's expressions, where a face has them
 
@@ -29,16 +29,16 @@ class UnifiedLoss(nn.Module):
 
     Notes
     -----
-    Deviations: a landmark enters by its distance, not the square, whose pull fades as errors get
-    small; expression coefficients and the depth of the mesh also follow the teacher's where there
-    are any: the first so that they keep the meaning of their names, the second because 2D points
-    leave it to guesses. Identities are in standard deviations, so their W is 1; that of a
-    correction is its harmonic's eigenvalue, the energy of a smooth field, and the constant, whose
-    eigenvalue is 0, takes the next one's.
+    Deviations: a landmark counts by its distance and not by the square, whose pull fades as errors
+    get small. Expression coefficients also follow the teacher's where there are any, so that they
+    keep the meaning of their names. So does the depth of the mesh, which 2D points do not tell.
+    Identities are in standard deviations, so their W is 1. The W of a correction is its harmonic's
+    eigenvalue, the energy of a smooth field; that of the constant, which is 0, is replaced by the
+    next one.
 
     Parameters
     ----------
-    corrects : whether the correction learns; without, it gets no gradient and stays what it is
+    corrects : whether the correction learns; if not, it gets no gradient and stays what it is
     """
 
     energy: Tensor
@@ -58,7 +58,7 @@ class UnifiedLoss(nn.Module):
     def forward(
         self, outputs: tuple[Tensor, ...], target: dict[str, Tensor], epoch: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Raw (F, 50), (F, 46), (F, 60), (F, 6) against points in ``face_norm``.
+        """The loss of raw outputs (F, 50), (F, 46), (F, 60), (F, 6); points are in ``face_norm``.
 
         The weights of the terms are the same in every ``epoch``.
         """
@@ -89,9 +89,9 @@ class UnifiedLoss(nn.Module):
 
 
 def apart_in_depth(depth: Tensor, target: Tensor) -> Tensor:
-    """Mean distance in depth of points (F, L) from targets, NaN where not known.
+    """The mean distance in depth of points (F, L) from targets, which may be NaN.
 
-    Depth has no origin in an image: the mean over a face's known points is taken off.
+    Depth has no origin in an image, so the mean over a face's known points is subtracted.
     """
     known = torch.isfinite(target)
     count = known.sum(dim=1, keepdim=True).clamp(min=1)

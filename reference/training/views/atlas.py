@@ -15,13 +15,13 @@ from edgeface.types import ImageArray, IntArray
 
 @dataclass(frozen=True)
 class Atlas:
-    """Pictures by number.
+    """Pictures that are found by their number.
 
     Attributes
     ----------
-    pixels : uint8, flat: RGB, row by row, one copy after another; may lie in a file
-    offset : int64 (P, LEVELS), where each copy begins in ``pixels``
-    shape : int32 (P, LEVELS, 2), height and width of each copy
+    pixels : uint8, flat, RGB: the rows of one copy after another; they may lie in a file
+    offset : int64, shape (P, LEVELS), where each copy begins in ``pixels``
+    shape : int32, shape (P, LEVELS, 2), the height and width of each copy
     """
 
     pixels: ImageArray
@@ -39,7 +39,7 @@ class Atlas:
 
 
 def write_atlas(pictures: Iterable[ImageArray], path: Path) -> tuple[IntArray, IntArray]:
-    """Write the pixels of pictures (H, W, 3) to a file; ``offset`` and ``shape`` of the `Atlas`."""
+    """Write the pixels of pictures (H, W, 3); returns ``offset`` and ``shape`` of the `Atlas`."""
     shapes: list[list[tuple[int, int]]] = []
     with open(path, "wb") as file:
         for pixels in pictures:
@@ -53,12 +53,12 @@ def write_atlas(pictures: Iterable[ImageArray], path: Path) -> tuple[IntArray, I
 
 
 def open_atlas(path: Path, offset: IntArray, shape: IntArray) -> Atlas:
-    """The atlas that `write_atlas` wrote, its pixels left in the file until they are used."""
+    """Open what `write_atlas` wrote; pixels stay in the file until they are used."""
     return Atlas(np.memmap(path, np.uint8, "r"), offset, shape)
 
 
 def build_atlas(pictures: Iterable[ImageArray]) -> Atlas:
-    """An atlas in memory."""
+    """Make an atlas in memory."""
     copies = [halvings(pixels) for pixels in pictures]
     shape = np.array([[c.shape[:2] for c in some] for some in copies], np.int32)
     shape = shape.reshape(-1, LEVELS, 2)
@@ -69,6 +69,6 @@ def build_atlas(pictures: Iterable[ImageArray]) -> Atlas:
 
 
 def halvings(pixels: ImageArray) -> list[ImageArray]:
-    """A picture and its copies, each the mean of squares of 2 x 2 pixels of the one before."""
+    """A picture and its copies, each of which averages 2 x 2 pixels of the one before."""
     full = Image.fromarray(pixels)
     return [pixels, *(np.asarray(full.reduce(2**k)) for k in range(1, LEVELS))]

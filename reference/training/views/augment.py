@@ -9,7 +9,7 @@ from edgeface.reference.training.views.plan import BLURRED
 
 
 def jitter(images: Tensor) -> Tensor:
-    """Random brightness, contrast, saturation, tint, greyness and noise, an image each.
+    """Change brightness, contrast, saturation, tint, greyness and noise of each image at random.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def jitter(images: Tensor) -> Tensor:
 
     Notes
     -----
-    All but the noise is one affine map of the colours an image, which goes over a batch once:
+    All but the noise is one affine map of an image's colours, so that a batch is passed over once:
     ``tint (saturation I + (1 - saturation) J / 3) (contrast (x - m) + brightness m)``, where ``m``
     is the image's mean and ``J`` is all ones.
     """
@@ -44,7 +44,7 @@ def jitter(images: Tensor) -> Tensor:
 
 
 def blur(images: Tensor) -> Tensor:
-    """Some of the images (B, H, W, 3) uint8 at half their resolution, on the CPU."""
+    """Halve the resolution of some of the images uint8 (B, H, W, 3), on the CPU."""
     chosen = torch.rand(len(images)) < BLURRED
     small = nn.functional.avg_pool2d(images[chosen].permute(0, 3, 1, 2).float(), 2)
     size = [images.shape[1], images.shape[2]]

@@ -1,4 +1,4 @@
-"""Plans of the SFN's training and validation views: warped face crops."""
+"""Planning the SFN's views, which are warped face crops."""
 
 # torch tells part of its types
 # pyright: reportUnknownMemberType=false
@@ -23,11 +23,12 @@ SCALE_RANGE = (0.8, 1.2)
 MASKED_SHARE = 0.06
 MAX_SHIFT = 0.1  # of the box's longer side
 MAX_ANGLE_RAD = np.deg2rad(30.0)
+ANY_ANGLE_SHARE = 0.05  # of the crops, turned by any angle: faces lie on their side, too
 
 
 @dataclass(frozen=True)
 class Crop(View):
-    """A view of one face, and how it came about."""
+    """A view of one face, and what was drawn at random for it."""
 
     matrix: FloatArray
     angle: float
@@ -37,16 +38,19 @@ class Crop(View):
 class CropBatches(Dataset[Batch]):
     """Plans of random warps of faces; ``__getitems__`` plans a whole batch at once.
 
-    Scale in [0.8, 1.2], translation up to 10 %, in-plane rotation up to 30 degrees, mirror images
-    (2019, Sec. 4.3.1). Without ``augment``, the plain crops.
+    Crops are scaled by 0.8 to 1.2, moved by up to 10 %, turned by up to 30 degrees and mirrored
+    (2019, Sec. 4.3.1); now and then one is turned by any angle.
 
     Parameters
     ----------
     faces : pictures with one face each
-    copies : the row in ``faces`` of a copy of each face with another expression, -1 where there is
-        none. If given, a batch of B indices has 2 B crops: the second half are copies of the
-        first, some moved otherwise (``moved`` is true), some with another expression on the same
-        spot. Copies are not drawn for themselves.
+    model : the face model that tells what a mirror makes of coefficients
+    size : the side of a crop, px
+    augment : whether crops are warped; otherwise they are plain
+    copies : for each face, the row in ``faces`` of its copy with another expression, or -1. If
+        given, a batch of B indices has 2 B crops, and the second half are copies of the first: some
+        are moved otherwise (``moved`` is true), some have another expression in the same place.
+        Copies are not drawn by themselves.
     masked : faces with masks, one of which now and then takes a face's place
     """
 
@@ -95,7 +99,7 @@ class CropBatches(Dataset[Batch]):
         return self._crop(picture, targets, matrix, angle, 0.0 if random is None else blur(random))
 
     def _in_place(self, row: int, mirror: bool, of: Crop) -> Crop:
-        """Another face where a view shows one."""
+        """A view that shows another face in the place of a view's own."""
         return self._crop(*self._picture(row, mirror), of.matrix, of.angle, of.unsharp)
 
     def _picture(
@@ -128,14 +132,16 @@ def crop_matrix(
     if random is not None:
         side *= random.uniform(*SCALE_RANGE)
         centre = centre + random.uniform(-MAX_SHIFT, MAX_SHIFT, 2) * longer
-        angle = random.normal(0, 0.4) * MAX_ANGLE_RAD
-        angle = float(np.clip(angle, -MAX_ANGLE_RAD, MAX_ANGLE_RAD))
+        if random.random() < ANY_ANGLE_SHARE:
+            angle = random.uniform(-np.pi, np.pi)
+        else:
+            angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * MAX_ANGLE_RAD
     middle = np.array([size / 2, size / 2])
     return similarity_matrix(size / side, angle, centre, middle), angle
 
 
 def crop_targets(targets: Targets, size: int) -> Batch:
-    """Targets in the pixels of crops, as tensors, landmarks in the crop's ``face_norm``."""
+    """Targets in pixels of crops as tensors, whose landmarks are in the crop's ``face_norm``."""
     norm = (targets.landmarks - size / 2) / (size / CROP_SCALE)
     return {
         "landmarks": torch.from_numpy(norm.astype(np.float32)),

@@ -1,4 +1,4 @@
-"""Drawing the planned views of a batch: one function a pixel, compiled for the CPU and for CUDA."""
+"""Drawing the planned views of a batch, by a function of a pixel compiled for CPU and CUDA."""
 
 # torch tells part of its types
 # pyright: reportUnknownMemberType=false
@@ -32,7 +32,7 @@ PLAN = ("layer_of_view", "inverse", "area", "source")
 
 
 def compiled(function: Function) -> Function:
-    """Compiled for the CPU, outside Python's lock, and kept where numba may write."""
+    """Compile a function for the CPU, outside Python's lock; it is cached where numba may write."""
     try:
         return numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # no such place
@@ -40,7 +40,7 @@ def compiled(function: Function) -> Function:
 
 
 def placed(layer: int, inverse: Any, source: Any, offset: Any, shape: Any) -> Any:
-    """Of a layer: the affine map from the view's pixels to its copy's, mode, size, first byte."""
+    """A layer's affine map from the view's pixels to its copy's, mode, size and first byte."""
     picture, level, mode = source[layer, 0], source[layer, 1], source[layer, 2]
     height, width = shape[picture, level, 0], shape[picture, level, 1]
     across, down = width / shape[picture, 0, 1], height / shape[picture, 0, 0]
@@ -57,9 +57,9 @@ def shade(
 ) -> None:  # fmt: skip
     """Lay a layer over one pixel of a view, in place; plain Python that numba compiles.
 
-    ``out`` is flat, ``at`` the pixel's place in it; ``u``, ``v`` say where its centre falls in the
-    layer's copy, whose first byte is at ``place``. Sampled bilinearly; half a pixel inside its
-    edge the copy's outermost pixels go on.
+    ``out`` is flat, and ``at`` is the pixel's place in it. ``u`` and ``v`` say where its centre
+    falls in the layer's copy, whose first byte is at ``place``. Sampling is bilinear; beyond the
+    centres of the copy's outermost pixels, these go on.
     """
     if mode != COVER and (u < 0.0 or v < 0.0 or u >= width or v >= height):
         return
@@ -98,7 +98,7 @@ def draw_views(
     out: Any, first: int, last: int, size: int, layer_of_view: Any, inverse: Any, area: Any,
     source: Any, pixels: Any, offset: Any, shape: Any,
 ) -> None:  # fmt: skip
-    """Views ``first`` to ``last`` of a batch on the CPU, layer by layer."""
+    """Draw the views from ``first`` to before ``last`` of a batch on the CPU, layer by layer."""
     for view in range(first, last):
         start = view * size * size * 3
         for i in range(start, start + size * size * 3):
@@ -117,7 +117,7 @@ def draw_views(
 
 
 def cuda_kernel() -> Any:
-    """`draw_views` for a GPU: a thread a pixel goes through the layers of its view."""
+    """`draw_views` for a GPU, where each pixel's thread goes through the layers of its view."""
     placed_there, shade_there = (cuda.jit(device=True)(f) for f in (placed, shade))
 
     def kernel(
@@ -152,14 +152,14 @@ class Renderer:
 
     Notes
     -----
-    A GPU gets the whole atlas once, with its first batch.
+    A GPU is given the whole atlas with its first batch.
     """
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
 
     def __call__(self, plan: Batch) -> Tensor:
-        """Views uint8 (B, S, S, 3) of the tensors that `pack` made."""
+        """Draw the views uint8 (B, S, S, 3) of the tensors that `pack` made."""
         size, count = len(plan["size"]), len(plan["layer_of_view"]) - 1
         device = plan["inverse"].device
         out = torch.empty((count, size, size, 3), dtype=torch.uint8, device=device)

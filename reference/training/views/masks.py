@@ -1,4 +1,4 @@
-"""Masks worn by labelled faces, drawn by their landmarks."""
+"""Drawing masks over labelled faces by their landmarks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ OVERSAMPLED = 2
 def masked(pixels: ImageArray, landmarks: FloatArray, random: np.random.Generator) -> ImageArray:
     """A picture (H, W, 3) in which the face with these landmarks (68, 2) wears a mask.
 
-    From jaw to jaw over the nose, at a random height of its bridge; pleated, lit from a side, with
-    loops towards the ears. What the picture's labels say stays true.
+    The mask reaches from jaw to jaw over the nose, up to a random height of its bridge. It is
+    pleated, lit from a side, and has loops towards the ears. The labels of the picture stay true.
     """
     height, width = pixels.shape[:2]
     top = landmarks[27] + (landmarks[30] - landmarks[27]) * random.uniform(0.3, 1.1)

@@ -1,7 +1,7 @@
-"""Plans of views: which pictures lie where, drawn later and elsewhere.
+"""Plans of views: they say which pictures lie where, and are drawn later and elsewhere.
 
-A view is grey; over it lie layers in order, each a picture of the atlas under an affine map.
-Planning needs no pixels: a millisecond a view, in any process. `draw` turns a batch into pixels.
+A view is grey, and layers lie over it in order, each a picture of the atlas under an affine map.
+Planning needs no pixels; it takes a millisecond a view, in any process. `draw` makes the pixels.
 """
 
 # torch tells part of its types
@@ -22,12 +22,12 @@ from edgeface.types import FloatArray
 Batch = dict[str, Tensor]
 
 LEVELS = 5
-"""Copies of each picture in the atlas: its full size, and halved up to four times."""
+"""The number of copies of a picture in the atlas: its full size, and halved up to four times."""
 PASTE, FADE, COVER = 0, 1, 2
-"""How a layer ends: with its picture, fading out to the circle inscribed in it, or nowhere (its
-edge pixels go on)."""
+"""How a layer ends: with its picture, faded out to the circle inscribed in it, or nowhere, since
+its edge pixels go on."""
 BLURRED = 0.2
-"""Share of views drawn half as sharp: what small or badly compressed faces look like."""
+"""The share of views drawn half as sharp, as small or badly compressed faces look."""
 UNSHARP = 0.35  # halvings by which the copy that a layer is drawn from varies
 
 
@@ -48,9 +48,9 @@ class Layer:
     Attributes
     ----------
     inverse : (2, 3), from the view's pixels to the picture's
-    area : x0, y0, x1, y1, the view's pixels that it may cover
-    level : which of the picture's copies is shown
-    mode : PASTE, FADE or COVER
+    area : x0, y0, x1, y1 of the view's pixels that the layer may cover
+    level : the number of the picture's copy that is shown
+    mode : how the layer ends: PASTE, FADE or COVER
     """
 
     picture: int
@@ -62,7 +62,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class View:
-    """Layers, the lowest first, and who is to be seen, in the view's pixels."""
+    """The layers of a view, lowest first, and the faces to be seen in it, in its pixels."""
 
     layers: list[Layer]
     targets: Targets
@@ -77,7 +77,7 @@ def lay(
 ) -> Layer:
     """A layer that shows a picture, or its mirror image, under ``matrix`` (2, 3).
 
-    ``unsharp`` counts halvings: 1 shows the picture half as sharp as it could be.
+    ``unsharp`` counts halvings: by 1, the picture is shown half as sharp as it could be.
     """
     # the same number of halvings as would make the picture as small as it appears
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
@@ -97,15 +97,15 @@ def lay(
 
 
 def blur(random: np.random.Generator) -> float:
-    """By how many halvings a view is less sharp than it could be."""
+    """Draw by how many halvings a view is less sharp than it could be."""
     return random.uniform(-UNSHARP, UNSHARP) + (random.random() < BLURRED)
 
 
 def pack(views: list[list[Layer]], size: int) -> Batch:
-    """Layers of a batch as tensors; views are ``size`` pixels wide and high.
+    """Turn the layers of a batch into tensors; views are ``size`` pixels wide and high.
 
-    ``layer_of_view`` (B + 1,): where each view's layers begin; ``inverse`` (L, 2, 3), ``area``
-    (L, 4), ``source`` (L, 3) as picture, level and mode.
+    ``layer_of_view`` (B + 1,) says where each view's layers begin. A layer has a row in ``inverse``
+    (L, 2, 3), ``area`` (L, 4) and ``source`` (L, 3), which holds picture, level and mode.
     """
     layers = [layer for view in views for layer in view]
     start = np.cumsum([0, *(len(view) for view in views)])

@@ -1,4 +1,4 @@
-"""What views are planned from: pictures of the atlas, and who is in them."""
+"""What views are planned from: pictures of the atlas, and the faces in them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ class Pool:
 
     Attributes
     ----------
-    number (N,), of the pictures in the atlas; size_hw (N, 2), in pixels
+    number : (N,), each picture's number in the atlas
+    size_hw : (N, 2), each picture's height and width, px
     start : (N + 1,), the first row of each picture's faces in ``targets``
+    targets : the labels of all faces
     """
 
     number: IntArray
@@ -35,21 +37,21 @@ class Pool:
         return Picture(int(self.number[row]), height, width), faces
 
     def to_arrays(self, name: str) -> dict[str, AnyArray]:
-        """All of it as arrays, whose names begin with ``name``."""
+        """The pool as arrays whose names begin with ``name``."""
         own = {"number": self.number, "size_hw": self.size_hw, "start": self.start}
         own |= {f.name: getattr(self.targets, f.name) for f in fields(Targets)}
         return {f"{name}.{key}": value for key, value in own.items()}
 
     @staticmethod
     def from_arrays(arrays: dict[str, AnyArray], name: str) -> Pool:
-        """The pool that `to_arrays` took apart."""
+        """The pool that `to_arrays` turned into arrays."""
         targets = Targets(**{f.name: arrays[f"{name}.{f.name}"] for f in fields(Targets)})
         own = {key: arrays[f"{name}.{key}"] for key in ("number", "size_hw", "start")}
         return Pool(**own, targets=targets)
 
 
 def gather(shapes: list[tuple[int, ...]], targets: list[Targets], first: int) -> Pool:
-    """A pool of pictures that follow each other in the atlas, the first of them ``first``."""
+    """A pool of pictures that follow one another in the atlas; the first has number ``first``."""
     counts = [len(faces) for faces in targets]
     return Pool(
         number=np.arange(first, first + len(shapes)),

@@ -1,4 +1,4 @@
-"""A split of the packs made ready for drawing, pictures in an atlas and faces fitted, and kept."""
+"""Preparing a split of the packs: its pictures go to an atlas, faces are fitted, all is kept."""
 
 from __future__ import annotations
 
@@ -35,23 +35,26 @@ log = logging.getLogger(__name__)
 REFERENCE = Path(__file__).parents[2]
 POOLS = ("faces", "masked", "photos", "empty")
 KEPT = 3
-"""Splits kept on disk; of more, those unused for the longest time go."""
+"""The number of splits kept on disk; of more, those unused for the longest time are removed."""
 SHARE_MASKED = 0.25
-"""Of the faces have a copy that wears a mask, in training."""
+"""The share of the faces that have a copy with a mask, in training."""
 SHARE_REEXPRESSED = 0.5
-"""Of the faces have a copy with another expression, where copies are asked for."""
+"""The share of the faces that have a copy with another expression, if copies are wanted."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What views of one split are planned from and drawn with.
+    """What views of one split are planned from and drawn from.
 
     Attributes
     ----------
-    faces : one face each; masked : some of them with a mask; photos : any number; empty : nobody
-    copies : the row in ``faces`` of each face's copy with another expression, -1 where there is
-        none; empty unless asked for. The copies stand last in ``faces``
-    scores : (N, 46), the teacher's expressions of all faces that it saw, NaN of the others
+    faces : pictures of one face each, the copies last
+    masked : pictures of some of these faces with a mask
+    photos : pictures of any number of faces
+    empty : pictures without faces
+    copies : for each face, the row in ``faces`` of its copy with another expression, or -1; empty
+        if copies were not wanted
+    scores : (N, 46), the teacher's expressions of all faces, NaN where it saw none
     skipped : the names of corrupt images
     """
 
@@ -67,13 +70,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a split is prepared with.
+    """What a split shall hold.
 
     Attributes
     ----------
-    photos : whether whole photos too, or single faces only
-    turned : copies turned in 3D, as a share of the faces; seed : of their choice
-    copies : whether faces get copies with another expression
+    validation : whether it is the validation split
+    photos : whether it has whole photos beside single faces
+    turned : the number of copies turned in 3D, as a share of the faces
+    copies : whether faces have copies with another expression
+    seed : the seed by which faces to be copied are drawn
     """
 
     validation: bool
@@ -89,17 +94,17 @@ Relabel = Callable[[list[Photo]], list[Photo]]
 def prepare(
     folder: Path, model: FaceModel, wanted: Wanted, labels: str = "", relabel: Relabel = list
 ) -> Prepared:
-    """One split of the packs of a folder, as it was prepared before or anew.
+    """Prepare one split of the packs of a folder, or find it as it was prepared before.
 
     Parameters
     ----------
-    relabel : changes what is known of the photos' faces; labels : says how, so that two that
-        differ are told apart
+    relabel : a function that changes what is known of the photos' faces
+    labels : a name for what it does, so that splits that it changed otherwise are told apart
 
     Notes
     -----
-    What is kept hangs on the packs' contents, the face model, ``wanted``, ``labels`` and the source
-    of everything that takes part: whoever changes one of them gets a new split, not an old one.
+    A kept split is found by the packs' contents, the face model, ``wanted``, ``labels`` and the
+    source of everything that takes part: a change of any of them makes a new split.
     """
     place = cache_folder() / f"split-{_key(folder, model, wanted, labels)}"
     if (arrays := read_arrays(place / "arrays.npz")) is not None:
@@ -173,7 +178,7 @@ def _read(
 
 
 def _masked(faces: FaceSet, seed: int) -> tuple[list[ImageArray], list[Targets]]:
-    """Copies of a part of the faces that wear masks, and their targets."""
+    """Copies of some of the faces with masks, and their targets."""
     random = np.random.default_rng(seed)
     rows = random.choice(
         len(faces.crops), round(SHARE_MASKED * len(faces.crops)), replace=False
@@ -187,7 +192,7 @@ def _masked(faces: FaceSet, seed: int) -> tuple[list[ImageArray], list[Targets]]
 def _reexpressed(
     faces: FaceSet, model: FaceModel, seed: int
 ) -> Iterator[tuple[int, tuple[ImageArray, Targets]]]:
-    """Copies with another expression of a part of the faces, each with the face's row."""
+    """Copies of some of the faces with another expression, and the row of each one's face."""
     random = np.random.default_rng(seed)
     count = round(SHARE_REEXPRESSED * len(faces.crops))
     for row in np.sort(random.choice(len(faces.crops), count, replace=False)).tolist():
@@ -207,7 +212,7 @@ def _assembled(arrays: dict[str, AnyArray], atlas: Atlas) -> Prepared:
 
 
 def _forget_old(newest: Path) -> None:
-    """Remove splits beyond `KEPT`; a run that still draws from one keeps its open file."""
+    """Remove splits beyond `KEPT`; a run that draws from one keeps its file open."""
     splits = sorted(newest.parent.glob("split-*"), key=lambda path: path.stat().st_mtime)
     for path in splits[:-KEPT]:
         if path != newest:

@@ -1,4 +1,4 @@
-"""How often a face is drawn: shut eyes and wide mouths are rare, and are drawn more often."""
+"""Drawing faces with shut eyes or wide open mouths more often, since they are rare."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edgeface.types import FloatArray
 
 JAW = EXPRESSION_NAMES.index("jawOpen")
 SHOWN = 0.5
-"""From which coefficient on an eye counts as shut, a mouth as wide open."""
+"""The least coefficient by which an eye counts as shut, or a mouth as wide open."""
 OFTEN = 4.0
-"""Draws of such a face for one of another."""
+"""How many times more often such a face is drawn than another."""
 
 
 def draw_shares(targets: Targets) -> FloatArray:

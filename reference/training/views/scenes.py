@@ -1,4 +1,4 @@
-"""Plans of the MFN's training views: zoomed photos, mosaics of four, crowds of single faces."""
+"""Planning the MFN's views: zoomed photos, mosaics of four, crowds of single faces."""
 
 # torch tells part of its types
 # pyright: reportUnknownMemberType=false
@@ -47,21 +47,26 @@ SCALES = (0.25, 5.0)
 SMALLEST_PX = 0.02 * 288  # of the input; smaller faces are neither demanded nor forbidden
 VISIBLE = 0.5  # share of a box that must lie inside the view
 MAX_ANGLE_RAD = np.deg2rad(20.0)
-SHARES = {"photo": 0.38, "empty": 0.07, "single": 0.3, "mosaic": 0.16, "crowd": 0.09}
+ANY_ANGLE_SHARE = 0.06
+"""The share of the photos, and of the faces in crowds, that are turned by any angle, so that faces
+on their side and upside down are found, with their roll."""
+SHARES = {"photo": 0.38, "empty": 0.1, "single": 0.3, "mosaic": 0.13, "crowd": 0.09}
 EPOCH_VIEWS = 3200
 
 
 class SceneBatches(Dataset[Batch]):
-    """Plans of views of photos; ``fixed`` gives whole letterboxed photos, once each.
+    """Plans views of photos.
 
     A view zooms so that one of the photo's faces, drawn at random, gets a size drawn
-    log-uniformly; faces then come in every size, and small photos serve as large ones.
+    log-uniformly. So faces come in every size, and small photos serve as well as large ones.
 
     Parameters
     ----------
-    prepared : the pictures; rare faces are drawn more often, some with a mask
-    sizes : of the input, px; each batch has one of them, the first ``FIRST_SIZE_SHARE`` of the
-        time, and as many views as make up the same number of pixels
+    prepared : the pictures; rare faces are drawn more often, and some with a mask
+    model : the face model that tells what a mirror makes of coefficients
+    sizes : the sizes of the input, px. Each batch has one of them, the first one for
+        ``FIRST_SIZE_SHARE`` of the batches, and as many views as fill the same number of pixels.
+    fixed : whether each photo comes once, whole and letterboxed
     """
 
     def __init__(
@@ -104,7 +109,7 @@ class SceneBatches(Dataset[Batch]):
         return self._zoomed(source, sizes, (0, 0, size, size), random, blur(random))
 
     def _draw(self, source: str, random: np.random.Generator) -> tuple[Picture, Targets]:
-        """A picture of one source, half the time its mirror image."""
+        """Draw a picture of one source, or its mirror image."""
         if source == "single" and not (len(self.masked) and random.random() < MASKED_SHARE):
             row = min(int(np.searchsorted(self.shares, random.random())), len(self.faces) - 1)
             picture, targets = self.faces[row]
@@ -124,7 +129,7 @@ class SceneBatches(Dataset[Batch]):
         random: np.random.Generator,
         unsharp: float,
     ) -> View:
-        """A picture in an area of the view, under a similarity that makes a face ``sizes`` long."""
+        """Lay a picture in an area of the view so that a face is as long as one of ``sizes``."""
         picture, targets = self._draw(source, random)
         side = area[2] - area[0]
         matrix, angle = zoom(picture, targets, sizes, side, random)
@@ -138,7 +143,7 @@ class SceneBatches(Dataset[Batch]):
         return View(layers, warp(moved, shift, 0.0))
 
     def _mosaic(self, size: int, random: np.random.Generator) -> View:
-        """Four photos in one view, each a quarter of it."""
+        """Lay four photos in one view, each in a quarter of it."""
         half, unsharp = size // 2, blur(random)
         low, high = face_sizes("photo", size)
         parts = [
@@ -150,7 +155,7 @@ class SceneBatches(Dataset[Batch]):
         return View(layers, concatenate([part.targets for part in parts]))
 
     def _crowd(self, size: int, random: np.random.Generator) -> View:
-        """Up to MAX_CROWD single faces, faded into a photo without any."""
+        """Fade up to MAX_CROWD single faces into a photo without any."""
         area, unsharp = (0, 0, size, size), blur(random)
         picture, nobody = self._draw("empty", random)
         layers = [lay(picture, stretched(picture, area), area, COVER, unsharp)]
@@ -177,7 +182,7 @@ class SceneBatches(Dataset[Batch]):
     ) -> list[Layer]:
         """What lies beyond the photo's edges: another photo without faces, or plain grey.
 
-        Always grey, and the network would learn that faces are what has straight grey edges.
+        If it were always grey, the network would look for faces between straight grey edges.
         """
         if random.random() < 0.3 or not len(self.empty):
             return []
@@ -186,7 +191,7 @@ class SceneBatches(Dataset[Batch]):
 
 
 def face_sizes(source: str, size: int) -> tuple[float, float]:
-    """Between which the longer side of a face is drawn, px of an input ``size`` px wide."""
+    """The least and the most, px, of a face's longer side in an input that is ``size`` px wide."""
     low, high = FACE_SIZES[source]
     return low, high * size / FACE_SIZES_AT
 
@@ -229,8 +234,11 @@ def similarity(
     max_angle_rad: float,
     random: np.random.Generator,
 ) -> tuple[FloatArray, float]:
-    """A matrix (2, 3) that takes ``centre`` to ``place``, and its random angle."""
-    angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * max_angle_rad
+    """A matrix (2, 3) that moves ``centre`` to ``place``, and its random angle."""
+    if random.random() < ANY_ANGLE_SHARE:
+        angle = random.uniform(-np.pi, np.pi)
+    else:
+        angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * max_angle_rad
     return similarity_matrix(scale, angle, centre, place), angle
 
 
@@ -258,7 +266,7 @@ def letterboxed(picture: Picture, targets: Targets, size: int) -> View:
 
 
 def keep_visible(targets: Targets, size: int, smallest: float) -> Targets:
-    """Faces of which enough lies inside the view; those under ``smallest`` px are ignored."""
+    """Keep the faces of which enough lies in the view; those under ``smallest`` px are ignored."""
     boxes = targets.boxes
     extent = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
     clipped = np.clip(boxes, 0, size)
@@ -270,9 +278,9 @@ def keep_visible(targets: Targets, size: int, smallest: float) -> Targets:
 
 
 def scene_targets(targets: Targets, image_index: IntArray, images: int) -> Batch:
-    """Targets in input px as tensors, a row a face, for a `GridLoss`.
+    """Targets in input px as tensors for a `GridLoss`; a row is a face.
 
-    The faces of an image must stand together, the images in order.
+    The faces of an image must stand together, and the images in order.
     """
     counts = np.bincount(image_index, minlength=images)
     slot = np.arange(len(image_index)) - np.repeat(np.cumsum(counts) - counts, counts)

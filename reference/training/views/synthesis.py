@@ -1,7 +1,7 @@
-"""Faces edited through their own 3D mesh: turned away, or with another expression.
+"""Editing faces through their own 3D mesh: they are turned away, or get another expression.
 
-The packs hold few profiles, so frontal faces are turned in 3D, the way 300W-LP was made (Zhu et al.
-2016, Sec. 5); and copies that differ in the expression alone serve the disentangling regulariser
+The packs hold few profiles, so frontal faces are turned in 3D, as 300W-LP was made (Zhu et al.
+2016, Sec. 5). Copies that differ in the expression alone serve the disentangling regulariser
 (Chaudhuri et al. 2019, Sec. 3.2).
 """
 
@@ -30,17 +30,17 @@ PITCH_SIGMA_DEG = 8.0
 MAX_RESIDUAL = 0.01  # outer eye distances; a bad fit would be torn
 BORDER_POINTS = 9
 MOST_ANCHORS = 1000
-"""Vertices that carry the picture along; more of a finer mesh would add nothing."""
+"""The number of vertices that carry the picture along; more would add nothing."""
 MOST_PAIRS = 2_000_000
-"""Of a vertex and a triangle, held in memory at once."""
+"""The number of pairs of a vertex and a triangle held in memory at once."""
 GRID_STEP = 2  # pixels between samples of the displacement, which is smooth
 LIP_DEPTH = 0.03  # model units; lips that touch do not hide one another
 
 
 def add_turned(faces: FaceSet, model: FaceModel, share: float, seed: int) -> FaceSet:
-    """``faces`` with turned copies of ``share`` times as many drawn at random.
+    """Add turned copies to ``faces``, ``share`` times as many, drawn at random.
 
-    A face model without a surface cannot turn them; then there are no copies.
+    A face model without a surface cannot turn faces, and adds no copies.
     """
     if not len(model.triangles):
         return faces
@@ -76,7 +76,7 @@ def reexpressed(
     model: FaceModel,
     random: np.random.Generator,
 ) -> tuple[ImageArray, Targets]:
-    """One face with a slightly changed expression, its pose and identity untouched."""
+    """Change the expression of a face slightly; pose and identity stay."""
     change = random.normal(0, 0.25, fit.expression.shape) * (
         random.random(fit.expression.shape) < 0.3
     )
@@ -86,7 +86,7 @@ def reexpressed(
 
 
 def _turned(rotation: FloatArray, random: np.random.Generator) -> FloatArray:
-    """Rotations (N, 3, 3) with a larger yaw to the side where it lies already, and some pitch."""
+    """Turn rotations (N, 3, 3) further to the side that they are turned to, with some pitch."""
     count = len(rotation)
     yaw = yaw_from_rotation(rotation)
     wanted = random.uniform(*TURNED_YAW_DEG, count) * np.where(yaw < 0, -1, 1)
@@ -97,10 +97,10 @@ def _turned(rotation: FloatArray, random: np.random.Generator) -> FloatArray:
 
 
 def moved_targets(targets: Targets, old: Fit, new: Fit, model: FaceModel) -> Targets:
-    """Targets of faces that went from one fit to another.
+    """Targets of faces that were moved from one fit to another.
 
-    What the labels say beyond the old fit stays; the outline's share of it slid along a silhouette
-    that is gone, and is left out.
+    How far labels are from the old fit is kept. Not so for the outline, which slid along a
+    silhouette that is gone.
     """
     beyond = targets.landmarks - old.landmarks(model)
     turned = (np.abs(old.rotation - new.rotation) > 1e-6).any(axis=(1, 2))
@@ -110,9 +110,9 @@ def moved_targets(targets: Targets, old: Fit, new: Fit, model: FaceModel) -> Tar
 
 
 def _moved_meshes(meshes: FloatArray, old: Fit, new: Fit, model: FaceModel) -> FloatArray:
-    """The teacher's vertices (N, V, 3) after the move; what they say beyond the old fit stays.
+    """The teacher's vertices (N, V, 3) after the move, as far from the fit as before.
 
-    NaN of a model of another topology.
+    They are NaN if the model has another topology.
     """
     if not has_teacher_topology(model):
         return np.full_like(meshes, np.nan)
@@ -122,9 +122,9 @@ def _moved_meshes(meshes: FloatArray, old: Fit, new: Fit, model: FaceModel) -> F
 
 
 def warp_face(pixels: ImageArray, old: Fit, new: Fit, model: FaceModel) -> ImageArray:
-    """Carry one face's pixels (H, W, 3) from one fit (of one row) to another.
+    """Move one face's pixels (H, W, 3) from one fit, of one row, to another.
 
-    Every visible vertex takes its colour along; between vertices, and from the face out to the
+    Every visible vertex takes its colour along. Between vertices, and from the face out to the
     picture's border, the displacement is linear on a Delaunay triangulation.
     """
     height, width = pixels.shape[:2]
@@ -151,7 +151,7 @@ def warp_face(pixels: ImageArray, old: Fit, new: Fit, model: FaceModel) -> Image
 
 
 def _anchors(old: Fit, new: Fit, model: FaceModel) -> tuple[FloatArray, FloatArray]:
-    """Where the vertices lie (A, 2) that are visible afterwards, and where they go."""
+    """The vertices that are visible afterwards: where they lie (A, 2), and where they go."""
     before, after = (model.vertices(f.identity, f.expression)[0] for f in (old, new))
     face = model.face_vertices  # neck and shoulders stay where they are
     picked = face[:: -(-len(face) // MOST_ANCHORS)]
@@ -163,7 +163,7 @@ def _anchors(old: Fit, new: Fit, model: FaceModel) -> tuple[FloatArray, FloatArr
 
 
 def _visible(shape: FloatArray, triangles: IntArray, picked: IntArray | None = None) -> BoolArray:
-    """Which vertices of a shape (V, 3), or which picked ones, a viewer on the z axis sees, bool."""
+    """Whether a viewer on the z axis sees each vertex of a shape (V, 3), or each picked one."""
     picked = np.arange(len(shape)) if picked is None else picked
     parts = np.array_split(picked, -(-len(picked) * len(triangles) // MOST_PAIRS))
     return np.concatenate([_not_behind(shape, triangles, part) for part in parts])

@@ -27,7 +27,7 @@ from edgeface.types import AnyArray, FloatArray, ImageArray, IntArray
 Batch = dict[str, Tensor]
 
 EPOCH_FACES = 6400
-"""Faces of an epoch, whatever the databases: trainings of as many epochs cost the same."""
+"""The number of faces in an epoch, of whatever databases, so that epochs cost the same."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class UnifiedFaces:
 
     Attributes
     ----------
-    landmarks : UnifiedLandmarks
-    pictures : uint8, shape (n, 256, 256, 3), of each database
-    database, row : int, shape (N,), which of the pictures a face is in
-    boxes : shape (N, 4), xyxy in them
-    points : float32, shape (N, L, 2), in them; 0 where ``weights`` is
-    weights : float32, shape (N, L), summing to 1: Eq. 1's mask over its sum. A face labelled in
-        several conventions gives each an equal share.
-    depth : float32, shape (N, L), towards the back, in them; NaN where not known
-    expression : float32, shape (N, 46), fitted to what the teacher saw; NaN where it saw no face
-    scores : float32, shape (N, 46), the teacher's own; NaN likewise
-    skipped : names of corrupt images
+    landmarks : the unified landmarks
+    pictures : for each database, uint8, shape (n, 256, 256, 3)
+    database, row : int, shape (N,), the database of each face and the row of its picture there
+    boxes : shape (N, 4), xyxy, in the pictures
+    points : float32, shape (N, L, 2), in the pictures; 0 where the weight is 0
+    weights : float32, shape (N, L), which sum to 1 for each face: Eq. 1's mask over its sum. If a
+        face is labelled in several conventions, each has an equal share.
+    depth : float32, shape (N, L), towards the back, pixels of the pictures, NaN where not known
+    expression : float32, shape (N, 46), fitted to what the teacher saw, NaN where it saw no face
+    scores : float32, shape (N, 46), the teacher's expressions, NaN where it saw no face
+    skipped : the names of corrupt images
     """
 
     landmarks: UnifiedLandmarks
@@ -83,7 +83,7 @@ def read_unified(
     turned: float = 0.0,
     seed: int = 0,
 ) -> UnifiedFaces:
-    """One split of the databases, the packs' with turned copies of a share of their faces."""
+    """Read one split of the databases; ``turned`` is the share of pack faces with turned copies."""
     landmarks = unified_landmarks(databases)
     sets = [
         read_database(name, folder, model, validation, turned, seed + i)
@@ -106,7 +106,7 @@ def read_unified(
 
 
 def _unified_depth(depth: FloatArray, landmarks: UnifiedLandmarks) -> FloatArray:
-    """Depth (N, 478) of the mesh at the unified landmarks, (N, L)."""
+    """The depth (N, L) at the unified landmarks of meshes whose vertices have depth (N, 478)."""
     found = np.full((len(depth), len(landmarks.names)), np.nan, np.float32)
     if "mesh" in landmarks.columns:
         column = landmarks.columns["mesh"]
@@ -117,7 +117,7 @@ def _unified_depth(depth: FloatArray, landmarks: UnifiedLandmarks) -> FloatArray
 def unified_targets(
     labels: dict[str, AnyArray], landmarks: UnifiedLandmarks
 ) -> tuple[FloatArray, FloatArray]:
-    """Unified points (N, L, 2) and weights (N, L) of faces labelled in one or more conventions.
+    """The unified points (N, L, 2) and weights (N, L) of faces labelled in some conventions.
 
     Raises
     ------
@@ -145,10 +145,9 @@ def unified_targets(
 
 
 class UnifiedBatches(Dataset[Batch]):
-    """Warps of faces; ``__getitems__`` makes a whole batch at once.
+    """Crops of faces; ``__getitems__`` makes a whole batch at once.
 
-    With ``augment``, boxes perturbed in scale and place, rotations, flips and colour jitter; else
-    the plain crops.
+    With ``augment``, boxes are scaled and moved, and crops turned, mirrored and changed in colour.
     """
 
     def __init__(self, faces: UnifiedFaces, size: int, augment: bool) -> None:
@@ -193,7 +192,8 @@ class UnifiedBatches(Dataset[Batch]):
 def sample(pictures: ImageArray, matrices: FloatArray, size: int) -> Tensor:
     """Warp pictures (B, H, W, 3) by matrices (B, 2, 3) into uint8 (B, size, size, 3).
 
-    Bilinear, grey outside. Crops shrink by less than two here, so nothing worth a filter aliases.
+    Sampling is bilinear, and grey outside. Crops shrink by less than two here, so they need no
+    filter against aliases.
     """
     height, width = pictures.shape[1:3]
     full = np.concatenate([matrices, np.tile([[[0.0, 0.0, 1.0]]], (len(matrices), 1, 1))], axis=1)
@@ -208,9 +208,9 @@ def sample(pictures: ImageArray, matrices: FloatArray, size: int) -> Tensor:
 
 
 class Balanced(Sampler[int]):
-    """An epoch of EPOCH_FACES, as many of every database, drawn anew each time.
+    """Draws an epoch of EPOCH_FACES anew each time, as many of every database.
 
-    Of a larger database a random part; a smaller one's faces come again.
+    A larger database gives a random part of its faces; the faces of a smaller one come again.
     """
 
     def __init__(self, database: IntArray) -> None:

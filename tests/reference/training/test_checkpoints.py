@@ -47,11 +47,11 @@ def test_nothing_goes_through_the_folder_for_temporary_files(tmp_path, monkeypat
 def test_a_damaged_last_checkpoint_names_the_one_before(tmp_path):
     (tmp_path / LAST).write_bytes(SHIPPED["sfn"].read_bytes()[:100_000])
     with pytest.raises(ModelFormatError) as alone:
-        training._load_last(tmp_path)
+        training.load_last(tmp_path)
     assert PREVIOUS not in str(alone.value)
     (tmp_path / PREVIOUS).write_bytes(SHIPPED["sfn"].read_bytes())
     with pytest.raises(ModelFormatError, match=f"rename it to {LAST}"):
-        training._load_last(tmp_path)
+        training.load_last(tmp_path)
 
 
 def test_strip_does_not_overwrite_its_checkpoint(tmp_path, capsys):

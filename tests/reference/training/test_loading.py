@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from torch.utils.data import RandomSampler
 
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.reference.networks.checkpoint import SHIPPED, load_network
-from edgeface.reference.training.loading import unseen_expressions
+from edgeface.reference.training.loading import Again, unseen_expressions
 
 
 def test_unseen_expressions_are_those_that_no_face_shows():
@@ -24,3 +25,10 @@ def test_shipped_weights_say_their_licence_and_what_they_were_never_taught(name)
     trained = load_network(name)
     assert "research use only" in trained.licence
     assert "cheekPuff" in trained.unseen_expressions
+
+
+def test_a_sampler_begins_again_until_there_are_enough():
+    order = Again(RandomSampler(range(3)), 7)
+    drawn = list(order)
+    assert len(drawn) == len(order) == 7
+    assert sorted(drawn[:3]) == sorted(drawn[3:6]) == [0, 1, 2]

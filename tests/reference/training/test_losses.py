@@ -130,7 +130,7 @@ def facing_grid():
 
 def assigned(loss, batch):
     """Faces that are answered for, and by which (image, row, column, anchor)."""
-    face, candidate, answers = loss._assign(batch, 9, 1)
+    face, candidate, answers = loss.assign(batch, 9, 1)
     return face[answers], torch.unravel_index(candidate[answers], (1, 9, 9, len(ANCHORS)))
 
 

@@ -149,8 +149,9 @@ def test_learning_rate_warms_up_and_falls():
     assert learning_rate_factor(9000, 1.1) == pytest.approx(0.01)
 
 
-def test_a_run_ends_with_its_minutes_and_is_not_begun_again(tiny_packs, tmp_path):
-    last = train(recipe("sfn"), tiny_packs, tmp_path, minutes=0.1)
+@pytest.mark.parametrize("kind", ["sfn", "mfn"])
+def test_a_run_ends_with_its_minutes_and_is_not_begun_again(tiny_packs, tmp_path, kind):
+    last = train(recipe(kind), tiny_packs, tmp_path, minutes=0.1)
     content = torch.load(last, weights_only=True)
     (spent,) = (v["elapsed_s"] for v in content["callbacks"].values() if "elapsed_s" in v)
     steps = content["global_step"]
@@ -158,7 +159,7 @@ def test_a_run_ends_with_its_minutes_and_is_not_begun_again(tiny_packs, tmp_path
     assert 6 <= spent < 60
     rate = content["optimizer_states"][0]["param_groups"][0]["lr"]
     assert rate < 1e-3 * min(1.0, (steps + 1) / 150)
-    train(recipe("sfn"), tiny_packs, tmp_path, minutes=0.1)
+    train(recipe(kind), tiny_packs, tmp_path, minutes=0.1)
     assert torch.load(last, weights_only=True)["global_step"] == steps
 
 

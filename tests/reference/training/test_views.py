@@ -22,7 +22,14 @@ from edgeface.reference.data.packs import (
     split_groups,
 )
 from edgeface.reference.data.photos import read_photos
-from edgeface.reference.data.targets import Mirror, concatenate, from_fit, warp
+from edgeface.reference.data.targets import (
+    Mirror,
+    boxes_only,
+    concatenate,
+    from_fit,
+    similarity_matrix,
+    warp,
+)
 from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
 from edgeface.reference.geometry.morphable import quaternion_to_rotation
 from edgeface.reference.geometry.pose import rotation_to_quaternion
@@ -140,6 +147,19 @@ def test_mirrored_coefficients_project_to_mirrored_landmarks(faces, face_model):
     other = face_model.landmarks(mirrored.identity, mirrored.expression)
     other = np.einsum("nij,nlj->nli", mirrored.rotation, other)
     np.testing.assert_allclose(other, posed[:, LANDMARK_MIRROR] * [-1, 1, 1], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("angle_deg", "sides"), [(0, (60, 80)), (90, (80, 60)), (180, (60, 80)), (45, (70.71, 70.71))]
+)
+def test_warp_keeps_a_turned_heads_box_around_it(angle_deg, sides):
+    """An ellipse's box: its sides swap at 90 degrees."""
+    labels = boxes_only(np.array([[20.0, 10, 80, 90]]), np.array([False]))
+    angle = np.deg2rad(angle_deg)
+    matrix = similarity_matrix(1.0, angle, np.array([50.0, 50]), np.array([50.0, 50]))
+    box = warp(labels, matrix, angle).boxes[0]
+    assert (box[2:] + box[:2]) / 2 == pytest.approx([50, 50])
+    assert box[2:] - box[:2] == pytest.approx(sides, abs=0.01)
 
 
 def test_warp_turns_pixels_landmarks_and_head_alike(faces, face_model):

@@ -1,0 +1,183 @@
+"""`Face`: one of the faces that a network saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgeface.blendshapes import blendshapes
+from edgeface.chips import aligned_chip
+from edgeface.face_arrays import ROWS, FaceArrays
+from edgeface.types import AnyArray, Float32Array, ImageArray
+
+NUM_SHAPES = 3
+"""Expressions that the line about a face names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face of a `Faces`; its arrays are that object's rows."""
+
+    faces: FaceArrays
+    index: int
+
+    def __str__(self) -> str:
+        """Score, box, angles and the strongest expressions in a line."""
+        box = ", ".join(f"{v:.0f}" for v in self.box_xyxy)
+        pitch, yaw, roll = self.euler_deg
+        strongest = sorted(self.blendshapes.items(), key=lambda item: -item[1])[:NUM_SHAPES]
+        shapes = ", ".join(f"{name} {value:.2f}" for name, value in strongest)
+        return (
+            f"score {self.score:.2f}  box ({box})  "
+            f"pitch {pitch:+z.0f} yaw {yaw:+z.0f} roll {roll:+z.0f} deg  {shapes}"
+        )
+
+    def __repr__(self) -> str:
+        return f"Face({self})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same face: each of its arrays has the same values."""
+        if not isinstance(other, Face):
+            return NotImplemented
+        mine, others = self._rows(), other._rows()
+        return mine.keys() == others.keys() and all(
+            np.array_equal(row, others[name], equal_nan=True) for name, row in mine.items()
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.score, self.box_xyxy.tobytes()))
+
+    def _rows(self) -> dict[str, AnyArray]:
+        arrays = {name: getattr(self.faces, name) for name in ROWS}
+        return {name: a[self.index] for name, a in arrays.items() if a is not None}
+
+    @property
+    def track_id(self) -> int | None:
+        """The same number for the same person from frame to frame; None outside video."""
+        ids = self.faces.track_ids
+        return None if ids is None else int(ids[self.index])
+
+    @property
+    def velocity(self) -> Float32Array | None:
+        """shape (2,), image_px a second; None outside video."""
+        velocities = self.faces.velocities
+        return None if velocities is None else velocities[self.index]
+
+    @property
+    def box_xyxy(self) -> Float32Array:
+        """shape (4,), image_px."""
+        return self.faces.boxes_xyxy[self.index]
+
+    @property
+    def score(self) -> float:
+        """The estimated IoU of the box with a face, in [0, 1]."""
+        return float(self.faces.scores[self.index])
+
+    @property
+    def landmarks_2d(self) -> Float32Array:
+        """shape (68, 2), image_px."""
+        return self.faces.landmarks_2d[self.index]
+
+    @property
+    def landmarks_3d(self) -> Float32Array:
+        """shape (68, 3), image_px with depth."""
+        return self.faces.landmarks_3d[self.index]
+
+    @property
+    def identity_coeffs(self) -> Float32Array:
+        """shape (50,)."""
+        return self.faces.identity_coeffs[self.index]
+
+    @property
+    def expression_coeffs(self) -> Float32Array:
+        """shape (46,), in [0, 1]."""
+        return self.faces.expression_coeffs[self.index]
+
+    @property
+    def rotation(self) -> Float32Array:
+        """shape (3, 3), ``model`` frame."""
+        return self.faces.rotation[self.index]
+
+    @property
+    def euler_deg(self) -> Float32Array:
+        """shape (3,): pitch, yaw, roll."""
+        return self.faces.euler_deg[self.index]
+
+    def vertices(self) -> Float32Array:
+        """`Faces.vertices` of this face, shape (V, 3)."""
+        return self.faces.select(np.array([self.index])).vertices()[0]
+
+    def to_obj(self) -> str:
+        """The surface as a Wavefront OBJ file: x right, y up, z towards the viewer, pixels."""
+        vertices = self.vertices() * [1, -1, -1]
+        model = self.faces.model_of_faces()
+        lines = ["v {:.3f} {:.3f} {:.3f}".format(*v) for v in vertices.tolist()]
+        lines += ["vt {:.5f} {:.5f}".format(*place) for place in model.uv.tolist()]
+        corner = "{0}/{0}" if len(model.uv) else "{0}"
+        for triangle in (model.triangles + 1).tolist():
+            lines.append("f " + " ".join(corner.format(v) for v in triangle))
+        return "\n".join(lines) + "\n"
+
+    @property
+    def blendshapes(self) -> dict[str, float]:
+        """Expression under ARKit's names, in [0, 1]; what the network can't see is absent."""
+        faces = self.faces
+        return blendshapes(faces.expression_names, self.expression_coeffs, faces.unseen_expressions)
+
+    @property
+    def arkit_coeffs(self) -> Float32Array:
+        """shape (52,): `FaceArrays.arkit_coeffs` of this face, NaN for what can't be seen."""
+        return self.faces.select([self.index]).arkit_coeffs[0]
+
+    def crop_to(self, image: Any = None, *, size: int = 112) -> ImageArray:
+        """The image turned, scaled and cut so that the face stands upright: an aligned chip.
+
+        Eyes, nose and mouth lie where networks that recognise faces, as ArcFace's, want them; see
+        `edgeface.chips.aligned_chip`.
+
+        Parameters
+        ----------
+        image : anything that `edgeface.read_image` takes; by default the one kept by
+            ``run(image, keep_image=True)``
+        size : side of the chip, px
+
+        Returns
+        -------
+        uint8, shape (size, size, 3), RGB; black beyond the image
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no image, or the size is none.
+
+        Examples
+        --------
+        >>> import edgeface
+        >>> face = edgeface.load("mfn").run(edgeface.DEMO_PHOTO)[0]
+        >>> face.crop_to(edgeface.DEMO_PHOTO).shape
+        (112, 112, 3)
+        """
+        return aligned_chip(self.faces.image_or(image), self.landmarks_2d, size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain Python values, ready for JSON."""
+        tracked: dict[str, Any] = {}
+        if self.track_id is not None:
+            tracked = {"track_id": self.track_id}
+        if self.velocity is not None:
+            tracked["velocity"] = self.velocity.tolist()
+        return tracked | {
+            "box_xyxy": self.box_xyxy.tolist(),
+            "score": self.score,
+            "landmarks_2d": self.landmarks_2d.tolist(),
+            "landmarks_3d": self.landmarks_3d.tolist(),
+            "euler_deg": self.euler_deg.tolist(),
+            "rotation": self.rotation.tolist(),
+            "blendshapes": self.blendshapes,
+            "identity_coeffs": self.identity_coeffs.tolist(),
+            "expression_coeffs": self.expression_coeffs.tolist(),
+            "translation": self.faces.translation[self.index].tolist(),
+            "focal": float(self.faces.focal[self.index]),
+        }

@@ -1,0 +1,264 @@
+"""`FaceArrays`: the parallel arrays of N faces, checked, picked by rows, and placed in an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Self, cast
+
+import numpy as np
+
+from edgeface.blendshapes import arkit_coefficients
+from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel, default_face_model
+from edgeface.kernels import project_landmarks
+from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
+from edgeface.values import shown
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "boxes_xyxy": (4,),
+    "scores": (),
+    "landmarks_3d": (68, 3),
+    "identity_coeffs": (50,),
+    "expression_coeffs": (46,),
+    "rotation": (3, 3),
+    "euler_deg": (3,),
+    "translation": (3,),
+    "focal": (),
+}
+ANY = -1
+"""A length that is the same in every row, whatever it is."""
+OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
+    "correction_coeffs": (60,),
+    "track_ids": (),
+    "velocities": (2,),
+    "personal_vertices": (ANY, 3),
+}
+"""Of the arrays that may be None, a row."""
+ROWS = tuple(_SHAPES | OPTIONAL_SHAPES)
+"""The names of the arrays that have a row a face."""
+
+RowIndex = slice | Sequence[int] | Sequence[bool] | IntArray | BoolArray
+"""What picks several faces: a slice, indices, or a mask over all of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceArrays:
+    """The arrays of `Faces`, which describes them."""
+
+    boxes_xyxy: Float32Array
+    scores: Float32Array
+    landmarks_3d: Float32Array
+    identity_coeffs: Float32Array
+    expression_coeffs: Float32Array
+    rotation: Float32Array
+    euler_deg: Float32Array
+    translation: Float32Array
+    focal: Float32Array
+    expression_names: tuple[str, ...]
+    unseen_expressions: tuple[str, ...] = ()
+    face_model: FaceModel | None = None
+    correction_coeffs: Float32Array | None = None
+    track_ids: IntArray | None = None
+    velocities: Float32Array | None = None
+    personal_vertices: Float32Array | None = None
+    image_size: tuple[int, int] | None = None
+    image: ImageArray | None = None
+    face_model_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.boxes_xyxy)
+        for name, tail in (_SHAPES | OPTIONAL_SHAPES).items():
+            array: AnyArray | None = getattr(self, name)
+            if array is None and name in OPTIONAL_SHAPES:
+                continue
+            shape = None if array is None else array.shape
+            if shape is None or not _fits(shape, (count, *tail)):
+                raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: the arrays, and of the face model its hash alone; no image."""
+        model = self.face_model
+        sha256 = self.face_model_sha256 if model is None else model.sha256
+        return vars(self) | {"face_model": None, "image": None, "face_model_sha256": sha256}
+
+    def __copy__(self) -> Self:
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.select(np.arange(len(self)))
+
+    @property
+    def landmarks_2d(self) -> Float32Array:
+        """The 68 landmarks, float32, shape (N, 68, 2), image_px; a view."""
+        return self.landmarks_3d[..., :2]
+
+    @property
+    def arkit_coeffs(self) -> Float32Array:
+        """The expressions in the order of `edgeface.ARKIT_NAMES`, float32, shape (N, 52).
+
+        A name that the network cannot see is NaN, for every face. In `Face.blendshapes`, which is
+        JSON, it is absent instead. It is never 0, which would say that the muscle rests.
+        """
+        names, unseen = self.expression_names, self.unseen_expressions
+        return arkit_coefficients(names, self.expression_coeffs, unseen)
+
+    @property
+    def clipped_boxes_xyxy(self) -> Float32Array:
+        """``boxes_xyxy`` cut at the edges of the image, float32, shape (N, 4), image_px.
+
+        Boxes reach beyond the image where faces do. Poses and meshes are placed by the whole ones.
+
+        Raises
+        ------
+        InvalidInputError
+            If these faces do not say how large their image was.
+        """
+        if self.image_size is None:
+            raise InvalidInputError(
+                "these faces do not say how large their image was, so their boxes cannot be cut "
+                "at its edges: set dataclasses.replace(faces, image_size=(height, width))"
+            )
+        height, width = self.image_size
+        return self.boxes_xyxy.clip(0, np.array([width, height, width, height], np.float32))
+
+    def of_image(self, pixels: ImageArray, *, keep: bool = False) -> Self:
+        """The same faces, which know the size of their image, and the image itself if ``keep``."""
+        height, width = pixels.shape[:2]
+        return replace(self, image_size=(height, width), image=pixels if keep else None)
+
+    def image_or(self, image: Any) -> Any:
+        """The image that is given, else the one that was kept.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is neither.
+        """
+        image = self.image if image is None else image
+        if image is None:
+            raise InvalidInputError(
+                "these faces were found without keeping their image: give it here, or ask for "
+                "run(image, keep_image=True)"
+            )
+        return image
+
+    def select(self, index: RowIndex) -> Self:
+        """The faces that a slice, an index array or a boolean mask picks, copied.
+
+        Raises
+        ------
+        InvalidInputError
+            If the index is none of these, or a mask of another length.
+        IndexError
+            If there is no face of that number.
+        """
+        rows = _rows(index, len(self))
+        arrays = {name: getattr(self, name) for name in ROWS}
+        picked = {n: a[rows] for n, a in arrays.items() if a is not None}
+        return replace(self, **picked)
+
+    def vertices(self, fallback: FaceModel | None = None) -> Float32Array:
+        """The dense surface of every face, with its correction if it has one.
+
+        Parameters
+        ----------
+        fallback : the face model to take where these faces came without theirs
+
+        Returns
+        -------
+        float32, shape (N, V, 3), image_px, with depth as in ``landmarks_3d``
+            In the order of the face model's ``triangles`` and ``uv``.
+
+        Raises
+        ------
+        InvalidInputError
+            If these faces came without their face model, or it without its dense mesh.
+
+        Notes
+        -----
+        One product for all faces. The unit is the longer side of the box in the image; the
+        landmarks', of the box in the input, differs from it by the rounding of the input's size
+        to whole pixels, less than 0.4 %.
+        """
+        shape = self.model_of_faces(fallback).vertices(
+            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
+        )
+        return place(shape, self)
+
+    def face_points(self, fallback: FaceModel | None = None) -> Float32Array:
+        """The points of every face around which its box is drawn, shape (N, P, 3), image_px.
+
+        They are `FaceModel.face_points`; ``fallback`` and errors are those of `vertices`, but for
+        the dense mesh, which these points do not need.
+        """
+        shape = self.model_of_faces(fallback).face_points(
+            self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
+        )
+        return place(shape, self)
+
+    def model_of_faces(self, fallback: FaceModel | None = None) -> FaceModel:
+        """The face model of which the coefficients speak; also after a pickle, if it ships.
+
+        Raises
+        ------
+        InvalidInputError
+            If these faces came without it, and there is no ``fallback``.
+        """
+        model = self.face_model or fallback
+        if model is None and self.face_model_sha256 is not None:
+            shipped = _shipped_face_model()
+            model = shipped if shipped.sha256 == self.face_model_sha256 else None
+        if model is None:
+            raise InvalidInputError(
+                "these faces came without their face model, as from a pickle: give that of the "
+                "network, vertices(model.face_model)"
+            )
+        return model
+
+
+@lru_cache(maxsize=1)
+def _shipped_face_model() -> FaceModel:
+    return default_face_model()
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    if len(shape) != len(expected):
+        return False
+    return all(want in (ANY, have) for have, want in zip(shape, expected, strict=True))
+
+
+def _rows(index: Any, count: int) -> slice | AnyArray:
+    """An index that picks several of ``count`` rows, checked."""
+    if isinstance(index, slice):
+        return cast(slice, index)
+    try:
+        rows = np.asarray(index)
+    except Exception as error:  # rows of different lengths, and objects that are broken
+        raise InvalidInputError(f"faces are picked by whole numbers: {error}") from error
+    if rows.shape == (0,):
+        return np.zeros(0, np.intp)
+    if rows.dtype == bool and rows.shape == (count,):
+        return rows
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise InvalidInputError(
+            f"faces are picked by a whole number, a slice, an array of them or a mask over all "
+            f"{count}, got {shown(index)}"
+        )
+    outside = rows[(rows < -count) | (rows >= count)]
+    if outside.size:
+        raise IndexError(f"there are {count} faces, no number {outside[0]}")
+    return rows
+
+
+def place(shape: Float32Array, faces: FaceArrays) -> Float32Array:
+    """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
+    points = project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
+    low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
+    points = points * (high - low).max(axis=1, initial=0.0)[:, None, None]
+    points[..., :2] += ((low + high) / 2)[:, None]
+    return points.astype(np.float32)

@@ -1,0 +1,108 @@
+"""Arrays and tensors of whatever library, to an RGB array."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from edgeface.errors import InvalidInputError
+from edgeface.types import AnyArray, ImageArray
+
+Color = Literal["rgb", "bgr"]
+"""The order of an array's channels."""
+_CHANNELS = (1, 3, 4)
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether another library's array can be read: by DLPack, or by numpy's own protocols."""
+    return any(hasattr(value, name) for name in ("__dlpack__", "__array_interface__", "__array__"))
+
+
+def array_of_tensor(tensor: Any) -> AnyArray:
+    """A tensor of PyTorch, CuPy, JAX, TensorFlow... as an array: a view where it is in memory.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be had; the message says why.
+    """
+    try:
+        if hasattr(tensor, "detach"):  # PyTorch, which exports no tensor that is being trained
+            tensor = tensor.detach()
+        if hasattr(tensor, "__dlpack__"):
+            return np.from_dlpack(_on_the_cpu(tensor))
+        return np.asarray(tensor)
+    except Exception as error:  # libraries raise what they like
+        raise InvalidInputError(
+            f"cannot read a {type(tensor).__name__}: {error}; make it a numpy array first"
+        ) from error
+
+
+def _on_the_cpu(tensor: Any) -> Any:
+    """A copy in the computer's own memory of a tensor that lies on a device."""
+    for method in ("cpu", "get"):  # PyTorch's and CuPy's
+        if hasattr(tensor, method):
+            return getattr(tensor, method)()
+    return tensor
+
+
+def rgb_of_array(array: AnyArray, color: Color = "rgb") -> ImageArray:
+    """The RGB pixels of an array; see `edgeface.read_image`.
+
+    Returns
+    -------
+    uint8, shape (H, W, 3); a view of the argument where it already was that
+
+    Raises
+    ------
+    InvalidInputError
+        If the array is no image.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise InvalidInputError(
+            "a masked array does not say what its hidden pixels look like: fill them first, "
+            "image.filled(127)"
+        )
+    array = _channels_last(np.asarray(array))  # of a subclass, the array itself
+    if 0 in array.shape:
+        raise InvalidInputError(f"the image is empty: its shape is {array.shape}")
+    if array.shape[2] == 1:
+        return np.repeat(_eight_bits(array), 3, axis=2)
+    array = _eight_bits(array[:, :, :3])
+    return np.ascontiguousarray(array[:, :, ::-1]) if color == "bgr" else array
+
+
+def _channels_last(array: AnyArray) -> AnyArray:
+    """An image as (H, W, C). Channels that come first are known by a last axis that is none."""
+    if array.ndim == 2:
+        return array[:, :, None]
+    if array.ndim == 3:
+        if array.shape[2] in _CHANNELS:
+            return array
+        if array.shape[0] in (1, 3):
+            return np.moveaxis(array, 0, 2)
+    remedy = "; several images are for run_batch" if array.ndim == 4 else ""
+    raise InvalidInputError(
+        f"expected an image of shape (H, W, 3), (3, H, W) or (H, W), got {array.shape}{remedy}"
+    )
+
+
+def _eight_bits(array: AnyArray) -> ImageArray:
+    """Pixels as uint8: of 16 bits the higher 8, of floats in [0, 1] the nearest of 255 steps."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        return (array >> 8).astype(np.uint8)
+    if array.dtype.kind != "f":
+        raise InvalidInputError(
+            f"expected pixels of uint8 in 0..255, uint16 in 0..65535 or floats in [0, 1], got "
+            f"{array.dtype}"
+        )
+    low, high = float(array.min()), float(array.max())
+    if not 0 <= low <= high <= 1:  # NaN is in no range
+        raise InvalidInputError(
+            f"expected float pixels in [0, 1], got {low:g} to {high:g}: divide them by their "
+            "white, or take image.astype('uint8') of pixels in 0..255"
+        )
+    return (array * 255 + 0.5).astype(np.uint8)

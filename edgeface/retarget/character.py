@@ -1,0 +1,238 @@
+"""What a character can do: the shapes and bones of a glTF or VRM file, by their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from edgeface.errors import InvalidInputError
+from edgeface.retarget.gltf_file import load_character
+
+VRM_0_CLIPS = {
+    name.lower(): name
+    for name in (
+        "Neutral", "A", "I", "U", "E", "O", "Blink", "Blink_L", "Blink_R", "Joy", "Angry",
+        "Sorrow", "Fun", "LookUp", "LookDown", "LookLeft", "LookRight",
+    )
+}  # fmt: skip
+"""The names that programs know VRM 0.x's preset clips by, from those that files have."""
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A morph target that a shape of a character moves.
+
+    Attributes
+    ----------
+    node : the node that shows the mesh
+    index : the number of the morph target in that mesh
+    weight : its weight where the shape is 1
+    """
+
+    node: int
+    index: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Character:
+    """A character's shapes and bones.
+
+    Attributes
+    ----------
+    gltf : the file, a ``pygltflib.GLTF2``
+    kind : "glTF", "VRM 0.x" or "VRM 1.0"
+    morphs : for each node that shows a mesh with morph targets, their names
+    clips : the expressions of a VRM file by name, and the morph targets that each moves
+    bones : nodes by the names that VRM has for the bones of a humanoid, as far as they are known
+    """
+
+    gltf: Any
+    kind: str
+    morphs: dict[int, list[str]]
+    clips: dict[str, list[Bind]]
+    bones: dict[str, int]
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether it looks along -z, as characters of VRM 0.x do."""
+        return self.kind == "VRM 0.x"
+
+    @property
+    def shapes(self) -> dict[str, list[Bind]]:
+        """All that a mapping may name: morph targets, and of a VRM file its expressions."""
+        found: dict[str, list[Bind]] = {}
+        for node, names in self.morphs.items():
+            for index, name in enumerate(names):
+                found.setdefault(name, []).append(Bind(node, index))
+        return found | self.clips
+
+    def find(self, name: str) -> str | None:
+        """The shape that a mapping means by a name, None where there is none.
+
+        Characters come with case, prefix and side written otherwise: ``mouthSmile_L``,
+        ``blendShape1.MouthSmileLeft`` and ``Head__mouthSmileLeft`` are ``mouthSmileLeft``.
+        """
+        return find_shape(name, self.shapes)
+
+
+def find_shape(name: str, shapes: Iterable[str]) -> str | None:
+    """The one of ``shapes`` that is meant by a name; the first where several are."""
+    shapes = list(shapes)
+    if name in shapes:
+        return name
+    wanted = _plain(name)
+    return next((shape for shape in shapes if wanted in map(_plain, _tails(shape))), None)
+
+
+def _tails(name: str) -> Iterator[str]:
+    """A name, and what is left of it without the prefixes that programs add."""
+    yield name
+    for mark in (".", "__", "|"):
+        if mark in name:
+            yield name.rpartition(mark)[2]
+    if "Fcl_" in name:
+        yield name[name.index("Fcl_") :]
+
+
+def _plain(name: str) -> str:
+    """A name without case and underscores, its side as one letter."""
+    plain = name.replace("_", "").lower()
+    for side in ("left", "right"):
+        if plain.endswith(side):
+            return plain.removesuffix(side) + side[0]
+    return plain
+
+
+def read_character(path: str | os.PathLike[str]) -> Character:
+    """Read the shapes and bones of a ``.glb``, ``.gltf`` or ``.vrm`` file of any suffix.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no glTF, or has no (named) morph targets.
+    BackendUnavailableError
+        If pygltflib is not installed.
+    """
+    gltf = load_character(path)
+    extensions = cast(dict[str, Any], gltf.extensions or {})
+    kind = "VRM 1.0" if "VRMC_vrm" in extensions else "VRM 0.x" if "VRM" in extensions else "glTF"
+    morphs = _morph_names(gltf, path)
+    try:
+        clips = dict(_clips(gltf, extensions, kind))
+        bones = _vrm_bones(extensions, kind)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidInputError(f"{path} is damaged in its part for {kind}: {error!r}") from error
+    bones = {name: node for name, node in bones.items() if 0 <= node < len(gltf.nodes)}
+    return Character(gltf, kind, morphs, _sound(clips, morphs), _named_bones(gltf) | bones)
+
+
+def _morph_names(gltf: Any, path: Any) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for index, node in enumerate(gltf.nodes):
+        if node.mesh is None:
+            continue
+        mesh = gltf.meshes[node.mesh]
+        count = max((len(p.targets or []) for p in mesh.primitives), default=0)
+        if count:
+            names = _target_names(mesh)
+            if len(names) != count:
+                raise InvalidInputError(
+                    f"{path}: mesh {mesh.name!r} has {count} morph targets but names "
+                    f"{len(names)}; export it with 'extras.targetNames', as Blender does"
+                )
+            found[index] = names
+    if not found:
+        raise InvalidInputError(f"{path} has no morph targets, so no face that could move")
+    return found
+
+
+def _target_names(mesh: Any) -> list[str]:
+    """Names of a mesh's morph targets: of the mesh itself, or as VRM 0.x has it, of a primitive."""
+    for part in (mesh, *mesh.primitives):
+        names = cast(dict[str, Any], part.extras or {}).get("targetNames")
+        if isinstance(names, list) and names:
+            return [str(name) for name in cast(list[Any], names)]
+    return []
+
+
+def _clips(gltf: Any, extensions: dict[str, Any], kind: str) -> Iterator[tuple[str, list[Bind]]]:
+    """Expressions of a VRM file; in 0.x they name meshes and per cent, in 1.0 nodes and shares."""
+    if kind == "VRM 1.0":
+        expressions = extensions["VRMC_vrm"].get("expressions", {})
+        for name, value in (expressions.get("preset", {}) | expressions.get("custom", {})).items():
+            yield (
+                str(name),
+                [
+                    Bind(int(b["node"]), int(b["index"]), float(b["weight"]))
+                    for b in _rows(value.get("morphTargetBinds"))
+                ],
+            )
+    elif kind == "VRM 0.x":
+        nodes_of: dict[int, list[int]] = {}
+        for number, node in enumerate(gltf.nodes):
+            if node.mesh is not None:
+                nodes_of.setdefault(node.mesh, []).append(number)
+        for group in extensions["VRM"].get("blendShapeMaster", {}).get("blendShapeGroups", []):
+            preset = str(group.get("presetName", "unknown")).lower()
+            yield (
+                VRM_0_CLIPS.get(preset, str(group.get("name", ""))),
+                [
+                    Bind(node, int(b["index"]), float(b["weight"]) / 100)
+                    for b in _rows(group.get("binds"))
+                    for node in nodes_of.get(int(b["mesh"]), [])
+                ],
+            )
+
+
+def _rows(values: Any) -> list[dict[str, Any]]:
+    """A list of objects that a file may leave out."""
+    return cast(list[dict[str, Any]], values or [])
+
+
+def _sound(clips: dict[str, list[Bind]], morphs: dict[int, list[str]]) -> dict[str, list[Bind]]:
+    """Clips with the binds that meet a morph target; those without any move nothing."""
+    kept = {
+        name: [b for b in binds if 0 <= b.index < len(morphs.get(b.node, []))]
+        for name, binds in clips.items()
+    }
+    return {name: binds for name, binds in kept.items() if binds}
+
+
+def _vrm_bones(extensions: dict[str, Any], kind: str) -> dict[str, int]:
+    if kind == "VRM 1.0":
+        bones = extensions["VRMC_vrm"].get("humanoid", {}).get("humanBones", {})
+        return {str(name): int(bone["node"]) for name, bone in bones.items()}
+    bones = extensions.get("VRM", {}).get("humanoid", {}).get("humanBones", [])
+    return {str(bone["bone"]): int(bone["node"]) for bone in bones}
+
+
+_BONE_NAMES = {
+    "head": ("head", "ccbasehead", "headm"),
+    "neck": ("neck", "neck1", "neck01", "ccbasenecktwist01"),
+    "spine": ("spine2", "spine3", "upperchest", "chest", "spine02", "ccbasespine02", "spine"),
+    "leftEye": ("lefteye", "eyel", "ccbaseleye", "faciallefteye", "faciallleye"),
+    "rightEye": ("righteye", "eyer", "ccbasereye", "facialrighteye", "facialreye"),
+}
+"""What rigs call the bones, without case, underscores and prefix; the first found counts."""
+
+
+def _named_bones(gltf: Any) -> dict[str, int]:
+    """Bones of a rig that does not say which is which, by their names."""
+    names = [_bare(str(node.name or "")) for node in gltf.nodes]
+    found = {
+        bone: names.index(name)
+        for bone, known in _BONE_NAMES.items()
+        for name in reversed(known)
+        if name in names
+    }
+    if "head" not in found:
+        ending = [i for i, name in enumerate(names) if name.endswith(("head", "headm"))]
+        found |= {"head": ending[0]} if ending else {}
+    return found
+
+
+def _bare(name: str) -> str:
+    return name.rpartition(":")[2].lower().replace("_", "").replace(" ", "").replace(".", "")

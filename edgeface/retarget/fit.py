@@ -1,0 +1,100 @@
+"""Vowels from mouth shapes: the character's poses that together come nearest to the person's.
+
+A character of VRM has five mouths, A I U E O, where ARKit has thirty shapes that overlap. Weighting
+each on its own would open the mouth twice when somebody says "oh"; so all are found at once::
+
+    w = argmin over 0 <= w <= 1 of | D (P w - x) |^2
+
+with x (52,) the person's shapes, P (52, K) the pose of each of the character's K shapes in ARKit's,
+and D (60, 52) how far each of ARKit's shapes moves the 20 landmarks of the lips on the shipped face
+model. So what counts is what is seen of the lips: a jaw that opens behind closed ones opens no
+mouth. What the poses do not explain is left out.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.face_model import default_face_model
+from edgeface.types import Float64Array, FloatArray
+
+LIPS = slice(48, 68)
+"""The lips' landmarks."""
+MAX_SWEEPS, SETTLED = 400, 1e-5
+"""Of coordinate descent: it ends when no weight has moved by more than the second."""
+
+
+class PoseFit:
+    """Finds how much of each of K poses a face shows.
+
+    Parameters
+    ----------
+    poses : for each name, ARKit's shapes at which it is 1
+
+    Examples
+    --------
+    >>> fit = PoseFit({"A": {"jawOpen": 0.7}, "U": {"mouthPucker": 1.0}})
+    >>> {name: round(w, 2) for name, w in fit({"jawOpen": 0.35}).items()}
+    {'A': 0.5, 'U': 0.0}
+    """
+
+    def __init__(self, poses: dict[str, dict[str, float]]) -> None:
+        self._names = tuple(poses)
+        self._poses = np.array(
+            [[pose.get(name, 0.0) for name in ARKIT_NAMES] for pose in poses.values()]
+        ).reshape(len(poses), len(ARKIT_NAMES))
+        self._weighted = self._poses @ metric()
+        self._gram = self._weighted @ self._poses.T
+
+    def __call__(self, blendshapes: dict[str, float]) -> dict[str, float]:
+        """The weight of each pose in [0, 1]; of ARKit's shapes an absent one counts as 0."""
+        target = np.array([blendshapes.get(name, 0.0) for name in ARKIT_NAMES])
+        weights = box_least_squares(self._gram, self._weighted @ target)
+        return dict(zip(self._names, weights.tolist(), strict=True))
+
+
+def box_least_squares(gram: FloatArray, products: FloatArray) -> Float64Array:
+    """The w in [0, 1] that makes ``w G w / 2 - b w`` least, by coordinate descent.
+
+    Parameters
+    ----------
+    gram : G, shape (K, K), symmetric and positive semidefinite
+    products : b, shape (K,)
+
+    Returns
+    -------
+    float64, shape (K,)
+    """
+    rows, wanted = gram.tolist(), products.tolist()
+    weights = [0.0] * len(wanted)
+    for _ in range(MAX_SWEEPS):
+        before = list(weights)
+        for k, row in enumerate(rows):
+            if row[k] > 0:
+                error = wanted[k] - sum(g * w for g, w in zip(row, weights, strict=True))
+                weights[k] = min(1.0, max(0.0, weights[k] + error / row[k]))
+        if all(abs(w - b) <= SETTLED for w, b in zip(weights, before, strict=True)):
+            break
+    return np.array(weights)
+
+
+@cache
+def metric() -> Float64Array:
+    """``D^T D``, shape (52, 52): what ARKit's shapes have in common at the lips.
+
+    Only shapes of jaw and mouth count; the tongue, which the face model does not show, moves
+    nothing.
+    """
+    model = default_face_model()
+    lips = model.landmark_shapes[1][..., LIPS, :].astype(np.float64)
+    row_of = {
+        name: offsets.ravel()
+        for name, offsets in zip(model.expression_names, lips, strict=True)
+        if name.startswith(("jaw", "mouth"))
+    }
+    still = np.zeros(lips[0].size)
+    moves = np.stack([row_of.get(name, still) for name in ARKIT_NAMES])
+    return moves @ moves.T

@@ -1,0 +1,97 @@
+"""Which mapping that ships suits a character, and what it will do there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from textwrap import fill
+
+from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.errors import InvalidInputError
+from edgeface.retarget.character import Character, find_shape
+from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
+
+
+def choose_preset(shapes: Collection[str], what: str) -> str:
+    """The mapping that ships which moves a character by most of ARKit's shapes.
+
+    Parameters
+    ----------
+    shapes : the character's shapes
+    what : names the character in errors
+
+    Raises
+    ------
+    InvalidInputError
+        If the shapes are of no kind that is known.
+
+    Notes
+    -----
+    Between mappings that move as many, the one with more of its ``signs`` there is taken, then the
+    one with more targets there, then the first by name.
+    """
+    scores: dict[str, tuple[int, int, int]] = {}
+    for name in preset_names():
+        mapping = read_mapping(name)
+        adapted = adapt(mapping, shapes)
+        sources = set[str]().union(*adapted.recipes.values())
+        signs = sum(find_shape(sign, shapes) is not None for sign in mapping.signs)
+        scores[name] = (len(sources), signs, len(adapted.recipes))
+    best = max(scores, key=lambda name: scores[name])
+    if scores[best][0] == 0:
+        raise InvalidInputError(
+            f"{what} has shapes of no kind that is known ({', '.join(preset_names())}), only "
+            f"{', '.join(sorted(shapes)[:12])}; give a mapping file"
+        )
+    return best
+
+
+def adapt(mapping: Mapping, shapes: Iterable[str]) -> Mapping:
+    """A mapping with the names that a character has for its targets, without those it lacks."""
+    shapes = list(shapes)
+
+    def own(recipes: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        found = {find_shape(name, shapes): recipe for name, recipe in recipes.items()}
+        return {name: recipe for name, recipe in found.items() if name is not None}
+
+    return replace(mapping, targets=own(mapping.targets), fit=own(mapping.fit))
+
+
+def report(character: Character, name: str, mapping: Mapping, absent: Collection[str]) -> str:
+    """What a mapping will drive of a character, and what it cannot, in lines for people.
+
+    Parameters
+    ----------
+    character : the character
+    name : what the mapping is called
+    mapping : a mapping with the character's own names
+    absent : ARKit's shapes that the network cannot see
+    """
+    recipes = mapping.recipes
+    moved = [shape for shape in recipes if set(recipes[shape]) - set(absent)]
+    blind = [shape for shape in recipes if shape not in moved]
+    used = set[str]().union(*recipes.values())
+    parts = {bind for shape in recipes for bind in character.shapes.get(shape, [])}
+    still = [
+        shape
+        for shape, binds in character.shapes.items()
+        if shape not in recipes and not parts & set(binds)
+    ]
+    unused = [shape for shape in ARKIT_NAMES if shape not in used and shape not in absent]
+    bones = [bone for bone in ("head", "neck", "spine") if bone in character.bones]
+    num_morphs = sum(map(len, character.morphs.values()))
+    lines = [
+        f"{character.kind} with {num_morphs} morph targets, {len(character.clips)} expressions; "
+        f"bones: {', '.join(bones) or 'no head'}",
+        f"mapping {name} drives {len(moved)}: {', '.join(moved)}",
+    ]
+    for title, names in (
+        ("waits for shapes that the network cannot see", blind),
+        ("cannot drive", still),
+        ("leaves unused of what is seen", unused),
+    ):
+        if names:
+            lines.append(f"{title} {len(names)}: {', '.join(names)}")
+    return "\n".join(
+        fill(line, 100, subsequent_indent="  ", break_on_hyphens=False) for line in lines
+    )

@@ -1,0 +1,138 @@
+"""Faces as tables: a row a face, for pandas, Arrow, CSV, JSON lines, and as `supervision` has them.
+
+The columns that every table has:
+
+``track_id``
+    int64; only of faces that were followed.
+``score``
+    As in `edgeface.Faces.scores`.
+``x0``, ``y0``, ``x1``, ``y1``
+    The box, ``image_px``.
+``pitch_deg``, ``yaw_deg``, ``roll_deg``
+    As in `edgeface.Faces.euler_deg`.
+``eyeBlinkLeft`` to ``tongueOut``
+    ARKit's 52 names, in [0, 1]. What the network cannot see is missing: NaN in pandas and numpy,
+    null in Arrow and Parquet, empty in CSV, and absent in JSON.
+
+Arrow tables and Parquet files have the arrays, too, as lists of a fixed size: ``landmarks_3d`` (204
+numbers, to be reshaped to (68, 3)), ``identity_coeffs`` (50), ``expression_coeffs`` (46),
+``rotation`` (9), ``translation`` (3), ``focal``, and where they are there ``correction_coeffs``
+(60) and ``velocities`` (2).
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.errors import BackendUnavailableError
+from edgeface.face_arrays import FaceArrays
+from edgeface.types import AnyArray
+
+CORNERS = ("x0", "y0", "x1", "y1")
+ANGLES = ("pitch_deg", "yaw_deg", "roll_deg")
+NUMBERS = ("score", *CORNERS, *ANGLES, *ARKIT_NAMES)
+"""The columns of faces that were not followed."""
+ARRAYS = ("landmarks_3d", "identity_coeffs", "expression_coeffs", "rotation", "translation",
+          "focal", "correction_coeffs", "velocities")  # fmt: skip
+
+
+def numbers_of(faces: FaceArrays, clip: bool = False) -> dict[str, AnyArray]:
+    """The columns that every table has, each of shape (N,)."""
+    boxes = faces.clipped_boxes_xyxy if clip else faces.boxes_xyxy
+    columns: dict[str, AnyArray] = {}
+    if faces.track_ids is not None:
+        columns["track_id"] = faces.track_ids
+    columns["score"] = faces.scores
+    columns |= dict(zip(CORNERS, boxes.T, strict=True))
+    columns |= dict(zip(ANGLES, faces.euler_deg.T, strict=True))
+    return columns | dict(zip(ARKIT_NAMES, faces.arkit_coeffs.T, strict=True))
+
+
+def json_of(value: Any) -> str:
+    """A value of plain numbers, texts, lists and dictionaries as JSON, in one line."""
+    return json.dumps(value, allow_nan=False)
+
+
+def csv_of(columns: Mapping[str, AnyArray]) -> str:
+    """A CSV file of columns, the first line their names; what is NaN is left empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+        writer.writerow(["" if value != value else value for value in row])
+    return text.getvalue()
+
+
+def to_pandas(faces: FaceArrays, clip: bool = False) -> Any:
+    """A ``pandas.DataFrame`` of `numbers_of`."""
+    pandas = needed("pandas", "tables of pandas", "tables")
+    return pandas.DataFrame(numbers_of(faces, clip))
+
+
+def to_arrow(faces: FaceArrays, clip: bool = False) -> Any:
+    """A ``pyarrow.Table`` of `numbers_of` and of `ARRAYS`."""
+    arrow = needed("pyarrow", "tables of Arrow and Parquet files", "tables")
+    columns = {
+        name: arrow.array(np.ascontiguousarray(column), from_pandas=name in ARKIT_NAMES)
+        for name, column in numbers_of(faces, clip).items()
+    }
+    for name in ARRAYS:
+        array: AnyArray | None = getattr(faces, name)
+        if array is not None:
+            columns[name] = _lists(arrow, array)
+    return arrow.table(columns)
+
+
+def _lists(arrow: Any, array: AnyArray) -> Any:
+    """An array (N, ...) as a column of N lists of one size; one of shape (N,) as numbers."""
+    flat = arrow.array(np.ascontiguousarray(array).ravel())
+    size = int(np.prod(array.shape[1:], dtype=int))
+    return flat if array.ndim == 1 else arrow.FixedSizeListArray.from_arrays(flat, size)
+
+
+def parquet_of(table: Any) -> bytes:
+    """The bytes of a Parquet file of a ``pyarrow.Table``."""
+    parquet = needed("pyarrow.parquet", "Parquet files", "tables")
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def to_supervision(faces: FaceArrays, clip: bool = False) -> Any:
+    """``supervision.Detections`` of the class 0, ``face``.
+
+    Its ``data`` holds, beside ``class_name``, ``landmarks_2d`` (N, 68, 2), ``euler_deg`` (N, 3)
+    and ``arkit_coeffs`` (N, 52).
+    """
+    supervision = needed("supervision", "Detections of supervision", "supervision")
+    count = len(faces)
+    return supervision.Detections(
+        xyxy=(faces.clipped_boxes_xyxy if clip else faces.boxes_xyxy).copy(),
+        confidence=faces.scores.copy(),
+        class_id=np.zeros(count, int),
+        tracker_id=None if faces.track_ids is None else faces.track_ids.copy(),
+        data={
+            "class_name": np.full(count, "face"),
+            "landmarks_2d": faces.landmarks_2d.copy(),
+            "euler_deg": faces.euler_deg.copy(),
+            "arkit_coeffs": faces.arkit_coeffs,
+        },
+    )
+
+
+def needed(module: str, what: str, extra: str) -> Any:
+    """A library of an extra; raises BackendUnavailableError, which names it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"{what} need {module.partition('.')[0]}: pip install 'edgeface[{extra}]'"
+        ) from error

@@ -1,0 +1,115 @@
+"""Faces as tables and as other libraries have them: every column, and what is missing."""
+
+import csv
+import io
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeface import ARKIT_NAMES, BackendUnavailableError, InvalidInputError, tables
+from tests.edgeface.test_faces import some_faces
+
+UNSEEN = {"cheekPuff", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight",
+          "tongueOut"}  # fmt: skip
+
+
+@pytest.fixture
+def tracked():
+    faces = some_faces(3)
+    return replace(faces, track_ids=np.array([4, 2, 9]), velocities=np.ones((3, 2), np.float32))
+
+
+def test_pandas_has_a_column_an_expression(tracked):
+    pytest.importorskip("pandas", reason="needs the extra: edgeface[tables]")
+    table = tracked.to_pandas()
+    assert tuple(table.columns) == ("track_id", *tables.NUMBERS)
+    assert tuple(some_faces(0).to_pandas().columns) == tables.NUMBERS
+    assert table["track_id"].tolist() == [4, 2, 9]
+    assert table[["x0", "y1"]].to_numpy().tolist() == [[10, 70], [11, 71], [12, 72]]
+    missing = table.columns[table.isna().all()]
+    assert set(missing) == UNSEEN
+    assert not table.drop(columns=missing).isna().to_numpy().any()
+    for name, value in tracked[1].blendshapes.items():
+        assert table[name][1] == pytest.approx(value)
+
+
+def test_arrow_has_the_arrays_too_and_parquet_keeps_them(tracked, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs the extra: edgeface[tables]")
+    import pyarrow.parquet
+
+    tracked.save(tmp_path / "faces.parquet")
+    table = pyarrow.parquet.read_table(tmp_path / "faces.parquet")
+    assert table.equals(tracked.to_arrow())
+    landmarks = table["landmarks_3d"].combine_chunks().flatten().to_numpy().reshape(-1, 68, 3)
+    np.testing.assert_array_equal(landmarks, tracked.landmarks_3d)
+    assert {n for n in table.column_names if table[n].null_count} == UNSEEN
+    assert some_faces(0).to_arrow().num_rows == 0
+
+
+def test_csv_leaves_empty_what_is_not_seen(tracked, tmp_path):
+    tracked.save(tmp_path / "faces.CSV")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "faces.CSV").read_text())))
+    assert {name for name, value in rows[0].items() if value == ""} == UNSEEN
+    assert [float(row["score"]) for row in rows] == pytest.approx(tracked.scores.tolist())
+    assert set(ARKIT_NAMES) < set(rows[0])
+
+
+def test_json_files_are_what_to_dict_gives(tracked, tmp_path):
+    tracked.save(tmp_path / "faces.json")
+    tracked.save(tmp_path / "faces.jsonl")
+    assert json.loads((tmp_path / "faces.json").read_text()) == tracked.to_dict()
+    lines = (tmp_path / "faces.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == tracked.to_dict()
+
+
+@pytest.mark.parametrize("name", ["faces.png", "faces.jpg", "faces.webp"])
+def test_pictures_are_saved_with_the_faces_drawn(tracked, noise, tmp_path, name):
+    with pytest.raises(InvalidInputError, match="keep_image=True"):
+        tracked.save(tmp_path / name)
+    tracked.of_image(noise, keep=True).save(tmp_path / name)
+    with Image.open(tmp_path / name) as picture:
+        assert picture.size == (200, 120)
+
+
+@pytest.mark.parametrize("name", ["faces", "faces.txt", "faces.gif", None])
+def test_other_suffixes_are_refused(tracked, tmp_path, name):
+    with pytest.raises(InvalidInputError, match=r"saved as \.png|must be a path"):
+        tracked.save(name and tmp_path / name)
+
+
+def test_boxes_are_clipped_on_demand(tracked, noise):
+    with pytest.raises(InvalidInputError, match="image_size"):
+        tracked.to_dict(clip=True)
+    known = replace(tracked, boxes_xyxy=np.float32([[-5, 3, 999, 80]] * 3)).of_image(noise)
+    assert known.to_dict(clip=True)[0]["box_xyxy"] == [0, 3, 200, 80]
+    assert known.to_dict()[0]["box_xyxy"] == [-5, 3, 999, 80]
+    assert tables.numbers_of(known, clip=True)["x1"].tolist() == [200] * 3
+    assert known.clipped_boxes_xyxy.dtype == np.float32
+
+
+@pytest.mark.filterwarnings("ignore:OpenCV")
+def test_supervision_gets_detections(tracked):
+    supervision = pytest.importorskip("supervision", reason="needs edgeface[supervision]")
+    found = tracked.to_supervision()
+    assert isinstance(found, supervision.Detections)
+    np.testing.assert_array_equal(found.xyxy, tracked.boxes_xyxy)
+    best = found[found.confidence > 0.85]
+    assert best.tracker_id.tolist() == [4, 2]
+    assert best.data["landmarks_2d"].shape == (2, 68, 2)
+    assert set(best.data["class_name"]) == {"face"}
+    assert len(some_faces(0).to_supervision()) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "method", "extra"),
+    [("pandas", "to_pandas", "tables"), ("pyarrow", "to_arrow", "tables"),
+     ("supervision", "to_supervision", "supervision")],
+)  # fmt: skip
+def test_a_missing_library_is_named(monkeypatch, tracked, module, method, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(BackendUnavailableError, match=rf"need {module}: .*edgeface\[{extra}\]"):
+        getattr(tracked, method)()
