@@ -64,6 +64,6 @@ def enrol(
         from edgeface.reference.personal import enrol as reference
     except ImportError as error:
         raise BackendUnavailableError(
-            f"making a personal model needs {error.name}: pip install 'edgeface[train,video]'"
+            f"making a personal model needs {error.name}: pip install 'edgeface[train]'"
         ) from error
     return reference.enrol(source, num_frames=num_frames, progress=progress)

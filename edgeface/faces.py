@@ -234,6 +234,9 @@ def concatenate(parts: Sequence[Faces], empty: Faces) -> Faces:
     if not parts:
         return empty
     rows = [name for name in ROWS if any(_has(p, name) for p in parts)]
+    if not all(_has(p, "personal_vertices") for p in parts):
+        parts = [replace(p, personal_vertices=None) for p in parts]
+        rows = [name for name in rows if name != "personal_vertices"]
     # of several networks, the one that corrects shapes has the face model that can
     first = next((p for p in parts if _has(p, "correction_coeffs")), parts[0])
     return replace(first, **{n: np.concatenate([_column(p, n) for p in parts]) for n in rows})

@@ -116,10 +116,15 @@ def _summary(person: PersonalModel) -> str:
         lines.append(f"left out: {listed}")
     lines.append(f"{len(names) - len(person.unseen)} of {len(names)} shapes were seen")
     if person.unseen:
-        more = f" and {len(person.unseen) - NUM_LISTED} more" if len(person.unseen) > NUM_LISTED else ""
+        more = (
+            f" and {len(person.unseen) - NUM_LISTED} more"
+            if len(person.unseen) > NUM_LISTED
+            else ""
+        )
         lines.append(
             "these stay the template's, show them to make them yours: "
-            + ", ".join(person.unseen[:NUM_LISTED]) + more
+            + ", ".join(person.unseen[:NUM_LISTED])
+            + more
         )
     return "\n".join(lines + [f"warning: {text}" for text in report["warnings"]])
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgeface import __version__
 from edgeface.personal.model import PersonalModel, sample_maps
 from edgeface.personal.rendering import sample_texture, vertex_normals
 from edgeface.types import AnyArray, BoolArray, Float32Array, FloatArray
@@ -48,18 +47,17 @@ def person_glb(person: PersonalModel) -> bytes:
     file = _File()
     neutral = person.neutral_vertices
     normals = vertex_normals(neutral, template.triangles)
-    primitive = {
+    targets: list[dict[str, int]] = []
+    primitive: dict[str, Any] = {
         "attributes": {
             "POSITION": file.array(neutral * np.float32(METRES), "VEC3", _VERTICES, bounds=True),
             "NORMAL": file.array(normals, "VEC3", _VERTICES),
             "TEXCOORD_0": file.array(template.uv, "VEC2", _VERTICES),
             "COLOR_0": file.array(np.ones_like(neutral), "VEC3", _VERTICES),
         },
-        "indices": file.array(
-            template.triangles.astype(np.uint32).reshape(-1), "SCALAR", _INDICES
-        ),
+        "indices": file.array(template.triangles.astype(np.uint32).reshape(-1), "SCALAR", _INDICES),
         "material": 0,
-        "targets": [],
+        "targets": targets,
     }
     colours = _colour_changes(person)
     names = list(dict.fromkeys(template.arkit_names))
@@ -71,7 +69,7 @@ def person_glb(person: PersonalModel) -> bytes:
         moves = np.linalg.norm(move, axis=1) > LEAST_MOVE_M
         change = colours[rows].sum(axis=0)
         coloured = np.abs(change).max(axis=1) > LEAST_COLOUR
-        primitive["targets"].append(
+        targets.append(
             {
                 "POSITION": file.sparse(move, moves, bounds=True),
                 "NORMAL": file.sparse(turned, np.linalg.norm(turned, axis=1) > 1e-3),
@@ -81,7 +79,7 @@ def person_glb(person: PersonalModel) -> bytes:
     image = file.view(_png(person.skin))
     return file.finish(
         {
-            "asset": {"version": "2.0", "generator": f"edgeface {__version__}"},
+            "asset": {"version": "2.0", "generator": "edgeface"},
             "scene": 0,
             "scenes": [{"nodes": [0]}],
             "nodes": [{"name": "head", "mesh": 0}],

@@ -18,7 +18,6 @@ from edgeface.personal import layout
 from edgeface.personal.template import Template, default_template
 from edgeface.types import Float32Array
 
-
 SUFFIX = ".efp"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_arrays import place
 from edgeface.face_model import FaceModel
-from edgeface.faces import Faces, place
+from edgeface.faces import Faces
 from edgeface.personal.model import PersonalModel
 from edgeface.types import Float32Array, Float64Array
 
@@ -23,7 +24,7 @@ def place_person(
     ----------
     person : whose surface it is
     faces : N faces
-    face_model : theirs, where they came without it
+    face_model : the one to take where these faces came without theirs
 
     Returns
     -------
@@ -40,9 +41,7 @@ def place_person(
     The person's neutral face is laid upon that of the face's identity by the similarity that fits
     the points of the mesh best (Umeyama 1991); the face's pose then moves both.
     """
-    model = faces.face_model or face_model
-    if model is None:
-        raise InvalidInputError("these faces came without their face model")
+    model = faces.model_of_faces(face_model)
     check_mesh(person, model)
     known = np.flatnonzero(person.template.mesh_vertices >= 0)
     weights = person.template.from_expression(faces.expression_coeffs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeface.faces import Faces
 from edgeface.kernels import Engine, numba_installed, rasterise
 from edgeface.personal.model import PersonalModel
 from edgeface.types import Float32Array, FloatArray, ImageArray, IntArray
@@ -68,8 +69,10 @@ def draw_surface(
     corners = template.triangles[index.ravel()[seen]]
     share = weights.reshape(-1, 3)[seen].astype(np.float32)
     upright = vertices * [1, -1, -1]
-    values = np.concatenate([vertex_normals(upright, template.triangles), template.uv], axis=1)
-    values = sum(share[:, i, None] * values[corners[:, i]] for i in range(3))
+    own = np.concatenate([vertex_normals(upright, template.triangles), template.uv], axis=1)
+    values = np.zeros((len(seen), own.shape[1]), np.float32)
+    for corner in range(3):
+        values += share[:, corner, None] * own[corners[:, corner]]
     shade = AMBIENT + values[:, :3] @ TOWARDS_LIGHT
     picture = np.zeros((fine[0] * fine[1], 4), np.float32)
     picture[seen, :3] = sample_texture(skin, values[:, 3:]) * shade[:, None]
@@ -79,6 +82,27 @@ def draw_surface(
     mixed = picture[..., :3] * 255 + part * (1 - picture[..., 3:])
     part[...] = np.rint(mixed.clip(0, 255)).astype(np.uint8)
     return drawn
+
+
+def draw_beside(picture: ImageArray, faces: Faces, person: PersonalModel) -> ImageArray:
+    """A picture, and beside it the person with the motion of every face in it, in its place.
+
+    Parameters
+    ----------
+    picture : uint8, shape (H, W, 3), of the video; it may have been drawn on
+    faces : faces that an `edgeface.Tracker` with this personal model found in it
+    person : the model
+
+    Returns
+    -------
+    uint8, shape (H, 2 W, 3)
+    """
+    beside = np.full_like(picture, BACKGROUND)
+    if faces.personal_vertices is not None:
+        weights = person.template.from_expression(faces.expression_coeffs)
+        for vertices, own in zip(faces.personal_vertices, weights, strict=True):
+            beside = draw_surface(person, vertices, person.albedo(own), beside)
+    return np.concatenate([picture, beside], axis=1)
 
 
 def portrait(

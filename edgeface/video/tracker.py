@@ -100,7 +100,7 @@ class Tracker:
         _check_networks(model, crop_model)
         if personal is not None:
             check_mesh(personal, model.face_model)
-        self._personal = personal
+        self.personal = personal
         self._model, self._crop_model = model, crop_model
         self._smoothing: Strength = smoothing
         self._detect_every = option("detect_every", detect_every, Whole(1, 10**6))
@@ -278,8 +278,8 @@ class Tracker:
         shown = [t for t in self._tracks if now - t.seen_s <= COAST_S and t.track_id]
         shown.sort(key=lambda t: t.track_id)
         faces = concatenate([t.at(now) for t in shown], template.select(np.zeros(0, int)))
-        if self._personal is not None:
-            placed = place_person(self._personal, faces, self._model.face_model)
+        if self.personal is not None:
+            placed = place_person(self.personal, faces, self._model.face_model)
             faces = replace(faces, personal_vertices=placed)
         return replace(
             faces,

@@ -96,7 +96,7 @@ def to_model(
 
 
 def _limited(maps: Tensor) -> Tensor:
-    """Corrections (K, 3, R, R), each scaled so that none moves further than `MOST_CORRECTION_MM`."""
+    """Corrections (K, 3, R, R), scaled so that none moves by more than the limit."""
     longest = maps.norm(dim=1).flatten(1).amax(1)
     share = (MOST_CORRECTION_MM / UNIT_MM / longest.clamp(min=1e-9)).clamp(max=1)
     return maps * share[:, None, None, None]

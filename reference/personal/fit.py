@@ -110,7 +110,7 @@ class Fitter:
         seen = False
         for stage in stages:
             if stage.pictures and not seen:
-                self._start_skin(frames, unknowns)
+                self._start_skin(frames, unknowns, keep="skin" not in stage.unknowns)
                 seen = True
             moving = set(CORRECTIONS).intersection(stage.unknowns)
             fixed = None if moving else sample_corrections(self.surface, self._person(unknowns))
@@ -188,16 +188,17 @@ class Fitter:
         middle = points.mean(1)
         return torch.cat([place - middle[:, :2], (depth - middle[:, 2])[:, None]], dim=1)
 
-    def _start_skin(self, frames: Frames, unknowns: dict[str, Tensor]) -> None:
-        """Light and skin in closed form, in turns, for the shapes and poses so far."""
+    def _start_skin(self, frames: Frames, unknowns: dict[str, Tensor], *, keep: bool) -> None:
+        """Light and, unless it is to be kept, skin, in turns, for the shapes and poses so far."""
         shapes = blendshapes(self.surface, self._person(unknowns))
         vertices = self._in_camera(shapes, *self._motion(frames, unknowns))
         colour, normal, weight = self._unwrapped(frames, vertices)
         template = self.surface.albedo.permute(1, 2, 0)
-        skin, light = template, unknowns["light"]
+        skin, light = template + unknowns["skin"].permute(1, 2, 0), unknowns["light"]
         for _ in range(2):
             light = estimate_light(colour, skin, normal, weight)
-            skin = mean_skin(colour, normal, weight, light, template, TEMPLATE_TRUST)
+            if not keep:
+                skin = mean_skin(colour, normal, weight, light, template, TEMPLATE_TRUST)
         unknowns["light"] = light
         unknowns["skin"] = (skin - template).permute(2, 0, 1).contiguous()
 

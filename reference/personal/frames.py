@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.personal.template import REGIONS, Template
 from edgeface.reference.personal.regions import draw_oval, draw_regions
@@ -122,7 +123,9 @@ def cut_frame(
     return Frames(**{name: torch.from_numpy(array)[None] for name, array in arrays.items()})
 
 
-def frame_of_face(template: Template, image: NDArray[np.uint8], faces: Faces) -> Frames:
+def frame_of_face(
+    template: Template, image: NDArray[np.uint8], faces: Faces, face_model: FaceModel
+) -> Frames:
     """The frame of the one face in ``faces``, of a network whose face model is the teacher's mesh.
 
     Raises
@@ -136,7 +139,7 @@ def frame_of_face(template: Template, image: NDArray[np.uint8], faces: Faces) ->
         template,
         image,
         faces.landmarks_2d[0],
-        faces.vertices()[0, :, :2],
+        faces.vertices(face_model)[0, :, :2],
         faces.rotation[0],
         faces.expression_coeffs[0],
     )

@@ -125,7 +125,7 @@ def look(
             face = looker.refine(image, faces)
             if abs(face.euler_deg[0, 1]) <= MOST_YAW_DEG:
                 looked.faces.append(face)
-                looked.frames.append(frame_of_face(template, image, face))
+                looked.frames.append(frame_of_face(template, image, face, looker.face_model))
             else:
                 reason = f"turned away by more than {MOST_YAW_DEG:.0f} degrees"
         if reason:

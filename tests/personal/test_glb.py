@@ -22,7 +22,9 @@ def values(gltf, number):
 
     def view(index, dtype):
         part = gltf.bufferViews[index]
-        return np.frombuffer(blob, dtype, part.byteLength // np.dtype(dtype).itemsize, part.byteOffset)
+        return np.frombuffer(
+            blob, dtype, part.byteLength // np.dtype(dtype).itemsize, part.byteOffset
+        )
 
     if accessor.bufferView is not None:
         return view(accessor.bufferView, "<f4").reshape(accessor.count, -1)

@@ -111,7 +111,9 @@ def seen_through(frames, change):
 )  # fmt: skip
 def test_what_spoils_a_person_is_told(fitted, spoil, warning):
     template, fitter, truth, fit = fitted
-    assert not any(warning in w for w in report(template, fitter, truth.frames, fit, {})["warnings"])
+    assert not any(
+        warning in w for w in report(template, fitter, truth.frames, fit, {})["warnings"]
+    )
     told = report(template, fitter, *spoil(truth.frames, fit), {})["warnings"]
     assert any(warning in w for w in told), told
 

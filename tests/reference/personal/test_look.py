@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
 
-from edgeface.errors import InvalidInputError  # noqa: E402
-from edgeface.personal.template import default_template  # noqa: E402
-from edgeface.reference.personal import enrol, look  # noqa: E402
-from tests.fakes import Person, Scene, frame_image  # noqa: E402
+from edgeface.errors import InvalidInputError
+from edgeface.personal.template import default_template
+from edgeface.reference.personal import enrol, look
+from tests.fakes import Person, Scene, frame_image
 
 MIDDLE = (160, 120)
 
