@@ -14,7 +14,7 @@ class Weights:
     landmarks: float = 1.0
     mesh: float = 1.0
     smoothness: float = 25.0
-    blendshape_gradient: float = 45.0
+    blendshape_gradient: float = 3.0
     corrections: float = 1e-4
     dynamic_skin: float = 20.0
     skin_variation: float = 0.5
