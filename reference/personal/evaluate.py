@@ -1,4 +1,4 @@
-"""How near fitted people come: to truth where it is known, and to frames they were not fitted to."""
+"""How near fitted people come to known truth, and to frames that they were not fitted to."""
 
 # torch types its operations in part only
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,7 @@ class Variant:
     """A way of fitting: which corrections it leaves out, and its weights."""
 
     without: tuple[str, ...] = ()
-    weights: Weights = Weights()
+    weights: Weights = field(default_factory=Weights)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -15,7 +15,8 @@ from edgeface.types import BoolArray
 
 def has_mesh(pack: Pack) -> BoolArray:
     """For each image of a pack, whether the teacher found its face."""
-    return np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
+    found = np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
+    return np.asarray(found)
 
 
 def labelled_frame(template: Template, pack: Pack, index: int) -> Frames:

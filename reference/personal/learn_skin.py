@@ -1,8 +1,8 @@
-"""The template's mean skin, learned from portraits: what many people's faces show in white light."""
+"""The template's mean skin, learned from portraits: what many faces show in white light."""
 
-# torch types its operations in part only
+# torch types its operations in part only, SciPy none
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ LEAST_APART = 0.08
 MOST_CROWDED = 0.1
 """Share of the pictures with several people beyond which they are of no one person."""
 OTHER_IDENTITY = 3.0
-"""Distance of identity coefficients from the usual ones beyond which it is somebody else."""
+"""Distance of identity coefficients from the most central ones beyond which it is somebody else."""
 MOST_OTHERS = 0.25
 """Share of pictures with somebody else beyond which they are of no one person."""
 
@@ -188,8 +188,9 @@ def _check_people(looked: Looked) -> None:
     if not looked.faces:
         return
     identity = np.stack([face.identity_coeffs[0] for face in looked.faces])
-    apart = np.linalg.norm(identity - np.median(identity, axis=0), axis=1)
-    same = np.flatnonzero(apart <= OTHER_IDENTITY)
+    apart = np.linalg.norm(identity[:, None] - identity[None], axis=2)
+    usual = int(apart.sum(axis=1).argmin())
+    same = np.flatnonzero(apart[usual] <= OTHER_IDENTITY)
     others = len(looked.faces) - len(same)
     if others > MOST_OTHERS * len(looked.faces):
         raise InvalidInputError(

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
 from edgeface.personal.template import default_template  # noqa: E402
 from edgeface.reference.personal import losses  # noqa: E402
 from edgeface.reference.personal.enrol import to_model  # noqa: E402
+from edgeface.reference.personal.evaluate import MOTION_STAGES, VARIANTS  # noqa: E402
 from edgeface.reference.personal.fit import Fitter  # noqa: E402
 from edgeface.reference.personal.person import blendshapes  # noqa: E402
 from edgeface.reference.personal.quality import report  # noqa: E402
@@ -61,6 +62,21 @@ def test_a_person_to_keep_is_the_fitted_one(fitted):
     np.testing.assert_allclose(model.shape(weights[0].numpy()), expected, atol=1e-4)
     assert model.report["frames"] == 6
     assert len(model.to_bytes()) < 2_000_000
+
+
+def test_of_somebody_known_only_the_motion_is_fitted(fitted):
+    _, fitter, truth, fit = fitted
+    stages = tuple(replace(stage, steps=3) for stage in MOTION_STAGES)
+    again = fitter.fit(truth.frames[:2], person=fit.person, stages=stages)
+    for name, tensor in fit.person.tensors().items():
+        torch.testing.assert_close(again.person.tensors()[name], tensor)
+    assert not torch.equal(again.expression, truth.frames.expression[:2])
+
+
+def test_variants_leave_corrections_out():
+    plain = VARIANTS["modes, static skin"].stages[-1].unknowns
+    assert {"skin", "identity", "light"} <= set(plain)
+    assert not {"neutral", "shapes", "dynamic_skin"} & set(plain)
 
 
 def test_gradient_form_is_that_of_deformation_gradients(random):
