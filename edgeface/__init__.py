@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         MetadataError,
         ModelFormatError,
         ParityError,
+        TooManyFacesWarning,
     )
     from edgeface.face import Face
     from edgeface.face_model import FaceModel, default_face_model
@@ -52,6 +53,7 @@ __all__ = [
     "ModelFormatError",
     "ParityError",
     "PersonalModel",
+    "TooManyFacesWarning",
     "Tracker",
     "__version__",
     "backends",

@@ -15,6 +15,7 @@ from edgeface.metadata import Metadata
 from edgeface.model import Model
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.placing import check_mesh, place_person
+from edgeface.run_options import Detail, checked_detail
 from edgeface.types import FloatArray, ImageArray
 from edgeface.values import Number, Whole, option, shown
 from edgeface.video.association import match
@@ -63,6 +64,8 @@ class Tracker:
     personal : a personal model (`edgeface.personalise`); its surface, with every face's motion, is
         then in ``Faces.personal_vertices``. In a video of its own person that is their face, in
         another's it is their face moved by somebody else
+    detail : how closely a frame is searched, as `edgeface.load` says; by default "fast", so that
+        every search costs the same
 
     Raises
     ------
@@ -95,6 +98,7 @@ class Tracker:
         max_crops: int = 6,
         score_threshold: float | None = None,
         personal: PersonalModel | None = None,
+        detail: Detail = "fast",
     ) -> None:
         settings_of(smoothing)
         _check_networks(model, crop_model)
@@ -106,6 +110,7 @@ class Tracker:
         self._detect_every = option("detect_every", detect_every, Whole(1, 10**6))
         self._max_crops = option("max_crops", max_crops, Whole(1, 10**6))
         birth = model.metadata.score_threshold if score_threshold is None else score_threshold
+        self._detail: Detail = checked_detail(detail)
         self._birth_score = option("score_threshold", birth, Number(0, 1))
         self.reset()
 
@@ -227,7 +232,9 @@ class Tracker:
     def _detect(self, pixels: ImageArray, now: float, frame_s: float) -> tuple[list[Track], Faces]:
         """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
-        faces = self._model.run(pixels, score_threshold=threshold, look_again=False)
+        faces = self._model.run(
+            pixels, score_threshold=threshold, look_again=False, detail=self._detail
+        )
         faces = faces.select(np.array(without_doubles(faces.boxes_xyxy), int))
         strong = faces.scores >= self._birth_score
         owner_of = match(self._tracks, faces, strong, now, frame_s)

@@ -59,7 +59,7 @@ def enrol(
         raise InvalidInputError(f"num_frames must be at least {LEAST_FRAMES}, got {num_frames}")
     started = time.perf_counter()
     template = template or default_template()
-    with load("mfn") as finder, load("sfn") as looker:
+    with load("mfn", detail="fast") as finder, load("sfn") as looker:
         looked = look(template, pictures_of(source), finder, looker, progress)
     chosen = choose_frames(looked.faces, num_frames)
     if len(chosen) < LEAST_FRAMES:

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
 
-from edgeface.personal.template import default_template  # noqa: E402
-from edgeface.reference.personal.learn_skin import learn_skin, spread_colours  # noqa: E402
+from edgeface.personal.template import default_template
+from edgeface.reference.personal.learn_skin import learn_skin, spread_colours
 
 
 def test_unknown_texels_take_their_colour_from_around_them():

@@ -96,7 +96,7 @@ def test_faces_that_look_away_are_left_out(face_model):
 
 def test_pictures_that_are_all_alike_are_an_error(face_model, monkeypatch):
     scene = Scene("mfn", face_model, [Person(MIDDLE, side=90)])
-    monkeypatch.setattr(enrol, "load", lambda name: contextlib.nullcontext(scene))
+    monkeypatch.setattr(enrol, "load", lambda name, **options: contextlib.nullcontext(scene))
     with pytest.raises(InvalidInputError, match="only 1 usable pictures that differ"):
         enrol.enrol([frame_image(i) for i in range(8)], num_frames=20)
 
