@@ -23,6 +23,7 @@ COMMANDS = {
     "personalise": "make a person's own face model from their clip or photos",
     "info": "show what a model file says of itself, or which backends are installed",
     "verify": "compare two model files; the exit status is 1 if B is over its limits",
+    "export": "write a network that ships as a file for another device; takes no PyTorch",
     "convert": "turn a training checkpoint into model files, each of them verified",
     "bench": "measure speed, start and memory on this device or on a phone",
     "warmup": "compile the numba kernels and keep them for later processes",
