@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edgeface.image import read_image
     from edgeface.model import DEMO_PHOTO, Model, load
     from edgeface.personal.model import PersonalModel
+    from edgeface.video.camera import Camera
     from edgeface.video.tracker import Tracker
 
 __version__ = "0.2.0"
@@ -41,6 +42,7 @@ __all__ = [
     "DEMO_PHOTO",
     "BackendInfo",
     "BackendUnavailableError",
+    "Camera",
     "ConversionError",
     "EdgeFaceError",
     "Face",
@@ -68,6 +70,7 @@ __all__ = [
 _HOMES = {
     "ARKIT_NAMES": "blendshapes",
     "BackendInfo": "backends",
+    "Camera": "video.camera",
     "DEMO_PHOTO": "model",
     "Face": "face",
     "FaceModel": "face_model",
