@@ -1,4 +1,4 @@
-"""`convert`: one checkpoint to files of several formats and precisions, each one verified."""
+"""`convert` turns a checkpoint into verified files of several formats and precisions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgeface.converters.fold import folded
 from edgeface.converters.formats import PRECISIONS, Format, find_format
 from edgeface.converters.images import calibration_inputs, read_images
 from edgeface.converters.metadata import file_stem, network_metadata
@@ -22,8 +23,8 @@ from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.networks.equalise import equalised
 
 MOST_DENSE_BYTES = 1_000_000
-"""Up to here a dense mesh is a part of a small network's file, and whoever opens it finds meshes; a
-larger one would be most of the file for what few need."""
+"""The largest dense mesh that a file carries unless asked to. A larger one would be most of a file,
+and few need it."""
 MAX_CALIBRATION = 200
 MAX_VERIFICATION = 24
 
@@ -41,7 +42,7 @@ def convert(
     progress: Progress = lambda step: None,
     dense: bool | None = None,
 ) -> list[Written]:
-    """Convert a training checkpoint; every file is reopened and held against the network.
+    """Convert a training checkpoint; every file is opened again and held against the network.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def convert(
 
     Returns
     -------
-    list of `Written`
+    list of `Written`, one for each file
 
     Raises
     ------
@@ -78,7 +79,23 @@ def convert(
         If a file is over the limits (`edgeface.compare.LIMITS`). That file is removed; those
         finished before it stay.
     """
-    plan = _plan(formats, precisions, calibration is not None)
+    plan = planned(formats, precisions)
+    return convert_files(checkpoint, out, plan, calibration, keep, input_size, progress, dense)
+
+
+def convert_files(
+    checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    plan: Sequence[tuple[Format, str]],
+    calibration: str | os.PathLike[str] | None = None,
+    keep: bool = False,
+    input_size: int | None = None,
+    progress: Progress = lambda step: None,
+    dense: bool | None = None,
+) -> list[Written]:
+    """Convert to the formats and precisions of a plan; otherwise as `convert`."""
+    _check_calibrated(plan, calibration is not None)
+    progress("reading the checkpoint and the photos")
     trained = load_network(checkpoint)
     if input_size is not None:
         trained = _at_size(trained, input_size)
@@ -88,9 +105,11 @@ def convert(
     calibrating, verifying = split(images)
     inputs, smooth = None, trained
     if any(precision in file_format.calibrated for file_format, precision in plan):
+        progress(f"making channels alike in range, on {len(calibrating)} photos")
         model = Model(NetworkBackend(trained, metadata))
         inputs = calibration_inputs(model, calibrating)
         smooth = equalised(trained, inputs)
+    smooth = folded(smooth)
     exported: dict[str, Any] = {}
     written: list[Written] = []
     for number, (file_format, precision) in enumerate(plan, start=1):
@@ -116,16 +135,22 @@ def convert(
 
 
 def carried_face_model(face_model: FaceModel, dense: bool | None) -> FaceModel:
-    """The whole face model, or its landmark basis; ``dense`` is that of `convert`."""
+    """The face model that files carry, whole or its landmark basis; ``dense`` as in `convert`."""
     if dense is None:
         dense = len(face_model.to_bytes()) <= MOST_DENSE_BYTES
     return face_model if dense else face_model.landmark_basis()
 
 
-def _plan(
-    formats: Sequence[str], precisions: Sequence[str], calibrated: bool
-) -> list[tuple[Format, str]]:
-    """Format and precision of every file to write."""
+def planned(formats: Sequence[str], precisions: Sequence[str]) -> list[tuple[Format, str]]:
+    """The format and the precision of every file to write.
+
+    Raises
+    ------
+    InvalidInputError
+        If a name is unknown, or no format has one of the precisions.
+    BackendUnavailableError
+        If a format's library is missing.
+    """
     for name in precisions:
         if name not in PRECISIONS:
             raise InvalidInputError(f"no precision {name!r}; known are {', '.join(PRECISIONS)}")
@@ -135,13 +160,16 @@ def _plan(
         raise InvalidInputError(
             f"nothing to write: none of {', '.join(formats)} has {', '.join(precisions)}"
         )
+    return plan
+
+
+def _check_calibrated(plan: Sequence[tuple[Format, str]], calibrated: bool) -> None:
     needing = [f"{f.name} {precision}" for f, precision in plan if precision in f.calibrated]
     if needing and not calibrated:
         raise InvalidInputError(
             f"{needing[0]} needs real photos to set its ranges: give a folder as calibration "
             "(--calibration DIR), or leave int8 out"
         )
-    return plan
 
 
 def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
@@ -153,7 +181,7 @@ def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
 
 
 def split(images: list[Image]) -> tuple[list[Image], list[Image]]:
-    """Four in five photos set the ranges of int8; the others and the demo photo verify files."""
+    """Split photos: four in five set the ranges of int8, the others and the demo photo verify."""
     held = images[4::5]
     used = [image for i, image in enumerate(images) if i % 5 != 4]
     return used, [("the demo photo", read_image(DEMO_PHOTO)), *held[:MAX_VERIFICATION]]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MetadataError,
         ModelFormatError,
         ParityError,
+        TooManyFacesWarning,
     )
     from edgeface.face import Face
     from edgeface.face_model import FaceModel, default_face_model
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from edgeface.faces import Faces
     from edgeface.image import read_image
     from edgeface.model import DEMO_PHOTO, Model, load
+    from edgeface.video.camera import Camera
     from edgeface.video.tracker import Tracker
 
 __version__ = "0.2.0"
@@ -38,6 +40,7 @@ __all__ = [
     "DEMO_PHOTO",
     "BackendInfo",
     "BackendUnavailableError",
+    "Camera",
     "ConversionError",
     "EdgeFaceError",
     "Face",
@@ -49,6 +52,7 @@ __all__ = [
     "Model",
     "ModelFormatError",
     "ParityError",
+    "TooManyFacesWarning",
     "Tracker",
     "__version__",
     "backends",
@@ -62,6 +66,7 @@ __all__ = [
 _HOMES = {
     "ARKIT_NAMES": "blendshapes",
     "BackendInfo": "backends",
+    "Camera": "video.camera",
     "DEMO_PHOTO": "model",
     "Face": "face",
     "FaceModel": "face_model",

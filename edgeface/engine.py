@@ -14,7 +14,8 @@ KernelChoice = Literal["auto", "numba", "numpy"]
 
 SWITCH_AFTER = 200
 """Runs after which "auto" loads numba. Loading it takes about 0.5 s and 100 MB, and each later run
-gains some 1 to 4 ms, by the size of the image (``docs/speed.md``): a one-shot never pays for it."""
+gains some 1 to 4 ms, by the size of the image (``docs/explanation/speed.md``): a one-shot never
+pays for it."""
 
 
 class CompiledKernels:

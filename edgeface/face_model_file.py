@@ -1,4 +1,4 @@
-"""The file of a face model: one ``.npz`` of arrays and a header (``docs/face-model.md``)."""
+"""A face model's file: an ``.npz`` of arrays and a header (``docs/explanation/face-model.md``)."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Numerical kernels on numpy arrays: resizing, decoding, suppression, landmarks, projection.
 
-Each kernel has a numpy implementation and, where loops pay, one that numba compiles (the extra
-``fast``), with the same results; ``engine`` says which one runs.
+Each kernel has a numpy implementation. Where loops pay, it has one that numba compiles too (the
+extra ``fast``), with the same results. ``engine`` says which one runs.
 """
 
 from edgeface.kernels.decode import decode_candidates
-from edgeface.kernels.detect import FoundFaces, find_faces
+from edgeface.kernels.detect import FoundFaces, find_candidates, find_faces, merge_candidates
 from edgeface.kernels.jit import Engine, cache_folder, loops, numba_installed
 from edgeface.kernels.morphable import Basis, bind_identities, contract_people, contract_shapes
 from edgeface.kernels.nms import Suppression, suppress
@@ -32,8 +32,10 @@ __all__ = [
     "contract_shapes",
     "decode_candidates",
     "euler_from_rotation",
+    "find_candidates",
     "find_faces",
     "loops",
+    "merge_candidates",
     "numba_installed",
     "pose_faces",
     "pose_from_vector",

@@ -10,27 +10,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
+from edgeface.cli.finding import add_finding_options, open_finder
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.faces import Faces
 from edgeface.image import read_image
-from edgeface.model import DEMO_PHOTO, load
+from edgeface.model import DEMO_PHOTO
 from edgeface.output import distinct_name, refuse_inputs, write_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare images, model, output folder and threshold."""
+    """Declare images, outputs, and how faces are found."""
     parser.add_argument(
         "images",
         nargs="+",
         metavar="IMAGE",
         help="image files; the word 'demo' stands for the photo that ships with edgeface",
-    )
-    parser.add_argument(
-        "--model",
-        default="mfn",
-        help=f"{MODEL_NAMES} (default: mfn). A network that looks at crops, as sfn and fusion do, "
-        "is shown the faces that mfn finds",
     )
     parser.add_argument(
         "--out",
@@ -41,14 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object for each image instead of text"
     )
-    add_threshold(parser)
-    add_input_size(parser)
+    add_finding_options(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run every image; a bad one is reported and the others go on. Returns the exit status."""
-    model = load(arguments.model, input_size=arguments.input_size)
-    finder = model if model.metadata.detects else load("mfn")
+    finder = open_finder(arguments)
     status = 0
     paths = [DEMO_PHOTO if name == "demo" else Path(name) for name in arguments.images]
     targets: list[Path | None] = [None] * len(paths)
@@ -57,15 +49,14 @@ def execute(arguments: argparse.Namespace) -> int:
     for name, path, target in zip(arguments.images, paths, targets, strict=True):
         try:
             image = read_image(path)
-            faces = finder.run(image, score_threshold=arguments.threshold)
-            if model is not finder:
-                faces = model.refine(image, faces)
+            faces = finder.find(image)
         except (InvalidInputError, BackendUnavailableError) as error:
             print(f"edgeface: {error}", file=sys.stderr)
             status = 1
             continue
         if arguments.json:
-            print(json.dumps({"image": name, "faces": faces.to_dict()}))
+            found = {"image": name, "faces": faces.to_dict(), "truncated": faces.truncated}
+            print(json.dumps(found))
         else:
             _print_faces(name, faces)
         if target is not None:
@@ -75,7 +66,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _print_faces(name: str, faces: Faces) -> None:
     plural = "face" if len(faces) == 1 else "faces"
-    print(f"{name}: {len(faces)} {plural}")
+    more = ", and there are more: raise --max-faces" if faces.truncated else ""
+    print(f"{name}: {len(faces)} {plural}{more}")
     for number, face in enumerate(faces, start=1):
         print(f"  {number:2d}  {face}")
 

@@ -20,6 +20,14 @@ from edgeface.video.progress import Progress
 from edgeface.video.reader import VideoReader
 from edgeface.video.tracker import Tracker
 
+STREAM_HELP = {
+    "vmc": "stream one person to VSeeFace, Warudo and the like by VMC while tracking",
+    "livelink": "the same to Unreal by Live Link Face",
+    "ifacialmocap": "the same to VTube Studio and the like by iFacialMocap's text",
+    "vrchat": "the same to VRChat by OSC",
+    "websocket": "serve JSON to web pages and programs, a message a frame",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare source, outputs, and how faces are followed."""
@@ -42,15 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for protocol in STREAMS:
         parser.add_argument(
             f"--{protocol}",
+            action="append",
+            default=[],
             metavar="HOST:PORT",
-            help=f"stream one person to an avatar by {protocol.upper()} while tracking",
+            help=f"{STREAM_HELP[protocol]}; given again, the next person goes to the next address",
         )
     parser.add_argument(
         "--character",
         type=Path,
         metavar="GLB|VRM",
         help="the character that a glTF export animates, or that --vmc moves; prints what of it "
-        "will be driven",
+        "will be driven (default: 'head', which ships)",
     )
     parser.add_argument(
         "--mapping",
@@ -60,16 +70,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file (default: the one that suits the character)",
     )
     parser.add_argument(
+        "--derive",
+        action="store_true",
+        help="make cheekSquint and noseSneer, which the network cannot see, of shapes that go with "
+        "them",
+    )
+    parser.add_argument(
         "--mirror",
         action="store_true",
         help="move the character as a mirror image would, left for right",
     )
     parser.add_argument(
         "--calibrate",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="take the first seconds of a performance as the neutral face (default: 0)",
+        default="0",
+        metavar="SECONDS|FILE",
+        help="take the first seconds of a performance as the neutral face, or the range of the "
+        "person that 'edgeface calibrate' wrote (default: 0)",
     )
     parser.add_argument(
         "--person",
@@ -85,17 +101,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Track, write, report; returns the exit status: 130 after an interrupt."""
+    seconds, person = _calibration(arguments.calibrate)
     options = ExportOptions(
         arguments.person,
         arguments.character,
         arguments.mapping,
-        arguments.calibrate,
-        arguments.mirror,
+        calibrate_s=seconds,
+        mirror=arguments.mirror,
+        person=person,
+        derive=arguments.derive,
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
-    check_export(name, options)
     _check_files(arguments)
+    check_export(name, options)
     model = detector(arguments)
     if options.character is not None:
         print(options.report(model.metadata.unseen_expressions))
@@ -114,18 +133,26 @@ def execute(arguments: argparse.Namespace) -> int:
             if target is not None:
                 outputs.record_to(target, name, options)
             for protocol in STREAMS:
-                if getattr(arguments, protocol) is not None:
-                    outputs.stream_to(protocol, getattr(arguments, protocol), options)
+                outputs.stream_to(protocol, getattr(arguments, protocol), options)
         except BaseException:
             outputs.close()
             raise
         return _run(video, tracker, outputs)
 
 
+def _calibration(given: str) -> tuple[float, Path | None]:
+    """Seconds at rest, or the file of a person's range."""
+    try:
+        return float(given), None
+    except ValueError:
+        return 0.0, Path(given)
+
+
 def _check_files(arguments: argparse.Namespace) -> None:
     """Raise if an output is an input, or both outputs are one file."""
     inputs = [arguments.source, arguments.model, arguments.crop_model]
     inputs += [path for path in (arguments.character, arguments.mapping) if path is not None]
+    inputs += [arguments.calibrate]
     outputs = [path for path in (arguments.out, arguments.record) if path is not None]
     refuse_twice(outputs)
     for path in outputs:

@@ -1,8 +1,9 @@
-"""Where tracked frames go: overlay, recording, avatar."""
+"""The outputs of tracked frames: an overlay, a recording, avatars."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeface.drawing import draw_faces
@@ -12,6 +13,7 @@ from edgeface.faces import Faces
 from edgeface.model import Model
 from edgeface.recording import RecordingWriter
 from edgeface.retarget.avatar import Avatar
+from edgeface.retarget.casting import Casting
 from edgeface.retarget.formats import FORMATS, STREAMS, export
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
@@ -19,7 +21,7 @@ from edgeface.video.writer import VideoWriter
 
 
 class Outputs:
-    """All that is made of a video while it is tracked; `close` finishes it, also after an error."""
+    """Everything made of a video while it is tracked; `close` finishes it, also after an error."""
 
     def __init__(self, video: VideoReader, model: Model, num_threads: int = 0) -> None:
         self._video, self._model, self._num_threads = video, model, num_threads
@@ -27,12 +29,13 @@ class Outputs:
         self._mesh: FaceModel | None = None
         self._recording: RecordingWriter | None = None
         self._avatars: list[Avatar] = []
+        self._casting: Casting | None = None
         self._export: tuple[Path, Path, str, ExportOptions] | None = None
         self._written: list[Path] = []
         self._num_frames = 0
 
     def draw_to(self, path: Path, *, mesh: bool) -> None:
-        """Write an overlay, with sound."""
+        """Write an overlay with the video's sound."""
         if mesh:
             self._model.face_model.require_dense()
         self._overlay = VideoWriter(path, self._video, num_threads=self._num_threads)
@@ -40,7 +43,7 @@ class Outputs:
         self._written.append(path)
 
     def record_to(self, path: Path, name: str, options: ExportOptions) -> None:
-        """Write a recording, or at the end the format of that name that is made of one."""
+        """Write a recording; if another format is named, it is made of the recording at the end."""
         if FORMATS[name].needs_mesh:
             self._model.face_model.require_dense()
         made_of_it = FORMATS[name].export is not None
@@ -52,9 +55,15 @@ class Outputs:
             self._export = (target, path, name, options)
         self._written.append(path)
 
-    def stream_to(self, protocol: str, address: str, options: ExportOptions) -> None:
-        """Stream one person to an avatar by a protocol of `edgeface.retarget.formats.STREAMS`."""
-        self._avatars.append(Avatar(STREAMS[protocol], address, options))
+    def stream_to(self, protocol: str, addresses: Sequence[str], options: ExportOptions) -> None:
+        """Stream to avatars by a protocol of `edgeface.retarget.formats.STREAMS`.
+
+        Each address gets another person; the first of each protocol gets the same.
+        """
+        if self._casting is None:
+            self._casting = Casting(options.track_id)
+        for role, address in enumerate(addresses):
+            self._avatars.append(Avatar(STREAMS[protocol], address, options, self._casting, role))
 
     def write(self, frame: Frame, faces: Faces) -> None:
         """Pass a tracked frame on."""
@@ -76,7 +85,7 @@ class Outputs:
             self._overlay.write(overlay, frame.time_s)
 
     def close(self) -> list[Path]:
-        """Finish every file, also after one that cannot be; returns those that are whole."""
+        """Finish every file, even if one of them fails; returns those that are whole."""
         with contextlib.ExitStack() as finishing:
             for part in (self._overlay, self._recording, *self._avatars):
                 if part is not None:
@@ -89,7 +98,7 @@ class Outputs:
 
 
 def _unfinished(path: Path) -> Path:
-    """Where the recording grows of which a file is made at the end; another's is not touched."""
+    """Where the recording grows that a file is made of at the end; no other file is touched."""
     number, found = 1, path.with_name(f"{path.name}.part.jsonl")
     while found.exists():
         number += 1

@@ -11,7 +11,7 @@ REDRAW_S = 0.2
 
 
 class Progress:
-    """Frames, speed, faces and time left, redrawn in place on a terminal, silent elsewhere."""
+    """Frames, speed, faces and time left, redrawn in place on a terminal and silent elsewhere."""
 
     def __init__(self, num_frames: int, stream: TextIO) -> None:
         self._total, self._stream = num_frames, stream
@@ -51,7 +51,7 @@ class Progress:
             self._stream.flush()
 
     def summary(self) -> str:
-        """What the run came to."""
+        """A line about the whole run."""
         seconds = time.perf_counter() - self._started
         people = "person" if len(self.ids) == 1 else "people"
         return (
