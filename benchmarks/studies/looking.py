@@ -11,12 +11,13 @@ import numpy as np
 import edgeface
 from edgeface.backends import Backend, open_backend
 from edgeface.face_model import FaceModel
-from edgeface.model import ASSETS, BUNDLED, Model
+from edgeface.model import Model
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import NEGATIVE_PACK
 from edgeface.reference.data.validation import read_packs
 from edgeface.reference.evaluation.headline import FACES, PHOTOS
 from edgeface.run_options import Detail
+from edgeface.shipped import network_path
 
 LEAST_SCORE = 0.01
 
@@ -37,8 +38,7 @@ class CountingBackend:
 
 def open_counting(name: str) -> tuple[Model, CountingBackend]:
     """A model on one thread, and the backend that counts its passes."""
-    path = ASSETS / f"{name}.onnx" if name in BUNDLED else Path(name)
-    backend = CountingBackend(open_backend(path, 1))
+    backend = CountingBackend(open_backend(network_path("model", name), 1))
     return Model(backend), backend
 
 
