@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeface.boxes import iou_matrix
 from edgeface.types import BoolArray, FloatArray, ImageArray
 
 TILE_SIDE = 640
@@ -34,6 +35,9 @@ NOBODY_SCORE, SOMEBODY_SCORE = 0.5, 0.1
 """If nobody scores as much as the first of these in the first pass, the whole image is looked at
 closer, but only if somebody scores as much as the second, or if the image has more pixels than the
 closer input."""
+SUSPECTED_SCORE, SUSPECTED_SIDE_PX, SUSPECTED_IOU = 0.02, 8.0, 0.3
+"""What a closer look shows is believed if the look before had a candidate of such a score that
+overlaps it so, or saw it in so few pixels that it could not know."""
 AUTO_LEVELS = 2
 """How often an image is looked at closer and closer, unless everything is asked for."""
 
@@ -120,6 +124,32 @@ def longer_sides(boxes_xyxy: FloatArray) -> FloatArray:
 def are_small(boxes_xyxy: FloatArray, scale: float | FloatArray) -> BoolArray:
     """Which boxes (N, 4), image_px, are that small in the views that showed them at this scale."""
     return longer_sides(boxes_xyxy) * scale < HINT_SIDE_PX
+
+
+def suspected(
+    boxes_xyxy: FloatArray,
+    before_xyxy: FloatArray,
+    before_scores: FloatArray,
+    before: list[View],
+    size_hw: tuple[int, int],
+) -> BoolArray:
+    """Which boxes (N, 4) of a closer look the look before suspected, or could not have.
+
+    Parameters
+    ----------
+    boxes_xyxy : image_px
+    before_xyxy : shape (M, 4), image_px, and ``before_scores``, (M,), its candidates
+    before : its views
+    size_hw : height and width of the image
+    """
+    if not len(boxes_xyxy):
+        return np.zeros(0, bool)
+    low, high = boxes_xyxy[:, :2].min(axis=0), boxes_xyxy[:, 2:].max(axis=0)
+    near = (before_xyxy[:, 2:] > low).all(axis=1) & (before_xyxy[:, :2] < high).all(axis=1)
+    near &= before_scores >= SUSPECTED_SCORE
+    overlap = iou_matrix(boxes_xyxy, before_xyxy[near]).max(axis=1, initial=0.0)
+    tiny = longer_sides(boxes_xyxy) * before[0].scale < SUSPECTED_SIDE_PX
+    return (overlap >= SUSPECTED_IOU) | tiny | ~in_any(before, boxes_xyxy, size_hw)
 
 
 def views_with(views: list[View], boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> list[View]:
