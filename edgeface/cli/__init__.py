@@ -20,6 +20,7 @@ COMMANDS = {
     "track": "follow the faces of a video or camera",
     "calibrate": "learn what a person's face reads at rest and how far it goes",
     "demo": "show the camera and the head it drives, live in the browser",
+    "personalise": "make a person's own face model from their clip or photos",
     "info": "show what a model file says of itself, or which backends are installed",
     "verify": "compare two model files; the exit status is 1 if B is over its limits",
     "export": "write a network that ships as a file for another device; takes no PyTorch",

@@ -18,6 +18,8 @@ from edgeface.personal import layout
 from edgeface.personal.template import Template, default_template
 from edgeface.types import Float32Array
 
+SUFFIX = ".efp"
+
 
 @dataclass(frozen=True, eq=False)
 class PersonalModel:
