@@ -19,6 +19,7 @@ from edgeface.terminal import run_command
 COMMANDS = {
     "run": "find the faces of images",
     "track": "follow the faces of a video or camera",
+    "calibrate": "learn what a person's face reads at rest and how far it goes",
     "demo": "show the camera and the head it drives, live in the browser",
     "info": "show what a model file says of itself, or which backends are installed",
     "verify": "compare two model files; the exit status is 1 if B is over its limits",

@@ -66,10 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--calibrate",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="take the first seconds of a performance as the neutral face (default: 0)",
+        default="0",
+        metavar="SECONDS|FILE",
+        help="take the first seconds of a performance as the neutral face, or the range of the "
+        "person that 'edgeface calibrate' wrote (default: 0)",
     )
     parser.add_argument(
         "--person",
@@ -85,12 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Track, write, report; returns the exit status: 130 after an interrupt."""
+    seconds, person = _calibration(arguments.calibrate)
     options = ExportOptions(
         arguments.person,
         arguments.character,
         arguments.mapping,
-        arguments.calibrate,
-        arguments.mirror,
+        calibrate_s=seconds,
+        mirror=arguments.mirror,
+        person=person,
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
@@ -122,10 +124,19 @@ def execute(arguments: argparse.Namespace) -> int:
         return _run(video, tracker, outputs)
 
 
+def _calibration(given: str) -> tuple[float, Path | None]:
+    """Seconds at rest, or the file of a person's range."""
+    try:
+        return float(given), None
+    except ValueError:
+        return 0.0, Path(given)
+
+
 def _check_files(arguments: argparse.Namespace) -> None:
     """Raise if an output is an input, or both outputs are one file."""
     inputs = [arguments.source, arguments.model, arguments.crop_model]
     inputs += [path for path in (arguments.character, arguments.mapping) if path is not None]
+    inputs += [arguments.calibrate]
     outputs = [path for path in (arguments.out, arguments.record) if path is not None]
     refuse_twice(outputs)
     for path in outputs:

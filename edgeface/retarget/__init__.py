@@ -8,7 +8,8 @@ from edgeface.retarget.gltf import write_gltf
 from edgeface.retarget.livelink import write_livelink
 from edgeface.retarget.mapping import Mapping, Source, read_mapping
 from edgeface.retarget.options import ExportOptions
-from edgeface.retarget.retargeter import RestPose, Retargeter, calibrate
+from edgeface.retarget.reach import PersonRange, calibrate, learn_range, read_range
+from edgeface.retarget.retargeter import Retargeter
 from edgeface.retarget.vmc import VmcSender
 
 __all__ = [
@@ -19,14 +20,16 @@ __all__ = [
     "Character",
     "ExportOptions",
     "Mapping",
-    "RestPose",
+    "PersonRange",
     "Retargeter",
     "Source",
     "VmcSender",
     "calibrate",
     "export",
+    "learn_range",
     "read_character",
     "read_mapping",
+    "read_range",
     "write_gltf",
     "write_livelink",
 ]

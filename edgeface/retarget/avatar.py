@@ -11,7 +11,8 @@ from edgeface.errors import InvalidInputError
 from edgeface.face import Face
 from edgeface.faces import Faces
 from edgeface.retarget.options import ExportOptions
-from edgeface.retarget.retargeter import Retargeter, calibrate
+from edgeface.retarget.reach import calibrate
+from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import quaternion_from_rotation
 from edgeface.types import FloatArray
 
@@ -63,7 +64,8 @@ class Avatar:
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise InvalidInputError(f"--vmc takes HOST:PORT, as 127.0.0.1:39539; got {address!r}")
         self._stream = connect(host, int(port), options.retargeter(clips_only=True))
-        self._wanted, self._calibrate_s = options.track_id, options.calibrate_s
+        self._wanted = options.track_id
+        self._calibrate_s = options.calibrate_s if options.person is None else 0.0
         self._followed, self._seen_s = options.track_id, 0.0
         self._neutral: list[tuple[float, dict[str, float], Any]] = []
 
@@ -76,6 +78,7 @@ class Avatar:
         begun_s = self._neutral[0][0] if self._neutral else time_s
         if self._calibrate_s and time_s - begun_s <= self._calibrate_s:
             self._calibrate(time_s, shapes, quaternion)
+        self._stream.retargeter.watch(time_s, shapes)
         self._stream.send(time_s, shapes, quaternion)
 
     def close(self) -> None:
@@ -97,6 +100,6 @@ class Avatar:
     def _calibrate(self, time_s: float, shapes: dict[str, float], quaternion: Any) -> None:
         """Take the first seconds as the rest pose, better with every frame."""
         self._neutral.append((time_s, shapes, quaternion))
-        self._stream.retargeter.rest = calibrate(
+        self._stream.retargeter.person = calibrate(
             [s for _, s, _ in self._neutral], np.stack([q for _, _, q in self._neutral])
         )

@@ -12,7 +12,8 @@ from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import read_character
 from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 from edgeface.retarget.presets import adapt, choose_preset, report
-from edgeface.retarget.retargeter import RestPose, Retargeter, calibrate
+from edgeface.retarget.reach import calibrate, read_range
+from edgeface.retarget.retargeter import Retargeter
 from edgeface.values import Number, option
 
 
@@ -27,6 +28,7 @@ class ExportOptions:
     mapping : the mapping file of the character, or the name of one that ships; without it the one
         that suits the character is taken, and without a character ARKit's names are kept
     calibrate_s : how many seconds at the beginning of the performance show the neutral face
+    person : the file that holds the range of the person, instead of such seconds
     mirror : whether the character moves as a mirror image would
     """
 
@@ -35,6 +37,7 @@ class ExportOptions:
     mapping: Path | None = None
     calibrate_s: float = 0.0
     mirror: bool = False
+    person: Path | None = None
 
     def __post_init__(self) -> None:
         if self.character is not None and not self.character.is_file():
@@ -54,7 +57,8 @@ class ExportOptions:
         InvalidInputError
             If the mapping or the character cannot be read, or they do not go together.
         """
-        return Retargeter(replace(self.chosen_mapping(clips_only=clips_only)[1], **self._own))
+        mapping = replace(self.chosen_mapping(clips_only=clips_only)[1], **self._own)
+        return Retargeter(mapping, None if self.person is None else read_range(self.person))
 
     def chosen_mapping(self, *, clips_only: bool = False) -> tuple[str, Mapping]:
         """The mapping for the character and what it is called; errors are those of `retargeter`."""
@@ -97,12 +101,13 @@ class ExportOptions:
         """
         performance = recording.performance(self.track_id)
         retargeter = self.retargeter()
-        retargeter.rest = self._rest(performance)
+        if self.person is None and self.calibrate_s > 0:
+            count = int((performance.times_s - performance.times_s[0] <= self.calibrate_s).sum())
+            retargeter.person = calibrate(
+                performance.blendshapes[:count], performance.quaternions_wxyz[:count]
+            )
+        for time_s, shapes in zip(
+            performance.times_s.tolist(), performance.blendshapes, strict=True
+        ):
+            retargeter.watch(time_s, shapes)
         return performance, retargeter
-
-    def _rest(self, performance: Performance) -> RestPose:
-        if self.calibrate_s == 0:
-            return RestPose()
-        times_s = performance.times_s
-        count = int((times_s - times_s[0] <= self.calibrate_s).sum())
-        return calibrate(performance.blendshapes[:count], performance.quaternions_wxyz[:count])

@@ -25,7 +25,8 @@ class Clock:
     -----
     The limits are those of FFmpeg's own program (``dts_delta_threshold``,
     ``dts_error_threshold``). After a jump, time goes on a step after the last picture: parts that
-    were joined follow each other without a gap.
+    were joined follow each other without a gap. So it does from the third time on that a stamp is
+    the same, as in files whose writer gave every picture the stamp of the first.
 
     Examples
     --------
@@ -38,6 +39,7 @@ class Clock:
         self._step_s, self._forwards_s = step_s, forwards_s
         self.origin_s = origin_s
         self._last_s: float | None = None
+        self._last_stamp_s, self._num_same = float("nan"), 0
 
     def __call__(self, stamp_s: float | None, waited_s: float = 0.0) -> float:
         """The time of the next picture, which came ``waited_s`` after the last one."""
@@ -51,10 +53,15 @@ class Clock:
             time_s = stamp_s - self.origin_s
             if last is not None:
                 advance = time_s - last
-                if not -BACKWARDS_S <= advance <= self._forwards_s + waited_s:
+                self._num_same = self._num_same + 1 if stamp_s == self._last_stamp_s else 0
+                if self._num_same > 1:
+                    time_s = due
+                    self.origin_s = stamp_s - time_s
+                elif not -BACKWARDS_S <= advance <= self._forwards_s + waited_s:
                     time_s = last + max(self._step_s, waited_s)
                     self.origin_s = stamp_s - time_s
                 elif advance <= 0:
                     time_s = last + min(self._step_s, LEAST_STEP_S)
+            self._last_stamp_s = stamp_s
         self._last_s = time_s
         return time_s

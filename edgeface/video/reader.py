@@ -127,8 +127,8 @@ class VideoReader:
         self._stream.thread_type = "AUTO"
         self.source, self.live = source, live
         self.address = None if address is None or address.kind == "pipe" else address
-        rate = float(self._stream.average_rate or 0)
-        self.fps = rate if 0 < rate <= MAX_FPS else None
+        rates = [float(r or 0) for r in (self._stream.average_rate, self._stream.guessed_rate)]
+        self.fps = next((rate for rate in rates if 0 < rate <= MAX_FPS), None)
         self._num_packets, self.num_frames = (0, 0) if live else _lengths(self._stream)
         self.has_sound = bool(container.streams.audio) and not live and self.address is not None
         self.clock = Clock(1 / (self.fps or DEFAULT_FPS), self.forwards_s)

@@ -22,7 +22,7 @@ from edgeface.reference.data.packs import (
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.fit import Fit
-from edgeface.reference.geometry.lids import with_shut_lids
+from edgeface.reference.geometry.lids import as_people_shut, with_shut_lids
 from edgeface.types import BoolArray, FloatArray, ImageArray, IntArray
 
 
@@ -72,8 +72,8 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     """Read the faces of one split of one single-face pack; ``model`` is fitted to them.
 
     In `HUMAN_PACK`, people placed the landmarks. Elsewhere they are those of the teacher's mesh by
-    the default map, since the 68 points of ``faces68-video`` are biased and do not follow the lids
-    (`docs/labels.md`).
+    the default map, with lids that shut as people see them, since the 68 points of
+    ``faces68-video`` are biased and do not follow the lids (`docs/labels.md`).
     """
     has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
     human = pack.name == HUMAN_PACK
@@ -115,5 +115,6 @@ def _fit_pack(
     fit = Fit.concatenate(fits)[np.argsort(order)]
     mapped = mapped_landmarks(pack.labels["mesh"][index][..., :2], default_face_model())
     people = np.asarray(np.isfinite(labelled).all(axis=(1, 2)))
-    fit = with_shut_lids(fit, model, labelled)
-    return from_fit(fit, model, np.where(people[:, None, None], labelled, mapped)), fit
+    landmarks = np.where(people[:, None, None], labelled, as_people_shut(mapped))
+    fit = with_shut_lids(fit, model, landmarks)
+    return from_fit(fit, model, landmarks), fit

@@ -21,6 +21,7 @@ from edgeface.reference.data.packs import (
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.boxes import overlap
+from edgeface.reference.geometry.lids import as_people_shut, with_shut_lids
 from edgeface.types import Float32Array, ImageArray
 
 INVALID = 3  # column of face_attr
@@ -72,7 +73,8 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
         scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])
         scores, meshes = scores[meshed_here], labels["mesh"][meshed_here]
         fit = known_fit_of_meshes(model, meshes, scores)
-        fitted = from_fit(fit, model, mapped_landmarks(meshes[..., :2], default_face_model()))
+        landmarks = as_people_shut(mapped_landmarks(meshes[..., :2], default_face_model()))
+        fitted = from_fit(with_shut_lids(fit, model, landmarks), model, landmarks)
         rows = meshed[meshed_here]
         good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face
         for name in ("landmarks", "identity", "expression", "rotation", "has_fit"):

@@ -94,7 +94,7 @@ def test_the_next_person_is_calibrated_anew(people):
     show, sender = follow(calibrate_s=0.5)
     for k in range(30):
         show(k / 30, people({1: 60}))
-    assert angle_between(sender.retargeter.rest.quaternion_wxyz, LEFT) < 1e-3
+    assert angle_between(np.array(sender.retargeter.person.quaternion_wxyz), LEFT) < 1e-3
     for k in range(90, 120):
         show(k / 30, people({2: 60}))
-    assert angle_between(sender.retargeter.rest.quaternion_wxyz, RIGHT) < 1e-3
+    assert angle_between(np.array(sender.retargeter.person.quaternion_wxyz), RIGHT) < 1e-3

@@ -31,7 +31,7 @@ def test_what_is_not_seen_moves_nothing():
     assert shapes == {"jawOpen": 0.4}
     mapping = Mapping({"A": {"jawOpen": 1, "tongueOut": 1}, "Bleh": {"tongueOut": 1}})
     assert Retargeter(mapping)(seen, NO_TURN)[0] == {"A": 0.4}
-    assert calibrate([seen], NO_TURN[None]).blendshapes == {"jawOpen": 0.4}
+    assert calibrate([seen], NO_TURN[None]).rest == {"jawOpen": 0.4}
 
 
 def test_bones_share_the_turn():
@@ -84,7 +84,7 @@ def test_head_gain_scales_the_angle():
 def test_a_calibrated_neutral_face_rests_and_the_full_range_stays():
     neutral = [{"mouthFrownLeft": v, "jawOpen": 0.05} for v in (0.2, 0.3, 0.9)]
     rest = calibrate(neutral, np.stack([turn("x", 8), turn("x", 10), turn("x", 12)]))
-    retarget = Retargeter(rest=rest)
+    retarget = Retargeter(person=rest)
     shapes, head = retarget(neutral[1], turn("x", 10))
     assert max(shapes.values()) == pytest.approx(0)
     assert angle_between(head, NO_TURN) < 1e-6

@@ -36,6 +36,13 @@ def test_stamps_out_of_order_cost_no_time(again):
     np.testing.assert_allclose(got, [0, 0.04, 0.041, 0.08, 0.12])
 
 
+def test_a_clock_that_stands_still_is_none():
+    """As in files whose writer stamped every picture 0; two pictures of a stamp are disorder."""
+    np.testing.assert_allclose(times([0.0] * 5), [0, 0.001, 0.041, 0.081, 0.121])
+    np.testing.assert_allclose(times([0, 0, 0, 0.04, 0.08]), [0, 0.001, 0.041, 0.081, 0.121])
+    np.testing.assert_allclose(times([0, 0.04, 0.04, 0.08]), [0, 0.04, 0.041, 0.08])
+
+
 @pytest.mark.parametrize("second", [0.0, 1.4, 500.0, 1.7e9])
 def test_joined_parts_follow_each_other(second):
     part = np.arange(10) * STEP

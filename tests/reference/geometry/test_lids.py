@@ -6,6 +6,7 @@ from edgeface.reference.geometry.lids import (
     BLINKS,
     EYE_CORNERS,
     LID_PAIRS,
+    as_people_shut,
     lid_opening,
     with_shut_lids,
 )
@@ -56,3 +57,18 @@ def test_with_shut_lids_leaves_open_and_unlabelled_eyes_alone(face_model, open_f
     points[3] = np.nan
     same = with_shut_lids(open_faces, face_model, points)
     np.testing.assert_array_equal(same.expression, open_faces.expression)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "people"), [(0.05, 0.02), (0.07, 0.02), (0.1025, 0.065), (0.13, 0.13), (0.3, 0.3)]
+)
+def test_lids_that_the_teacher_nearly_shuts_shut_as_people_see_them(teacher, people):
+    points = np.zeros((1, 68, 2))
+    for _, second in EYE_CORNERS:
+        points[0, second, 0] = 10.0
+    for upper, _ in LID_PAIRS:
+        points[0, upper, 1] = -10 * teacher
+    moved = as_people_shut(points)
+    np.testing.assert_allclose(lid_opening(moved), [[people, people]])
+    still = np.setdiff1d(np.arange(68), [upper for upper, _ in LID_PAIRS])
+    np.testing.assert_array_equal(moved[:, still], points[:, still])

@@ -1,0 +1,247 @@
+"""The range of a person: what each shape reads at rest, and how far it goes.
+
+Networks read a person's shut eye as 0.5 or as 0.8, and their resting face seldom as 0. A range
+turns that into what a character needs. It is learned from a take (`learn_range`), kept in a small
+file by person, and where there is none, lids alone are stretched by the blinks seen (`LidReach`).
+
+A blink is a fast event: a peak that stands `PROMINENCE` above what was read within `BLINK_S` before
+and after it. Looking down, which shuts the lids slowly and not quite, is none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from edgeface import strict_json
+from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.errors import InvalidInputError
+from edgeface.output import write_output
+from edgeface.rotations import mean_quaternion
+from edgeface.types import Float64Array, FloatArray
+from edgeface.values import Mapped, Number, Record, Several, Version
+
+FORMAT, VERSION = "edgeface-range", (1, 0)
+LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
+BLINK_S, PROMINENCE = 0.3, 0.25
+WEAKEST = 0.6
+"""No blink that is weaker than this share of the median one says how far lids go."""
+QUIET = 0.15
+"""An uncalibrated lid that is so little over its usual value is passed on as it is, so that noise
+stays as small as it is."""
+USUAL_STEP = 0.005
+"""How fast the usual value of a lid follows, a frame."""
+FIRST_REACH = 0.75
+"""What counts as shut until a blink was seen."""
+LEAST_REACH = 0.5
+"""A shape that went less far from its rest in a take is stretched as if it had gone so far."""
+REST_SHARE, REACH_SHARE = 0.3, 0.99
+"""Quantiles of a take: the resting face is seen in a third of it, the farthest in a hundredth."""
+MAX_BLINKS = 30
+_ENTRIES = Record(
+    required={
+        "version": Version(VERSION[0]),
+        "rest": Mapped(Number(-1, 2)),
+        "reach": Mapped(Number(-1, 2)),
+        "quaternion_wxyz": Several(Number(-1, 1), 4, 4),
+    }
+)
+IDENTITY = (1.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class PersonRange:
+    """What a person's shapes read at rest and at their farthest.
+
+    Attributes
+    ----------
+    rest, reach : by ARKit's names; a shape without them is taken as it is
+    quaternion_wxyz : the rotation of the head at rest, shape (4,), ``model`` frame
+    """
+
+    rest: dict[str, float] = field(default_factory=lambda: {})
+    reach: dict[str, float] = field(default_factory=lambda: {})
+    quaternion_wxyz: tuple[float, ...] = IDENTITY
+
+    def __call__(self, name: str, value: float) -> float:
+        """``(v - rest) / (reach - rest)``, cut to [0, 1]; 1 at the top where no reach is known.
+
+        Examples
+        --------
+        >>> lid = PersonRange({"eyeBlinkLeft": 0.1}, {"eyeBlinkLeft": 0.6})
+        >>> round(lid("eyeBlinkLeft", 0.35), 3), lid("eyeBlinkLeft", 0.7), lid("jawOpen", 0.4)
+        (0.5, 1.0, 0.4)
+        """
+        rest = min(self.rest.get(name, 0.0), 0.95)
+        reach = max(self.reach.get(name, 1.0), rest + 0.05)
+        return min(1.0, max(0.0, (value - rest) / (reach - rest)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the range as a small JSON file."""
+        values: dict[str, Any] = {
+            "format": FORMAT,
+            "version": list(VERSION),
+            "rest": {name: round(v, 4) for name, v in self.rest.items()},
+            "reach": {name: round(v, 4) for name, v in self.reach.items()},
+            "quaternion_wxyz": [round(v, 5) for v in self.quaternion_wxyz],
+        }
+        write_output(path, json.dumps(values, indent=1) + "\n")
+
+
+def read_range(path: str | os.PathLike[str]) -> PersonRange:
+    """Read what `PersonRange.save` wrote.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is absent, no range, of a newer major version, or names what ARKit does not.
+    """
+    try:
+        values = strict_json.parse(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"cannot read the range {path}: {error}") from error
+    if not isinstance(values, dict) or cast(dict[str, Any], values).get("format") != FORMAT:
+        raise InvalidInputError(f"{path} is no range of a person: `edgeface calibrate` writes one")
+    try:
+        entries = _ENTRIES.check(values, "")
+    except ValueError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+    unknown = sorted((set(entries["rest"]) | set(entries["reach"])) - set(ARKIT_NAMES))
+    if unknown:
+        raise InvalidInputError(f"{path} names shapes that ARKit does not have: {unknown[0]}")
+    if np.linalg.norm(entries["quaternion_wxyz"]) < 0.1:
+        raise InvalidInputError(f"{path}: quaternion_wxyz must be of length 1")
+    return PersonRange(entries["rest"], entries["reach"], tuple(entries["quaternion_wxyz"]))
+
+
+def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatArray) -> PersonRange:
+    """The range of somebody of whom neutral frames alone are known: medians, mean rotation.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no frame.
+    """
+    if not blendshapes:
+        raise InvalidInputError("calibrating needs at least one frame with the face in it")
+    seen: dict[str, list[float]] = {}
+    for shapes in blendshapes:
+        for name, value in shapes.items():
+            if np.isfinite(value):
+                seen.setdefault(name, []).append(value)
+    rest = {name: float(np.median(values)) for name, values in sorted(seen.items())}
+    mean = mean_quaternion(quaternions_wxyz)
+    return PersonRange(rest, {}, tuple(float(v) for v in mean))
+
+
+def learn_range(
+    times_s: FloatArray,
+    blendshapes: Sequence[dict[str, float]],
+    quaternions_wxyz: FloatArray,
+    rest_s: float | None = None,
+) -> PersonRange:
+    """The range that a take shows.
+
+    Parameters
+    ----------
+    times_s : when each frame is shown, shape (T,), seconds
+    blendshapes : T dictionaries by ARKit's names
+    quaternions_wxyz : shape (T, 4), ``model`` frame
+    rest_s : for how long the resting face is shown at the beginning; None where nobody was asked to
+
+    Returns
+    -------
+    The rest is the median of the seconds at rest, or without them the 30 % quantile of the take.
+    The reach of lids is the weakest blink that is at least 0.6 of the median one; of other shapes
+    the 99 % quantile, but at least 0.5 over the rest. Shapes that nobody moved keep their scale.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no frame.
+    """
+    if not len(times_s):
+        raise InvalidInputError("calibrating needs at least one frame with the face in it")
+    resting = times_s - times_s[0] <= (np.inf if rest_s is None else rest_s)
+    rest: dict[str, float] = {}
+    reach: dict[str, float] = {}
+    for name in sorted(set[str]().union(*blendshapes)):
+        values = np.array([shapes.get(name, np.nan) for shapes in blendshapes], np.float64)
+        seen = np.isfinite(values)
+        if not (seen & resting).any():
+            continue
+        share = REST_SHARE if rest_s is None else 0.5
+        rest[name] = float(np.quantile(values[seen & resting], share))
+        farthest = float(np.quantile(values[seen], REACH_SHARE))
+        if name in LIDS:
+            peaks = blink_peaks(times_s[seen], values[seen])
+            if len(peaks):
+                reach[name] = float(peaks[peaks >= WEAKEST * np.median(peaks)].min())
+        elif farthest - rest[name] > LEAST_REACH / 2:
+            reach[name] = max(farthest, rest[name] + LEAST_REACH)
+    mean = mean_quaternion(np.asarray(quaternions_wxyz)[resting])
+    return PersonRange(rest, reach, tuple(float(v) for v in mean))
+
+
+def blink_peaks(times_s: FloatArray, values: FloatArray) -> Float64Array:
+    """Heights of the blinks in a lid's curve (T,), in turn."""
+    lids = LidReach()
+    for time_s, value in zip(times_s.tolist(), values.tolist(), strict=True):
+        lids.see(time_s, value)
+    return np.array(lids.peaks, np.float64)
+
+
+class LidReach:
+    """How far a lid goes, learned while it is seen.
+
+    Up to `QUIET` over the usual value, the running median, values are passed on as they are; from
+    there to the reach they rise to 1. So noise of open eyes is never made larger. The reach is the
+    10 % quantile of the last blinks, so that all but the weakest shut the eye.
+    """
+
+    def __init__(self) -> None:
+        self.peaks: deque[float] = deque(maxlen=MAX_BLINKS)
+        self._usual: float | None = None
+        self._window: deque[tuple[float, float]] = deque()
+        self._next = 0  # the first of the window that was not judged
+
+    @property
+    def reach(self) -> float:
+        """The value that counts as shut."""
+        return float(np.quantile(self.peaks, 0.1)) if self.peaks else FIRST_REACH
+
+    def see(self, time_s: float, value: float) -> None:
+        """Take the next value of a lid; a blink counts once `BLINK_S` have passed since."""
+        usual = value if self._usual is None else self._usual
+        self._usual = usual + float(np.clip(value - usual, -USUAL_STEP, USUAL_STEP))
+        window = self._window
+        window.append((time_s, value))
+        while time_s - window[self._next][0] >= BLINK_S:
+            self._judge(*window[self._next])
+            self._next += 1
+        while window[self._next][0] - window[0][0] > BLINK_S:
+            window.popleft()
+            self._next -= 1
+
+    def _judge(self, time_s: float, value: float) -> None:
+        """Note a value if it is the peak of a blink."""
+        before = [v for t, v in self._window if t < time_s]
+        after = [v for t, v in self._window if time_s < t <= time_s + BLINK_S]
+        if not before or value < max(before) or value <= max(after, default=value):
+            return
+        if value - max(min(before), min(after)) >= PROMINENCE:
+            self.peaks.append(value)
+
+    def __call__(self, value: float) -> float:
+        """The value on the scale from open, 0, to shut, 1."""
+        quiet = QUIET + (self._usual or 0.0)
+        if value <= quiet or quiet >= self.reach:
+            return min(1.0, max(value, 0.0))
+        return min(1.0, quiet + (1.0 - quiet) * (value - quiet) / (self.reach - quiet))

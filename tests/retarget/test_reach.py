@@ -1,0 +1,166 @@
+"""What is learned of a person's range, on curves that are known and on marked clips."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeface import InvalidInputError
+from edgeface.retarget import PersonRange, Retargeter, learn_range, read_range
+from edgeface.retarget.reach import FIRST_REACH, LIDS, LidReach, blink_peaks
+
+NO_TURN = np.array([1.0, 0, 0, 0])
+RATE = 30
+
+
+def lid_curve(heights, every_s=2.0, open_value=0.05, noise=0.0, random=None):
+    """Times and values of a lid that shuts for three frames to each of the heights."""
+    times = np.arange(int(RATE * every_s * (len(heights) + 1))) / RATE
+    values = np.full(len(times), open_value)
+    for k, height in enumerate(heights):
+        at = int(RATE * every_s * (k + 0.5))
+        values[at : at + 3] = [0.6 * height, height, 0.7 * height]
+    if random is not None:
+        values = values + noise * random.normal(size=len(values))
+    return times, values
+
+
+def take(values, times=None, name="eyeBlinkLeft"):
+    times = np.arange(len(values)) / RATE if times is None else times
+    return times, [{name: float(v)} for v in values], np.tile(NO_TURN, (len(values), 1))
+
+
+def test_blinks_are_found_and_slow_lids_are_none():
+    times, values = lid_curve([0.5, 0.7, 0.4])
+    np.testing.assert_allclose(blink_peaks(times, values), [0.5, 0.7, 0.4])
+    down = 0.3 + 0.3 * np.sin(2 * np.pi * 0.2 * times)
+    assert len(blink_peaks(times, down)) == 0
+
+
+@pytest.mark.parametrize("rate", [15, 24, 60, 120])
+def test_blinks_are_found_at_any_rate(rate):
+    times = np.arange(4 * rate) / rate
+    shut = np.abs(times - 2) < 0.08
+    np.testing.assert_allclose(blink_peaks(times, 0.1 + 0.5 * shut), [0.6])
+
+
+def test_a_calibrated_eye_shuts_and_rests():
+    times, values = lid_curve([0.5, 0.55, 0.45])
+    learned = learn_range(*take(values, times))
+    assert [learned("eyeBlinkLeft", v) for v in (0.05, 0.45, 0.6)] == [0, 1, 1]
+    assert learned("jawOpen", 0.3) == 0.3
+
+
+def test_one_half_blink_does_not_shut_half_open_eyes():
+    times, values = lid_curve([0.8, 0.8, 0.8, 0.32])
+    assert learn_range(*take(values, times)).reach["eyeBlinkLeft"] == pytest.approx(0.8)
+
+
+def test_a_shape_that_nobody_moved_keeps_its_scale(random):
+    still = 0.1 + 0.01 * random.normal(size=300)
+    learned = learn_range(*take(still, name="mouthFrownLeft"))
+    assert "mouthFrownLeft" not in learned.reach
+    moved = np.concatenate([still, np.full(20, 0.45)])
+    learned = learn_range(*take(moved, name="mouthFrownLeft"))
+    assert learned.reach["mouthFrownLeft"] == pytest.approx(learned.rest["mouthFrownLeft"] + 0.5)
+
+
+def test_rest_is_of_the_seconds_that_show_it():
+    values = np.r_[np.full(60, 0.2), np.full(240, 0.9)]
+    assert learn_range(*take(values, name="jawOpen"), rest_s=1.5).rest["jawOpen"] == 0.2
+
+
+def test_noise_of_open_eyes_is_never_amplified(random):
+    times, values = lid_curve([0.5] * 6, noise=0.03, random=random)
+    lid, read = LidReach(), []
+    for time_s, value in zip(times, values, strict=True):
+        lid.see(time_s, value)
+        read.append(lid(value))
+    is_open = values < 0.15
+    np.testing.assert_allclose(np.array(read)[is_open], np.clip(values[is_open], 0, 1))
+    assert max(read[300:360]) > 0.95
+    assert lid.reach == pytest.approx(0.5, abs=0.1)
+
+
+def test_before_the_first_blink_a_usual_reach_counts():
+    lid = LidReach()
+    assert lid.reach == FIRST_REACH
+    assert lid(0.0) == 0
+    assert lid(FIRST_REACH) == pytest.approx(1)
+
+
+def test_a_retargeter_learns_only_what_no_calibration_says():
+    times, values = lid_curve([0.5, 0.5])
+    plain, taught = Retargeter(), Retargeter(person=PersonRange({}, {"eyeBlinkLeft": 0.9}))
+    for time_s, value in zip(times, values, strict=True):
+        plain.watch(time_s, {"eyeBlinkLeft": value})
+        taught.watch(time_s, {"eyeBlinkLeft": value})
+    assert plain({"eyeBlinkLeft": 0.5}, NO_TURN)[0]["eyeBlinkLeft"] == pytest.approx(1)
+    assert taught({"eyeBlinkLeft": 0.45}, NO_TURN)[0]["eyeBlinkLeft"] == pytest.approx(0.5)
+    assert Retargeter()({"eyeBlinkLeft": 0.5}, NO_TURN)[0]["eyeBlinkLeft"] == 0.5
+
+
+def test_a_range_is_kept_in_a_file(tmp_path):
+    learned = PersonRange({"jawOpen": 0.1}, {"jawOpen": 0.8}, (0.96, 0.28, 0.0, 0.0))
+    learned.save(tmp_path / "me.json")
+    assert read_range(tmp_path / "me.json") == learned
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot read the range"),
+        ("[]", "no range of a person"),
+        ('{"format": "edgeface-range"}', "version is missing"),
+        ('{"format": "edgeface-range", "version": [2, 0], "rest": {}, "reach": {}, '
+         '"quaternion_wxyz": [1, 0, 0, 0]}', "reads 1.x"),
+        ('{"format": "edgeface-range", "version": [1, 0], "rest": {"jaw": 0}, "reach": {}, '
+         '"quaternion_wxyz": [1, 0, 0, 0]}', "does not have: jaw"),
+        ('{"format": "edgeface-range", "version": [1, 0], "rest": {}, "reach": {}, '
+         '"quaternion_wxyz": [0, 0, 0, 0]}', "length 1"),
+    ],
+)  # fmt: skip
+def test_bad_files_are_named(tmp_path, text, message):
+    (tmp_path / "me.json").write_text(text)
+    with pytest.raises(InvalidInputError, match=message):
+        read_range(tmp_path / "me.json")
+
+
+def test_nothing_seen_is_said():
+    with pytest.raises(InvalidInputError, match="at least one frame"):
+        learn_range(np.zeros(0), [], np.zeros((0, 4)))
+
+
+MARKS = json.loads((Path(__file__).parent / "blinks.json").read_text())
+
+
+@pytest.mark.parametrize("clip", ["talking-head", "expressive-speaker"])
+def test_marked_eyes_shut_and_open_ones_stay_open(clip, data_folder):
+    """Peaks of marked events: the weakest is 0.8 without calibration, 0.9 with. First 10 s."""
+    from edgeface import Tracker, load
+    from edgeface.video import open_video
+
+    tracker = Tracker(load("mfn", num_threads=1), crop_model=load("sfn", num_threads=1))
+    times, shapes = [], []
+    with open_video(data_folder / "video" / f"{clip}.mp4") as video:
+        for frame in video:
+            if frame.index == 300:
+                break
+            faces = tracker.update(frame.image, frame.time_s)
+            times.append(frame.time_s)
+            shapes.append(faces[0].blendshapes)
+    plain = Retargeter()
+    for time_s, seen in zip(times, shapes, strict=True):
+        plain.watch(time_s, seen)
+    turns = np.tile(NO_TURN, (len(times), 1))
+    taught = Retargeter(person=learn_range(np.array(times), shapes, turns))
+    unsure = np.zeros(len(times), bool)
+    for first, last in MARKS[clip]["shut"] + MARKS[clip]["unsure"]:
+        unsure[max(0, first - 2) : last + 4] = True
+    for retargeter, least in ((plain, 0.8), (taught, 0.9)):
+        read = np.array([[retargeter(s, NO_TURN)[0][n] for n in LIDS] for s in shapes])
+        for first, last in MARKS[clip]["shut"]:
+            if last < len(times):
+                assert read[first - 1 : last + 2].max(axis=0).min() >= least, (first, least)
+        assert (read[~unsure] > 0.5).mean() <= 0.01
