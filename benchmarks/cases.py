@@ -32,8 +32,8 @@ def heads(count):
 
 def run(engine, count, size=(480, 640)):
     one, picture = model(engine, count), image(*size)
-    assert len(one.run(picture, look_again=False)) == count
-    return lambda: one.run(picture, look_again=False)
+    assert len(one.run(picture, look_again=False, detail="fast")) == count
+    return lambda: one.run(picture, look_again=False, detail="fast")
 
 
 def network():

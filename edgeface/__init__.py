@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MetadataError,
         ModelFormatError,
         ParityError,
+        TooManyFacesWarning,
     )
     from edgeface.face import Face
     from edgeface.face_model import FaceModel, default_face_model
@@ -49,6 +50,7 @@ __all__ = [
     "Model",
     "ModelFormatError",
     "ParityError",
+    "TooManyFacesWarning",
     "Tracker",
     "__version__",
     "backends",

@@ -229,7 +229,9 @@ def _match(
     threshold = a.metadata.score_threshold
     lower = max(threshold - margin, 0.0)
     # both at one threshold: what a face is the mean of depends on it
-    maybe_a, maybe_b = (m.run(pixels, score_threshold=lower, look_again=False) for m in (a, b))
+    maybe_a, maybe_b = (
+        m.run(pixels, score_threshold=lower, look_again=False, detail="fast") for m in (a, b)
+    )
     surely_a, surely_b = (
         faces.select(np.flatnonzero(faces.scores >= threshold)) for faces in (maybe_a, maybe_b)
     )

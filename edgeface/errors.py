@@ -10,6 +10,8 @@
     |-- InferenceError (RuntimeError)          the backend failed while running
     `-- ConversionError (RuntimeError)         a converter failed
         `-- ParityError                        its output differs from the reference
+
+and the one warning that it gives on purpose, `TooManyFacesWarning`.
 """
 
 
@@ -43,3 +45,7 @@ class ConversionError(EdgeFaceError, RuntimeError):
 
 class ParityError(ConversionError):
     """A converted file does not reproduce the reference network."""
+
+
+class TooManyFacesWarning(UserWarning):
+    """An image shows more faces than are reported unless more are asked for."""

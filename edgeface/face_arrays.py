@@ -62,6 +62,7 @@ class FaceArrays:
     image_size: tuple[int, int] | None = None
     image: ImageArray | None = None
     face_model_sha256: str | None = None
+    truncated: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy)

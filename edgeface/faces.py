@@ -71,6 +71,8 @@ class Faces(FaceArrays):
         The image itself, by reference, if `Model.run` was told ``keep_image=True``.
     face_model_sha256 : str, or None
         The hash of a face model that stayed behind when these faces were pickled.
+    truncated : bool
+        Whether there were more faces than ``max_faces`` let through.
 
     Raises
     ------

@@ -50,6 +50,26 @@ class HeadDecoder:
             method=suppression,
             engine=engine,
         )
+        return self.posed(found, placement, engine)
+
+    def candidates(
+        self,
+        heads: Mapping[str, Float32Array],
+        placement: Placement,
+        score_threshold: float,
+        engine: kernels.Engine,
+    ) -> kernels.FoundFaces:
+        """Every candidate of one image with raw coefficients; boxes in ``image_px``."""
+        found = kernels.find_candidates(
+            heads, self._anchors, self._metadata.stride, score_threshold, engine=engine
+        )
+        boxes = placement.to_image(found.boxes_xyxy.reshape(-1, 2, 2)).reshape(-1, 4)
+        return found._replace(boxes_xyxy=boxes)
+
+    def posed(
+        self, found: kernels.FoundFaces, placement: Placement, engine: kernels.Engine
+    ) -> Faces:
+        """Faces of raw coefficients and boxes that lie where the placement says."""
         place = np.concatenate([placement.scale, placement.offset])[None]
         return self._assemble(found, place, engine)
 

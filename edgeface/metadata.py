@@ -66,6 +66,7 @@ class Metadata:
     parity : how much the file differs from the network that it was converted from
     graph : the operators of the file by kind, and the bytes of its weights by layer
     checksummed : whether the metadata was read from a file that carries checksums
+    file_size : the input size that the file names, where ``input_size`` is another; else 0
     """
 
     kind: str
@@ -87,6 +88,7 @@ class Metadata:
     parity: dict[str, Any] = field(default_factory=lambda: {})
     graph: dict[str, Any] = field(default_factory=lambda: {})
     checksummed: bool = field(default=False, compare=False)
+    file_size: int = field(default=0, compare=False)
 
     @property
     def network_kind(self) -> NetworkKind:
@@ -102,6 +104,11 @@ class Metadata:
     def output_names(self) -> tuple[str, ...]:
         """The network's outputs in order."""
         return tuple(self.network_kind.outputs)
+
+    @property
+    def usual_size(self) -> int:
+        """The input size that the network was trained for, px, as the file names it."""
+        return self.file_size or self.input_size
 
     def at_size(self, input_size: int) -> Metadata:
         """The same network on inputs of another size.
@@ -119,7 +126,7 @@ class Metadata:
                 f"this file of {self.name!r} takes inputs of {self.input_size} px only; an mfn's "
                 ".onnx takes others, and edgeface convert --input-size makes more files"
             )
-        return replace(self, input_size=size)
+        return replace(self, input_size=size, file_size=self.usual_size)
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """Shape of one output for one image, without the batch axis."""
@@ -132,7 +139,7 @@ class Metadata:
     def to_json(self) -> str:
         """The JSON text, with the derived entries that spare other programs the arithmetic."""
         values = (
-            {n: v for n, v in asdict(self).items() if n != "checksummed"}
+            {n: v for n, v in asdict(self).items() if n not in ("checksummed", "file_size")}
             | {"schema_version": list(SCHEMA_VERSION)}
             | self.derived()
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,16 +12,21 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgeface import kernels, second_look
+from edgeface import kernels
 from edgeface.backends import Backend
+from edgeface.crops import CropLooker, largest_first
+from edgeface.detector import Detector
 from edgeface.engine import KernelChoice
 from edgeface.errors import InvalidInputError
-from edgeface.faces import Faces
+from edgeface.faces import Faces, concatenate
 from edgeface.heads import HeadDecoder
-from edgeface.image import ImageLike, Placement, crop, letterbox, read_image
+from edgeface.image import ImageLike, Placement, read_image
 from edgeface.network import Heads, Network, Source
 from edgeface.run_options import (
+    Detail,
     check_heads,
+    checked_detail,
+    detection_options,
     face_boxes,
     refuse_foreign_options,
     suppression_of,
@@ -33,9 +39,10 @@ ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn", "fusion")
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
-LEAST_SCORE = 0.05
-"""What a second look takes for a hint of a face."""
 MAX_THREADS = 1024
+MAX_REFINED = 100
+"""So many faces of an image, the largest ones, are looked at again by ``load(refine=)``: 0.2 s on
+one core with the `sfn`."""
 
 
 def load(
@@ -45,6 +52,8 @@ def load(
     device: str | None = None,
     kernels: KernelChoice = "auto",
     input_size: int | None = None,
+    detail: Detail = "auto",
+    refine: str | os.PathLike[str] | None = None,
 ) -> Model:
     """Load a network.
 
@@ -60,6 +69,13 @@ def load(
     input_size : the side of the square that the network sees, px; by default the one that the file
         names. An MFN's ONNX file takes every multiple of 32. The cost grows with the square of the
         size, and faces that are small in the image need a large one.
+    detail : how closely `Model.run` looks at an image, for a network that detects
+        "fast" is one pass over the whole image: constant cost. "auto" looks closer where that pass
+        gives reason to: at small faces that it is not sure of, or where it sees nobody. "full"
+        looks closer everywhere, until the image's own pixels are seen, at a cost that grows with
+        the image. See `edgeface.passes`.
+    refine : a network that looks at crops, named as the first argument, which looks again at the
+        faces that `Model.run` finds, as `Model.refine` does; at most at `MAX_REFINED` of them
 
     Returns
     -------
@@ -68,7 +84,7 @@ def load(
     Raises
     ------
     InvalidInputError
-        If there is no such file, or it takes no other ``input_size``.
+        If there is no such file, it takes no other ``input_size``, or the two networks do not fit.
     ModelFormatError, MetadataError
         If the file is damaged, of an unknown kind or version, or does not describe itself.
     BackendUnavailableError
@@ -81,12 +97,19 @@ def load(
     >>> len(faces)
     5
     """
-    if isinstance(path_or_name, str) and path_or_name in BUNDLED:
-        path_or_name = ASSETS / f"{path_or_name}.onnx"
-    path = path_of("path_or_name", path_or_name).absolute()
     threads = option("num_threads", num_threads, Whole(0, MAX_THREADS))
     device = None if device is None else option("device", device, Text(longest=4096))
-    return Model.from_source(Source(path, threads, device, kernels, input_size))
+    closer: Source | None = None
+    if refine is not None:
+        closer = Source(_path_of("refine", refine), threads, device, kernels, None)
+    path, detail = _path_of("path_or_name", path_or_name), checked_detail(detail)
+    return Model.from_source(Source(path, threads, device, kernels, input_size, detail, closer))
+
+
+def _path_of(name: str, path_or_name: str | os.PathLike[str]) -> Path:
+    if isinstance(path_or_name, str) and path_or_name in BUNDLED:
+        path_or_name = ASSETS / f"{path_or_name}.onnx"
+    return path_of(name, path_or_name).absolute()
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"
@@ -109,9 +132,22 @@ class Model(Network):
     ) -> None:
         super().__init__(backend, kernel_choice, source)
         self._decoder = HeadDecoder(self.metadata, self.face_model)
+        self._detail: Detail = "auto" if source is None else source.detail
+        self._detector = Detector(self.metadata, self._decoder, self.infer)
+        self._looker = CropLooker(self.metadata, self._decoder, self.infer)
+        self._refiner: Model | None = None
+        if source is not None and source.refine is not None:
+            self._refiner = Model.from_source(source.refine)
+            _check_refiner(self, self._refiner)
 
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
+
+    def close(self) -> None:
+        """`Network.close`, of both networks where there are two."""
+        super().close()
+        if self._refiner is not None:
+            self._refiner.close()
 
     def run(
         self,
@@ -123,6 +159,7 @@ class Model(Network):
         max_faces: int | None = None,
         suppression: kernels.Suppression | None = None,
         look_again: bool | None = None,
+        detail: Detail | None = None,
         keep_image: bool = False,
     ) -> Faces:
         """Find the faces of an image, or look at those whose boxes are given.
@@ -137,12 +174,14 @@ class Model(Network):
             fills the image. Of faces that another network found, `refine` keeps the scores too.
         score_threshold : in [0, 1]; by default the one that the file names
         iou_threshold : in [0, 1]; boxes that overlap a better one by more are suppressed
-        max_faces : the best so many are reported, by default 100
+        max_faces : the best so many are reported, by default 1,000; `Faces.truncated` says whether
+            there were more
         suppression : what becomes of the candidates that a better one suppresses
             "weighted", the default: the face is their mean, coefficients included; "greedy":
             they are dropped; "soft": they lose score. See `edgeface.kernels.find_faces`.
         look_again : whether faces that look wrong are looked at again and left out if they
             contradict themselves, by default True; see `hold_up`
+        detail : "auto", "fast" or "full", by default as the model was loaded; see `load`
         keep_image : whether the faces keep a reference to the image, so that `Faces.draw` and
             others need not be given it again
 
@@ -158,6 +197,11 @@ class Model(Network):
             of this kind do not have.
         InferenceError
             If the backend fails.
+
+        Warns
+        -----
+        TooManyFacesWarning
+            If there are more faces than ``max_faces``, which was not given.
         """
         refuse_foreign_options(
             self.metadata,
@@ -167,28 +211,31 @@ class Model(Network):
             max_faces=max_faces,
             suppression=suppression,
             look_again=look_again,
+            detail=detail,
         )
         kept = option("keep_image", keep_image, Flag())
         pixels = read_image(image)
         if not self.metadata.detects:
             return self._run_crops(pixels, boxes_xyxy).of_image(pixels, keep=kept)
-        score, iou = thresholds(self.metadata, score_threshold, iou_threshold)
-        limit, method = suppression_of(max_faces, suppression)
-        engine = self.engine.next_run()
-        input_tensor, placement = letterbox(pixels, self.metadata.input_size, engine)
-        heads = self.infer(input_tensor[None])
-        faces = self.decode(
-            {n: h[0] for n, h in heads.items()},
-            placement,
-            score,
-            iou,
-            max_faces=limit,
-            suppression=method,
-            engine=engine,
+        options = detection_options(
+            self.metadata,
+            self._detail if detail is None else detail,
+            score_threshold=score_threshold,
+            iou_threshold=iou_threshold,
+            max_faces=max_faces,
+            suppression=suppression,
+            look_again=look_again,
         )
-        if look_again is not False:
-            faces = faces.select(self._hold_up(pixels, faces, engine))
-        return faces.of_image(pixels, keep=kept)
+        (faces,) = self._detector.find([pixels], options, self.engine.next_run())
+        return self._refined(pixels, faces).of_image(pixels, keep=kept)
+
+    async def run_async(self, image: ImageLike, **options: Any) -> Faces:
+        """`run` in a thread of asyncio's own pool, so that the event loop goes on meanwhile.
+
+        Arguments, result and errors are those of `run`. A task that is cancelled returns at once,
+        while its thread goes on to the end of the run.
+        """
+        return await asyncio.to_thread(self.run, image, **options)
 
     def hold_up(self, image: ImageLike, faces: Faces) -> BoolArray:
         """Which faces that this network found hold up when it looks again, at them turned.
@@ -218,25 +265,17 @@ class Model(Network):
         """
         if not self.metadata.detects:
             raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")
-        return self._hold_up(read_image(image), faces, self.engine.next_run())
+        return self._detector.hold_up(read_image(image), faces, self.engine.next_run())
 
-    def _hold_up(self, pixels: ImageArray, faces: Faces, engine: kernels.Engine) -> BoolArray:
-        def detect(input_tensor: ImageArray) -> Faces:
-            """All faces of an input, down to low scores, in ``input_px``."""
-            heads = {n: h[0] for n, h in self.infer(input_tensor[None]).items()}
-            as_it_is = Placement(np.ones(2), np.zeros(2))
-            iou = self.metadata.iou_threshold
-            return self.decode(heads, as_it_is, LEAST_SCORE, iou, engine=engine)
-
-        return second_look.hold_up(pixels, faces, self.metadata.input_size, detect)
-
-    def refine(self, image: ImageLike, faces: Faces) -> Faces:
+    def refine(self, image: ImageLike, faces: Faces, *, max_faces: int | None = None) -> Faces:
         """Look closer at faces that another network found, or that were expected there.
 
         Parameters
         ----------
         image : the image in which the faces were found, as `run` takes it
         faces : N faces; the network looks at one crop for the box of each
+        max_faces : how many are looked at, the largest ones; by default all. The others stay as
+            they are.
 
         Returns
         -------
@@ -267,14 +306,12 @@ class Model(Network):
         if not isinstance(cast(object, faces), Faces):
             raise InvalidInputError(f"refine takes faces that were found, got {shown(faces)}")
         pixels = read_image(image)
-        looked = self._run_crops(pixels, faces.boxes_xyxy).of_image(pixels)
-        return replace(
-            looked,
-            scores=faces.scores,
-            track_ids=faces.track_ids,
-            velocities=faces.velocities,
-            image=faces.image,
-        )
+        if max_faces is None:
+            return self._refined_by(pixels, faces)
+        order, limit = largest_first(faces), option("max_faces", max_faces, Whole(0, 10**6))
+        closer = self._refined_by(pixels, faces.select(order[:limit]))
+        both = concatenate([closer, faces.select(order[limit:])], closer)
+        return both.select(np.argsort(order))
 
     def run_batch(
         self,
@@ -292,23 +329,21 @@ class Model(Network):
                 "run_batch is for an mfn; the batch of a network of the kind "
                 f"{self.metadata.kind} is run(boxes_xyxy=)"
             )
-        score, iou = thresholds(self.metadata, score_threshold, iou_threshold)
+        options = detection_options(
+            self.metadata,
+            self._detail,
+            score_threshold=score_threshold,
+            iou_threshold=iou_threshold,
+        )
         if not isinstance(cast(object, images), (list, tuple)) and np.ndim(cast(Any, images)) != 4:
             raise InvalidInputError(
                 f"run_batch takes a list of images, got {type(images).__name__}; one image is for "
                 "run"
             )
-        size, engine = self.metadata.input_size, self.engine.next_run()
         pixels = [read_image(image) for image in images]
-        placed = [letterbox(image, size, engine) for image in pixels]
-        tensors = np.array([tensor for tensor, _ in placed], np.uint8).reshape(-1, size, size, 3)
-        heads = self.infer(tensors)
-        found = [
-            self.decode({n: h[i] for n, h in heads.items()}, placement, score, iou, engine=engine)
-            for i, (_, placement) in enumerate(placed)
-        ]
+        found = self._detector.find(pixels, options, self.engine.next_run())
         return [
-            faces.select(self._hold_up(image, faces, engine)).of_image(image)
+            self._refined(image, faces).of_image(image)
             for image, faces in zip(pixels, found, strict=True)
         ]
 
@@ -351,16 +386,42 @@ class Model(Network):
             engine=engine,
         )
 
+    def _refined(self, pixels: ImageArray, faces: Faces) -> Faces:
+        """Faces as the second network sees them, where there is one."""
+        if self._refiner is None:
+            return faces
+        return self._refiner.refine(pixels, faces, max_faces=MAX_REFINED)
+
+    def _refined_by(self, pixels: ImageArray, faces: Faces) -> Faces:
+        """`refine` of all faces."""
+        return replace(
+            self._run_crops(pixels, faces.boxes_xyxy).of_image(pixels),
+            scores=faces.scores,
+            track_ids=faces.track_ids,
+            velocities=faces.velocities,
+            image=faces.image,
+            truncated=faces.truncated,
+        )
+
     def _run_crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
-        size, scale = self.metadata.input_size, self.metadata.crop_scale
-        engine = self.engine.current
-        boxes = face_boxes(boxes_xyxy, pixels, scale)
-        crops = [crop(pixels, box, scale, size) for box in boxes]
-        tensors = np.array([c[0] for c in crops], np.uint8).reshape(-1, size, size, 3)
-        heads = self.infer(tensors)
-        placements = [c[1] for c in crops]
-        return self._decoder.cropped(heads, boxes, placements, engine)
+        boxes = face_boxes(boxes_xyxy, pixels, self.metadata.crop_scale)
+        return self._looker.look(pixels, boxes, self.engine.current)
 
     def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of this model's `run`."""
         return replace(faces, face_model=self.face_model).vertices()
+
+
+def _check_refiner(finder: Model, refiner: Model) -> None:
+    """Raise unless the second network can look closer at what the first one finds."""
+    if not finder.metadata.detects:
+        raise InvalidInputError(
+            f"refine: a network of the kind {finder.metadata.kind} finds no faces to look closer at"
+        )
+    if refiner.metadata.detects:
+        raise InvalidInputError(
+            f"refine: a network of the kind {refiner.metadata.kind} finds its own faces; expected "
+            "an sfn or another network that looks at crops"
+        )
+    if refiner.face_model.sha256 != finder.face_model.sha256:
+        raise InvalidInputError("refine: the two networks speak of different face models")

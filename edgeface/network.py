@@ -12,7 +12,8 @@ from edgeface.backends import Backend, open_backend
 from edgeface.engine import KernelChoice, KernelEngine
 from edgeface.errors import InferenceError, InvalidInputError
 from edgeface.face_model import FaceModel
-from edgeface.metadata import Metadata
+from edgeface.metadata import MAX_INPUT_SIZE, SIZE_STEP, Metadata
+from edgeface.run_options import Detail
 from edgeface.types import Float32Array, ImageArray
 
 Heads = dict[str, Float32Array]
@@ -28,6 +29,8 @@ class Source:
     device: str | None
     kernels: KernelChoice
     input_size: int | None
+    detail: Detail = "auto"
+    refine: Source | None = None
 
     def open(self) -> Backend:
         """The backend for the file, at the size that was asked for."""
@@ -62,7 +65,8 @@ class Network:
 
         Parameters
         ----------
-        input_tensor : uint8, shape (B, S, S, 3), RGB, S = ``metadata.input_size``
+        input_tensor : uint8, shape (B, S, S, 3), RGB, S = ``metadata.input_size``; or any multiple
+            of 32 where ``metadata.any_size``
 
         Returns
         -------
@@ -78,6 +82,8 @@ class Network:
         size, given = self.metadata.input_size, cast(Any, input_tensor)
         shape, dtype = getattr(given, "shape", ()), getattr(given, "dtype", type(given).__name__)
         plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
+        if self.metadata.any_size and len(shape) == 4 and shape[1] and shape[1] % SIZE_STEP == 0:
+            size = min(shape[1], MAX_INPUT_SIZE)
         if not plain or dtype != np.uint8 or len(shape) != 4 or shape[1:] != (size, size, 3):
             raise InvalidInputError(
                 f"infer takes uint8 of shape (B, {size}, {size}, 3), got {dtype} {shape}"

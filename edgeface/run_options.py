@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,8 +17,52 @@ from edgeface.values import Choice, Number, Whole, array_of, option, shown
 
 MAX_COORDINATE, MIN_SIDE_PX = 1_000_000, 0.01
 """Of the boxes that a network looks at, image_px."""
-MAX_FACES = 100
+MAX_FACES = 1000
 """Faces that `Model.run` reports at most, unless told otherwise."""
+
+Detail = Literal["auto", "fast", "full"]
+"""How closely an image is looked at; see `edgeface.load`."""
+
+
+@dataclass(frozen=True)
+class DetectionOptions:
+    """The options of `edgeface.Model.run` of a network that detects, checked.
+
+    ``limit_is_default`` says that nobody asked for ``max_faces``.
+    """
+
+    score_threshold: float
+    iou_threshold: float
+    max_faces: int
+    suppression: kernels.Suppression
+    look_again: bool
+    detail: Detail
+    limit_is_default: bool
+
+
+def detection_options(
+    metadata: Metadata,
+    detail: Detail,
+    *,
+    score_threshold: float | None = None,
+    iou_threshold: float | None = None,
+    max_faces: int | None = None,
+    suppression: kernels.Suppression | None = None,
+    look_again: bool | None = None,
+) -> DetectionOptions:
+    """What was asked for, and defaults where nothing was; raises InvalidInputError."""
+    score, iou = thresholds(metadata, score_threshold, iou_threshold)
+    limit, method = suppression_of(max_faces, suppression)
+    return DetectionOptions(
+        score, iou, limit, method, look_again is not False, checked_detail(detail),
+        limit_is_default=max_faces is None,
+    )  # fmt: skip
+
+
+def checked_detail(detail: Detail) -> Detail:
+    """The same word; raises InvalidInputError for any other."""
+    option("detail", detail, Choice(get_args(Detail)))
+    return detail
 
 
 def refuse_foreign_options(metadata: Metadata, **options: object) -> None:

@@ -5,7 +5,7 @@ Each kernel has a numpy implementation and, where loops pay, one that numba comp
 """
 
 from edgeface.kernels.decode import decode_candidates
-from edgeface.kernels.detect import FoundFaces, find_faces
+from edgeface.kernels.detect import FoundFaces, find_candidates, find_faces, merge_candidates
 from edgeface.kernels.jit import Engine, cache_folder, loops, numba_installed
 from edgeface.kernels.morphable import Basis, bind_identities, contract_people, contract_shapes
 from edgeface.kernels.nms import Suppression, suppress
@@ -32,8 +32,10 @@ __all__ = [
     "contract_shapes",
     "decode_candidates",
     "euler_from_rotation",
+    "find_candidates",
     "find_faces",
     "loops",
+    "merge_candidates",
     "numba_installed",
     "pose_faces",
     "pose_from_vector",

@@ -11,6 +11,7 @@ from edgeface.kernels.decode import (
     FLOAT,
     Quantisation,
     candidate_buffers,
+    decode_candidates,
     decode_numpy,
     dequantised,
     per_anchor,
@@ -85,10 +86,7 @@ def find_faces(
         If a head is absent, has another shape, or an option is none of those above.
     """
     validate_suppression(method, max_faces)
-    grids = [per_anchor(heads[name], len(anchors)) for name in HEADS]
-    for name, grid in zip(HEADS, grids, strict=True):
-        if grid.shape[:3] != grids[0].shape[:3] or (name == "detection" and grid.shape[3] != 5):
-            raise ValueError(f"{name}: the shape {heads[name].shape} does not fit the others")
+    grids = _grids(heads, len(anchors))
     known = quantisation or {}
     stored = [known.get(name, FLOAT) for name in HEADS]
     limit = stored_limit(score_threshold, stored[0])
@@ -131,3 +129,101 @@ def find_faces(
     )
     # what a caller may keep is as small as its faces
     return FoundFaces(*(array[:found].copy() for array in out))
+
+
+def find_candidates(
+    heads: Mapping[str, HeadArray],
+    anchors: FloatArray,
+    stride: int,
+    score_threshold: float,
+    *,
+    engine: Engine = "numpy",
+) -> FoundFaces:
+    """Every candidate with its coefficients, for `merge_candidates` to suppress.
+
+    Parameters
+    ----------
+    heads : the four outputs by name, float32, shape (S, S, A * width) each
+    anchors, stride, score_threshold, engine : as for `find_faces`
+
+    Returns
+    -------
+    FoundFaces
+        In row-major order of their cells.
+
+    Raises
+    ------
+    ValueError
+        If a head is absent or has another shape.
+    """
+    grids = _grids(heads, len(anchors))
+    boxes, scores, index = decode_candidates(
+        heads["detection"], anchors, stride, score_threshold, engine=engine
+    )
+    row, column, anchor = index.T
+    picked = [grid[row, column, anchor].astype(np.float32) for grid in grids[1:]]
+    # what a caller may keep is as small as its candidates
+    return FoundFaces(boxes.copy(), scores.copy(), *picked)
+
+
+def merge_candidates(
+    candidates: FoundFaces,
+    score_threshold: float,
+    iou_threshold: float,
+    *,
+    max_faces: int = 100,
+    method: Suppression = "greedy",
+    engine: Engine = "numpy",
+) -> FoundFaces:
+    """The faces of candidates, wherever they come from: `find_faces` of several inputs at once.
+
+    Parameters
+    ----------
+    candidates : K rows of `find_candidates`, their boxes in any one frame
+    score_threshold, iou_threshold, max_faces, method, engine : as for `find_faces`
+
+    Raises
+    ------
+    ValueError
+        If an option is none of those of `find_faces`.
+    """
+    validate_suppression(method, max_faces)
+    scores = candidates.scores.copy()
+    sure = scores >= score_threshold
+    candidates, scores = FoundFaces(*(array[sure] for array in candidates)), scores[sure]
+    limit = min(max_faces, len(scores))
+    if engine == "numpy":
+        _, best, group, weights = suppress_numpy(
+            candidates.boxes_xyxy, scores, iou_threshold, score_threshold, method, limit
+        )
+    else:
+        group, weights = np.empty(len(scores), np.int64), np.empty(len(scores))
+        best = np.empty(limit, np.float32)
+        found = loops("detect").suppress_loops(
+            candidates.boxes_xyxy,
+            scores,
+            len(scores),
+            float(iou_threshold),
+            float(score_threshold),
+            METHODS.index(method),
+            np.empty(limit, np.int64),
+            group,
+            weights,
+            np.empty((limit, 4), np.float32),
+            best,
+        )
+        best = best[:found]
+    members, means = face_means(group, weights)
+    boxes, _, *coefficients = candidates
+    return FoundFaces(
+        means(boxes[members]), best.copy(), *(means(values[members]) for values in coefficients)
+    )
+
+
+def _grids(heads: Mapping[str, HeadArray], num_anchors: int) -> list[HeadArray]:
+    """The four heads, (S, S, A, width) each; ValueError where they do not fit together."""
+    grids = [per_anchor(heads[name], num_anchors) for name in HEADS]
+    for name, grid in zip(HEADS, grids, strict=True):
+        if grid.shape[:3] != grids[0].shape[:3] or (name == "detection" and grid.shape[3] != 5):
+            raise ValueError(f"{name}: the shape {heads[name].shape} does not fit the others")
+    return grids

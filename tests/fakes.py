@@ -106,7 +106,7 @@ class Scene:
         self.calls = 0
         self.metadata = metadata_of(kind, face_model, anchors=((40.0, 50.0),))
 
-    def run(self, image, *, boxes_xyxy=None, score_threshold=None, look_again=None):
+    def run(self, image, *, boxes_xyxy=None, score_threshold=None, look_again=None, detail=None):
         self.calls += 1
         frame = int(image[0, 0, 0])
         scale = image.shape[1] / SIZE[1]

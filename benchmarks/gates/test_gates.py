@@ -6,8 +6,7 @@ import pytest
 
 from benchmarks.gates import ratios
 from benchmarks.gates.limits import LIMITS
-from edgeface import kernels
-from edgeface import model as model_module
+from edgeface import detector, kernels
 from edgeface.kernels import numba_installed
 
 
@@ -28,7 +27,7 @@ def slowed(function, seconds):
 
 # what is made slower, by how many seconds, and the gates that must notice
 PLANTED = [
-    (model_module, "letterbox", 0.05, "run over network, numpy"),
+    (detector, "letterbox", 0.05, "run over network, numpy"),
     (kernels, "pose_faces", 0.05, "run over network, numpy"),
     (kernels, "decode_candidates", 0.05, "decode and suppress over the oracle, numpy"),
     (kernels, "suppress", 0.05, "decode and suppress over the oracle, numpy"),

@@ -40,7 +40,7 @@ def compare_mfn(model, arguments):
         results = []
         for letterbox in (ours, by_pillow):
             edgeface_model.letterbox = letterbox
-            results.append(model.run(photo, score_threshold=arguments.threshold))
+            results.append(model.run(photo, score_threshold=arguments.threshold, detail="fast"))
         edgeface_model.letterbox = ours
         area, pillow = results
         found = [found[0] + len(area), found[1] + len(pillow)]

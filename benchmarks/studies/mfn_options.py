@@ -47,7 +47,7 @@ def row(model: edgeface.Model, suppression: str, images: list[LabelledImage]) ->
     """The accuracies of one row as text."""
 
     def find(image, score):
-        return model.run(image, score_threshold=score, suppression=suppression)
+        return model.run(image, score_threshold=score, suppression=suppression, detail="fast")
 
     predictor = replace(model_predictor(model), find=find)
     groups = measure([result for result, _ in run(predictor, images)], True)

@@ -13,6 +13,7 @@ from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
 from edgeface.metadata import Metadata
 from edgeface.model import Model
+from edgeface.run_options import Detail, checked_detail
 from edgeface.types import FloatArray, ImageArray
 from edgeface.values import Number, Whole, option, shown
 from edgeface.video.association import match
@@ -58,6 +59,8 @@ class Tracker:
     detect_every : frames between two detections while crops are followed
     max_crops : with more faces than this ``model``, which costs the same for any number, takes over
     score_threshold : least score of a new face; by default the one that the file names
+    detail : how closely a frame is searched, as `edgeface.load` says; by default "fast", so that
+        every search costs the same
 
     Raises
     ------
@@ -89,6 +92,7 @@ class Tracker:
         detect_every: int = 15,
         max_crops: int = 6,
         score_threshold: float | None = None,
+        detail: Detail = "fast",
     ) -> None:
         settings_of(smoothing)
         _check_networks(model, crop_model)
@@ -97,6 +101,7 @@ class Tracker:
         self._detect_every = option("detect_every", detect_every, Whole(1, 10**6))
         self._max_crops = option("max_crops", max_crops, Whole(1, 10**6))
         birth = model.metadata.score_threshold if score_threshold is None else score_threshold
+        self._detail: Detail = checked_detail(detail)
         self._birth_score = option("score_threshold", birth, Number(0, 1))
         self.reset()
 
@@ -218,7 +223,9 @@ class Tracker:
     def _detect(self, pixels: ImageArray, now: float, frame_s: float) -> tuple[list[Track], Faces]:
         """Detections that belong to a track, new ones included."""
         threshold = self._birth_score * KEEP_RATIO
-        faces = self._model.run(pixels, score_threshold=threshold, look_again=False)
+        faces = self._model.run(
+            pixels, score_threshold=threshold, look_again=False, detail=self._detail
+        )
         faces = faces.select(np.array(without_doubles(faces.boxes_xyxy), int))
         strong = faces.scores >= self._birth_score
         owner_of = match(self._tracks, faces, strong, now, frame_s)

@@ -64,7 +64,9 @@ def write_vectors(path: Path, out: Path) -> None:
     logit = _threshold(values["detection"][..., 4])
     score_threshold = 1.0 / (1.0 + np.exp(-logit))
     # the input is its own letterbox, so these faces are in input_px
-    faces = model.run(input_tensor, score_threshold=float(score_threshold), look_again=False)
+    faces = model.run(
+        input_tensor, score_threshold=float(score_threshold), look_again=False, detail="fast"
+    )
     vectors = {
         "model": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
         "metadata": json.loads(model.metadata.to_json()),

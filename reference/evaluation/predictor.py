@@ -51,7 +51,9 @@ def model_predictor(model: Model) -> Predictor:
     return Predictor(
         model.metadata.name,
         model.face_model,
-        find=lambda image, score: model.run(image, score_threshold=score, look_again=False),
+        find=lambda image, score: model.run(
+            image, score_threshold=score, look_again=False, detail="fast"
+        ),
         score_threshold=model.metadata.score_threshold,
     )
 

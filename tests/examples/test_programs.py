@@ -130,7 +130,9 @@ def check_cpp(program, folder, model):
 def test_cpp_agrees_with_python_on_the_photo(cpp_program, fresh_vectors):
     """Another JPEG decoder and another resize: within half a pixel of the 1280 x 800 photo."""
     threshold = json.loads((fresh_vectors / "mfn.json").read_text())["score_threshold"]
-    expected = edgeface.load("mfn").run(edgeface.DEMO_PHOTO, score_threshold=threshold)
+    expected = edgeface.load("mfn").run(
+        edgeface.DEMO_PHOTO, score_threshold=threshold, detail="fast"
+    )
     faces = faces_of(cpp_program, edgeface.DEMO_PHOTO, threshold)
     assert len(faces) == len(expected)
     points = np.array([face["landmarks_3d"] for face in faces])
@@ -143,7 +145,7 @@ def test_cpp_agrees_with_python_on_the_photo(cpp_program, fresh_vectors):
 def test_cpp_resizes_as_python_does(cpp_program, tmp_path, size):
     photo = Image.open(edgeface.DEMO_PHOTO).resize(size)
     photo.save(tmp_path / "photo.png")
-    expected = edgeface.load("mfn").run(photo, score_threshold=0.5)
+    expected = edgeface.load("mfn").run(photo, score_threshold=0.5, detail="fast")
     faces = faces_of(cpp_program, tmp_path / "photo.png", 0.5)
     assert len(faces) == len(expected) > 2
     points = np.array([face["landmarks_3d"] for face in faces])

@@ -123,7 +123,9 @@ def test_runtime_agrees_with_fresh_vectors(fresh_vectors):
     """What ``make.py`` writes for the weights of today, run once more from its own files."""
     vectors = json.loads((fresh_vectors / "mfn.json").read_text())
     faces = edgeface.load("mfn").run(
-        fresh_vectors / "input.png", score_threshold=vectors["score_threshold"]
+        fresh_vectors / "input.png",
+        score_threshold=vectors["score_threshold"],
+        detail="fast",
     )
     assert len(faces) == len(vectors["faces"])
     for face, expected in zip(faces.to_dict(), vectors["faces"], strict=True):
@@ -134,7 +136,7 @@ def test_runtime_agrees_with_fresh_vectors(fresh_vectors):
 def test_vectors_place_the_photo(fresh_vectors):
     vectors = json.loads((fresh_vectors / "mfn.json").read_text())
     faces = edgeface.load("mfn").run(
-        edgeface.DEMO_PHOTO, score_threshold=vectors["score_threshold"]
+        edgeface.DEMO_PHOTO, score_threshold=vectors["score_threshold"], detail="fast"
     )
     photo = vectors["photo"]
     in_input = np.array([face["landmarks_3d"] for face in vectors["faces"]])[..., :2]

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeface.kernels import Basis, find_faces, pose_faces, suppress
+from edgeface.kernels import (
+    Basis,
+    FoundFaces,
+    find_candidates,
+    find_faces,
+    merge_candidates,
+    pose_faces,
+    suppress,
+)
 from edgeface.kernels.detect import HEADS
 from tests.oracles import detection as oracle
 from tests.oracles import morphable
@@ -186,3 +194,30 @@ def test_pose_faces_rejects(face_model):
         pose_faces(basis, *arrays, np.ones((3, 4)))
     with pytest.raises(ValueError, match="pose: expected the shape"):
         pose_faces(basis, *arrays[:3], np.zeros((2, 7), np.float32), np.ones((1, 4)))
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), limit=st.integers(0, 9))
+@pytest.mark.parametrize("method", ["greedy", "soft", "weighted"])
+def test_merging_the_candidates_of_one_input_is_finding_its_faces(engine, method, seed, limit):
+    outputs = heads(seed)
+    options = {"max_faces": limit, "method": method, "engine": engine}
+    candidates = find_candidates(outputs, ANCHORS, 32, 0.6, engine=engine)
+    merged = merge_candidates(candidates, 0.65, 0.3, **options)
+    for ours, theirs in zip(
+        merged, find_faces(outputs, ANCHORS, 32, 0.65, 0.3, **options), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3)
+
+
+def test_candidates_of_several_inputs_share_a_face(engine):
+    """A face seen twice is one; its coefficients lie between those of both."""
+    outputs = heads(3)
+    once = find_candidates(outputs, ANCHORS, 32, 0.8, engine=engine)
+    other = once._replace(identity=once.identity + 1, boxes_xyxy=once.boxes_xyxy + 1)
+    both = FoundFaces(*(np.concatenate(pair) for pair in zip(once, other, strict=True)))
+    options = {"method": "weighted", "engine": engine}
+    alone, merged = (merge_candidates(c, 0.5, 0.3, **options) for c in (once, both))
+    np.testing.assert_array_equal(merged.scores, alone.scores)
+    moved = merged.identity - alone.identity
+    assert ((moved > 0.2) & (moved < 0.8)).all()

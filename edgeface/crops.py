@@ -1,0 +1,53 @@
+"""`CropLooker`: what a network that looks at crops sees in the boxes of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgeface import kernels
+from edgeface.faces import Faces, concatenate
+from edgeface.heads import HeadDecoder
+from edgeface.image import crop
+from edgeface.metadata import Metadata
+from edgeface.network import Heads
+from edgeface.passes import longer_sides
+from edgeface.types import Float32Array, ImageArray, IntArray
+
+CROPS_AT_ONCE = 32
+"""Crops that are one batch: of more, the memory that the network takes would grow without bound."""
+
+
+class CropLooker:
+    """Looks at crops by a network of such a kind.
+
+    Parameters
+    ----------
+    metadata : what the network's file says of itself
+    decoder : makes faces of the network's outputs
+    infer : the network on a batch of inputs, `edgeface.network.Network.infer`
+    """
+
+    def __init__(
+        self, metadata: Metadata, decoder: HeadDecoder, infer: Callable[[ImageArray], Heads]
+    ) -> None:
+        self._metadata, self._decoder, self._infer = metadata, decoder, infer
+
+    def look(self, pixels: ImageArray, boxes: Float32Array, engine: kernels.Engine) -> Faces:
+        """The N faces of checked boxes (N, 4), image_px."""
+        starts = range(0, max(len(boxes), 1), CROPS_AT_ONCE)
+        looks = [self._batch(pixels, boxes[i : i + CROPS_AT_ONCE], engine) for i in starts]
+        return looks[0] if len(looks) == 1 else concatenate(looks, looks[0])
+
+    def _batch(self, pixels: ImageArray, boxes: Float32Array, engine: kernels.Engine) -> Faces:
+        size, scale = self._metadata.input_size, self._metadata.crop_scale
+        crops = [crop(pixels, box, scale, size) for box in boxes]
+        tensors = np.array([c[0] for c in crops], np.uint8).reshape(-1, size, size, 3)
+        placements = [c[1] for c in crops]
+        return self._decoder.cropped(self._infer(tensors), boxes, placements, engine)
+
+
+def largest_first(faces: Faces) -> IntArray:
+    """The order of N faces by their size, (N,); equal ones stay in turn."""
+    return np.argsort(-longer_sides(faces.boxes_xyxy), kind="stable")

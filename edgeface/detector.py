@@ -1,0 +1,171 @@
+"""`Detector`: image -> input -> heads -> candidates -> faces, by as many passes as it takes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from edgeface import kernels, passes, second_look
+from edgeface.errors import TooManyFacesWarning
+from edgeface.faces import Faces
+from edgeface.heads import HeadDecoder
+from edgeface.image import Placement, letterbox
+from edgeface.metadata import Metadata
+from edgeface.network import Heads
+from edgeface.passes import View
+from edgeface.run_options import MAX_FACES, DetectionOptions
+from edgeface.types import BoolArray, ImageArray
+
+LEAST_SCORE = 0.05
+"""What a second look takes for a hint of a face."""
+AS_IT_IS = Placement(np.ones(2), np.zeros(2))
+
+Infer = Callable[[ImageArray], Heads]
+"""`edgeface.network.Network.infer`."""
+
+
+class Detector:
+    """Finds the faces of images by a network that detects.
+
+    Parameters
+    ----------
+    metadata : what the network's file says of itself
+    decoder : makes faces of the network's outputs
+    infer : the network on a batch of inputs
+    """
+
+    def __init__(self, metadata: Metadata, decoder: HeadDecoder, infer: Infer) -> None:
+        self._metadata, self._decoder, self._infer = metadata, decoder, infer
+        size, usual = metadata.input_size, metadata.usual_size
+        # an input that is much larger than usual loses what is large, so it never comes first
+        self._closer_side = max(passes.TILE_SIDE, size) if metadata.any_size else size
+        self._stays_large = size > passes.MUCH_LARGER * usual
+        self._first_side = usual if self._stays_large else size
+
+    def find(
+        self, images: list[ImageArray], options: DetectionOptions, engine: kernels.Engine
+    ) -> list[Faces]:
+        """The faces of images, (H, W, 3) each; the first passes over all of them are one batch."""
+        if not images:
+            return []
+        fast = options.detail == "fast"
+        side = self._metadata.input_size if fast else self._first_side
+        placed = [letterbox(pixels, side, engine) for pixels in images]
+        heads = self._infer(np.stack([tensor for tensor, _ in placed]))
+        found: list[Faces] = []
+        for row, (pixels, (_, placement)) in enumerate(zip(images, placed, strict=True)):
+            first = {name: head[row] for name, head in heads.items()}
+            seen = None if fast else self._look_closer(pixels, first, placement, options, engine)
+            if seen is None:
+                faces = self._decoder.detected(
+                    first,
+                    placement,
+                    options.score_threshold,
+                    options.iou_threshold,
+                    max_faces=options.max_faces + 1,
+                    suppression=options.suppression,
+                    engine=engine,
+                )
+            else:
+                faces = self._merged(seen, options, engine)
+            faces = _cut(faces, options)
+            if options.look_again:
+                faces = faces.select(self.hold_up(pixels, faces, engine))
+            found.append(faces)
+        return found
+
+    def hold_up(self, pixels: ImageArray, faces: Faces, engine: kernels.Engine) -> BoolArray:
+        """`edgeface.second_look.hold_up` by this network."""
+        side = self._first_side
+
+        def detect(input_tensor: ImageArray) -> Faces:
+            """All faces of an input, down to low scores, in ``input_px``."""
+            return self._decoder.detected(
+                {name: head[0] for name, head in self._infer(input_tensor[None]).items()},
+                AS_IT_IS,
+                LEAST_SCORE,
+                self._metadata.iou_threshold,
+                max_faces=MAX_FACES,
+                suppression="weighted",
+                engine=engine,
+            )
+
+        return second_look.hold_up(pixels, faces, side, detect)
+
+    def _look_closer(
+        self,
+        pixels: ImageArray,
+        heads: Heads,
+        placement: Placement,
+        options: DetectionOptions,
+        engine: kernels.Engine,
+    ) -> list[kernels.FoundFaces] | None:
+        """The candidates of all passes, ``image_px``; None where the first one is all it takes."""
+        size_hw = pixels.shape[0], pixels.shape[1]
+        least = min(options.score_threshold, passes.HINT_SCORE)
+        levels = passes.closer_levels(size_hw, self._first_side, self._closer_side)
+        first = self._decoder.candidates(heads, placement, least, engine)
+        scale = self._first_side / max(size_hw)
+        small = passes.hints(first.boxes_xyxy, first.scores, scale)
+        nobody = first.scores.max(initial=0.0) < passes.NOBODY_SCORE
+        whole = options.detail == "full" or nobody or self._stays_large
+        seen = [first]
+        for number, views in enumerate(levels):
+            if options.detail == "auto" and number >= passes.AUTO_LEVELS:
+                break
+            if not whole:
+                views = passes.views_with(views, small, size_hw)
+            if not views:
+                break
+            looks = [self._look(pixels, view, least, engine) for view in views]
+            seen += looks
+            small = np.concatenate(
+                [
+                    passes.hints(look.boxes_xyxy, look.scores, view.scale)
+                    for look, view in zip(looks, views, strict=True)
+                ]
+            )
+            whole = options.detail == "full"
+        return None if len(seen) == 1 else seen
+
+    def _look(
+        self, pixels: ImageArray, view: View, least: float, engine: kernels.Engine
+    ) -> kernels.FoundFaces:
+        """The candidates of small faces in a closer view, ``image_px``."""
+        tensor, placement = letterbox(view.cut(pixels), view.size, engine)
+        corner = np.array([view.left, view.top])
+        placement = replace(placement, offset=placement.offset - corner * placement.scale)
+        heads = {name: head[0] for name, head in self._infer(tensor[None]).items()}
+        seen = self._decoder.candidates(heads, placement, least, engine)
+        rows = view.takes(seen.boxes_xyxy, (pixels.shape[0], pixels.shape[1]))
+        return kernels.FoundFaces(*(array[rows] for array in seen))
+
+    def _merged(
+        self, seen: list[kernels.FoundFaces], options: DetectionOptions, engine: kernels.Engine
+    ) -> Faces:
+        merged = kernels.merge_candidates(
+            kernels.FoundFaces(*(np.concatenate(arrays) for arrays in zip(*seen, strict=True))),
+            options.score_threshold,
+            options.iou_threshold,
+            max_faces=options.max_faces + 1,
+            method=options.suppression,
+            engine=engine,
+        )
+        return self._decoder.posed(merged, AS_IT_IS, engine)
+
+
+def _cut(faces: Faces, options: DetectionOptions) -> Faces:
+    """The best faces, as many as are asked for, which know whether there were more."""
+    if len(faces) <= options.max_faces:
+        return faces
+    if options.limit_is_default:
+        warnings.warn(
+            f"more than {options.max_faces} faces were found, and the best {options.max_faces} "
+            "are reported: ask for more by max_faces",
+            TooManyFacesWarning,
+            stacklevel=4,
+        )
+    return replace(faces.select(np.arange(options.max_faces)), truncated=True)

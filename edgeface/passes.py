@@ -1,0 +1,130 @@
+"""Where a detection looks: the whole image first, then closer where that gives reason to.
+
+A network finds faces of some range of sizes in its input. What is small in an image is large enough
+in a larger input, or in that of a part of the image, in which what is large is lost: large faces
+are taken from the first pass, small ones from closer ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeface.types import BoolArray, Float32Array, FloatArray, ImageArray
+
+TILE_SIDE = 640
+"""Side of a closer input, px, of files that take any size; others are shown tiles of their own."""
+MUCH_LARGER = 1.5
+"""An input that is larger than the usual one by more than this factor loses large faces."""
+OVERLAP = 0.2
+"""What neighbouring tiles share, in sides of a tile."""
+ROUNDING = 0.02
+"""Of tiles to whole pixels, in steps from one to the next: no reason for one more."""
+SMALL = 0.12
+"""The longer side of the largest face that a closer input is asked for, in sides of the input.
+It is less than `OVERLAP`, so that each such face lies whole in some tile."""
+WORTHWHILE = 1.1
+"""An image is looked at closer if it is larger than the last input by this factor."""
+HINT_SCORE, HINT_SIDE_PX = 0.2, 24.0
+"""Whoever scores as much and is shorter in the input gives reason to look closer there."""
+NOBODY_SCORE = 0.5
+"""If nobody scores as much in the first pass, the whole image is looked at closer."""
+AUTO_LEVELS = 2
+"""How often an image is looked at closer and closer, unless everything is asked for."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A rectangle of whole pixels of an image, ``image_px``, and the side of its input."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    size: int
+
+    @property
+    def scale(self) -> float:
+        """Input pixels an image pixel."""
+        return self.size / max(self.right - self.left, self.bottom - self.top)
+
+    def cut(self, pixels: ImageArray) -> ImageArray:
+        """The rectangle of an image (H, W, 3); a view."""
+        return pixels[self.top : self.bottom, self.left : self.right]
+
+    def takes(self, boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> BoolArray:
+        """Which boxes (N, 4), image_px, are of small faces that lie whole in a closer view.
+
+        Faces that its inner edges cut lie whole in the neighbour.
+        """
+        height, width = size_hw
+        longer = longer_sides(boxes_xyxy) * self.scale
+        x, y = ((boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2).T
+        reach = SMALL * self.size / self.scale / 2
+        inside = (x >= self.left + reach * (self.left > 0)) & (
+            x <= self.right - reach * (self.right < width)
+        )
+        inside &= (y >= self.top + reach * (self.top > 0)) & (
+            y <= self.bottom - reach * (self.bottom < height)
+        )
+        return inside & (longer <= SMALL * self.size)
+
+
+def closer_levels(
+    size_hw: tuple[int, int], first_side: int, tile_side: int
+) -> Iterator[list[View]]:
+    """The views of ever closer looks at an image, after a first one of the whole.
+
+    Each has twice as many tiles along the image's longer side as the one before; a single tile is
+    the whole image in a larger input. The last is as large as the image, or a tenth less.
+
+    Parameters
+    ----------
+    size_hw : height and width of the image
+    first_side : side of the first pass's input, px
+    tile_side : side of closer inputs, px
+    """
+    longer, side = max(size_hw), first_side
+    tiles = 1 if tile_side > first_side else 2
+    while longer > WORTHWHILE * side:
+        side = round(tile_side * (tiles - (tiles - 1) * OVERLAP))
+        yield tiles_of(size_hw, side / longer, tile_side)
+        tiles *= 2
+
+
+def tiles_of(size_hw: tuple[int, int], scale: float, tile_side: int) -> list[View]:
+    """Overlapping tiles that cover an image which is ``scale`` times as large as it is."""
+    rows, columns = (_spans(length, scale, tile_side) for length in size_hw)
+    return [View(*x[:1], *y[:1], *x[1:], *y[1:], tile_side) for y in rows for x in columns]
+
+
+def _spans(length: int, scale: float, tile_side: int) -> list[tuple[int, int]]:
+    """Where tiles begin and end along one axis, whole px of the image."""
+    span = min(length, round(tile_side / scale))
+    step = (1 - OVERLAP) * tile_side / scale
+    count = 1 + int(np.ceil((length - span) / step - ROUNDING))
+    starts = np.linspace(0, length - span, count).round().astype(int)
+    return [(start, start + span) for start in starts.tolist()]
+
+
+def longer_sides(boxes_xyxy: FloatArray) -> FloatArray:
+    """The longer side of each box (N, 4), shape (N,)."""
+    return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(axis=1, initial=0.0)
+
+
+def hints(boxes_xyxy: Float32Array, scores: Float32Array, scale: float) -> Float32Array:
+    """The boxes, among those of candidates, that give reason to look closer.
+
+    Parameters
+    ----------
+    boxes_xyxy : shape (N, 4), image_px; scores : shape (N,)
+    scale : input pixels an image pixel of the view in which they were found
+    """
+    return boxes_xyxy[(scores >= HINT_SCORE) & (longer_sides(boxes_xyxy) * scale < HINT_SIDE_PX)]
+
+
+def views_with(views: list[View], boxes_xyxy: Float32Array, size_hw: tuple[int, int]) -> list[View]:
+    """Those of the views in which some of the boxes lie whole."""
+    return [view for view in views if view.takes(boxes_xyxy, size_hw).any()]
