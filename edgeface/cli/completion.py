@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from edgeface.errors import BackendUnavailableError
 
@@ -20,7 +20,7 @@ FILE_NAMES = {"images", "source", "model", "a", "b", "checkpoint", "crop_model",
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the shell."""
-    parser.add_argument("shell", choices=SHELLS, help="the shell that shall complete")
+    parser.add_argument("shell", choices=tuple(SHELLS), help="the shell that shall complete")
     parser.epilog = "Once: " + "; ".join(SHELLS.values()) + "."
 
 
@@ -40,11 +40,13 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _complete_files(parser: argparse.ArgumentParser, files: Any) -> None:
+def _complete_files(parser: Any, files: Any) -> None:
     """Mark the arguments of all commands that name files, as shtab wants it."""
-    for action in cast(Any, parser)._actions:
-        if isinstance(action, argparse._SubParsersAction):  # pyright: ignore
-            for command in cast(Any, action).choices.values():
+    for action in parser._actions:
+        if action.nargs == argparse.PARSER:
+            for command in action.choices.values():
                 _complete_files(command, files)
+        elif action.choices is not None:
+            action.choices = list(action.choices)  # a dictionary would be taken for commands
         elif action.type is Path or action.dest in FILE_NAMES:
             action.complete = files

@@ -159,11 +159,10 @@ class _Run:
         self._progress.step(f"{self._num_faces} faces")
 
     def _summary(self, status: int) -> str:
-        count, progress = self._progress.count, self._progress
+        progress = self._progress
         return (
-            f"{count} images in {progress.seconds:.1f} s ({progress.rate:.1f} a second): "
-            f"{self._num_faces} faces, {self._num_failed} images failed"
-            + (" (stopped)" if status else "")
+            f"{progress.count} images in {progress.seconds:.1f} s ({progress.rate:.1f} a second), "
+            f"{self._num_faces} faces, {self._num_failed} failed" + (" (stopped)" if status else "")
         )
 
 

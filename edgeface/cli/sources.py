@@ -17,8 +17,9 @@ from edgeface.output import distinct_name
 from edgeface.types import ImageArray
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .wmv .flv .3gp .ts .mts".split()
-)
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp",
+     ".ts", ".mts"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def run_corpus(
         with the folders in it
     target : a folder or address for the files, which `FaceLabeller` describes; photos that are in
         it already are not looked at again
-    model : finds the faces. Workers load it themselves: give it one thread where they fill the cores
+    model : finds the faces. Each worker loads it anew: give it one thread where they fill the cores
     engine : "plain" works in this process, "ray" by Ray Data, in this machine or in the cluster
         that the environment variable RAY_ADDRESS names
     workers : how many Ray processes work side by side, each on one core

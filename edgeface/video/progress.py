@@ -35,7 +35,8 @@ class Progress:
     def summary(self) -> str:
         """What the run came to."""
         people = "person" if len(self.ids) == 1 else "people"
+        line, mean = self._line, self.num_faces / max(1, self.num_frames)
         return (
-            f"{self.num_frames} frames in {self._line.seconds:.1f} s ({self._line.rate:.1f} fps), "
-            f"{len(self.ids)} {people}, {self.num_faces / max(1, self.num_frames):.1f} faces a frame"
+            f"{line.count} frames in {line.seconds:.1f} s ({line.rate:.1f} fps), "
+            f"{len(self.ids)} {people}, {mean:.1f} faces a frame"
         )
