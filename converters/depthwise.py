@@ -1,7 +1,7 @@
-"""Large depthwise convolutions as sums of small ones, which is what XNNPACK is fast at.
+"""Writing large depthwise convolutions as sums of small ones, at which XNNPACK is fast.
 
-Its fast depthwise kernels have up to 25 taps. On 128 channels of 18 x 18, one of 7 x 7 takes 670 us
-under LiteRT, three of 3 x 7, 3 x 7 and 1 x 7 with their sum take 70 us (one core of an AMD EPYC,
+Its fast depthwise kernels have up to 25 taps. On 128 channels of 18 x 18 under LiteRT, one of 7 x 7
+takes 670 us; three of 3 x 7, 3 x 7 and 1 x 7 with their sum take 70 us (one core of an AMD EPYC,
 float32 and int8 alike).
 """
 
@@ -17,7 +17,7 @@ MOST_TAPS = 25
 
 
 class RowSlices(nn.Module):
-    """A depthwise convolution of stride 1 as the sum of some over a few rows of its kernel each.
+    """A depthwise convolution of stride 1 as a sum of several, each over a few rows of its kernel.
 
     ``w * x = sum over i of w[r_i : r_(i+1)] * (x moved up by r_i rows)``
     """
@@ -43,7 +43,7 @@ class RowSlices(nn.Module):
             self.slices[0].bias = whole.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same shape."""
+        """Convolve (B, C, H, W); the shape stays."""
         padded = nn.functional.pad(x, self.margins)
         parts = [
             part(padded[:, :, start : start + x.shape[2] + count - 1])
@@ -63,7 +63,7 @@ def with_row_slices(network: nn.Module) -> nn.Module:
 
 
 def _is_large(layer: nn.Conv2d) -> bool:
-    """Whether a picture as large as its input comes of it, by more taps a channel than are fast."""
+    """Whether its output is a picture as large as its input, and it has more taps than are fast."""
     height, width = layer.kernel_size
     same = layer.stride == (1, 1) and layer.padding == (height // 2, width // 2)
     return same and layer.groups == layer.in_channels > 1 and height * width > MOST_TAPS

@@ -1,4 +1,4 @@
-"""The formats that `convert` writes, and what each of them must be able to do."""
+"""The formats that `convert` writes, and what each of them has to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.types import ImageArray
 
 PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
-"""Precisions that at least one format has."""
+"""All precisions; every one of them is written by some format."""
 
 FORMATS = {
     "onnx": "edgeface.converters.to_onnx",
@@ -22,21 +22,21 @@ FORMATS = {
     "coreml": "edgeface.converters.to_coreml",
     "pt2": "edgeface.converters.to_pt2",
 }
-"""Name of a format to the module whose ``FORMAT`` writes it."""
+"""For the name of each format, the module whose ``FORMAT`` writes it."""
 
 
 class Format(Protocol):
-    """One kind of model file.
+    """A kind of model file.
 
     `export` runs once for a network. Each precision then takes `lower` and `save`, of which `save`
     is called twice: with a draft that is verified, and with what the verification found.
 
     Attributes
     ----------
-    name : a key of `FORMATS`
-    suffix : of its files, a key of `edgeface.backends.BACKENDS`
-    precisions : those of `PRECISIONS` that it has
-    calibrated : those of them that need photos to set their ranges
+    name : the format's name, a key of `FORMATS`
+    suffix : the suffix of its files, a key of `edgeface.backends.BACKENDS`
+    precisions : the precisions that it has, of `PRECISIONS`
+    calibrated : the precisions that need photos to set their ranges
     any_size : whether the file of a network that detects takes inputs of several sizes
     """
 
@@ -52,19 +52,19 @@ class Format(Protocol):
     def any_size(self) -> bool: ...  # noqa: D102
 
     def export(self, trained: TrainedNetwork, metadata: Metadata) -> Any:
-        """The network in float32, in whatever form `lower` starts from."""
+        """Export the network in float32, in the form that `lower` starts from."""
         ...
 
     def lower(self, exported: Any, precision: str, calibration: ImageArray | None) -> Any:
-        """The model at a precision; ``exported`` stays as it is.
+        """Make the model at a precision; ``exported`` stays as it is.
 
-        ``calibration`` is what the network would see of the photos, uint8 (N, S, S, 3); it is
-        there for the precisions in `calibrated`.
+        ``calibration`` holds the network's inputs of the photos, uint8 (N, S, S, 3). It is given
+        for the precisions in `calibrated`.
         """
         ...
 
     def graph(self, model: Any) -> dict[str, Any]:
-        """The entry ``graph`` of the metadata, as `edgeface.converters.summary` makes it."""
+        """Make the entry ``graph`` of the metadata by `edgeface.converters.summary`."""
         ...
 
     def save(self, model: Any, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
@@ -73,14 +73,14 @@ class Format(Protocol):
 
 
 def find_format(name: str) -> Format:
-    """The format of a name.
+    """Find the format of a name.
 
     Raises
     ------
     InvalidInputError
         If there is no such format.
     BackendUnavailableError
-        If a library that writes it is not installed; the message names the remedy.
+        If a library that it needs is not installed; the message names the remedy.
     """
     if name not in FORMATS:
         raise InvalidInputError(f"no format {name!r}; known are {', '.join(FORMATS)}")

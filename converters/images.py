@@ -1,4 +1,4 @@
-"""Real images for calibration and verification."""
+"""Reading real images for calibration and verification."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
     """Read one image file, or the images of a folder.
 
-    Where a folder holds more than ``most``, so many are picked evenly in the order of their names.
+    If a folder holds more than ``most``, so many are picked evenly in the order of their names.
 
     Raises
     ------
     InvalidInputError
-        If there is no such place, no image in it, or one that cannot be read.
+        If there is no such place, it has no image, or an image cannot be read.
     """
     folder = Path(place)
     if folder.is_file():
@@ -43,7 +43,7 @@ def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
 
 
 def calibration_inputs(model: Model, images: list[Image]) -> ImageArray:
-    """What the network would see of the images, uint8 (N, S, S, 3)."""
+    """The network's inputs of the images, uint8 (N, S, S, 3)."""
     finder = FaceFinder(model)
     inputs = [network_inputs(model, pixels, finder.faces(pixels)) for _, pixels in images]
     return np.concatenate(inputs)

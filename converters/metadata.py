@@ -1,4 +1,4 @@
-"""What a file shall say of the network that it is made from."""
+"""What a file says of the network that it is made from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def network_metadata(trained: TrainedNetwork) -> Metadata:
 
 
 def file_stem(config: NetworkConfig, input_size: int | None, precision: str) -> str:
-    """``KIND``, with ``-single``, ``-SIZE`` and ``-PRECISION`` where they are not the usual."""
+    """The file name: ``KIND``, with ``-single``, ``-SIZE`` and ``-PRECISION`` if not the usual."""
     single = "-single" if config.network_kind.scales and not config.multi_scale else ""
     size = "" if input_size is None else f"-{input_size}"
     return config.kind + single + size + ("" if precision == "fp32" else f"-{precision}")

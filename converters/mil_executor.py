@@ -1,8 +1,8 @@
 """Running a saved CoreML package without CoreML, operator by operator, in torch.
 
 The package is read back from disk by coremltools' own reader, so that what is executed is what
-was written. Values are rounded to the type the program declares after every operator. This checks
-the artifact; Apple's kernels it does not know.
+was written. After every operator, values are rounded to the type that the program declares. This
+checks the file, but not Apple's kernels.
 """
 
 # the libraries here tell no types
@@ -31,7 +31,7 @@ from edgeface.types import Float32Array, ImageArray
 
 
 class MilBackend:
-    """A backend for `edgeface.model.Model` on machines without CoreML; slow, for checks."""
+    """A slow backend for checks on machines without CoreML."""
 
     def __init__(self, path: Path) -> None:
         pieces = network_pieces(path)
@@ -56,7 +56,7 @@ class MilBackend:
         self._flip = image.colorSpace != image.RGB  # the other colour order is BGR
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
-        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        """Compute the raw outputs of a batch, uint8 (B, S, S, 3), by name."""
         with torch.inference_mode():
             found = [self._run(pixels) for pixels in input_tensor]
         return {n: np.concatenate([f[n] for f in found]) for n in self.metadata.output_names}
@@ -82,7 +82,7 @@ class MilBackend:
 
 
 def _value(variable: Any, values: dict[str, Any]) -> Any:
-    """A constant as numpy or float32 tensor, or what an earlier operator gave."""
+    """The value of a variable: a constant, or what an earlier operator gave."""
     if isinstance(variable, (list, tuple)):
         return [_value(v, values) for v in variable]
     if variable.name in values:
@@ -94,7 +94,7 @@ def _value(variable: Any, values: dict[str, Any]) -> Any:
 
 
 def _rounded(value: Tensor, kind: Any) -> Tensor:
-    """Arithmetic is float32; fp16 variables keep what fp16 can hold."""
+    """The value as its variable can hold it: arithmetic is float32, and fp16 loses some of it."""
     return value.half().float() if kind is types.fp16 else value
 
 
@@ -103,7 +103,7 @@ def _tensor(x: Any) -> Tensor:
 
 
 def _padded(x: Tensor, a: dict[str, Any], kernel: tuple[int, ...], fill: float) -> Tensor:
-    """MIL's "pad" is (top, bottom, left, right) where the type is custom."""
+    """Pad a picture; MIL's custom "pad" is (top, bottom, left, right)."""
     kind = a["pad_type"]
     if kind == "valid":
         return x
@@ -139,7 +139,7 @@ def _dequantize(a: dict[str, Any]) -> Tensor:
 
 
 def _from_palette(a: dict[str, Any]) -> Tensor:
-    """Indices of some bits each, packed low bits first, into a table of values."""
+    """Look values up in a table by indices of some bits each, packed low bits first."""
     table = _tensor(a["lut"]).flatten()
     bits = int(np.log2(len(table)))
     shape = tuple(int(n) for n in a["shape"])
@@ -169,4 +169,4 @@ OPERATORS: dict[str, Callable[[dict[str, Any]], Tensor]] = {
         a["x"], scale_factor=(float(a["scale_factor_height"]), float(a["scale_factor_width"]))
     ),
 }
-"""What the converter emits for this project's networks."""
+"""The operators that coremltools writes for this project's networks."""

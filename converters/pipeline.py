@@ -1,4 +1,4 @@
-"""`convert`: one checkpoint to files of several formats and precisions, each one verified."""
+"""`convert` turns a checkpoint into verified files of several formats and precisions."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.networks.equalise import equalised
 
 MOST_DENSE_BYTES = 1_000_000
-"""Up to here a dense mesh is a part of a small network's file, and whoever opens it finds meshes; a
-larger one would be most of the file for what few need."""
+"""The largest dense mesh that a file carries unless asked to. A larger one would be most of a file,
+and few need it."""
 MAX_CALIBRATION = 200
 MAX_VERIFICATION = 24
 
@@ -41,7 +41,7 @@ def convert(
     progress: Progress = lambda step: None,
     dense: bool | None = None,
 ) -> list[Written]:
-    """Convert a training checkpoint; every file is reopened and held against the network.
+    """Convert a training checkpoint; every file is opened again and held against the network.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def convert(
 
     Returns
     -------
-    list of `Written`
+    list of `Written`, one for each file
 
     Raises
     ------
@@ -116,7 +116,7 @@ def convert(
 
 
 def carried_face_model(face_model: FaceModel, dense: bool | None) -> FaceModel:
-    """The whole face model, or its landmark basis; ``dense`` is that of `convert`."""
+    """The face model that files carry, whole or its landmark basis; ``dense`` as in `convert`."""
     if dense is None:
         dense = len(face_model.to_bytes()) <= MOST_DENSE_BYTES
     return face_model if dense else face_model.landmark_basis()
@@ -125,7 +125,7 @@ def carried_face_model(face_model: FaceModel, dense: bool | None) -> FaceModel:
 def _plan(
     formats: Sequence[str], precisions: Sequence[str], calibrated: bool
 ) -> list[tuple[Format, str]]:
-    """Format and precision of every file to write."""
+    """The format and the precision of every file to write."""
     for name in precisions:
         if name not in PRECISIONS:
             raise InvalidInputError(f"no precision {name!r}; known are {', '.join(PRECISIONS)}")
@@ -153,7 +153,7 @@ def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:
 
 
 def split(images: list[Image]) -> tuple[list[Image], list[Image]]:
-    """Four in five photos set the ranges of int8; the others and the demo photo verify files."""
+    """Split photos: four in five set the ranges of int8, the others and the demo photo verify."""
     held = images[4::5]
     used = [image for i, image in enumerate(images) if i % 5 != 4]
     return used, [("the demo photo", read_image(DEMO_PHOTO)), *held[:MAX_VERIFICATION]]

@@ -1,4 +1,4 @@
-"""Keeping the export libraries' chatter off the terminal."""
+"""Keeping what the export libraries print off the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TAIL = 500
 
 @contextlib.contextmanager
 def silenced() -> Generator[IO[bytes]]:
-    """Send what the process prints, C++ parts included, to a file, and drop warnings."""
+    """Send what the process prints to a file, also from C++, and drop warnings."""
     with tempfile.TemporaryFile() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _flush()
@@ -35,7 +35,7 @@ def silenced() -> Generator[IO[bytes]]:
 
 @contextlib.contextmanager
 def quietly(step: str) -> Generator[None]:
-    """Run a library silenced.
+    """Run a library without letting it print.
 
     Raises
     ------

@@ -14,7 +14,7 @@ def summary(operators: Counter[str], weights: Counter[str]) -> dict[str, Any]:
 
     Parameters
     ----------
-    operators : how many operators of each kind the graph has
+    operators : the number of operators of each kind
     weights : the bytes of each constant, by its own name or by that of its layer
     """
     layers: Counter[str] = Counter()

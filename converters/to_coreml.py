@@ -1,4 +1,4 @@
-"""PyTorch to CoreML packages, ``.mlpackage``."""
+"""Writing CoreML packages, ``.mlpackage``."""
 
 # the libraries here tell no types
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -31,7 +31,7 @@ PALETTE_BITS = 6
 
 
 class _FromPlanes(nn.Module):
-    """CoreML hands an RGB image over as float planes (1, 3, S, S) of 0..255."""
+    """The network behind CoreML's RGB images, which are float planes (1, 3, S, S) of 0..255."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -42,17 +42,17 @@ class _FromPlanes(nn.Module):
 
 
 class CoremlFormat:
-    """CoreML's packages; see `edgeface.converters.formats.Format`."""
+    """CoreML's packages (`edgeface.converters.formats.Format`)."""
 
     name = "coreml"
     suffix = ".mlpackage"
     precisions = ("fp32", "fp16", "int8", "palette")
-    """int8 and palettes are of the weights alone; arithmetic is then fp16."""
+    """With int8 and palettes, weights alone are smaller; arithmetic is fp16."""
     calibrated = ()
     any_size = False
 
     def export(self, trained: TrainedNetwork, metadata: Metadata) -> Any:
-        """The network as a torch program, from which `lower` makes each precision."""
+        """Export the network as a torch program."""
         size = metadata.input_size
         with quietly("torch.export"):
             module = _FromPlanes(trained.network).eval()
@@ -65,7 +65,7 @@ class CoremlFormat:
         return program, metadata
 
     def lower(self, exported: Any, precision: str, calibration: ImageArray | None) -> Any:
-        """The model at a precision."""
+        """Make the model at a precision."""
         program, metadata = exported
         shape = (1, 3, metadata.input_size, metadata.input_size)
         with quietly("coremltools"):
@@ -88,7 +88,7 @@ class CoremlFormat:
         return model
 
     def graph(self, model: Any) -> dict[str, Any]:
-        """Operators and weights, for the metadata."""
+        """Summarise operators and weights for the metadata."""
         spec = model.get_spec()
         program = read_program(spec, spec.specificationVersion, model.weights_dir)
         operations = list(program.functions["main"].operations)

@@ -1,4 +1,4 @@
-"""PyTorch to ONNX."""
+"""Writing ONNX files."""
 
 # the libraries here tell no types
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -33,7 +33,7 @@ WEIGHTED = ("Conv", "Gemm")
 
 
 class OnnxFormat:
-    """Files of ONNX, opset 18; see `edgeface.converters.formats.Format`."""
+    """ONNX files of opset 18 (`edgeface.converters.formats.Format`)."""
 
     name = "onnx"
     suffix = ".onnx"
@@ -42,7 +42,7 @@ class OnnxFormat:
     any_size = True
 
     def export(self, trained: TrainedNetwork, metadata: Metadata) -> onnx.ModelProto:
-        """The network as an ONNX graph of any batch, batch norm folded."""
+        """Export the network as an ONNX graph of any batch, batch norm folded."""
         size = metadata.input_size
         example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
         buffer = io.BytesIO()
@@ -69,7 +69,7 @@ class OnnxFormat:
     def lower(
         self, exported: onnx.ModelProto, precision: str, calibration: ImageArray | None
     ) -> onnx.ModelProto:
-        """The graph at a precision."""
+        """Make the graph at a precision."""
         if precision == "fp16":
             from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -89,7 +89,7 @@ class OnnxFormat:
         return exported
 
     def graph(self, model: onnx.ModelProto) -> dict[str, Any]:
-        """Operators and weights, for the metadata."""
+        """Summarise operators and weights for the metadata."""
         weights = Counter(
             {i.name: numpy_helper.to_array(i).nbytes for i in model.graph.initializer}
         )
@@ -112,9 +112,9 @@ FORMAT = OnnxFormat()
 
 
 def _pool_by_operator(model: onnx.ModelProto) -> None:
-    """Means over all places as GlobalAveragePool: ONNX Runtime has fast kernels of that one only.
+    """Turn means over all places into GlobalAveragePool, for which ONNX Runtime has fast kernels.
 
-    The exporter writes ReduceMean, which cost two fifths of an MFN in int8.
+    The exporter writes ReduceMean, which took two fifths of an MFN's time in int8.
     """
     constants = {i.name: i for i in model.graph.initializer}
     for node in model.graph.node:
@@ -137,7 +137,7 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _free_size(model: onnx.ModelProto) -> None:
-    """Let the input have any size; nothing in an MFN's graph depends on it."""
+    """Let the input have any size, on which nothing in an MFN's graph depends."""
     for value, name in [
         *((value, "size") for value in model.graph.input),
         *((value, "cells") for value in model.graph.output),
@@ -148,7 +148,7 @@ def _free_size(model: onnx.ModelProto) -> None:
 
 
 def _without_shared_scales(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Every Resize with constants of its own: the conversion to fp16 casts them node by node."""
+    """Give every Resize constants of its own, since the conversion to fp16 casts them for each."""
     constants = {i.name: i for i in model.graph.initializer}
     for number, node in enumerate(n for n in model.graph.node if n.op_type == "Resize"):
         for position, name in enumerate(node.input):
@@ -160,7 +160,7 @@ def _without_shared_scales(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Weights as int8 with one scale an output channel; arithmetic stays float32."""
+    """Turn weights into int8, with a scale for each output channel; arithmetic stays float32."""
     weights = {n.input[1] for n in model.graph.node if n.op_type in WEIGHTED}
     kept = [i for i in model.graph.initializer if i.name not in weights]
     for initializer in [i for i in model.graph.initializer if i.name in weights]:
@@ -183,15 +183,16 @@ def _quantize_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def layers(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that have weights, in the order of the graph."""
+    """The names of the nodes that have weights, in the order of the graph."""
     return [node.name for node in model.graph.node if node.op_type in WEIGHTED]
 
 
 def quantize(model: onnx.ModelProto, calibration: ImageArray, nodes: list[str]) -> onnx.ModelProto:
-    """Some nodes in int8: weights a channel, activations uint8, by quantise and dequantise nodes.
+    """Compute some nodes in int8, by nodes that quantise and dequantise.
 
-    Ranges are the extremes over the calibration images (`docs/converters.md` has the measurements
-    behind this, and behind which nodes of an int8 file stay out).
+    Weights have a scale for each channel, and activations are uint8. Ranges are the extremes over
+    the calibration images; `docs/converters.md` has the measurements behind this, and behind the
+    choice of nodes that stay float32 in an int8 file.
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -228,9 +229,9 @@ def quantize(model: onnx.ModelProto, calibration: ImageArray, nodes: list[str]) 
 
 
 def _last_layers(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes from the last layer that makes a picture, itself included, to the outputs.
+    """The names of the nodes from the last layer that makes a picture to the outputs.
 
-    A node fed by several others ends the way back too.
+    On the way back from the outputs, a node with several inputs is an end too.
     """
     makers = {output: node for node in model.graph.node for output in node.output}
     pictures = _pictures(model)
@@ -247,7 +248,7 @@ def _last_layers(model: onnx.ModelProto) -> list[str]:
 
 
 def _pictures(model: onnx.ModelProto) -> set[str]:
-    """Names of the values that have more than one place."""
+    """The names of the values that have more than one place."""
     inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inferred}
     return {name for name, shape in shapes.items() if any(side > 1 for side in shape[2:])}

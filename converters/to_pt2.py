@@ -1,4 +1,4 @@
-"""PyTorch to ``.pt2``: a program that runs without the network's code."""
+"""Writing ``.pt2`` files, programs that run without the network's code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edgeface.types import ImageArray
 
 
 class Pt2Format:
-    """Programs of `torch.export`; see `edgeface.converters.formats.Format`."""
+    """Programs of `torch.export` (`edgeface.converters.formats.Format`)."""
 
     name = "pt2"
     suffix = ".pt2"
@@ -33,7 +33,7 @@ class Pt2Format:
     any_size = False
 
     def export(self, trained: TrainedNetwork, metadata: Metadata) -> ExportedProgram:
-        """The network as a torch program of any batch."""
+        """Export the network as a torch program of any batch."""
         size = metadata.input_size
         example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
         batch = {"image": {0: torch.export.Dim("batch")}}
@@ -43,11 +43,11 @@ class Pt2Format:
     def lower(
         self, exported: ExportedProgram, precision: str, calibration: ImageArray | None
     ) -> ExportedProgram:
-        """The program as it is."""
+        """Return the program as it is."""
         return exported
 
     def graph(self, model: ExportedProgram) -> dict[str, Any]:
-        """Operators and weights, for the metadata."""
+        """Summarise operators and weights for the metadata."""
         kinds = Counter(
             str(node.target).split(".")[1]
             for node in model.graph.nodes

@@ -1,4 +1,4 @@
-"""PyTorch to TFLite by litert-torch, without TensorFlow."""
+"""Writing TFLite files by litert-torch, without TensorFlow."""
 
 # the libraries here tell no types
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -36,23 +36,23 @@ INPUT = "image"
 SIGNATURE = "serving_default"
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 NARROWEST = 1e-3
-"""A calibrated range below this is of a channel that never fires; see `_ranges`."""
+"""A calibrated range below this is that of a channel that never fires (`_ranges`)."""
 ALL = qtyping.TFLOperationName.ALL_SUPPORTED
 _SCOPE = re.compile(r"[\w.]+\.[A-Z][A-Za-z0-9]*_(\w+)")  # "torch.nn.modules.conv.Conv2d_reduce"
 
 
 class TfliteFormat:
-    """Files of LiteRT; see `edgeface.converters.formats.Format`."""
+    """TFLite files (`edgeface.converters.formats.Format`)."""
 
     name = "tflite"
     suffix = ".tflite"
     precisions = ("fp32", "fp16", "w8", "int8")
-    """fp16 and w8 are of the weights; a CPU computes with float32, a GPU delegate as it likes."""
+    """With fp16 and w8, weights alone are smaller; a CPU computes in float32."""
     calibrated = ("int8",)
     any_size = False
 
     def export(self, trained: TrainedNetwork, metadata: Metadata) -> bytes:
-        """The network as a TFLite file of batch 1, channels last, batch norm folded."""
+        """Export the network as a TFLite file of batch 1, channels last, batch norm folded."""
         size = metadata.input_size
         example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
         with quietly("litert-torch"), tempfile.TemporaryDirectory() as folder:
@@ -62,7 +62,7 @@ class TfliteFormat:
             return path.read_bytes()
 
     def lower(self, exported: bytes, precision: str, calibration: ImageArray | None) -> bytes:
-        """The file at a precision."""
+        """Make the file at a precision."""
         if precision == "fp32":
             return exported
         quantizer = Quantizer(bytearray(exported))
@@ -93,7 +93,7 @@ class TfliteFormat:
             return bytes(result.quantized_model)
 
     def graph(self, content: bytes) -> dict[str, Any]:
-        """Operators and weights, for the metadata."""
+        """Summarise operators and weights for the metadata."""
         model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
         kinds: Counter[str] = Counter()
         weights: Counter[str] = Counter()
@@ -108,7 +108,7 @@ class TfliteFormat:
         return summary(kinds, weights)
 
     def save(self, content: bytes, metadata: Metadata, face_model: FaceModel, path: Path) -> None:
-        """Write the file with its metadata, its tensors named as the metadata says."""
+        """Write the file with its metadata, whose names its tensors get."""
         model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
         graph, signature = model.subgraphs[0], model.signatureDefs[0]
         names = (INPUT, *metadata.output_names)
@@ -134,7 +134,7 @@ FORMAT = TfliteFormat()
 
 
 def _last_layers(content: bytes) -> str:
-    """What the last layers write, as a regular expression; see `to_onnx`."""
+    """A regular expression of the tensors that the last layers write (as in `to_onnx`)."""
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
     makers = {index: operator for operator in graph.operators for index in operator.outputs}
@@ -153,11 +153,11 @@ def _last_layers(content: bytes) -> str:
 
 
 def _ranges(content: bytes, quantizer: Quantizer, calibration: ImageArray) -> Any:
-    """Least and greatest value of every tensor over the calibration images.
+    """The least and the greatest value of every tensor over the calibration images.
 
-    The quantizer's own moving average cuts off what later images need (`docs/converters.md`). A
-    tensor that is zero on all images would get a scale of nearly zero, which XNNPACK refuses: it
-    gets a range of one instead, in which zero stays exact.
+    The quantizer's own moving average cuts off values that later images have
+    (`docs/converters.md`). A tensor that is zero on all images would get a scale of nearly zero,
+    which XNNPACK refuses; it gets a range of one instead, in which zero stays exact.
     """
     recipes = recipe_manager.RecipeManager()
     recipes.load_quantization_recipe(quantizer.get_quantization_recipe())

@@ -22,7 +22,7 @@ Image = tuple[str, ImageArray]
 
 
 class NetworkBackend:
-    """The PyTorch network itself as a backend, so that both sides share the steps after it."""
+    """The PyTorch network as a backend, so that both sides share the steps after it."""
 
     def __init__(self, trained: TrainedNetwork, metadata: Metadata) -> None:
         self.metadata: Metadata = metadata
@@ -30,7 +30,7 @@ class NetworkBackend:
         self._network = trained.network
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
-        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        """Compute the raw outputs of a batch, uint8 (B, S, S, 3), by name."""
         with torch.inference_mode():
             outputs = self._network(torch.tensor(input_tensor))
         names = self.metadata.output_names
@@ -38,7 +38,7 @@ class NetworkBackend:
 
 
 def open_written(path: Path) -> Model:
-    """The file in its own runtime; a CoreML package off macOS in `mil_executor`."""
+    """Open a file by its own runtime, or a CoreML package off macOS by `mil_executor`."""
     if path.suffix == ".mlpackage" and sys.platform != "darwin":
         with silenced():  # coremltools reports what it lacks on other systems
             from edgeface.converters.mil_executor import MilBackend
@@ -48,14 +48,14 @@ def open_written(path: Path) -> Model:
 
 
 def verify(trained: TrainedNetwork, path: Path, images: list[Image]) -> Comparison:
-    """Differences of a file from its network, within the limits of the file's precision.
+    """Compare a file with its network; the limits are those of the file's precision.
 
     Raises
     ------
     ModelFormatError
         If the file cannot be opened or does not describe itself.
     ParityError
-        If a difference is over its limit; it names the worst quantity and its image first.
+        If a difference is over its limit; the message begins with the worst and its image.
     """
     written = open_written(path)
     precision = written.metadata.precision

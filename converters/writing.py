@@ -1,4 +1,4 @@
-"""Writing one model file: a draft is verified, and only what passes takes the file's name."""
+"""Writing a model file: a draft is verified, and only if it passes it takes the file's name."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ LATENCY_ROUNDS = 15
 
 @dataclass(frozen=True)
 class Job:
-    """One file to write.
+    """A file to write.
 
     Attributes
     ----------
-    format : of the file
+    format : the format of the file
     model : what the format made of the network at the precision that ``metadata`` states
-    metadata : what the file shall say of itself; the parity is added when it is known
-    face_model : what the file shall carry
-    trained : the network, against which the file is verified
-    target : where the file shall lie
+    metadata : what the file says of itself; the parity is added when it is known
+    face_model : the face model that the file carries
+    trained : the network that the file is held against
+    target : the path of the file
     """
 
     format: Format
@@ -54,13 +54,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Written:
-    """One file that `convert` wrote.
+    """A file that `convert` wrote.
 
     Attributes
     ----------
-    path : where the file lies
-    format, precision : what it was written as
-    num_bytes : its size, of a package that of all files in it
+    path : the path of the file
+    format, precision : the names of its format and precision
+    num_bytes : its size; of a package, that of all files in it
     metadata : what the file says of itself; ``graph`` and ``parity`` are the report on it
     comparison : how much it differs from the PyTorch network
     latency_ms : the median time of the network on one thread of this machine; NaN where the file
@@ -81,8 +81,8 @@ def write(job: Job, images: list[Image], keep: bool) -> Written:
 
     Parameters
     ----------
-    job : what to write
-    images : on which the file is held against its network
+    job : the file to write
+    images : the images on which the file is held against its network
     keep : whether a file that fails verification stays at its target
 
     Raises
@@ -130,7 +130,7 @@ def _num_bytes(path: Path) -> int:
 
 
 def _latency_ms(path: Path) -> float:
-    """Median on one thread; NaN for what only the slow executor runs here."""
+    """The median time on one thread; NaN if only the slow executor runs the file here."""
     if path.suffix == ".mlpackage" and sys.platform != "darwin":
         return float("nan")
     model = load(path, num_threads=threads_for(path, 1))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MetadataError,
         ModelFormatError,
         ParityError,
+        SwappedChannelsWarning,
         TooManyFacesWarning,
     )
     from edgeface.face import Face
@@ -50,6 +51,7 @@ __all__ = [
     "Model",
     "ModelFormatError",
     "ParityError",
+    "SwappedChannelsWarning",
     "TooManyFacesWarning",
     "Tracker",
     "__version__",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -58,8 +59,8 @@ class Detector:
         found: list[Faces] = []
         for row, (pixels, (_, placement)) in enumerate(zip(images, placed, strict=True)):
             first = {name: head[row] for name, head in heads.items()}
-            seen = None if fast else self._look_closer(pixels, first, placement, options, engine)
-            if seen is None:
+            faces = None if fast else self._closer(pixels, first, placement, options, engine)
+            if faces is None:
                 faces = self._decoder.detected(
                     first,
                     placement,
@@ -69,8 +70,6 @@ class Detector:
                     suppression=options.suppression,
                     engine=engine,
                 )
-            else:
-                faces = self._merged(seen, options, engine)
             faces = _cut(faces, options)
             if options.look_again:
                 faces = faces.select(self.hold_up(pixels, faces, engine))
@@ -95,6 +94,28 @@ class Detector:
 
         return second_look.hold_up(pixels, faces, side, detect)
 
+    def _closer(
+        self,
+        pixels: ImageArray,
+        heads: Heads,
+        placement: Placement,
+        options: DetectionOptions,
+        engine: kernels.Engine,
+    ) -> Faces | None:
+        """The faces of as many passes as it takes; None where the first one is all it takes."""
+        candidates = self._look_closer(pixels, heads, placement, options, engine)
+        if candidates is None:
+            return None
+        merged = kernels.merge_candidates(
+            candidates,
+            options.score_threshold,
+            options.iou_threshold,
+            max_faces=options.max_faces + 1,
+            method=options.suppression,
+            engine=engine,
+        )
+        return self._decoder.posed(merged, AS_IT_IS, engine)
+
     def _look_closer(
         self,
         pixels: ImageArray,
@@ -102,34 +123,31 @@ class Detector:
         placement: Placement,
         options: DetectionOptions,
         engine: kernels.Engine,
-    ) -> list[kernels.FoundFaces] | None:
+    ) -> kernels.FoundFaces | None:
         """The candidates of all passes, ``image_px``; None where the first one is all it takes."""
         size_hw = pixels.shape[0], pixels.shape[1]
         least = min(options.score_threshold, passes.HINT_SCORE)
-        levels = passes.closer_levels(size_hw, self._first_side, self._closer_side)
-        first = self._decoder.candidates(heads, placement, least, engine)
-        scale = self._first_side / max(size_hw)
-        small = passes.hints(first.boxes_xyxy, first.scores, scale)
-        nobody = first.scores.max(initial=0.0) < passes.NOBODY_SCORE
+        seen = self._decoder.candidates(heads, placement, least, engine)
+        small = passes.are_small(seen.boxes_xyxy, self._first_side / max(size_hw))
+        nobody = seen.scores.max(initial=0.0) < passes.NOBODY_SCORE
         whole = options.detail == "full" or nobody or self._stays_large
-        seen = [first]
-        for number, views in enumerate(levels):
-            if options.detail == "auto" and number >= passes.AUTO_LEVELS:
-                break
+        kept: list[kernels.FoundFaces] = []
+        levels = passes.closer_levels(size_hw, self._first_side, self._closer_side)
+        most = None if options.detail == "full" else passes.AUTO_LEVELS
+        for views in itertools.islice(levels, most):
             if not whole:
-                views = passes.views_with(views, small, size_hw)
+                hints = seen.boxes_xyxy[small & (seen.scores >= passes.HINT_SCORE)]
+                views = passes.views_with(views, hints, size_hw)
             if not views:
                 break
+            again = small & passes.in_any(views, seen.boxes_xyxy, size_hw)
+            kept.append(_rows(seen, ~again))
             looks = [self._look(pixels, view, least, engine) for view in views]
-            seen += looks
-            small = np.concatenate(
-                [
-                    passes.hints(look.boxes_xyxy, look.scores, view.scale)
-                    for look, view in zip(looks, views, strict=True)
-                ]
-            )
+            seen = _joined(looks)
+            scales = np.repeat([view.scale for view in views], [len(look.scores) for look in looks])
+            small = passes.are_small(seen.boxes_xyxy, scales)
             whole = options.detail == "full"
-        return None if len(seen) == 1 else seen
+        return _joined([*kept, seen]) if kept else None
 
     def _look(
         self, pixels: ImageArray, view: View, least: float, engine: kernels.Engine
@@ -140,21 +158,15 @@ class Detector:
         placement = replace(placement, offset=placement.offset - corner * placement.scale)
         heads = {name: head[0] for name, head in self._infer(tensor[None]).items()}
         seen = self._decoder.candidates(heads, placement, least, engine)
-        rows = view.takes(seen.boxes_xyxy, (pixels.shape[0], pixels.shape[1]))
-        return kernels.FoundFaces(*(array[rows] for array in seen))
+        return _rows(seen, view.takes(seen.boxes_xyxy, (pixels.shape[0], pixels.shape[1])))
 
-    def _merged(
-        self, seen: list[kernels.FoundFaces], options: DetectionOptions, engine: kernels.Engine
-    ) -> Faces:
-        merged = kernels.merge_candidates(
-            kernels.FoundFaces(*(np.concatenate(arrays) for arrays in zip(*seen, strict=True))),
-            options.score_threshold,
-            options.iou_threshold,
-            max_faces=options.max_faces + 1,
-            method=options.suppression,
-            engine=engine,
-        )
-        return self._decoder.posed(merged, AS_IT_IS, engine)
+
+def _rows(candidates: kernels.FoundFaces, rows: BoolArray) -> kernels.FoundFaces:
+    return kernels.FoundFaces(*(array[rows] for array in candidates))
+
+
+def _joined(parts: list[kernels.FoundFaces]) -> kernels.FoundFaces:
+    return kernels.FoundFaces(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _cut(faces: Faces, options: DetectionOptions) -> Faces:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgeface import kernels
-from edgeface.backends import Backend
+from edgeface.backends import BACKENDS, Backend
 from edgeface.crops import CropLooker, largest_first
 from edgeface.detector import Detector
 from edgeface.engine import KernelChoice
@@ -109,7 +109,16 @@ def load(
 def _path_of(name: str, path_or_name: str | os.PathLike[str]) -> Path:
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:
         path_or_name = ASSETS / f"{path_or_name}.onnx"
-    return path_of(name, path_or_name).absolute()
+    path = path_of(name, path_or_name)
+    if not path.suffix and not os.path.exists(path):
+        import difflib
+
+        near = difflib.get_close_matches(path.name, BUNDLED, n=1)
+        raise InvalidInputError(
+            f"no such model: {path}{f'; did you mean {near[0]}?' if near else ';'} "
+            f"{', '.join(BUNDLED)} ship with edgeface, others are files: {', '.join(BACKENDS)}"
+        )
+    return path.absolute()
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"
@@ -138,7 +147,7 @@ class Model(Network):
         self._refiner: Model | None = None
         if source is not None and source.refine is not None:
             self._refiner = Model.from_source(source.refine)
-            _check_refiner(self, self._refiner)
+            check_refiner(self, self._refiner)
 
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
@@ -412,7 +421,7 @@ class Model(Network):
         return replace(faces, face_model=self.face_model).vertices()
 
 
-def _check_refiner(finder: Model, refiner: Model) -> None:
+def check_refiner(finder: Model, refiner: Model) -> None:
     """Raise unless the second network can look closer at what the first one finds."""
     if not finder.metadata.detects:
         raise InvalidInputError(

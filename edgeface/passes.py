@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeface.types import BoolArray, Float32Array, FloatArray, ImageArray
+from edgeface.types import BoolArray, FloatArray, ImageArray
 
 TILE_SIDE = 640
 """Side of a closer input, px, of files that take any size; others are shown tiles of their own."""
@@ -22,13 +22,14 @@ OVERLAP = 0.2
 """What neighbouring tiles share, in sides of a tile."""
 ROUNDING = 0.02
 """Of tiles to whole pixels, in steps from one to the next: no reason for one more."""
-SMALL = 0.12
+SMALL = 0.125
 """The longer side of the largest face that a closer input is asked for, in sides of the input.
 It is less than `OVERLAP`, so that each such face lies whole in some tile."""
 WORTHWHILE = 1.1
 """An image is looked at closer if it is larger than the last input by this factor."""
 HINT_SCORE, HINT_SIDE_PX = 0.2, 24.0
-"""Whoever scores as much and is shorter in the input gives reason to look closer there."""
+"""Whoever scores as much and is shorter in the input gives reason to look closer there. Where that
+was done, candidates so short are seen better and are not asked for any more."""
 NOBODY_SCORE = 0.5
 """If nobody scores as much in the first pass, the whole image is looked at closer."""
 AUTO_LEVELS = 2
@@ -114,17 +115,17 @@ def longer_sides(boxes_xyxy: FloatArray) -> FloatArray:
     return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(axis=1, initial=0.0)
 
 
-def hints(boxes_xyxy: Float32Array, scores: Float32Array, scale: float) -> Float32Array:
-    """The boxes, among those of candidates, that give reason to look closer.
-
-    Parameters
-    ----------
-    boxes_xyxy : shape (N, 4), image_px; scores : shape (N,)
-    scale : input pixels an image pixel of the view in which they were found
-    """
-    return boxes_xyxy[(scores >= HINT_SCORE) & (longer_sides(boxes_xyxy) * scale < HINT_SIDE_PX)]
+def are_small(boxes_xyxy: FloatArray, scale: float | FloatArray) -> BoolArray:
+    """Which boxes (N, 4), image_px, are that small in the views that showed them at this scale."""
+    return longer_sides(boxes_xyxy) * scale < HINT_SIDE_PX
 
 
-def views_with(views: list[View], boxes_xyxy: Float32Array, size_hw: tuple[int, int]) -> list[View]:
-    """Those of the views in which some of the boxes lie whole."""
+def views_with(views: list[View], boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> list[View]:
+    """Those of the views in which some of the boxes (N, 4) lie whole."""
     return [view for view in views if view.takes(boxes_xyxy, size_hw).any()]
+
+
+def in_any(views: list[View], boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> BoolArray:
+    """Which boxes (N, 4) lie whole in one of the views."""
+    taken = [view.takes(boxes_xyxy, size_hw) for view in views]
+    return np.logical_or.reduce(taken, axis=0)

@@ -1,7 +1,7 @@
 """Numerical kernels on numpy arrays: resizing, decoding, suppression, landmarks, projection.
 
-Each kernel has a numpy implementation and, where loops pay, one that numba compiles (the extra
-``fast``), with the same results; ``engine`` says which one runs.
+Each kernel has a numpy implementation. Where loops pay, it has one that numba compiles too (the
+extra ``fast``), with the same results. ``engine`` says which one runs.
 """
 
 from edgeface.kernels.decode import decode_candidates

@@ -1,4 +1,4 @@
-"""From raw detection logits to candidate boxes."""
+"""Decoding raw detection logits into candidate boxes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgeface.kernels.jit import Engine, loops
 from edgeface.kernels.types import Float32Array, Float64Array, FloatArray, HeadArray, IntArray
 
 MAX_LOG_SIZE = 6.0
-"""Bound of t_wh, so that no logit overflows a box."""
+"""The bound of t_wh, so that no logit makes a box overflow."""
 
 Quantisation = tuple[float, float]
 """Scale and zero point: a stored value q stands for ``(q - zero) * scale``."""
@@ -26,14 +26,14 @@ def decode_candidates(
     quantisation: Quantisation = FLOAT,
     engine: Engine = "numpy",
 ) -> tuple[Float32Array, Float32Array, IntArray]:
-    """Boxes of the candidates whose objectness reaches a threshold.
+    """Decode the boxes of the candidates whose objectness reaches a threshold.
 
     Parameters
     ----------
     detection : float32, int8 or uint8, shape (S, S, A * 5)
         Raw logits, anchor-major: x, y, w, h, objectness.
     anchors : float32, shape (A, 2), width and height, input_px
-    stride : side of a grid cell, input_px
+    stride : the side of a grid cell, input_px
     score_threshold : the least objectness of a candidate, in [0, 1]
     quantisation : what the integers of ``detection`` stand for; only survivors become floats
     engine : "numba" or "numpy"
@@ -52,9 +52,8 @@ def decode_candidates(
     Notes
     -----
     Chaudhuri et al. 2019, appendix 7.2: ``b_xy = sigmoid(t_xy) + cell``,
-    ``b_wh = anchor * exp(t_wh)`` (t_wh at most MAX_LOG_SIZE), ``b_o = sigmoid(t_o)``. Sigmoids
-    are taken of survivors only; the threshold is compared with the stored logit. NaN never
-    survives.
+    ``b_wh = anchor * exp(t_wh)`` (t_wh at most MAX_LOG_SIZE), ``b_o = sigmoid(t_o)``. The threshold
+    is compared with the stored logit, and sigmoids are taken of survivors only. NaN never survives.
 
     Examples
     --------
@@ -79,7 +78,7 @@ def decode_candidates(
 
 
 def per_anchor(head: HeadArray, num_anchors: int) -> HeadArray:
-    """A head (S, S, A * width) as (S, S, A, width), C-contiguous; integers stay integers."""
+    """Reshape a head (S, S, A * width) to (S, S, A, width), C-contiguous; its dtype stays."""
     if head.dtype.char not in "fbB":  # float32, int8, uint8
         head = head.astype(np.float32)
     head = np.ascontiguousarray(head)
@@ -97,7 +96,7 @@ def candidate_buffers(grid: HeadArray) -> tuple[Float32Array, Float32Array, IntA
 
 
 def stored_limit(score_threshold: float, quantisation: Quantisation) -> float:
-    """The stored value whose sigmoid is a threshold; infinite at 0 and 1."""
+    """The stored value whose sigmoid is a threshold; it is infinite at 0 and 1."""
     if not 0.0 <= score_threshold <= 1.0:
         raise ValueError(f"a threshold lies in [0, 1], got {score_threshold}")
     if score_threshold in (0.0, 1.0):
@@ -123,6 +122,6 @@ def decode_numpy(
 
 
 def dequantised(values: HeadArray, quantisation: Quantisation) -> Float64Array:
-    """What stored values stand for, float64."""
+    """The numbers, float64, that stored values stand for."""
     scale, zero = quantisation
     return (values.astype(np.float64) - zero) * scale

@@ -1,4 +1,4 @@
-"""From the raw outputs of a multi-face network to the coefficients of its faces."""
+"""Finding faces and their coefficients in the raw outputs of a multi-face network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEADS = ("detection", "identity", "expression", "pose")
 
 
 _ALL_FLOAT = np.array([FLOAT] * len(HEADS)).T.copy()
-"""Scales and zero points of heads that hold floats."""
+"""The scales and zero points of heads that hold floats."""
 
 
 class FoundFaces(NamedTuple):
@@ -39,8 +39,11 @@ class FoundFaces(NamedTuple):
 
     Attributes
     ----------
-    boxes_xyxy : shape (N, 4), input_px; scores : shape (N,)
-    identity : shape (N, 50); expression : shape (N, 46), logits; pose : shape (N, 8)
+    boxes_xyxy : shape (N, 4), input_px
+    scores : shape (N,)
+    identity : shape (N, 50)
+    expression : shape (N, 46), logits
+    pose : shape (N, 8)
     """
 
     boxes_xyxy: Float32Array
@@ -62,22 +65,23 @@ def find_faces(
     quantisation: Mapping[str, Quantisation] | None = None,
     engine: Engine = "numpy",
 ) -> FoundFaces:
-    """Decode, suppress, and gather the survivors' coefficients; the rest is never looked at.
+    """Decode, suppress, and gather the survivors' coefficients; no others are looked at.
 
-    By the method "weighted" a face's box and raw coefficients are the means of those of all its
-    candidates: the winner and what it suppressed, weighed as `edgeface.kernels.suppress` says.
-    Quaternions too: networks start at no rotation and learn less than half turns, so that w > 0.
+    By the method "weighted", a face's box and raw coefficients are the means of those of all its
+    candidates: the winner and those that it suppressed, weighed as `edgeface.kernels.suppress`
+    says. Quaternions can be averaged, since networks start at no rotation and learn less than half
+    turns, so that w > 0.
 
     Parameters
     ----------
     heads : the four outputs by name, float32, int8 or uint8, shape (S, S, A * width) each
     anchors : float32, shape (A, 2), input_px
-    stride : side of a grid cell, input_px
+    stride : the side of a grid cell, input_px
     score_threshold : the least score of a face, in [0, 1]
     iou_threshold : the overlap with a better box beyond which a box is suppressed, in [0, 1]
     max_faces : how many faces are returned at most, the best ones
-    method : see `edgeface.kernels.suppress`
-    quantisation : scale and zero point of the heads that hold integers
+    method : what suppression does (`edgeface.kernels.suppress`)
+    quantisation : the scale and zero point of each head that holds integers
     engine : "numba" or "numpy"
 
     Raises

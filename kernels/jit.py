@@ -1,4 +1,4 @@
-"""Where compiled kernels come from: numba, loaded on demand, with a cache of the user's own."""
+"""Compiling kernels by numba, which is loaded on demand and has a cache of the user's own."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 Engine = Literal["numba", "numpy"]
-"""Who runs a kernel: loops compiled by numba, or whole-array numpy with the same results."""
+"""What runs a kernel: loops compiled by numba, or whole-array numpy with the same results."""
 
 _decorating = threading.Lock()
-"""The setting that `jit` changes for a moment belongs to the whole process."""
+"""A lock, since the setting that `jit` changes for a moment belongs to the whole process."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @cache
 def numba_installed() -> bool:
-    """Whether numba can be imported; does not import it, which costs 0.5 s and 100 MB."""
+    """Whether numba is installed; to import it would cost 0.5 s and 100 MB."""
     try:
         return importlib.util.find_spec("numba") is not None
     except ValueError:  # a test put None in its place
@@ -35,7 +35,7 @@ def numba_installed() -> bool:
 
 
 def loops(module: str) -> ModuleType:
-    """The compiled kernels of one file of ``kernels/compiled``; imports numba.
+    """Import the compiled kernels of one file of ``kernels/compiled``, and numba with them.
 
     Raises
     ------
@@ -47,10 +47,10 @@ def loops(module: str) -> ModuleType:
 
 
 def jit(function: Function) -> Function:
-    """Decorator: compiled by numba on its first call and kept in `cache_folder`.
+    """Let numba compile a function on its first call, and keep it in `cache_folder`.
 
-    Without such a folder it is compiled anew in every process. A cache folder that the user
-    named by NUMBA_CACHE_DIR is respected.
+    Without such a folder, it is compiled anew in every process. If the user has named a cache
+    folder by NUMBA_CACHE_DIR, that one is used.
     """
     numba: Any = importlib.import_module("numba")
     with _decorating:
@@ -70,10 +70,10 @@ def jit(function: Function) -> Function:
 
 @cache
 def cache_folder() -> Path | None:
-    """A folder of this user's for compiled kernels; None where nothing can be written.
+    """This user's folder for compiled kernels, or None if nothing can be written.
 
-    Its name holds a hash of the kernels' source: numba watches one file a kernel, but kernels
-    call each other. What changes with the machine (CPU, numba version) numba itself tells apart.
+    Its name holds a hash of the kernels' source, since numba watches the file of a kernel alone,
+    but kernels call each other. Numba itself tells CPUs and its own versions apart.
     """
     for base in base_folders():
         folder = base / "edgeface" / f"kernels-{_source_hash()}"
@@ -90,7 +90,7 @@ def cache_folder() -> Path | None:
 def _drop_damaged(folder: Path) -> None:
     """Remove files that a full disk or a power cut left incomplete; numba would raise on them.
 
-    All are pickles, which end with a full stop. numba compiles again what is missing.
+    All are pickles, which end with a full stop. Numba compiles again what is missing.
     """
     for path in folder.rglob("*.nb[ic]"):
         with contextlib.suppress(OSError):
@@ -99,7 +99,7 @@ def _drop_damaged(folder: Path) -> None:
 
 
 def base_folders() -> list[Path]:
-    """Folders to try, the platform's customary one first."""
+    """The folders to try, the platform's customary one first."""
     bases: list[Path] = []
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
     if os.environ.get(variable):

@@ -10,7 +10,7 @@ from edgeface.kernels.jit import Engine, loops
 from edgeface.kernels.types import Float32Array, FloatArray, IntArray
 
 LANES = 4
-"""The loops take so many rows of a block at a time; blocks are padded with zero rows."""
+"""How many rows of a block the loops take at a time; blocks are padded with zero rows."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Basis:
     def from_shapes(
         identity: FloatArray, expression: FloatArray, harmonics: FloatArray | None = None
     ) -> Basis:
-        """From identity (50, L, 3) and offsets (46, L, 3) or (50, 46, L, 3), ``model`` frame.
+        """Arrange identity (50, L, 3) and offsets (46, L, 3) or (50, 46, L, 3), ``model`` frame.
 
         With ``harmonics`` (L, K), their 3 K corrections follow the identity modes, and the
         coefficients of both are given as one array of 50 + 3 K (Wang et al. 2019, Sec. 3.2).
@@ -58,7 +58,7 @@ class Basis:
 
 
 def _correction_modes(harmonics: FloatArray) -> Float32Array:
-    """Shapes (3 K, L, 3): each of K functions (L, K) along x, y and z."""
+    """The shapes (3 K, L, 3) that move points by each of K functions (L, K) along x, y and z."""
     modes = harmonics.T[:, None, :, None] * np.eye(3)[:, None, :]
     return modes.reshape(-1, len(harmonics), 3).astype(np.float32)
 
@@ -71,7 +71,7 @@ def _padded(blocks: FloatArray) -> Float32Array:
 def contract_shapes(
     basis: Basis, identity: FloatArray, expression: FloatArray, *, engine: Engine = "numpy"
 ) -> FloatArray:
-    """Shapes of N faces by one blocked product over all of them.
+    """Compute the shapes of N faces by one blocked product over all of them.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def contract_shapes(
 
     Notes
     -----
-    Chaudhuri et al. 2019, Eq. 1 with ``w_exp[0] = 1 - sum(w_exp[1:])``. A tensor whose identity
-    modes share their offsets is a sum of 96 rows, 24 times fewer multiply-adds than 50 x 47.
+    Chaudhuri et al. 2019, Eq. 1 with ``w_exp[0] = 1 - sum(w_exp[1:])``. If all identities share the
+    offsets, a shape is a sum of 96 rows, with 24 times fewer multiply-adds than 50 x 47.
     """
     _validate(basis, identity, expression)
     outer, inner = weights_numpy(basis, identity, expression)
@@ -106,7 +106,7 @@ def contract_shapes(
 
 
 def bind_identities(basis: Basis, identity: FloatArray) -> Basis:
-    """The basis of given people, to be contracted with expressions alone.
+    """Make the basis of given people, which is contracted with expressions alone.
 
     Parameters
     ----------
@@ -115,8 +115,8 @@ def bind_identities(basis: Basis, identity: FloatArray) -> Basis:
 
     Returns
     -------
-    Basis with one block a person, (P, 48, 3 * L): neutral shape and 46 expressions. Coefficients
-    that pick person p are row p of the identity matrix; see `contract_people`.
+    A basis with a block for each person, (P, 48, 3 * L): the neutral shape and 46 expressions. The
+    coefficients of person p are row p of the identity matrix; `contract_people` does without them.
     """
     if basis.shared:
         modes = basis.blocks[0, : basis.num_identity]
@@ -129,9 +129,9 @@ def bind_identities(basis: Basis, identity: FloatArray) -> Basis:
 
 
 def contract_people(people: Basis, person: IntArray, expression: FloatArray) -> FloatArray:
-    """Shapes (N, L, 3) of faces whose people are known, from expressions (N, 46) alone.
+    """Compute the shapes (N, L, 3) of known people from expressions (N, 46) alone.
 
-    ``person`` is int64 (N,): which block of ``people`` each face is.
+    ``person``, int64 (N,), is each face's block of ``people``.
     """
     rows = people.num_expressions + 1
     weights = np.empty((len(expression), rows), np.float32)
@@ -156,7 +156,7 @@ def _validate(basis: Basis, identity: FloatArray, expression: FloatArray) -> Non
 def weights_numpy(
     basis: Basis, identity: FloatArray, expression: FloatArray
 ) -> tuple[Float32Array, Float32Array]:
-    """Outer (N, I) and inner (N, K) weights of `Basis.blocks`, float32."""
+    """The outer (N, I) and inner (N, K) weights of `Basis.blocks`, float32."""
     inner = np.zeros((len(identity), basis.blocks.shape[1]), np.float32)
     if basis.shared:
         split, end = basis.num_identity, basis.num_identity + basis.num_expressions

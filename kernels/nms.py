@@ -12,9 +12,9 @@ from edgeface.kernels.types import Float32Array, Float64Array, FloatArray, IntAr
 
 Suppression = Literal["greedy", "soft", "weighted"]
 METHODS: tuple[Suppression, ...] = ("greedy", "soft", "weighted")
-"""In the order of the numbers by which the loops know them."""
+"""The methods, in the order of their numbers in the loops."""
 LEAST_WEIGHT = 1e-12
-"""Of a candidate in a weighted mean: at the thresholds too, weights have a sum to divide by."""
+"""The least weight in a weighted mean, so that its sum can be divided by at the thresholds too."""
 
 
 def suppress(
@@ -27,7 +27,7 @@ def suppress(
     max_faces: int | None = None,
     engine: Engine = "numpy",
 ) -> tuple[IntArray, Float32Array, Float32Array]:
-    """The boxes that no better box overlaps too much.
+    """Find the boxes that no better box overlaps too much.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def suppress(
     References
     ----------
     "soft": Bodla et al. 2017, Eq. 2 (linear). "weighted": Zhou et al. 2017, Sec. 2, without its
-    second pass; as in Bazarevsky et al. 2019 (BlazeFace), Sec. 3.4. Both weigh by the scores alone;
-    here a weight is zero where its candidate would come or go, lest the mean jump.
+    second pass, and Bazarevsky et al. 2019 (BlazeFace), Sec. 3.4. Both weigh by the scores alone;
+    here a candidate weighs nothing where it comes or goes, so that the mean does not jump.
 
     Examples
     --------
@@ -112,10 +112,10 @@ def suppress_numpy(
     method: Suppression,
     limit: int,
 ) -> tuple[IntArray, Float32Array, IntArray, Float64Array]:
-    """`suppress` with a few vector operations a kept box; ``scores`` is overwritten.
+    """`suppress` with a few vector operations for each kept box; ``scores`` is overwritten.
 
     Returns the kept rows, their scores, and for every candidate, (N,), the face in whose mean it
-    counts, -1 where there is none, and its weight there; boxes are not moved.
+    counts, or -1, and its weight there. Boxes are not moved.
     """
     exact = boxes.astype(np.float64)
     low, high = exact[:, :2], exact[:, 2:]
@@ -152,17 +152,16 @@ def suppress_numpy(
 def face_means(
     group: IntArray, weights: Float64Array
 ) -> tuple[IntArray, Callable[[FloatArray], Float32Array]]:
-    """The candidates that belong to faces, and what takes the means of their values.
+    """The candidates that belong to faces, and a function that averages their values.
 
     Parameters
     ----------
-    group, weights : shape (K,), of `suppress_numpy`; N faces
+    group, weights : shape (K,), what `suppress_numpy` returns for K candidates of N faces
 
     Returns
     -------
-    members : int64, shape (M,), rows of candidates, face after face
-    means : the function that takes the values of members, (M, width), to their means, float32
-        (N, width)
+    members : int64, shape (M,), the rows of these candidates, face after face
+    means : the function that turns values of the members (M, width) into means, float32 (N, width)
     """
     members = np.argsort(group, kind="stable")[np.count_nonzero(group < 0) :]
     starts = np.flatnonzero(np.diff(group[members], prepend=-1))

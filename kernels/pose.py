@@ -1,4 +1,4 @@
-"""From raw coefficients to landmarks in the image, for all faces at once."""
+"""Turning raw coefficients into landmarks in the image, for all faces at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PosedFaces(NamedTuple):
     rotation : shape (N, 3, 3), ``model`` frame
     euler_deg : pitch, yaw and roll, shape (N, 3), degrees
     translation : shape (N, 3), model units
-    focal : shape (N,), face_norm a model unit
+    focal : shape (N,), the length of a model unit in face_norm
     """
 
     landmarks: Float32Array
@@ -50,7 +50,7 @@ def pose_faces(
     *,
     engine: Engine = "numpy",
 ) -> PosedFaces:
-    """Landmarks, boxes and head poses of N faces.
+    """Compute landmarks, boxes and head poses of N faces.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def pose_faces(
 
     Notes
     -----
-    Chaudhuri et al. 2019, Eqs. 1 and 2; each step is a function of ``morphable.py`` and
-    ``project.py``.
+    Chaudhuri et al. 2019, Eqs. 1 and 2. ``morphable.py`` and ``project.py`` have a function for
+    each step.
     """
     count = len(boxes_xyxy)
     expected = {

@@ -1,4 +1,4 @@
-"""Pose: quaternions, Euler angles and the weak-perspective projection."""
+"""Quaternions, Euler angles and the weak-perspective projection."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from edgeface.kernels.types import Float32Array, FloatArray
 
 
 def unit_quaternion(raw: FloatArray) -> Float32Array:
-    """Raw quaternions (N, 4) scaled to length 1 with w >= 0; a zero becomes the identity.
+    """Scale raw quaternions (N, 4) to length 1 with w >= 0; a zero becomes the identity.
 
-    Returns float32, shape (N, 4), as (w, x, y, z).
+    Returns float32, shape (N, 4), (w, x, y, z).
     """
     raw = raw.astype(np.float64)
     length = np.linalg.norm(raw, axis=1, keepdims=True)
@@ -19,7 +19,7 @@ def unit_quaternion(raw: FloatArray) -> Float32Array:
 
 
 def pose_from_vector(vector: FloatArray) -> Float32Array:
-    """Poses as a fusion network tells them, as the other networks do.
+    """Turn the poses of a fusion network into those of the other networks.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def pose_from_vector(vector: FloatArray) -> Float32Array:
 
     Notes
     -----
-    Wang et al. 2019, Sec. 3.1, ``S_T = s S R^T + [t, 0]``, is ``f [R shape + t / f]`` of
-    `project_landmarks`; R is the exponential of the vector. A face must be smaller than its box
-    is long, so s lies below 1.
+    Wang et al. 2019, Sec. 3.1: ``S_T = s S R^T + [t, 0]`` is ``f [R shape + t / f]`` of
+    `project_landmarks`, where R is the exponential of the vector. A face is smaller than its box is
+    long, so s lies below 1.
     """
     raw = vector.astype(np.float64)
     turn, shift = raw[:, 1:4], raw[:, 4:6]
@@ -48,7 +48,7 @@ def pose_from_vector(vector: FloatArray) -> Float32Array:
 
 
 def rotation_from_quaternion(quaternion_wxyz: FloatArray) -> Float32Array:
-    """Unit quaternions (N, 4) to rotation matrices, float32 (N, 3, 3).
+    """Turn unit quaternions (N, 4) into rotation matrices, float32 (N, 3, 3).
 
     Examples
     --------
@@ -65,7 +65,7 @@ def rotation_from_quaternion(quaternion_wxyz: FloatArray) -> Float32Array:
 
 
 def euler_from_rotation(rotation: FloatArray) -> Float32Array:
-    """Pitch, yaw and roll of rotations (N, 3, 3), float32 (N, 3), degrees.
+    """Compute pitch, yaw and roll, float32 (N, 3), degrees, of rotations (N, 3, 3).
 
     Notes
     -----
@@ -87,14 +87,14 @@ def euler_from_rotation(rotation: FloatArray) -> Float32Array:
 def project_landmarks(
     shape: FloatArray, rotation: FloatArray, translation: FloatArray, focal: FloatArray
 ) -> FloatArray:
-    """Shapes in the ``model`` frame to ``face_norm``, with depth.
+    """Project shapes of the ``model`` frame to ``face_norm``, with depth.
 
     Parameters
     ----------
     shape : float32, shape (N, L, 3), ``model`` frame
     rotation : float32, shape (N, 3, 3)
     translation : float32, shape (N, 3), model units
-    focal : float32, shape (N,), face_norm a model unit
+    focal : float32, shape (N,), the length of a model unit in face_norm
 
     Returns
     -------
@@ -102,9 +102,9 @@ def project_landmarks(
 
     Notes
     -----
-    Chaudhuri et al. 2019, Eq. 2, ``P = f [R shape + t]``. Both image axes share one unit, the
-    longer side of the box; the paper scales x by its width and y by its height, under which R
-    would be no rotation.
+    Chaudhuri et al. 2019, Eq. 2: ``P = f [R shape + t]``. Both image axes share one unit, the
+    longer side of the box. The paper scales x by the box's width and y by its height, and R would
+    be no rotation then.
     """
     posed = shape @ rotation.transpose(0, 2, 1) + translation[:, None]
     return posed * (focal[:, None, None] * np.array([1.0, -1.0, -1.0], np.float32))

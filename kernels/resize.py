@@ -11,24 +11,24 @@ from edgeface.kernels.jit import Engine, loops
 from edgeface.kernels.types import FloatArray, ImageArray, IntArray
 
 MAX_SIDE = 65_535
-"""Longest side of an image: the numpy implementation sums in float32, exactly up to 2^24."""
+"""The longest side of an image; the numpy implementation's float32 sums are exact up to 2^24."""
 BAND = 12
-"""Target values a matrix product of the numpy implementation makes at a time."""
+"""How many target values a matrix product of the numpy implementation makes at a time."""
 BANDS_AT_ONCE = 4
 MAX_PRODUCT = 262_144
-"""Multiply-adds up to which OpenBLAS stays on the calling thread. Its other threads gain nothing on
-matrices this small, and where others hold the cores they turn 2 ms into a second."""
+"""The number of multiply-adds up to which OpenBLAS stays on the calling thread. Its other threads
+gain nothing on matrices this small, and if the cores are busy they turn 2 ms into a second."""
 
 
 class Taps(NamedTuple):
-    """How one axis of the target is made from the source: integer weights, so sums are exact.
+    """How one axis of the target is made from the source, by integer weights with exact sums.
 
     Attributes
     ----------
-    first, length : int64, shape (T,), the run of source cells that a target cell sees
-    weight : uint32, shape (T, K), their weights
-    total : the sum of weights, the same for every target cell
-    key : source and target size
+    first, length : int64, shape (T,), the run of source cells that each target cell sees
+    weight : uint32, shape (T, K), the weights of these cells
+    total : the sum of a target cell's weights, which is the same for all
+    key : the source size and the target size
     """
 
     first: IntArray
@@ -40,13 +40,14 @@ class Taps(NamedTuple):
 
 @lru_cache(maxsize=32)
 def axis_taps(source: int, target: int) -> Taps:
-    """Weights of one axis, from ``source`` to ``target`` cells.
+    """Compute the weights of one axis, from ``source`` to ``target`` cells.
 
     Notes
     -----
-    Shrinking: target cell j covers [j s, (j + 1) s) in units of 1/t of a source cell, for s
-    source and t target cells; the weights are the overlaps, total s. Growing: the two source
-    centres around the target's, at ((2 j + 1) s - t) / 2 t, ends clamped; total 2 t.
+    With s source and t target cells, a shrinking axis is counted in units of 1/t of a source cell:
+    target cell j covers [j s, (j + 1) s), and the weights are the overlaps, whose total is s. On a
+    growing axis, the weights are those of the two source centres around the target's, which lies at
+    ((2 j + 1) s - t) / 2 t; the ends are clamped, and the total is 2 t.
     """
     key = (source, target)
     j: IntArray = np.arange(target)
@@ -88,7 +89,7 @@ def resize_into(
     Raises
     ------
     ValueError
-        If dtype, shape or size are others, or the rectangle leaves the canvas.
+        If a dtype, a shape or the size is another, or the rectangle leaves the canvas.
 
     Notes
     -----
@@ -143,10 +144,11 @@ def _validate(
 def resize_numpy(
     image: ImageArray, rows: Taps, columns: Taps, unit: float, target: ImageArray
 ) -> None:
-    """``image`` (H, W * 3) into uint8 (h, w, 3): matrix products over bands of few target cells.
+    """Resize ``image`` (H, W * 3) into uint8 (h, w, 3) by matrix products over bands.
 
-    A target cell sees few neighbours, so a whole weight matrix would be nearly empty. Some rows
-    at a time, in the same small buffers: fresh memory costs more than the arithmetic.
+    A target cell sees few neighbours, so a whole weight matrix would be nearly empty; a band has
+    few target cells. Some rows are made at a time, in the same small buffers, since fresh memory
+    costs more than the arithmetic.
     """
     lines = np.zeros((BAND * BANDS_AT_ONCE, image.shape[1]))
     out = np.empty((len(lines), len(columns.first) * 3))
@@ -171,9 +173,9 @@ def resize_numpy(
 
 @lru_cache(maxsize=16)
 def _bands(axis: tuple[int, int], channels: int) -> list[tuple[slice, slice, FloatArray]]:
-    """Target cells, the source cells they see, and the weights between them, float64.
+    """Bands of an axis: target cells, the source cells that they see, and float64 weights.
 
-    With interleaved channels, slices count values and the weights keep channels apart.
+    With interleaved channels, slices count values, and the weights keep channels apart.
     """
     taps = axis_taps(*axis)
     band = BAND // channels

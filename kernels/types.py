@@ -1,4 +1,4 @@
-"""What arrays hold, as the annotations of the kernels say it; docstrings tell the shapes."""
+"""The annotations of arrays in the kernels say what they hold; docstrings tell their shapes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.floating[Any]]
 """Numbers of either precision, where a function takes both or promises neither."""
 Float32Array = NDArray[np.float32]
-"""What kernels give."""
+"""What kernels return."""
 Float64Array = NDArray[np.float64]
-"""What places and weights are computed in."""
+"""Places and weights, while they are computed."""
 IntArray = NDArray[np.integer[Any]]
 """Rows of other arrays, and groups of candidates."""
 ImageArray = NDArray[np.uint8]

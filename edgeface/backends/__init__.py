@@ -1,4 +1,4 @@
-"""One adapter per inference engine, all with the same verbs."""
+"""The inference engines, each behind an adapter with the same verbs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BACKENDS = {
     ".mlpackage": "edgeface.backends.coreml:CoremlBackend",
     ".pt2": "edgeface.backends.pytorch:PytorchBackend",
 }
-"""Suffix of a model file to ``module:class`` of the backend that runs it."""
+"""For the suffix of a model file, ``module:class`` of the backend that runs it."""
 
 
 class Backend(Protocol):
@@ -33,12 +33,15 @@ class Backend(Protocol):
     face_model: FaceModel
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
-        """Raw outputs by name for a batch, uint8 (B, S, S, 3); see `Metadata.output_shape`."""
+        """Compute the raw outputs of a batch, uint8 (B, S, S, 3), by name.
+
+        `Metadata.output_shape` tells their shapes.
+        """
         ...
 
 
 def open_backend(path: Path, num_threads: int, device: str | None = None) -> Backend:
-    """The backend for a file, chosen by its suffix; ``device`` as `edgeface.load` takes it.
+    """Open a file by the backend of its suffix; ``device`` is that of `edgeface.load`.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def open_backend(path: Path, num_threads: int, device: str | None = None) -> Bac
     ModelFormatError
         If no backend runs this suffix, or the file is damaged or lacks metadata.
     BackendUnavailableError
-        If the backend's library or the device is not there.
+        If the backend's library or the device is missing.
     """
     target = BACKENDS.get(path.suffix.lower())
     if target is None:
@@ -67,7 +70,7 @@ def open_backend(path: Path, num_threads: int, device: str | None = None) -> Bac
 
 
 def threads_for(path: Path, wanted: int) -> int:
-    """The ``num_threads`` that the backend of a file takes: CoreML chooses its own."""
+    """The ``num_threads`` to open a file with; CoreML chooses its own number."""
     return 0 if path.suffix.lower() == ".mlpackage" else wanted
 
 
@@ -104,7 +107,7 @@ _ENGINES = {
 
 
 def backends() -> tuple[BackendInfo, ...]:
-    """What can run here and what is missing; imports none of the engines.
+    """Tell which engines can run here and which are missing, without importing any.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Checksums: whether a model file still is what the converter wrote.
+"""Checksums, which show whether a model file still is what the converter wrote.
 
-The JSON of a file carries two SHA-256 sums under ``checksums``. ``network`` is of everything in the
-file but the two entries of edgeface, so that it holds whatever the metadata says; the face model
-has a hash of its own. ``metadata`` is of the entries of the JSON that decide which faces come out.
-Files of before have none and are taken as they are.
+The JSON of a file carries two SHA-256 sums under ``checksums``. ``network`` is the sum of
+everything in the file but the two entries of edgeface, so that it holds whatever the metadata says;
+the face model has a hash of its own. ``metadata`` is the sum of the entries of the JSON that decide
+which faces come out. Older files have no sums and are taken as they are.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ DECIDING = (
     "kind", "input_size", "any_size", "stride", "anchors", "score_threshold", "iou_threshold",
     "crop_scale", "expression_names", "unseen_expressions", "face_model_sha256", "precision",
 )  # fmt: skip
-"""Entries of the JSON that are under its checksum; others may be edited."""
+"""The entries of the JSON that the checksum is of; others may be edited."""
 _UNKNOWN = "0" * 64
-"""Stands for the network's checksum until the file is laid out."""
+"""What stands for the network's checksum until the file is laid out."""
 
 
 def sealed_json(metadata: Metadata) -> str:
-    """The JSON of a file with its checksums; `stamped` completes it."""
+    """The JSON of a file with its checksums, which `stamped` completes."""
     values = json.loads(metadata.to_json())
     values[CHECKSUMS] = {NETWORK: _UNKNOWN, METADATA: _of_metadata(values)}
     return json.dumps(values, indent=1)
 
 
 def stamped(content: bytes, pieces: Iterable[bytes | memoryview]) -> bytes:
-    """A file, or the part of one that holds the JSON, with the network's checksum in its place.
+    """Put the network's checksum in its place in a file, or in the part that holds the JSON.
 
     Raises
     ------
     ConversionError
-        If the place is not there, once.
+        If there is no such place, or more than one.
     """
     before, after = (f'"{NETWORK}": "{sum_}"'.encode() for sum_ in (_UNKNOWN, of_network(pieces)))
     if content.count(before) != 1:
@@ -49,7 +49,7 @@ def stamped(content: bytes, pieces: Iterable[bytes | memoryview]) -> bytes:
 
 
 def of_network(pieces: Iterable[bytes | memoryview]) -> str:
-    """SHA-256 of bytes in pieces."""
+    """The SHA-256 sum of bytes in pieces."""
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)
@@ -57,7 +57,7 @@ def of_network(pieces: Iterable[bytes | memoryview]) -> str:
 
 
 def check(description: str | bytes, pieces: Iterable[bytes | memoryview], path: Path) -> None:
-    """Hold a file against the checksums in its JSON, if there are any.
+    """Hold a file against the checksums in its JSON, if it has any.
 
     Raises
     ------

@@ -20,20 +20,20 @@ def read_contents(
     face_model: str | bytes | None,
     network: Iterable[bytes | memoryview],
 ) -> tuple[Metadata, FaceModel]:
-    """Parse both entries, check that they belong together and that the file is undamaged.
+    """Parse both entries, and check that they belong together and the file is undamaged.
 
     Parameters
     ----------
     path : the model file, which errors name
     description : the JSON under the key ``edgeface``
-    face_model : the ``.npz`` under ``edgeface_face_model``; text is base64 of it
+    face_model : the ``.npz`` under the key ``edgeface_face_model``, as bytes or as base64 text
     network : the bytes of the file that the JSON's checksum is of
 
     Raises
     ------
     MetadataError, ModelFormatError
-        If one is absent or damaged, or the face model is not the one that the JSON names; if the
-        file does not match the checksums in the JSON.
+        If an entry is absent or damaged, if the face model is not the one that the JSON names, or
+        if the file does not match the checksums in the JSON.
     """
     metadata = Metadata.from_json(description, str(path))
     assert description is not None
@@ -63,7 +63,7 @@ def read_contents(
 
 
 def to_text(metadata: Metadata, face_model: FaceModel) -> dict[str, str]:
-    """Both entries for a format that holds text only."""
+    """Both entries as text, for formats that hold nothing else."""
     return {
         KEY: sealed_json(metadata),
         FACE_MODEL_KEY: base64.b64encode(face_model.to_bytes()).decode(),

@@ -1,4 +1,4 @@
-"""CoreML packages by CoreML, on macOS."""
+"""Running CoreML packages on macOS."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
 
 
 class CoremlBackend:
-    """A package; ``device`` names the compute units, by default all.
+    """A CoreML package; ``device`` names the compute units, and by default all are used.
 
-    The input is an RGB image, the batch is 1: the images of a batch run one after another, and so
-    do calls from several threads. CoreML chooses its own threads: ``num_threads`` is 0.
+    The input is one RGB image, so the images of a batch run one after another, and so do calls from
+    several threads. CoreML chooses its own threads, so ``num_threads`` is 0.
     """
 
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
@@ -63,7 +63,7 @@ class CoremlBackend:
         self._lock = threading.Lock()
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
-        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        """Compute the raw outputs of a batch, uint8 (B, S, S, 3), by name."""
         names = self.metadata.output_names
         found: list[dict[str, Any]] = []
         with self._lock:
@@ -81,12 +81,12 @@ class CoremlBackend:
 
 
 def _check_units(tools: Any, device: str | None) -> None:
-    """CoreML silently runs on the CPU where the machine has not what was asked for.
+    """Check that the processor is there, since CoreML would silently use the CPU instead.
 
     Raises
     ------
     BackendUnavailableError
-        If it has no such processor, as far as coremltools can tell.
+        If the machine has no such processor, as far as coremltools can tell.
     """
     wanted = {"CPU_AND_GPU": "MLGPUComputeDevice", "CPU_AND_NE": "MLNeuralEngineComputeDevice"}
     known: Any = getattr(tools.models, "compute_device", None)

@@ -1,4 +1,4 @@
-"""CoreML packages as folders of files, read without CoreML."""
+"""Reading CoreML packages, which are folders of files, without CoreML."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DESCRIPTION, DESCRIPTION_METADATA = 2, 100
 
 
 def network_pieces(path: Path) -> list[bytes | memoryview]:
-    """What a package's checksum is of: the model without its description's metadata, the weights.
+    """What a package's checksum is of: weights, and the model without its description's metadata.
 
     Raises
     ------
     ModelFormatError
-        If a file is absent or damaged, or anything in the package is a link, which would read
-        files outside.
+        If a file is absent or damaged, or anything in the package is a link, which could lead to
+        files outside of it.
     """
     links = [part for part in (path, *path.rglob("*")) if part.is_symlink()]
     if links and links != [path]:

@@ -1,4 +1,4 @@
-"""ONNX files by ONNX Runtime."""
+"""Running ONNX files by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from edgeface.types import Float32Array, ImageArray
 
 CPU = "CPUExecutionProvider"
 METADATA_PROPS = 14
-"""Number of the field of ``ModelProto``."""
+"""The number of that field of ``ModelProto``."""
 _EXTERNAL = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
-"""The key of ``TensorProto.external_data`` that names a file, however its length is written."""
+"""The key of ``TensorProto.external_data`` that names a file, for any spelling of its length."""
 
 
 class OnnxBackend:
-    """A session; ``device`` names an execution provider, by default the CPU's.
+    """A session of ONNX Runtime; ``device`` names an execution provider, by default the CPU's.
 
-    ONNX Runtime runs calls from several threads side by side. What the chosen provider cannot run
-    goes to the CPU, but not all of it.
+    Calls from several threads run side by side. Operators that the provider cannot run go to the
+    CPU; if all of them do, opening the file fails.
     """
 
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
@@ -51,7 +51,7 @@ class OnnxBackend:
     def _open(
         self, path: Path, content: bytes, num_threads: int, device: str | None, profile: str = ""
     ) -> Any:
-        """A session on a provider; ``profile`` is where it notes what ran each operator."""
+        """Open a session on a provider, which notes in ``profile`` what ran each operator."""
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.log_severity_level = 3
@@ -74,7 +74,7 @@ class OnnxBackend:
         return session
 
     def _check_device(self, path: Path, content: bytes, device: str) -> None:
-        """Providers may be there and run nothing; the profile of one run tells.
+        """Check by the profile of one run that the provider runs anything at all.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class OnnxBackend:
             self._check_free_shapes(path)
 
     def _check_free_shapes(self, path: Path) -> None:
-        """What the graph does not state it shows on the smallest input; that takes a millisecond.
+        """Check shapes that the graph does not state by running the smallest input, in about 1 ms.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class OnnxBackend:
         )
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
-        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        """Compute the raw outputs of a batch, uint8 (B, S, S, 3), by name."""
         names = list(self.metadata.output_names)
         try:
             outputs = self._session.run(names, {self._input_name: input_tensor})
@@ -161,7 +161,7 @@ def network_pieces(content: bytes) -> list[memoryview]:
 
 
 def _read(path: Path) -> tuple[bytes, dict[str, str]]:
-    """A file, and its ``metadata_props``; one whose weights lie in other files is refused."""
+    """Read a file and its ``metadata_props``; if its weights lie in other files, it is refused."""
     try:
         content = path.read_bytes()
         found = [part for n, _, _, part in fields(memoryview(content)) if n == METADATA_PROPS]

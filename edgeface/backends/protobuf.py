@@ -1,22 +1,22 @@
-"""Walking a protobuf message without its schema, as far as the backends need it."""
+"""Reading protobuf messages without their schema, as far as the backends need it."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
 MAX_VARINT = 10
-"""Bytes of the longest number."""
+"""The number of bytes of the longest number."""
 
 
 def fields(data: memoryview) -> Generator[tuple[int, int, int, memoryview], None, None]:
-    """Every field in order: its number, first byte, past its last byte, and its content.
+    """Yield each field in order: its number, where it begins and ends, and its content.
 
-    The content is empty but for fields with a length: texts, bytes and messages.
+    Only fields with a length have a content: texts, bytes and messages.
 
     Raises
     ------
     ValueError
-        If the message ends too early or holds what is no field.
+        If the message ends too early, or holds anything that is no field.
     """
     place = 0
     while place < len(data):
@@ -44,8 +44,8 @@ def fields(data: memoryview) -> Generator[tuple[int, int, int, memoryview], None
 def outside(data: memoryview, path: Sequence[int]) -> list[memoryview]:
     """The bytes of a message without the fields that a path of field numbers leads to.
 
-    Of the messages on the way, number and length are left out as well, since the length changes
-    with what lies at the path's end.
+    The number and the length of the messages on the path are left out too, since the length depends
+    on what lies at the path's end.
     """
     pieces: list[memoryview] = []
     kept = 0
@@ -59,7 +59,7 @@ def outside(data: memoryview, path: Sequence[int]) -> list[memoryview]:
 
 
 def entry(message: memoryview) -> tuple[str, str]:
-    """Key and value of a map's entry of texts."""
+    """The key and the value of an entry in a map of texts."""
     found = {number: str(content, "utf-8") for number, _, _, content in fields(message)}
     return found.get(1, ""), found.get(2, "")
 

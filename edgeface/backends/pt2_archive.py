@@ -1,8 +1,8 @@
 """Reading a ``.pt2`` archive without letting anything in it be executed.
 
-PyTorch's own reader unpickles sample inputs, weights and constants that say so, hands the text of
-size expressions to ``eval``, imports the operators that the graph names and loads compiled
-libraries. None of it sees the file: the entries are read here, as bytes, and only those that the
+PyTorch's own reader unpickles sample inputs, and weights and constants if they say so. It hands the
+text of size expressions to ``eval``, imports the operators that the graph names, and loads compiled
+libraries. It never sees the file: the entries are read here, as bytes, and only those that the
 project's converter writes.
 """
 
@@ -21,7 +21,7 @@ WEIGHTS = "data/weights/"
 WEIGHTS_INDEX = WEIGHTS + "model_weights_config.json"
 CONSTANTS_INDEX = "data/constants/model_constants_config.json"
 SAMPLE_INPUTS = "data/sample_inputs/model.pt"
-"""A pickle in files of earlier converters, empty in those of this one; it is never read."""
+"""An entry that is a pickle in files of earlier converters and empty now; it is never read."""
 DESCRIPTION, FACE_MODEL = f"extra/{KEY}", f"extra/{FACE_MODEL_KEY}"
 
 _NAMED = (
@@ -33,13 +33,13 @@ _ENCRYPTED = 0x1
 
 
 def read_archive(path: Path) -> dict[str, bytes]:
-    """Every entry of a ``.pt2`` file but the sample inputs, by its name below the root folder.
+    """Read every entry of a ``.pt2`` file but the sample inputs, by its name in the root folder.
 
     Raises
     ------
     ModelFormatError
-        If the file is no zip, or holds an entry that no converted file has: an unknown, absolute
-        or repeated name, a link, compressed or encrypted content.
+        If the file is no zip, or has an entry that no converted file has: one with an unknown,
+        absolute or repeated name, a link, or compressed or encrypted content.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -54,7 +54,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
 
 
 def network_pieces(entries: dict[str, bytes]) -> list[bytes]:
-    """What a file's checksum is of: name, length and content of its entries, sorted by name.
+    """What a file's checksum is of: the name, length and content of entries, sorted by name.
 
     The two entries of edgeface, and the sample inputs, are left out.
     """
@@ -65,7 +65,7 @@ def network_pieces(entries: dict[str, bytes]) -> list[bytes]:
 
 
 def _checked(entries: list[zipfile.ZipInfo], path: Path) -> dict[str, zipfile.ZipInfo]:
-    """The entries by name below the one folder that holds them all."""
+    """The entries by their name in the one folder that holds them all."""
     size = path.stat().st_size
     inside: dict[str, zipfile.ZipInfo] = {}
     roots: set[str] = set()

@@ -1,9 +1,9 @@
-"""The program in a ``.pt2`` archive: a list of known operators on tensors, run one by one.
+"""Running the program in a ``.pt2`` archive, a list of known operators on tensors, one by one.
 
-The graph is data. An operator is looked up in `OPERATORS`, an argument is a number, a tensor made
-before or a list of them; whatever else a graph may hold is refused. Symbolic sizes are not needed,
-since every operator of the list takes its batch as it comes; that they are harmless is checked all
-the same, for those who pass a file that loads here on to PyTorch.
+The graph is data. An operator is looked up in `OPERATORS`. An argument is a number, a tensor that
+was made before, or a list of them. Anything else in a graph is refused. Symbolic sizes are not
+needed, since every operator takes any batch; still, they are checked to be harmless, since somebody
+may open the file in PyTorch.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ OPERATORS = (
     "mul.Tensor", "permute.default", "relu.default", "sigmoid.default", "sub.Tensor", "to.dtype",
     "upsample_nearest2d.vec",
 )  # fmt: skip
-"""Operators of ``torch.ops.aten`` that the project's networks consist of; none has an effect beyond
-the tensor that it returns."""
+"""The operators of ``torch.ops.aten`` that the project's networks consist of. Each returns a tensor
+and has no other effect."""
 _PREFIX = "torch.ops.aten."
 _CHECK = _PREFIX + "_assert_tensor_metadata.default"
-"""States what the tensor before it is on the exporting machine; has no output."""
+"""An operator without output: it states what the tensor before it was when it was exported."""
 
 # numbers of types in PyTorch's schema of exported programs
 _DTYPES = {1: "uint8", 5: "int64", 6: "float16", 7: "float32"}
@@ -57,14 +57,14 @@ class Program:
 
     Parameters
     ----------
-    entries : of the archive, as `read_archive` gives them
+    entries : the entries of the archive, which `read_archive` returned
     torch : the library
-    source : names the file in errors
+    source : the name of the file in errors
 
     Raises
     ------
     ModelFormatError
-        If the graph, or a weight, is not as the project's converter writes them.
+        If the graph or a weight is not as the project's converter writes it.
     """
 
     def __init__(self, entries: dict[str, bytes], torch: Any, source: str) -> None:
@@ -87,12 +87,12 @@ class Program:
             ) from error
 
     def to(self, device: Any) -> None:
-        """Move the weights."""
+        """Move the weights to a device."""
         for name, weight in self._weights.items():
             self._weights[name] = weight.to(device)
 
     def __call__(self, image: Any) -> list[Any]:
-        """The outputs in the order of the graph, for a tensor uint8 (B, S, S, 3)."""
+        """Compute the outputs, in the order of the graph, of a tensor uint8 (B, S, S, 3)."""
         values = {**self._weights, self._input: image}
         for step in self._steps:
             arguments = [argument(values) for argument in step.arguments]
@@ -122,7 +122,7 @@ class Program:
         return tensors
 
     def _bind_inputs(self, graph_module: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        """Weights by their names in the graph; the one input that is left is the image."""
+        """Bind the weights to their names in the graph; the one input that is left is the image."""
         weights: dict[str, Any] = {}
         images: list[str] = []
         for spec in graph_module["signature"]["input_specs"]:
@@ -183,7 +183,7 @@ class Program:
         return getattr(getattr(self._torch.ops.aten, operator), overload)
 
     def _argument(self, argument: Any, known: set[str], used: list[str]) -> Arguments:
-        """What gives the argument's value when the program runs; its tensors join ``used``."""
+        """A function that gives the argument when the program runs; its tensors join ``used``."""
         ((kind, value),) = argument.items()
         if kind == "as_tensor":
             name = _made(value, known)
@@ -215,7 +215,7 @@ def _object(entries: dict[str, bytes], name: str) -> Any:
 
 
 def _harmless(values: dict[str, Any]) -> dict[str, Any]:
-    """A JSON object whose size expression, if it has one, is sums and products of symbols."""
+    """Return a JSON object if its size expression is made of sums and products of symbols."""
     expression = values.get("expr_str")
     if expression is not None and not _ARITHMETIC.fullmatch(_SYMBOL.sub("s", _text(expression))):
         raise ModelFormatError(f"it has a size {expression[:60]!r}, which is no arithmetic")

@@ -1,4 +1,4 @@
-"""``.pt2`` programs by PyTorch; they need no network code, and none of theirs is executed."""
+"""Running ``.pt2`` programs by PyTorch; no code in them is executed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgeface.types import Float32Array, ImageArray
 
 
 class PytorchBackend:
-    """An exported program; ``device`` is torch's name of one, by default "cpu".
+    """An exported program; ``device`` is torch's name of a device, by default "cpu".
 
     ``num_threads`` sets torch's number of threads, which the whole process shares. Calls from
     several threads run side by side.
@@ -43,7 +43,7 @@ class PytorchBackend:
             raise BackendUnavailableError(f"torch has no device {device!r}: {error}") from error
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
-        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        """Compute the raw outputs of a batch, uint8 (B, S, S, 3), by name."""
         torch = self._torch
         try:
             with torch.inference_mode():

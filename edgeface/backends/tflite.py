@@ -1,4 +1,4 @@
-"""TFLite files by LiteRT, or by TensorFlow Lite under its earlier names."""
+"""Running TFLite files by LiteRT, or by TensorFlow Lite under its earlier names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIBRARIES = (
 class TfliteBackend:
     """An interpreter; ``device`` is the shared library of a delegate (GPU, NNAPI, Edge TPU).
 
-    The file has batch 1: the images of a batch run one after another, and so do calls from several
+    The file has batch 1, so the images of a batch run one after another. So do calls from several
     threads, since an interpreter owns its tensors.
     """
 
@@ -77,7 +77,7 @@ class TfliteBackend:
         self._outputs = {n: int(outputs[n]["index"]) for n in self.metadata.output_names}
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
-        """Raw outputs by name for a batch, uint8 (B, S, S, 3)."""
+        """Compute the raw outputs of a batch, uint8 (B, S, S, 3), by name."""
         heads = {
             name: np.empty((len(input_tensor), *self.metadata.output_shape(name)), np.float32)
             for name in self._outputs
@@ -95,7 +95,7 @@ class TfliteBackend:
 
 
 def import_library() -> Any:
-    """LiteRT, or a predecessor that a device has instead, or the error that names the remedy."""
+    """Import LiteRT, or a predecessor that is installed; the error names the remedy."""
     for name in LIBRARIES:
         try:
             return importlib.import_module(name)
@@ -108,7 +108,7 @@ def import_library() -> Any:
 
 
 def _check_delegate(library: Any, path: Path, device: str) -> None:
-    """A delegate may load and take nothing; without the default one beside it, that shows.
+    """Check that the delegate takes any operator, by loading it without the default one.
 
     Raises
     ------

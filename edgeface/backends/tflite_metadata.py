@@ -1,8 +1,8 @@
 """Reading the named metadata buffers of a TFLite file.
 
-No interpreter hands them out, and the schema's generated classes come only with some of them, so
-the few tables on the way are read here. A TFLite file is a flatbuffer: little-endian; a table
-starts with the distance back to its vtable, which holds the place of each of its fields.
+No interpreter hands them out, and only some come with the schema's generated classes, so the few
+tables on the way are read here. A TFLite file is a little-endian flatbuffer. A table starts with
+the distance back to its vtable, which holds the place of each of its fields.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ BUFFER_DATA = 0
 
 
 def read_metadata_buffers(data: bytes, source: str) -> dict[str, bytes]:
-    """Every metadata entry of a TFLite file by its name.
+    """Read every metadata entry of a TFLite file by its name.
 
     Raises
     ------
     ModelFormatError
-        If the bytes are no TFLite file or end too early; ``source`` names it.
+        If the bytes are no TFLite file or end too early; the message names ``source``.
     """
     return {name: data[begin:end] for name, (begin, end) in _spans(data, source).items()}
 
@@ -42,7 +42,7 @@ def network_pieces(data: bytes, source: str) -> list[memoryview]:
 
 
 def _spans(data: bytes, source: str) -> dict[str, tuple[int, int]]:
-    """Where every metadata entry begins and ends."""
+    """Find where every metadata entry begins and ends."""
     if data[4:8] != IDENTIFIER:
         raise ModelFormatError(f"{source} is no TFLite model: it lacks the mark {IDENTIFIER!r}")
     try:
@@ -69,7 +69,7 @@ def _follow(data: bytes, place: int) -> int:
 
 
 def _field(data: bytes, table: int, number: int) -> int | None:
-    """Where a table keeps a field; None where the field has its default."""
+    """Where a table keeps a field; None if the field has its default."""
     vtable = table - struct.unpack_from("<i", data, table)[0]
     if vtable < 0:
         raise IndexError(f"a table at {table} has its vtable before the file")

@@ -1,1 +1,1 @@
-"""The benchmark suite behind ``edgeface bench``; needs nothing that the runtime does not."""
+"""The benchmark suite behind ``edgeface bench``, which needs no more than the runtime."""

@@ -1,4 +1,4 @@
-"""LiteRT's ``benchmark_model`` on a phone, through adb."""
+"""Running LiteRT's ``benchmark_model`` on a phone through adb."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bench_on_phone(
     ----------
     model : a ``.tflite`` file
     tool : LiteRT's ``benchmark_model`` for the phone's processor
-    threads : how many threads run the model on the phone's CPU
+    threads : the number of threads on the phone's CPU
     gpu : whether the GPU delegate runs it instead
     adb : the adb executable
     runs : how many times the model is run at least
@@ -41,7 +41,7 @@ def bench_on_phone(
     BackendUnavailableError
         If adb is not installed or no phone answers.
     InferenceError
-        If the tool fails, or its report can't be read.
+        If the tool fails, or its report cannot be read.
     """
     if model.suffix != ".tflite":
         raise InvalidInputError(f"benchmark_model runs .tflite files, got {model.name}")
@@ -69,12 +69,12 @@ def bench_on_phone(
 
 
 def read_report(text: str) -> dict[str, Any]:
-    """The figures of benchmark_model's report; absent ones are None.
+    """Read the figures of benchmark_model's report; absent ones are None.
 
     Raises
     ------
     InferenceError
-        If it holds no timings.
+        If the report holds no times.
     """
     timings = TIMINGS.search(text)
     if timings is None:

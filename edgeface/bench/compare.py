@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 SLACK = 0.05
-"""Differences below this share are noise on an ordinary machine."""
+"""The share by which figures differ on an ordinary machine by chance."""
 
 Verdict = Literal["better", "worse", "same", "only in A", "only in B"]
 
@@ -28,10 +28,10 @@ class Line:
 
 
 def compare(a: dict[str, Any], b: dict[str, Any]) -> list[Line]:
-    """Every figure of two records with a verdict on B.
+    """Compare every figure of two records, with a verdict on B.
 
-    Times differ when they differ by more than `SLACK` and their middle halves do not overlap;
-    everything else when it differs by more than `SLACK`.
+    Figures differ if they do so by more than `SLACK`. Of times, the middle halves must not overlap
+    either.
     """
     first, second = _figures(a), _figures(b)
     lines: list[Line] = []

@@ -1,4 +1,4 @@
-"""One configuration, measured in a process of its own: ``python -m edgeface.bench.measure``.
+"""Measuring one configuration in a process of its own, ``python -m edgeface.bench.measure``.
 
 The parent sends the settings as JSON in the first argument and reads the record from stdout.
 """
@@ -23,12 +23,12 @@ from edgeface.timing import WALL, WARM_UP, stopwatch, time_for
 from edgeface.types import Float32Array, ImageArray
 
 BUDGET_S = 1.0
-"""Time for each stage and number of faces."""
+"""The seconds spent on each stage and number of faces."""
 MAX_BUCKETS = 60
 
 
 def measure(settings: dict[str, Any]) -> dict[str, Any]:
-    """The record of one model file, number of threads and choice of kernels."""
+    """Measure one model file with a number of threads and a choice of kernels."""
     path = Path(settings["model"])
 
     def open_planted() -> tuple[PlantedBackend, Model]:
@@ -62,7 +62,7 @@ def _run(
     count: int,
     settings: dict[str, Any],
 ) -> dict[str, Any]:
-    """Whole runs and their stages with ``count`` faces."""
+    """Measure whole runs and their stages with ``count`` faces."""
     image = images[0]
     budget = settings.get("budget_s", BUDGET_S)
     energy = energy_joules()
@@ -97,7 +97,7 @@ def _stages(
     image: ImageArray,
     budget: float,
 ) -> dict[str, Any]:
-    """Each stage of an mfn alone, and the stages after the network as one."""
+    """Measure each stage of an mfn alone, and the stages after the network together."""
     engine, metadata = model.engine.current, model.metadata
     anchors = np.array(metadata.anchors, np.float32)
     tensor, placement = letterbox(image, metadata.input_size, engine)
@@ -132,7 +132,7 @@ def _stages(
 
 
 def timed(function: Callable[[int], Any], budget_s: float) -> dict[str, Any]:
-    """The record of a function's time."""
+    """Time a function."""
     timing = time_for(function, budget_s)
     low, median, high = timing.quartiles_ms
     return {
@@ -145,7 +145,7 @@ def timed(function: Callable[[int], Any], budget_s: float) -> dict[str, Any]:
 
 
 def sustained(model: Model, images: list[ImageArray], minutes: float) -> dict[str, Any]:
-    """Runs without a pause: medians over time, and the last tenth over the first."""
+    """Run without a pause; returns medians over time, and the last tenth over the first."""
     end = WALL() + 60 * minutes
     times: list[float] = []
     start = energy_joules()

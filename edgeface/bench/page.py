@@ -1,4 +1,4 @@
-"""A record as one HTML page that needs no network: tables, plots and the record itself."""
+"""A record as one HTML page that needs no network, with tables, plots and the record itself."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _label(result: dict[str, Any]) -> str:
 
 
 def _plot(title: str, x_name: str, series: list[Series]) -> str:
-    """Lines over x with the y axis from zero, milliseconds; nothing without points."""
+    """Plot lines over x, in milliseconds from zero, if there are any points."""
     points = [point for _, line in series for point in line]
     if not points:
         return ""
@@ -126,7 +126,7 @@ def _plot(title: str, x_name: str, series: list[Series]) -> str:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 6, 8 or 10 times a power of ten."""
+    """The next larger value that is 1, 2, 4, 6, 8 or 10 times a power of ten."""
     power = 1.0
     while power * 10 <= value:
         power *= 10

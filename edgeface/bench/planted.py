@@ -1,7 +1,7 @@
-"""Exactly N faces in any picture: what the network says of it is computed, then replaced.
+"""Planting exactly N faces in any picture: the network runs, and then its outputs are replaced.
 
-How many faces a network finds in a picture depends on its weights. A benchmark of cost against
-the number of faces must not, so the network runs at its full cost and known outputs follow it.
+How many faces a network finds in a picture depends on its weights. A benchmark of cost against the
+number of faces must not, so known outputs take the place of those that were computed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from edgeface.metadata import Metadata
 from edgeface.types import Float32Array, ImageArray
 
 RIVALS = 2
-"""Candidates beside each face's best that suppression has to drop."""
+"""How many candidates beside each face's best suppression has to drop."""
 
 
 class PlantedBackend:
-    """A backend whose ``heads``, once set, replace its outputs after it has computed them."""
+    """A backend that computes its outputs and returns its ``heads`` instead, if these are set."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -27,15 +27,15 @@ class PlantedBackend:
         self.heads: dict[str, Float32Array] = {}
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
-        """The wrapped backend's outputs, or the planted ones."""
+        """Run the wrapped backend, and return its outputs or the planted ones."""
         outputs = self.backend.infer(input_tensor)
         return self.heads or outputs
 
 
 def plant_faces(metadata: Metadata, count: int) -> dict[str, Float32Array]:
-    """Raw outputs (1, S, S, ..) of an MFN that hold exactly ``count`` faces.
+    """Make raw outputs (1, S, S, ..) of an MFN that hold exactly ``count`` faces.
 
-    Each is found by its cell's best anchor and, less surely, by others of the same box.
+    Its cell's best anchor finds each face, and others find the same box less surely.
     """
     num_anchors = len(metadata.anchors)
     random = np.random.default_rng(count)
@@ -61,7 +61,7 @@ def plant_faces(metadata: Metadata, count: int) -> dict[str, Float32Array]:
 
 
 def spread_boxes(count: int, width: int, height: int) -> Float32Array:
-    """``count`` boxes (N, 4) on a lattice over an image, image_px."""
+    """Spread ``count`` boxes (N, 4), image_px, on a lattice over an image."""
     columns = max(1, int(np.ceil(np.sqrt(count))))
     cell = np.array([width / columns, height / columns])
     row, column = np.divmod(np.arange(count), columns)

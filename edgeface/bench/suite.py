@@ -1,4 +1,4 @@
-"""All configurations of ``edgeface bench``, one process each, and cold starts."""
+"""Measuring all configurations of ``edgeface bench``, in a process each, and cold starts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Settings:
 
 
 def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Measure everything; ``progress`` is told what is being measured.
+    """Measure everything, and tell ``progress`` what is being measured.
 
     Returns the record that ``schema.json`` describes.
     """
@@ -74,7 +74,7 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
 
 
 def cold_start(path: Path, threads: int, kernels: str, image: Path) -> dict[str, Any]:
-    """Process start to first faces, file cache and kernel cache warm; and its peak memory."""
+    """Time process start to first faces, with warm caches of files and kernels, and its memory."""
     command = ("-c", FIRST_FACES, str(path), str(threads_for(path, threads)), kernels, str(image))
     peak = _python(*command)
     timing = time_call(lambda: _python(*command), COLD_STARTS, warm_up=0)
@@ -95,7 +95,7 @@ def _python(*arguments: str) -> str:
 
 
 def _files(model: str, backends: list[str]) -> list[Path]:
-    """Model files for a name and the wanted backends."""
+    """The model files of a name for the wanted backends."""
     if model in BUNDLED:
         suffixes = [f".{b}" for b in backends] or [".onnx"]
         files = [ASSETS / f"{model}{suffix}" for suffix in suffixes]
@@ -108,7 +108,7 @@ def _files(model: str, backends: list[str]) -> list[Path]:
 
 
 def image_paths(folder: Path | None) -> list[Path]:
-    """The images of a folder by name; without one, the demo photo."""
+    """The paths of a folder's images in the order of their names; by default, the demo photo."""
     if folder is None:
         return [DEMO_PHOTO]
     found = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)

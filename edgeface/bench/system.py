@@ -1,4 +1,4 @@
-"""What a measurement was made on: hardware, OS, libraries, commit; memory, energy, load."""
+"""What a measurement was made on (hardware, OS, libraries, commit), and memory and energy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
 def system_record() -> dict[str, Any]:
-    """Everything that a reader needs to repeat a measurement; None where it can't be told."""
+    """Everything that a reader needs to repeat a measurement; None where it cannot be told."""
     return {
         "os": platform.platform(),
         "machine": platform.machine(),
@@ -36,7 +36,7 @@ def system_record() -> dict[str, Any]:
 
 
 def peak_memory_mb() -> float | None:
-    """The most memory that this process ever had resident."""
+    """The most resident memory that this process ever had."""
     if sys.platform == "win32":
         return None
     resource: Any = importlib.import_module("resource")
@@ -45,7 +45,7 @@ def peak_memory_mb() -> float | None:
 
 
 def resident_mb() -> float | None:
-    """Memory that this process has resident now; None but on Linux."""
+    """The resident memory of this process now; None on other systems than Linux."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -54,7 +54,7 @@ def resident_mb() -> float | None:
 
 
 def energy_joules() -> float | None:
-    """Energy the processor package has drawn so far (RAPL); None where it can't be read."""
+    """The energy that the processor has drawn so far (RAPL); None if it cannot be read."""
     line = _first_line(RAPL)
     return None if line is None else int(line) / 1e6
 

@@ -1,4 +1,4 @@
-"""A record as tables: a line for each configuration and number of faces."""
+"""A record as tables, with a line for each configuration and number of faces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ STAGES = ("resize", "network", "decode", "nms", "landmarks", "post-processing", 
 
 
 def rows(record: dict[str, Any]) -> list[list[str]]:
-    """The table: a heading, then a line a configuration and number of faces."""
+    """The table of times: a heading, and a line for each configuration and number of faces."""
     table = [["file", "threads", "kernels", "faces", *(f"{s} ms" for s in STAGES), "runs/s"]]
     for result in record["results"]:
         for run in result["faces"]:
@@ -23,7 +23,7 @@ def rows(record: dict[str, Any]) -> list[list[str]]:
 
 
 def start_rows(record: dict[str, Any]) -> list[list[str]]:
-    """Start, memory and size: a heading, then a line a configuration."""
+    """The table of start, memory and size: a heading, and a line for each configuration."""
     table = [["file", "threads", "kernels", "first faces s", "its MB", "load ms", "peak MB", "MB"]]
     for r in record["results"]:
         cold = r["cold_start"]
@@ -49,7 +49,7 @@ def busiest(record: dict[str, Any]) -> float:
 
 
 def as_text(table: Sequence[Sequence[str]]) -> str:
-    """A table with aligned columns; the first is left-aligned."""
+    """A table as text with aligned columns, of which the first is left-aligned."""
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     return "\n".join(
         "  ".join(

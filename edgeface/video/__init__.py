@@ -1,4 +1,4 @@
-"""Video: reading, tracking, smoothing and writing."""
+"""Reading video, tracking and smoothing its faces, and writing it."""
 
 from edgeface.video.reader import Frame, VideoReader, open_video
 from edgeface.video.smoothing import FaceSmoother

@@ -1,4 +1,4 @@
-"""The assignment problem: which detection continues which track."""
+"""Solving the assignment problem: which detection continues which track."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import numpy as np
 from edgeface.types import FloatArray, IntArray
 
 FORBIDDEN = 1e6
-"""Cost of a pair that must not be made."""
+"""The cost of a pair that must not be made."""
 
 
 def assign(cost: FloatArray) -> list[tuple[int, int]]:
-    """The one-to-one assignment of least total cost.
+    """Find the one-to-one assignment of least total cost.
 
     Parameters
     ----------
-    cost : float, shape (N, M), >= 0; pairs of `FORBIDDEN` or more are never made, however few
-        others there are
+    cost : float, shape (N, M), >= 0
+        Pairs that cost `FORBIDDEN` or more are never made, however few others there are.
 
     Returns
     -------
-    pairs (row, column) in rising order of rows; empty where either side is
+    The pairs (row, column) in rising order of rows; none if either side is empty.
 
     Notes
     -----
-    The Hungarian method by shortest augmenting paths (Jonker and Volgenant 1987) on a matrix
-    padded to a square, O(n^3). A frame has few faces; scipy would weigh more than the rest of the
+    The Hungarian method by shortest augmenting paths (Jonker and Volgenant 1987) on a matrix padded
+    to a square, in O(n^3). A frame has few faces, and SciPy would weigh more than the rest of the
     runtime together.
 
     Examples
@@ -43,7 +43,7 @@ def assign(cost: FloatArray) -> list[tuple[int, int]]:
 
 
 def _solve(cost: FloatArray) -> IntArray:
-    """The row that each column of a square matrix gets."""
+    """Find the row of each column of a square matrix."""
     size = len(cost)
     row_price, column_price = np.zeros(size), np.zeros(size)
     row_of = np.full(size, -1)

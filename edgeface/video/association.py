@@ -1,4 +1,4 @@
-"""Which detections continue which tracks."""
+"""Finding which detections continue which tracks."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from edgeface.video.assignment import FORBIDDEN, assign
 from edgeface.video.track import Track
 
 REACH = 0.6
-"""How far, in face sizes, a face may lie from where it was expected a frame later."""
+"""How far, in face sizes, a face may lie from where it is expected in the next frame."""
 REACH_PER_S, MAX_REACH = 3.0, 1.5
-"""How fast that grows while a face is unseen, and its end."""
+"""How fast that distance grows while a face is not seen, and its largest value."""
 MAX_SIZE_RATIO = 1.7
-"""Between two sights of one face."""
+"""The largest ratio of sizes between two sights of one face."""
 WEAK_S, MAX_WEAK_S = 0.2, 1.0
-"""A weak detection continues only what was seen so shortly before, or in the last frame if that is
-not longer ago than the second."""
+"""A weak detection continues only a track that was seen so many seconds before, or in the last
+frame if that is no longer ago than the second value."""
 UNSEEN_COST = 0.5
-"""A face just seen is preferred to one long unseen, by this much a second."""
+"""The cost of each second that a track has not been seen."""
 IDENTITY_COST = 0.2
-"""For each standard deviation between a face's identity and the track's mean."""
+"""The cost of each standard deviation between a face's identity and the track's mean."""
 
 
 def match(
     tracks: list[Track], faces: Faces, strong: BoolArray, now: float, frame_s: float = 0.0
 ) -> dict[int, Track]:
-    """Tracks by the number of the face that continues them.
+    """Find the track that each face continues, by the number of the face.
 
     Parameters
     ----------
-    tracks : every track that is remembered
+    tracks : all tracks that are remembered
     faces : N detections
-    strong : which of them may continue any track, bool, shape (N,); the others continue only what
-        was seen just before
+    strong : bool, shape (N,), whether a detection may continue any track; others continue only
+        those that were seen just before
     now : the time of the frame, seconds
     frame_s : the time since the last frame, seconds
     """
@@ -47,7 +47,7 @@ def match(
 
 
 def _costs(track: Track, faces: Faces, strong: BoolArray, now: float, weak_s: float) -> FloatArray:
-    """1 - IoU, mean landmark distance in face sizes, identity, and the gates; shape (N,)."""
+    """The costs (N,): 1 - IoU, mean landmark distance in face sizes, identity, and the gates."""
     shift = track.shift_at(now)
     unseen = now - track.seen_s
     box = track.face.boxes_xyxy + np.tile(shift, 2)

@@ -15,7 +15,7 @@ class Channel(Generic[Item]):
 
     Parameters
     ----------
-    capacity : items that may wait
+    capacity : the number of items that may wait
     drop_oldest : whether a full queue loses its oldest item, as a live view must; otherwise the
         producer waits
     """
@@ -29,7 +29,7 @@ class Channel(Generic[Item]):
         self.num_dropped = 0
 
     def put(self, item: Item) -> bool:
-        """Add an item; False if nobody reads any more."""
+        """Add an item; returns False if nobody reads any more."""
         with self._changed:
             while len(self._items) >= self._capacity and not self._abandoned:
                 if self._drop_oldest:
@@ -44,13 +44,13 @@ class Channel(Generic[Item]):
             return True
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Nothing more comes; ``error`` is raised in the reader after the last item."""
+        """Say that nothing more comes; the reader raises ``error`` after the last item."""
         with self._changed:
             self._finished, self._error = True, error
             self._changed.notify_all()
 
     def abandon(self) -> None:
-        """Nobody reads any more; producers that wait are let go."""
+        """Say that nobody reads any more, and let waiting producers go."""
         with self._changed:
             self._abandoned = True
             self._items.clear()
@@ -60,7 +60,7 @@ class Channel(Generic[Item]):
         return self.within(None)
 
     def within(self, timeout_s: float | None) -> Iterator[Item]:
-        """The items; ``TimeoutError`` when none comes for ``timeout_s``."""
+        """Yield the items; raises ``TimeoutError`` if none comes for ``timeout_s``."""
         while True:
             with self._changed:
                 while not self._items and not self._finished and not self._abandoned:
@@ -76,7 +76,7 @@ class Channel(Generic[Item]):
 
 
 def feed(items: Iterable[Any], channel: Channel[Any]) -> None:
-    """Move items to a channel; an error goes with them."""
+    """Move items to a channel, and an error that ends them too."""
     try:
         for item in items:
             if not channel.put(item):

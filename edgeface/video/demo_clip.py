@@ -1,4 +1,4 @@
-"""A clip without a camera: a window that moves over the photo that ships."""
+"""A clip for those without a camera: a window moves over the photo that ships."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DemoClip:
 
     Parameters
     ----------
-    num_frames : after a whole number of `NUM_FRAMES` it is back where it began
+    num_frames : the number of frames; after each `NUM_FRAMES` of them, the window is where it began
     """
 
     live = has_sound = False
@@ -41,7 +41,7 @@ class DemoClip:
         self.close()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing, since nothing is held."""
 
     def __iter__(self) -> Iterator[Frame]:
         photo = Image.fromarray(read_image(DEMO_PHOTO))

@@ -1,4 +1,4 @@
-"""From coefficients back to the image: boxes around the face, the box of the next frame."""
+"""Boxes of faces: those around points, and the same faces told in other boxes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from edgeface.faces import Faces
 from edgeface.types import FloatArray
 
 FOREHEAD = 0.1
-"""What a face box rises above the mesh, in heights of it: so the networks' boxes were drawn."""
+"""How far a face box rises above the mesh, in heights of it, as the networks were taught."""
 
 
 DOUBLE = 0.4
-"""Two boxes that share so much of the smaller one are one face."""
+"""Two boxes are one face if they share so much of the smaller one."""
 
 
 def boxes_around(points: FloatArray) -> FloatArray:
-    """Face boxes (N, 4), as the networks were taught them, around the points of faces (N, P, 3)."""
+    """Draw face boxes (N, 4), as the networks were taught, around the points (N, P, 3)."""
     low, high = points[..., :2].min(axis=1), points[..., :2].max(axis=1)
     low[:, 1] -= FOREHEAD * (high - low)[:, 1]
     return np.concatenate([low, high], axis=1)
 
 
 def rebox(faces: Faces, boxes: FloatArray) -> Faces:
-    """The same faces in the same places, with their pose told in other boxes (N, 4)."""
+    """Tell the pose of faces in other boxes (N, 4); the faces stay in their places."""
     old, new = faces.boxes_xyxy.reshape(-1, 2, 2), boxes.reshape(-1, 2, 2)
     old_side, new_side = ((b[:, 1] - b[:, 0]).max(axis=1, initial=0.0) for b in (old, new))
     shift = (old.mean(axis=1) - new.mean(axis=1)) / (faces.focal * old_side)[:, None]
@@ -41,10 +41,10 @@ def rebox(faces: Faces, boxes: FloatArray) -> Faces:
 
 
 def without_doubles(boxes: FloatArray) -> list[int]:
-    """Rows of the boxes (N, 4), best first, that lie on no better one by `DOUBLE` of their area.
+    """Find the rows of boxes (N, 4), best first, that share less than `DOUBLE` with better ones.
 
-    Parts of a large face pass for small ones, and differ too much from it for the usual
-    suppression by IoU.
+    Parts of a large face are taken for small faces. Their boxes differ too much from the large one
+    for the usual suppression by IoU.
     """
     kept: list[int] = []
     shared, sizes = shared_areas(boxes, boxes), areas(boxes)

@@ -1,4 +1,4 @@
-"""A page that shows a running video and its faces, served to whoever started it and nobody else."""
+"""Serving a page that shows a running video and its faces, to nobody but who started it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from edgeface.video.reader import DEFAULT_FPS, Frame, VideoReader
 BOUNDARY = "edgeface-frame"
 JPEG_QUALITY = 80
 MAX_CLIENTS = 16
-"""Connections at once, of which an open page has two; more are turned away."""
+"""The number of connections at once; an open page has two, and more are turned away."""
 CLIENT_TIMEOUT_S = 10.0
-"""How long a connection may take to ask, and to take what is sent."""
+"""How long a client may take to send its request, and to take what is sent."""
 RETRY_S = 2.0
-"""Between two attempts to find a camera that is gone."""
+"""The time between two attempts to find a camera that is gone."""
 REPEAT_S = 3.0
-"""After so long without news something is sent all the same, which shows who has gone."""
+"""After so long without news, the last is sent again, which shows who has gone."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src "
@@ -44,14 +44,14 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every answer: no other site may show, frame or read the page, nor learn its address."""
+"""The headers of every answer: no other site may show or read the page or learn its address."""
 
 
 class LiveView:
     """Serves the viewer at ``url``; every call of `show` reaches whoever looks at it.
 
-    A reader that is slower than the video skips frames. The address holds a random word: without
-    it, under another host's name, or from another site's page, there is no answer.
+    A client that is slower than the video skips frames. The address holds a random word. Requests
+    without it, under another host's name, or from another site's page get no answer.
 
     Raises
     ------
@@ -75,7 +75,7 @@ class LiveView:
         threading.Thread(target=self._server.serve_forever, daemon=True, name="viewer").start()
 
     def show(self, frame: Frame, faces: Faces) -> None:
-        """Draw a tracked frame and send it out."""
+        """Draw a tracked frame and send it."""
         buffer = io.BytesIO()
         overlay = draw_faces(frame.image, faces, expressions=True)
         Image.fromarray(overlay).save(buffer, "JPEG", quality=JPEG_QUALITY)
@@ -91,11 +91,11 @@ class LiveView:
         self._send({"time_s": frame.time_s, "faces": rows}, buffer.getvalue())
 
     def tell(self, message: str) -> None:
-        """Say on the page what has become of the source, until the next frame."""
+        """Show a message about the source on the page until the next frame."""
         self._send({"message": message}, None)
 
     def close(self) -> None:
-        """End the server and let its readers go."""
+        """End the server and hang up on its clients."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -110,7 +110,7 @@ class LiveView:
             self._changed.notify_all()
 
     def _updates(self) -> Iterator[tuple[bytes, bytes]]:
-        """The last news and all that follow; the same again where there is none for long."""
+        """Yield the last news and all that follow; after a while without any, the last again."""
         seen = 0
         while True:
             with self._changed:
@@ -134,7 +134,7 @@ class LiveView:
             last = event
 
     def _part(self, path: str) -> tuple[str, Iterable[bytes]] | None:
-        """Kind and chunks of what lies at a path, None where nothing does."""
+        """The media type and the chunks of what is at a path, or None."""
         parts: dict[str, tuple[str, Callable[[], Iterable[bytes]]]] = {
             "": ("text/html; charset=utf-8", lambda: [self._page]),
             "video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", self._pictures),
@@ -147,7 +147,7 @@ class LiveView:
         return None
 
     def _is_own(self, headers: Any) -> bool:
-        """Whether a request was made for this server, and by its own page or the address bar."""
+        """Whether a request is for this server, and comes from its own page or the address bar."""
         if headers.get_all("Host") is None or len(headers.get_all("Host")) != 1:
             return False
         origin = headers.get("Origin")
@@ -191,7 +191,7 @@ class LiveView:
 
 
 class _Server(ThreadingHTTPServer):
-    """A server of this machine with a bounded number of threads, none of which waits for ever."""
+    """A server for this machine alone, whose threads are few and never wait for ever."""
 
     daemon_threads = True
 
@@ -201,7 +201,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread; turn away at once whoever is too many."""
+        """Answer in a thread, or turn the client away at once if there are too many."""
         if self._free.acquire(blocking=False):
             self._asking[request] = time.monotonic()
             super().process_request(request, client_address)
@@ -217,7 +217,7 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def has_asked(self, request: Any) -> None:
-        """A client has said what it wants, and may now listen for as long as it likes."""
+        """Note that a client has sent its request, and may now listen for as long as it likes."""
         self._asking.pop(request, None)
 
     def service_actions(self) -> None:
@@ -234,7 +234,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def paced(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Frames of a file when they are due, as a camera gives them."""
+    """Yield the frames of a file when they are due, as a camera does."""
     started = time.perf_counter()
     for frame in frames:
         time.sleep(max(0.0, frame.time_s - (time.perf_counter() - started)))
@@ -244,17 +244,17 @@ def paced(frames: Iterable[Frame]) -> Iterator[Frame]:
 def unending(
     open_source: Callable[[], VideoReader], tell: Callable[[str], None]
 ) -> Iterator[Frame]:
-    """A clip over and over, or a camera whenever it is there; numbers and times go on.
+    """Yield a clip over and over, or a camera whenever it is there; numbers and times go on.
 
     Parameters
     ----------
-    open_source : opens it, each time anew
-    tell : gets a message when it is gone, until it is back
+    open_source : the function that opens the clip or the camera anew
+    tell : a function that is told when the source is gone, until it is back
 
     Raises
     ------
     InvalidInputError
-        If it cannot be opened the first time, or has no frame then.
+        If the source cannot be opened the first time, or has no frame then.
     """
     index, now_s = 0, 0.0
     video: VideoReader | None = open_source()

@@ -1,4 +1,4 @@
-"""Where tracked frames go: overlay, recording, avatar."""
+"""The outputs of tracked frames: an overlay, a recording, avatars."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgeface.video.writer import VideoWriter
 
 
 class Outputs:
-    """All that is made of a video while it is tracked; `close` finishes it, also after an error."""
+    """Everything made of a video while it is tracked; `close` finishes it, also after an error."""
 
     def __init__(self, video: VideoReader, model: Model, num_threads: int = 0) -> None:
         self._video, self._model, self._num_threads = video, model, num_threads
@@ -32,7 +32,7 @@ class Outputs:
         self._num_frames = 0
 
     def draw_to(self, path: Path, *, mesh: bool) -> None:
-        """Write an overlay, with sound."""
+        """Write an overlay with the video's sound."""
         if mesh:
             self._model.face_model.require_dense()
         self._overlay = VideoWriter(path, self._video, num_threads=self._num_threads)
@@ -40,7 +40,7 @@ class Outputs:
         self._written.append(path)
 
     def record_to(self, path: Path, name: str, options: ExportOptions) -> None:
-        """Write a recording, or at the end the format of that name that is made of one."""
+        """Write a recording; if another format is named, it is made of the recording at the end."""
         if FORMATS[name].needs_mesh:
             self._model.face_model.require_dense()
         made_of_it = FORMATS[name].export is not None
@@ -76,7 +76,7 @@ class Outputs:
             self._overlay.write(overlay, frame.time_s)
 
     def close(self) -> list[Path]:
-        """Finish every file, also after one that cannot be; returns those that are whole."""
+        """Finish every file, even if one of them fails; returns those that are whole."""
         with contextlib.ExitStack() as finishing:
             for part in (self._overlay, self._recording, *self._avatars):
                 if part is not None:
@@ -89,7 +89,7 @@ class Outputs:
 
 
 def _unfinished(path: Path) -> Path:
-    """Where the recording grows of which a file is made at the end; another's is not touched."""
+    """Where the recording grows that a file is made of at the end; no other file is touched."""
     number, found = 1, path.with_name(f"{path.name}.part.jsonl")
     while found.exists():
         number += 1

@@ -1,4 +1,4 @@
-"""From a decoded picture to what a screen shows: RGB, square pixels, upright."""
+"""Turning decoded pictures into what a screen shows: RGB, of square pixels, upright."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edgeface.errors import InvalidInputError
 from edgeface.types import ImageArray
 
 UNSPECIFIED, BT709, BT601, BT2020 = 2, 1, 6, 9
-"""Matrix coefficients by the numbers of ISO/IEC 23091-2, which FFmpeg uses."""
+"""The numbers of matrix coefficients in ISO/IEC 23091-2, which FFmpeg uses."""
 SUPPORTED_MATRICES = (BT709, 4, 5, BT601, 7, BT2020)
 SWSCALE_MATRIX = {BT601: 5}
-"""The number of BT.601 to swscale, which has others than those of the standard."""
+"""The number of BT.601 in swscale, whose numbers are not those of the standard."""
 HD_WIDTH, SD_HEIGHT = 1280, 576
-"""From this width, and above this height, pictures that do not name their matrix are BT.709."""
+"""Pictures at least this wide, or higher than this, are BT.709 if they do not name a matrix."""
 WIDEST_PIXEL = 8
-"""Ratio of a pixel's sides beyond which a file is not believed."""
+"""The largest ratio of a pixel's sides that a file is believed."""
 
 
 def is_hd(width: int, height: int) -> bool:
@@ -27,26 +27,26 @@ def is_hd(width: int, height: int) -> bool:
 
 
 def told_colours(picture: Any) -> tuple[int, int]:
-    """Primaries and transfer characteristics as tagged, 0 where they are not."""
+    """The tagged primaries and transfer characteristics; 0 if there are none."""
     told = (int(picture.color_primaries), int(picture.color_trc))
     primaries, transfer = (0 if number == UNSPECIFIED else number for number in told)
     return primaries, transfer
 
 
 def shown(picture: Any, pixel_aspect: Fraction | None) -> ImageArray:
-    """A picture as it is meant to be seen.
+    """Convert a picture to how it is meant to be seen.
 
     Parameters
     ----------
-    picture : ``av.VideoFrame`` of any format, depth and colours
-    pixel_aspect : width of a pixel over its height; None if unknown
+    picture : an ``av.VideoFrame`` of any format, depth and colours
+    pixel_aspect : the width of a pixel over its height; None if it is unknown
 
     Returns
     -------
     uint8, shape (H, W, 3), RGB
-        Matrix and range as tagged, else by the usual rule of size; pixels made square by
-        stretching the width; of an interlaced picture the first field, the other's rows
-        interpolated; turned and mirrored by the display matrix.
+        Matrix and range are the tagged ones, or those that players assume of its size. The width is
+        stretched until pixels are square. Of an interlaced picture, the first field is kept and the
+        other's rows are interpolated. The display matrix turns and mirrors it.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def _square_width(width: int, pixel_aspect: Fraction | None) -> int:
 
 
 def _first_field(image: ImageArray) -> ImageArray:
-    """Even rows as they are, odd ones from their neighbours: what was seen at one moment."""
+    """What was seen at one moment: even rows stay, odd ones are made of their neighbours."""
     image = image.copy()
     above, below = image[:-2:2].astype(np.uint16), image[2::2].astype(np.uint16)
     image[1 : 2 * len(above) : 2] = (above + below + 1) // 2
@@ -90,7 +90,7 @@ def _first_field(image: ImageArray) -> ImageArray:
 
 
 def _display_matrix(picture: Any) -> tuple[int, int, int, int]:
-    """The linear part (a, b, c, d) of x' = a x + c y, y' = b x + d y; of its signs only."""
+    """The signs of (a, b, c, d) in the display matrix's x' = a x + c y, y' = b x + d y."""
     data = picture.side_data.get("DISPLAYMATRIX")
     if data is None:
         return 1, 0, 0, 1
@@ -99,7 +99,7 @@ def _display_matrix(picture: Any) -> tuple[int, int, int, int]:
 
 
 def _turned(image: ImageArray, matrix: tuple[int, int, int, int]) -> ImageArray:
-    """Turned by the nearest quarter, and mirrored where the matrix does."""
+    """Turn an image by the nearest quarter, and mirror it if the matrix does."""
     a, b, c, d = matrix
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

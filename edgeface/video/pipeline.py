@@ -1,4 +1,4 @@
-"""Capture, inference and output at the same time, over bounded queues."""
+"""Running capture, inference and output at the same time, over bounded queues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgeface.video.channel import Channel, feed
 from edgeface.video.reader import Frame
 
 QUEUE_FRAMES = 4
-"""Pictures that wait between two steps: enough to even out, few enough to stay current."""
+"""How many pictures wait between two steps: enough to even out, few enough to stay current."""
 JOIN_S = 2.0
 """How long to wait for a step that hangs in a camera or a network."""
 
@@ -31,7 +31,7 @@ def run_pipeline(
     Raises
     ------
     EdgeFaceError
-        What a step raised, after everything before it was yielded. Closing the generator, or an
+        If a step raised it; everything before is yielded first. Closing the generator, or an
         interrupt while it waits, stops the steps.
     """
     captured: Channel[Frame] = Channel(QUEUE_FRAMES, drop_oldest=live)

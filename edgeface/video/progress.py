@@ -33,7 +33,7 @@ class Progress:
         self._line.close()
 
     def summary(self) -> str:
-        """What the run came to."""
+        """A line about the whole run."""
         people = "person" if len(self.ids) == 1 else "people"
         line, mean = self._line, self.num_faces / max(1, self.num_frames)
         return (

@@ -1,8 +1,8 @@
-"""One-Euro smoothing of faces: landmarks, pose on the rotation manifold, expression.
+"""One-Euro smoothing of faces: of landmarks, of the pose on the rotation manifold, of expressions.
 
 A One-Euro filter (Casiez et al. 2012) is a low-pass whose cutoff rises with the signal's speed:
-what rests is smoothed hard, what moves is followed closely. Speeds of points are measured in face
-sizes a second, so that a face does not change its behaviour with its distance from the camera.
+what rests is smoothed hard, and what moves is followed closely. Speeds of points are measured in
+face sizes a second, so that smoothing does not depend on the distance from the camera.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from edgeface.values import Choice, option
 Strength = Literal["off", "light", "strong"]
 
 SPEED_CUTOFF_HZ = 1.5
-"""Cutoff of the low-pass on the velocity, whose noise cancels before its length is taken."""
+"""The cutoff of the low-pass on velocities; their noise cancels before a speed is taken."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Group:
 
     Attributes
     ----------
-    min_cutoff_hz : cutoff at rest; the lag of a slow drift is ``1 / (2 pi min_cutoff_hz)`` seconds
-    beta : Hz of cutoff for each unit of speed
+    min_cutoff_hz : the cutoff at rest; a slow drift lags by ``1 / (2 pi min_cutoff_hz)`` seconds
+    beta : how much the cutoff rises, Hz, for each unit of speed
     """
 
     min_cutoff_hz: float
@@ -46,7 +46,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Settings:
-    """The groups of one strength; speeds are in face sizes, radians and full shapes a second."""
+    """The groups of a strength; speeds are in face sizes, radians and full shapes a second."""
 
     points: Group
     rotation: Group
@@ -57,11 +57,11 @@ STRENGTHS: dict[str, Settings] = {
     "light": Settings(Group(1.4, 12.0), Group(1.6, 6.0), Group(2.0, 8.0)),
     "strong": Settings(Group(0.6, 8.0), Group(0.6, 4.0), Group(0.8, 6.0)),
 }
-"""Strength to settings; "off" has none. ``docs/video.md`` states what they cost in latency."""
+"""The settings of each strength; "off" has none. ``docs/video.md`` states their latency."""
 
 
 class OneEuro:
-    """The filter for an array of points, one speed for each point."""
+    """The filter of an array of points, each of which has a speed of its own."""
 
     def __init__(self, group: Group) -> None:
         self._group = group
@@ -70,13 +70,13 @@ class OneEuro:
         self._velocity: FloatArray | float = 0.0
 
     def __call__(self, value: FloatArray, dt_s: float, size: float = 1.0) -> FloatArray:
-        """The smoothed value.
+        """Smooth a value.
 
         Parameters
         ----------
-        value : float, shape (..., D): points of D coordinates
-        dt_s : seconds since the last call, > 0
-        size : length that counts as one in speeds
+        value : float, shape (..., D), points of D coordinates
+        dt_s : the seconds since the last call, > 0
+        size : the length that counts as one in speeds
         """
         value = np.asarray(value, np.float64)
         if self._value is None or self._raw is None:
@@ -92,7 +92,7 @@ class OneEuro:
 
 
 class OneEuroRotation:
-    """The filter on the manifold of rotations, along its geodesics."""
+    """The filter on the manifold of rotations, which follows its geodesics."""
 
     def __init__(self, group: Group) -> None:
         self._group = group
@@ -101,7 +101,7 @@ class OneEuroRotation:
         self._velocity = np.zeros(3)
 
     def __call__(self, quaternion_wxyz: FloatArray, dt_s: float) -> FloatArray:
-        """The smoothed unit quaternion, shape (4,)."""
+        """Smooth a unit quaternion, shape (4,)."""
         if self._value is None or self._raw is None:
             self._value = self._raw = quaternion_wxyz
             return quaternion_wxyz
@@ -123,7 +123,7 @@ class FaceSmoother:
     Raises
     ------
     InvalidInputError
-        If the strength is another.
+        If there is no such strength.
     """
 
     def __init__(self, strength: Strength) -> None:
@@ -141,7 +141,7 @@ class FaceSmoother:
         self._expression = OneEuro(settings.expression)
 
     def __call__(self, face: Faces, dt_s: float) -> Faces:
-        """The smoothed face, of a `Faces` with N = 1; ``dt_s`` seconds after the last."""
+        """Smooth a face, a `Faces` with N = 1, ``dt_s`` seconds after the last."""
         if self._settings is None:
             return face
         box = face.boxes_xyxy.reshape(2, 2)
@@ -164,11 +164,11 @@ class FaceSmoother:
 
 
 def settings_of(strength: Strength) -> Settings | None:
-    """The settings of a strength, None for "off"."""
+    """The settings of a strength, or None for "off"."""
     option("smoothing", strength, Choice(("off", *STRENGTHS)))
     return STRENGTHS.get(strength)
 
 
 def _gain(cutoff_hz: Any, dt_s: float) -> Any:
-    """What a first-order low-pass takes of a new value."""
+    """The share of a new value that a first-order low-pass takes."""
     return 1.0 / (1.0 + 1.0 / (2.0 * math.pi * cutoff_hz * dt_s))

@@ -1,4 +1,4 @@
-"""What a source is, and opening it without waiting for ever."""
+"""Telling what a source is, and opening it without waiting for ever."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from typing import Any, Literal
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 
 OPEN_TIMEOUT_S = 10.0
-"""How long a camera or server may take until it says what it sends."""
+"""How long a camera or server may take to say what it sends."""
 READ_TIMEOUT_S = 10.0
 """How long it may be silent between two pictures."""
 GRACE_S = 2.0
-"""What is waited beyond FFmpeg's own time-out, which does not end every call."""
+"""How much longer than FFmpeg's own time-out is waited, which does not end every call."""
 
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:none"),
            "win32": ("dshow", "video={}")}  # fmt: skip
-"""Platform to FFmpeg's capture format and the name of a camera there."""
+"""For each platform, FFmpeg's capture format and the name of a camera in it."""
 STANDARD_INPUT = "-"
 
 
@@ -35,9 +35,9 @@ class Address:
 
     Attributes
     ----------
-    name : as the user gave it
-    url : FFmpeg's name of it
-    kind : what it is; a pipe can be read once, and only at the pace of who writes it
+    name : the name that the user gave
+    url : FFmpeg's name of the source
+    kind : what the source is; a pipe can be read once, and only as fast as it is written
     capture : FFmpeg's format of a camera
     """
 
@@ -48,7 +48,7 @@ class Address:
 
 
 def import_av() -> Any:
-    """PyAV, or the error that names the remedy."""
+    """Import PyAV; the error names the remedy."""
     try:
         return importlib.import_module("av")
     except ImportError as error:
@@ -58,12 +58,12 @@ def import_av() -> Any:
 
 
 def address_of(source: str | os.PathLike[str] | int) -> Address:
-    """Where a source lies.
+    """Find where a source lies.
 
     Raises
     ------
     InvalidInputError
-        If it is a file that is absent, empty or none, or a camera that cannot be meant.
+        If it is an absent or empty file, no file at all, or a camera that cannot be.
     """
     if isinstance(source, int):
         return _camera(f"camera:{source}", str(source))
@@ -110,14 +110,14 @@ def _local(name: str) -> Address:
 
 
 def open_container(address: Address) -> Any:
-    """An ``av`` input container.
+    """Open an ``av`` input container.
 
     Cameras, servers and pipes are opened in a thread of their own, so that Ctrl-C ends the wait.
 
     Raises
     ------
     InvalidInputError
-        If nothing that FFmpeg can read is there, or it says nothing for `OPEN_TIMEOUT_S`.
+        If FFmpeg can read nothing there, or nothing comes for `OPEN_TIMEOUT_S`.
     """
     av = import_av()
     timeout = None if address.kind in ("file", "pipe") else (OPEN_TIMEOUT_S, READ_TIMEOUT_S)
@@ -139,7 +139,7 @@ def open_container(address: Address) -> Any:
 
 
 def hint(address: Address) -> str:
-    """What may be the matter with a source of this kind that cannot be read."""
+    """A hint why a source of this kind cannot be read."""
     if address.kind == "network":
         return (
             "; if it is a whole file whose index lies at its end, the server must answer requests "
@@ -151,7 +151,7 @@ def hint(address: Address) -> str:
 
 
 def _within(timeout_s: float | None, connect: Callable[[], Any]) -> Any:
-    """What ``connect`` returns, called in a thread of its own."""
+    """Call ``connect`` in a thread of its own, and return what it returns."""
     results: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""One person in a video: where the face goes, and what is known of its identity by now."""
+"""One person in a video: where the face goes, and what is known of the identity so far."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from edgeface.types import BoolArray, FloatArray
 from edgeface.video.smoothing import FaceSmoother, Strength
 
 OUTLIER_RATIO = 2.5
-"""An identity further from the mean than this many usual distances is not averaged."""
+"""How many usual distances an identity may lie from the mean to be averaged."""
 MIN_SAMPLES = 8
-"""Identities that are averaged before outliers are judged."""
+"""How many identities are averaged before outliers are told."""
 MAX_OUTLIERS = 20
 """So many outliers in a row are no outliers: the average starts anew."""
 MAX_SAMPLES = 300
-"""Weight of the past in samples, so that the average still follows after minutes."""
+"""The most samples that the past weighs, so that the average still follows after minutes."""
 REFRESH = 0.02
-"""Change of the mean, in standard deviations, after which its contraction is made again."""
+"""The change of the mean, in standard deviations, after which it is contracted again."""
 SPEED_TIME_S = 0.15
-"""Time over which velocities are averaged, and over which the velocity of an unseen face fades."""
+"""The time over which velocities are averaged, and over which that of an unseen face fades."""
 
 
 LIKENESS = 0.5
-"""Least correlation of a face's look with the person's. On the clips, at 30 to 10 frames a second,
-one right crop in a hundred has less, unless the face is small; a face that moved from under its
-crop, so that landmarks are off by a tenth of its size, leaves 0.47 at most."""
+"""The least correlation of a face's look with the person's. On the clips, at 30 to 10 frames a
+second, one right crop in a hundred has less, unless the face is small. If a face has moved from
+under its crop, so that landmarks are off by a tenth of its size, the correlation is 0.47 at
+most."""
 LOOK_GAIN = 0.2
-"""What the last look counts in a person's."""
+"""The weight of the last look in a person's."""
 MAX_IDENTITY = 2.5
-"""A face whose identity lies further from a person's mean, in standard deviations, is another: on
-the street clip 95 % of single estimates lie within 2.4, and half of other people's beyond 3."""
+"""How far, in standard deviations, a face's identity may lie from a person's mean to be theirs. On
+the street clip, 95 % of single estimates lie within 2.4, and half of other people's beyond 3."""
 
 
 class IdentityAverage:
     """The running mean of a person's identity coefficients, without its outliers.
 
-    Its contraction with the reduced tensor (204, 50, 47) is kept until the mean moves: landmarks
+    Its contraction with the reduced tensor (204, 50, 47) is kept until the mean moves. So landmarks
     of a known person cost 204 x 47 products instead of 204 x 50 x 47.
     """
 
@@ -56,7 +57,7 @@ class IdentityAverage:
         self._num_outliers = 0
 
     def add(self, identity: FloatArray) -> bool:
-        """Take one estimate (50,); False if it was an outlier."""
+        """Take an estimate (50,); returns False if it is an outlier."""
         if self.mean is None:
             self.mean, self.num_samples = identity.astype(np.float64), 1
             return True
@@ -98,13 +99,13 @@ class Track:
     ----------
     track_id : the person's number; 0 until the track is confirmed
     face : the face as it was last measured, with the mean identity, a `Faces` with N = 1; it is
-        there once `see` was called
+        set once `see` was called
     smoothed : the same face after smoothing
     velocity : how far the centre of the landmarks moves in a second, shape (2,)
-    crop_box : the box at which a network of crops last looked, shape (4,); None where none did
-    num_seen : in how many frames the face was seen
-    seen_s : when it was seen last
-    num_missed : how many detections in a row did not find it
+    crop_box : the box at which a network of crops looked last, shape (4,); None if none did
+    num_seen : the number of frames in which the face was seen
+    seen_s : the time at which it was seen last
+    num_missed : the number of detections in a row that did not find it
     """
 
     face: Faces
@@ -120,7 +121,7 @@ class Track:
         self._smooth = FaceSmoother(smoothing)
 
     def see(self, face: Faces, time_s: float) -> None:
-        """Go on with a measurement, a `Faces` with N = 1."""
+        """Take a new measurement, a `Faces` with N = 1."""
         dt = max(time_s - self.seen_s, 1e-3)
         if self.num_seen:
             moved = (_centre(face) - _centre(self.face)) / dt
@@ -150,7 +151,7 @@ class Track:
         return known is None or not known.any() or float(known @ look) >= LIKENESS
 
     def remember_look(self, look: FloatArray) -> None:
-        """Take a look (V,) into the person's."""
+        """Average a look (V,) into the person's."""
         mixed = (
             look
             if self._appearance is None
@@ -159,7 +160,7 @@ class Track:
         self._appearance = mixed / max(float(np.linalg.norm(mixed)), 1e-6)
 
     def moved(self, faces: Faces, row: int) -> float:
-        """How far a face lies from where this one was seen, in its size."""
+        """How far a face lies from where this one was seen, in sizes of this one."""
         low, high = self.face.boxes_xyxy[0].reshape(2, 2).astype(np.float64)
         way = faces.boxes_xyxy[row].reshape(2, 2).mean(axis=0) - (low + high) / 2
         return float(np.linalg.norm(way) / np.sqrt((high - low).prod()))
@@ -170,7 +171,7 @@ class Track:
         return self.velocity * SPEED_TIME_S * (1 - np.exp(-unseen / SPEED_TIME_S))
 
     def at(self, time_s: float) -> Faces:
-        """The smoothed face, moved on to where it should be by now."""
+        """The smoothed face, moved to where it should be by now."""
         shift = self.shift_at(time_s)
         if not shift.any():
             return self.smoothed

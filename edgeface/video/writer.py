@@ -1,7 +1,7 @@
-"""Writing overlays: H.264 with the source's own times and its sound.
+"""Writing overlays in H.264, with the source's own times and its sound.
 
 Pictures are converted to the matrix that players expect of their size, BT.709 for HD and BT.601
-below, in limited range, and tagged with it: no player need guess.
+below, in limited range. They are tagged with it, so that no player needs to guess.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from edgeface.video.source import import_av, open_container
 TIME_BASE = Fraction(1, 90000)
 KEYFRAMES_S = 2.0
 FRAGMENT_S, LOOKAHEAD_S = 0.4, 0.3
-"""Video that waits in the container and in the encoder: together under the second that a program
-which is killed may lose."""
+"""How long video waits in the container and in the encoder: together, less than the second that may
+be lost when the program is killed."""
 _FRAGMENTED = {
     "movflags": "empty_moov+default_base_moof",
     "frag_duration": str(round(1e6 * FRAGMENT_S)),
@@ -44,9 +44,9 @@ CONTAINERS: dict[str, tuple[str, dict[str, str]]] = {
 """FFmpeg's name of each container, and what makes it readable while it is written."""
 MP4_FORMATS = ("mp4", "mov", "ipod")
 SOUND_STEP_S = 0.02
-"""About what a packet of sound holds."""
+"""The usual length of a packet of sound."""
 LIMITED_RANGE = 1
-"""By its number in ISO/IEC 23091-2, plus one, as FFmpeg counts."""
+"""The number of that range in FFmpeg, one more than in ISO/IEC 23091-2."""
 
 
 class VideoWriter:
@@ -54,9 +54,9 @@ class VideoWriter:
 
     Parameters
     ----------
-    path : .mp4, .mov or .mkv
-    source : the video being shown; its sound is kept if it is a file
-    num_threads : how many threads the encoder may use; 0 leaves the choice to it
+    path : the file to write, .mp4, .mov or .mkv
+    source : the video that the overlay shows; its sound is kept if it is a file
+    num_threads : the number of threads that the encoder may use; 0 leaves the choice to it
 
     Raises
     ------
@@ -97,7 +97,7 @@ class VideoWriter:
             raise InvalidInputError(f"cannot write {self._path}: {error}") from error
 
     def write(self, image: ImageArray, time_s: float) -> None:
-        """Append an RGB frame (H, W, 3); one of another size is fitted into the first's."""
+        """Append an RGB frame (H, W, 3); if its size is another, it is fitted into the first's."""
         if self._stream is None:
             self._stream = self._add_stream(image)
         width, height = self._stream.width, self._stream.height
@@ -112,7 +112,7 @@ class VideoWriter:
             self._sound.copy_until(time_s)
 
     def close(self) -> None:
-        """Finish the file; what was written before plays."""
+        """Finish the file, which plays up to the last frame."""
         try:
             if self._stream is not None:
                 self._mux(self._stream.encode(None))
@@ -133,7 +133,7 @@ class VideoWriter:
             self._file.fail()
 
     def _coded(self, image: ImageArray) -> Any:
-        """An RGB image as luma and colour differences of the stream's matrix."""
+        """Turn an RGB image into luma and colour differences of the stream's matrix."""
         matrix = self._stream.codec_context.colorspace
         return self._converter.reformat(
             self._av.VideoFrame.from_ndarray(image, format="rgb24"),
@@ -186,7 +186,7 @@ class VideoWriter:
 
 
 class _SoundCopy:
-    """Sound packets of a file, moved to another in step with its pictures."""
+    """Copies sound packets of a file to another, in step with its pictures."""
 
     def __init__(self, av: Any, target: Any, source: VideoReader) -> None:
         self._source, self._target = source, target
@@ -208,7 +208,7 @@ class _SoundCopy:
         self._next: tuple[Any, float] | None = None
 
     def copy_until(self, time_s: float) -> None:
-        """Copy what is heard up to a time of the pictures, whose clock may jump as the sound's."""
+        """Copy the sound up to a time of the pictures; the clocks of both may jump."""
         if self._clock is None:
             self._clock = Clock(SOUND_STEP_S, self._source.forwards_s, self._source.start_s)
             self._next = self._read()
@@ -221,7 +221,7 @@ class _SoundCopy:
             self._next = self._read()
 
     def _read(self) -> tuple[Any, float] | None:
-        """The next packet and its time."""
+        """Read the next packet and its time."""
         assert self._clock is not None
         packet = next(self._packets, None)
         if packet is None or packet.pts is None:

@@ -33,9 +33,9 @@ def decode_loops(
     scores: FloatArray,
     index: IntArray,
 ) -> int:
-    """Candidates of ``grid`` (S, S, A, 5) whose objectness, as stored, reaches ``limit``.
+    """Write the candidates of ``grid`` (S, S, A, 5) whose stored objectness reaches ``limit``.
 
-    A stored value q stands for ``(q - zero) * scale``. Returns how many were written.
+    A stored value q stands for ``(q - zero) * scale``. Returns the number of candidates.
     """
     found = 0
     for row in range(grid.shape[0]):
@@ -76,10 +76,10 @@ def suppress_loops(
     out_boxes: FloatArray,
     out_scores: FloatArray,
 ) -> int:
-    """Take the best candidate left, until none is or ``kept`` is full; returns how many.
+    """Take the best candidate left, until none is left or ``kept`` is full.
 
-    ``scores`` is overwritten: a candidate that is taken or dropped gets -1. Candidate i then counts
-    ``shares[i]`` in the face ``group[i]``, in none where that is -1.
+    ``scores`` is overwritten: a candidate that is taken or dropped gets -1. Candidate i then weighs
+    ``shares[i]`` in the face ``group[i]``, or in none if that is -1. Returns the number of faces.
     """
     group[:count] = -1
     found = 0
@@ -139,7 +139,7 @@ def suppress_loops(
 def member_weight(
     score: Any, overlap: float, score_threshold: float, iou_threshold: float
 ) -> float:
-    """What a candidate counts in the mean of a face, before division by the sum."""
+    """The weight of a candidate in the mean of a face, before it is divided by the sum."""
     exact = np.float64(score)
     return max(exact * (exact - score_threshold) * (overlap - iou_threshold), LEAST_WEIGHT)
 
@@ -155,7 +155,7 @@ def gather_loops(
     shares: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Means over each face's candidates of ``head`` (S, S, A, width), into ``out`` (N, width)."""
+    """Average ``head`` (S, S, A, width) over each face's candidates into ``out`` (N, width)."""
     out[:] = 0.0
     for i in range(count):
         if group[i] < 0:
@@ -192,7 +192,7 @@ def find_loops(
     out_expression: FloatArray,
     out_pose: FloatArray,
 ) -> int:
-    """Decode, suppress and gather: the raw coefficients of at most ``len(kept)`` faces."""
+    """Decode, suppress, and gather the raw coefficients of at most ``len(kept)`` faces."""
     count = decode_loops(
         detection, scales[0], zeros[0], anchors, stride, limit, boxes, scores, index
     )

@@ -16,9 +16,9 @@ def contract_loops(
 ) -> None:
     """``out[n] = sum_i outer[n, i] sum_k inner[n, k] blocks[i, k]`` for (I, K, R) blocks.
 
-    Block by block, so that the tensor is read from memory once for all faces and each block
-    serves them from the cache; four of its rows at a time, so that sums stay in registers.
-    K is a multiple of four. ``line`` is float32 (R,).
+    The tensor is read from memory once for all faces, block by block, so that each block serves
+    them from the cache. Four of its rows are taken at a time, so that sums stay in registers; K is
+    a multiple of four. ``line`` is float32 (R,).
     """
     size = blocks.shape[2]
     out[...] = 0.0
@@ -41,7 +41,7 @@ def contract_loops(
 
 @jit
 def sigmoid_loops(logits: FloatArray, out: FloatArray) -> None:
-    """The logistic function of every value."""
+    """Write the logistic function of every value."""
     for n in range(logits.shape[0]):
         for k in range(logits.shape[1]):
             out[n, k] = 1.0 / (1.0 + math.exp(-np.float64(logits[n, k])))
@@ -49,7 +49,7 @@ def sigmoid_loops(logits: FloatArray, out: FloatArray) -> None:
 
 @jit
 def rotation_loops(quaternion: FloatArray, out: FloatArray) -> None:
-    """Rotations (N, 3, 3) of raw quaternions (N, 4 or more); a zero gives the identity."""
+    """Write the rotations (N, 3, 3) of raw quaternions (N, 4 or more); zeros give identities."""
     for n in range(quaternion.shape[0]):
         w, x = np.float64(quaternion[n, 0]), np.float64(quaternion[n, 1])
         y, z = np.float64(quaternion[n, 2]), np.float64(quaternion[n, 3])
@@ -72,7 +72,7 @@ def rotation_loops(quaternion: FloatArray, out: FloatArray) -> None:
 
 @jit
 def euler_loops(rotation: FloatArray, out: FloatArray) -> None:
-    """Pitch, yaw, roll in degrees of rotations (N, 3, 3)."""
+    """Write pitch, yaw and roll in degrees of rotations (N, 3, 3)."""
     for n in range(rotation.shape[0]):
         r = rotation[n]
         sine = min(max(np.float64(r[0, 2]), -1.0), 1.0)
@@ -97,9 +97,10 @@ def project_loops(
     points: FloatArray,
     out_boxes: FloatArray,
 ) -> None:
-    """Shapes (N, L, 3) in ``model`` and boxes in ``input_px`` to ``image_px``.
+    """Project shapes (N, L, 3) of ``model``, and move boxes of ``input_px``, to ``image_px``.
 
-    A placement is scale x, scale y, offset x, offset y; one serves all faces, or each has its own.
+    A placement is scale x, scale y, offset x, offset y. There is one for all faces, or one for
+    each.
     """
     for n in range(shape.shape[0]):
         place = placements[n if placements.shape[0] > 1 else 0]
@@ -125,7 +126,7 @@ def project_loops(
 def weights_loops(
     identity: FloatArray, expression: FloatArray, shared: bool, outer: FloatArray, inner: FloatArray
 ) -> None:
-    """Coefficients as `contract_loops` wants them; see ``kernels/morphable.py``."""
+    """Write coefficients as `contract_loops` takes them (``kernels/morphable.py``)."""
     num_identity, num_expressions = identity.shape[1], expression.shape[1]
     for n in range(identity.shape[0]):
         inner[n] = 0.0
@@ -166,7 +167,7 @@ def pose_loops(
     out_translation: FloatArray,
     out_focal: FloatArray,
 ) -> None:
-    """Everything from raw coefficients to landmarks in ``image_px``, for all faces."""
+    """Go all the way from raw coefficients to landmarks in ``image_px``, for all faces."""
     sigmoid_loops(expression, out_expression)
     rotation_loops(pose, out_rotation)
     euler_loops(out_rotation, out_euler)

@@ -23,11 +23,11 @@ def resize_loops(
     top: int,
     left: int,
 ) -> None:
-    """Rows first, into ``line``, one line of the source's width; then that line's columns.
+    """Sum rows into ``line``, a line of the source's width, and then that line's columns.
 
-    ``image`` is (H, W * 3), ``line`` uint32 (W * 3,), ``unit`` one over the product of both
-    axes' total weights. Every sum is an integer and exact, those of columns as float64, in which
-    they are faster: ``column_weight`` is float64.
+    ``image`` is (H, W * 3), ``line`` is uint32 (W * 3,), and ``unit`` is one over the product of
+    both axes' total weights. Every sum is an exact integer. Those of columns are float64, which is
+    faster, and so is ``column_weight``.
     """
     for y in range(row_first.shape[0]):
         weight = row_weight[y, 0]

@@ -1,4 +1,4 @@
-"""Every compiled kernel called once, with the types that the wrappers pass."""
+"""Calling every compiled kernel once, with the types that the wrappers pass."""
 
 from __future__ import annotations
 

@@ -1,0 +1,96 @@
+"""How `run` finds the faces of an image: the options, and the networks that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import get_args
+
+from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
+from edgeface.faces import Faces
+from edgeface.model import MAX_REFINED, Model, check_refiner, load
+from edgeface.run_options import MAX_FACES, Detail
+from edgeface.types import ImageArray
+
+NOBODY = "none"
+"""What ``--refine`` is where no network shall look again."""
+
+
+def add_finding_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the networks, how closely they look, and which faces are reported."""
+    parser.add_argument(
+        "--model",
+        default="mfn",
+        help=f"{MODEL_NAMES} (default: mfn). A network that looks at crops, as sfn and fusion do, "
+        "is shown the faces that mfn finds",
+    )
+    parser.add_argument(
+        "--detail",
+        choices=get_args(Detail),
+        default="auto",
+        help="fast: one pass over the whole image. auto (default): look closer where that pass "
+        "gives reason to. full: look closer everywhere, for crowds in large photos",
+    )
+    parser.add_argument(
+        "--refine",
+        metavar="MODEL",
+        help="the network that looks again at each face that an mfn finds, at the "
+        f"{MAX_REFINED} largest of an image at most: sfn (default), fusion, a model file, or "
+        f"{NOBODY}",
+    )
+    parser.add_argument(
+        "--max-faces",
+        type=int,
+        default=MAX_FACES,
+        metavar="COUNT",
+        help=f"the best so many faces of an image are reported (default: {MAX_FACES})",
+    )
+    add_threshold(parser)
+    add_input_size(parser)
+
+
+@dataclass(frozen=True)
+class Finder:
+    """The networks that the options ask for.
+
+    Attributes
+    ----------
+    model : finds the faces
+    closer : looks again at those found, or None
+    most_refined : at how many of an image, the largest ones; None is all
+    """
+
+    model: Model
+    closer: Model | None
+    most_refined: int | None
+    arguments: argparse.Namespace
+
+    def find(self, image: ImageArray) -> Faces:
+        """The faces of an image."""
+        faces = self.model.run(
+            image,
+            score_threshold=self.arguments.threshold,
+            detail=self.arguments.detail,
+            max_faces=self.arguments.max_faces,
+        )
+        if self.closer is None:
+            return faces
+        return self.closer.refine(image, faces, max_faces=self.most_refined)
+
+
+def open_finder(arguments: argparse.Namespace) -> Finder:
+    """Load the networks.
+
+    A network of crops that ``--model`` names looks at all faces. The one that looks again by
+    default is left out where the model has a face model of its own.
+    """
+    model = load(arguments.model, input_size=arguments.input_size)
+    if not model.metadata.detects:
+        return Finder(load("mfn"), model, None, arguments)
+    if arguments.refine == NOBODY:
+        return Finder(model, None, None, arguments)
+    closer = load(arguments.refine or "sfn")
+    if arguments.refine is None and closer.face_model.sha256 != model.face_model.sha256:
+        return Finder(model, None, None, arguments)
+    check_refiner(model, closer)
+    return Finder(model, closer, MAX_REFINED, arguments)
