@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -22,7 +22,7 @@ def read_ahead(
     read: Callable[[Item], ImageArray],
     depth: int,
     num_readers: int = NUM_READERS,
-) -> Iterator[tuple[Item, ImageArray | EdgeFaceError]]:
+) -> Generator[tuple[Item, ImageArray | EdgeFaceError], None, None]:
     """Each item and the pixels that ``read`` gives, or the project's error that it raises, in turn.
 
     Parameters

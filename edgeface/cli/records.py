@@ -1,7 +1,7 @@
 """What `edgeface run` reports, image by image: text, JSON, JSON lines, CSV or Parquet.
 
-CSV and Parquet have a row a face: ``image``, the name of the image, ``face``, the number of the face
-in it, and the columns of `edgeface.tables`. An image without faces has no row there.
+CSV and Parquet have a row a face: ``image``, the name of the image, ``face``, the number of the
+face in it, and the columns of `edgeface.tables`. An image without faces has no row there.
 """
 
 from __future__ import annotations
