@@ -20,6 +20,14 @@ from edgeface.video.progress import Progress
 from edgeface.video.reader import VideoReader
 from edgeface.video.tracker import Tracker
 
+STREAM_HELP = {
+    "vmc": "stream one person to VSeeFace, Warudo and the like by VMC while tracking",
+    "livelink": "the same to Unreal by Live Link Face",
+    "ifacialmocap": "the same to VTube Studio and the like by iFacialMocap's text",
+    "vrchat": "the same to VRChat by OSC",
+    "websocket": "serve JSON to web pages and programs, a message a frame",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare source, outputs, and how faces are followed."""
@@ -42,8 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for protocol in STREAMS:
         parser.add_argument(
             f"--{protocol}",
+            action="append",
+            default=[],
             metavar="HOST:PORT",
-            help=f"stream one person to an avatar by {protocol.upper()} while tracking",
+            help=f"{STREAM_HELP[protocol]}; given again, the next person goes to the next address",
         )
     parser.add_argument(
         "--character",
@@ -58,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|JSON",
         help=f"how ARKit's shapes move the character's: {', '.join(preset_names())}, or a mapping "
         "file (default: the one that suits the character)",
+    )
+    parser.add_argument(
+        "--derive",
+        action="store_true",
+        help="make cheekSquint and noseSneer, which the network cannot see, of shapes that go with "
+        "them",
     )
     parser.add_argument(
         "--mirror",
@@ -93,6 +109,7 @@ def execute(arguments: argparse.Namespace) -> int:
         calibrate_s=seconds,
         mirror=arguments.mirror,
         person=person,
+        derive=arguments.derive,
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
@@ -116,8 +133,7 @@ def execute(arguments: argparse.Namespace) -> int:
             if target is not None:
                 outputs.record_to(target, name, options)
             for protocol in STREAMS:
-                if getattr(arguments, protocol) is not None:
-                    outputs.stream_to(protocol, getattr(arguments, protocol), options)
+                outputs.stream_to(protocol, getattr(arguments, protocol), options)
         except BaseException:
             outputs.close()
             raise

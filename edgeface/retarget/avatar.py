@@ -8,16 +8,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgeface.errors import InvalidInputError
-from edgeface.face import Face
 from edgeface.faces import Faces
+from edgeface.retarget.casting import Casting
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.reach import calibrate
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import quaternion_from_rotation
 from edgeface.types import FloatArray
 
-WAIT_S = 1.5
-"""How long somebody who is away is waited for: as long as a tracker keeps their number."""
+Connect = Callable[[str, int, Retargeter, str], "Stream"]
+"""Opens a stream to a host and port, for a performer of a name."""
 
 
 class Stream(Protocol):
@@ -37,16 +37,17 @@ class Stream(Protocol):
 
 
 class Avatar:
-    """One person's face, streamed.
+    """One role of a performance, streamed.
 
-    Who is followed stays until they were away for `WAIT_S`; then whoever is nearest, so looks
-    largest, is next, and is calibrated anew.
+    Whoever comes to play the role is calibrated anew.
 
     Parameters
     ----------
-    connect : the function that opens the stream to a host and port
+    connect : the function that opens the stream
     address : ``HOST:PORT``
     options : whose face is streamed, by which mapping, and for how long it is neutral at first
+    casting : who plays which role, where several are streamed; by default role 0 alone
+    role : 0 for the first performer, 1 for the next
 
     Raises
     ------
@@ -56,24 +57,31 @@ class Avatar:
 
     def __init__(
         self,
-        connect: Callable[[str, int, Retargeter], Stream],
+        connect: Connect,
         address: str,
         options: ExportOptions,
+        casting: Casting | None = None,
+        role: int = 0,
     ) -> None:
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise InvalidInputError(f"--vmc takes HOST:PORT, as 127.0.0.1:39539; got {address!r}")
-        self._stream = connect(host, int(port), options.retargeter(clips_only=True))
-        self._wanted = options.track_id
+            raise InvalidInputError(
+                f"a stream takes HOST:PORT, as 127.0.0.1:39539; got {address!r}"
+            )
+        name = "edgeface" if role == 0 else f"edgeface-{role + 1}"
+        self._stream = connect(host, int(port), options.retargeter(clips_only=True), name)
         self._calibrate_s = options.calibrate_s if options.person is None else 0.0
-        self._followed, self._seen_s = options.track_id, 0.0
+        self._casting, self._role = casting or Casting(options.track_id), role
+        self._player: int | None = None
         self._neutral: list[tuple[float, dict[str, float], Any]] = []
 
     def show(self, time_s: float, faces: Faces) -> None:
-        """Send the followed person, if in this frame."""
-        face = self._follow(time_s, faces)
+        """Send whoever plays the role, if in this frame."""
+        face = self._casting.face(self._role, time_s, faces)
         if face is None:
             return
+        if face.track_id != self._player:
+            self._player, self._neutral = face.track_id, []
         shapes, quaternion = face.blendshapes, quaternion_from_rotation(face.rotation)
         begun_s = self._neutral[0][0] if self._neutral else time_s
         if self._calibrate_s and time_s - begun_s <= self._calibrate_s:
@@ -84,18 +92,6 @@ class Avatar:
     def close(self) -> None:
         """Release the connection."""
         self._stream.close()
-
-    def _follow(self, time_s: float, faces: Faces) -> Face | None:
-        gone = self._followed is None or time_s - self._seen_s > WAIT_S
-        if self._wanted is None and gone and len(faces):
-            height = faces.boxes_xyxy[:, 3] - faces.boxes_xyxy[:, 1]
-            nearest = faces[int(height.argmax())].track_id
-            if nearest != self._followed:
-                self._followed, self._neutral = nearest, []
-        face = next((face for face in faces if face.track_id == self._followed), None)
-        if face is not None:
-            self._seen_s = time_s
-        return face
 
     def _calibrate(self, time_s: float, shapes: dict[str, float], quaternion: Any) -> None:
         """Take the first seconds as the rest pose, better with every frame."""

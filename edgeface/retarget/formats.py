@@ -9,13 +9,16 @@ from pathlib import Path
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.recording import Recording, read_recording
-from edgeface.retarget.avatar import Stream
+from edgeface.retarget.avatar import Connect
 from edgeface.retarget.gltf import export_gltf
+from edgeface.retarget.ifacialmocap import IFacialMocapSender
 from edgeface.retarget.livelink import export_livelink
+from edgeface.retarget.livelink_udp import LiveLinkSender
 from edgeface.retarget.options import ExportOptions
-from edgeface.retarget.retargeter import Retargeter
 from edgeface.retarget.viewer import export_viewer
 from edgeface.retarget.vmc import VmcSender
+from edgeface.retarget.vrchat import VRChatSender
+from edgeface.retarget.websocket import WebSocketSender
 
 Export = Callable[[Path, Recording, FaceModel, ExportOptions], None]
 
@@ -47,7 +50,13 @@ FORMATS: dict[str, ExportFormat] = {
 }
 """The formats by the names that ``edgeface track --to`` takes."""
 
-STREAMS: dict[str, Callable[[str, int, Retargeter], Stream]] = {"vmc": VmcSender}
+STREAMS: dict[str, Connect] = {
+    "vmc": lambda host, port, retargeter, _: VmcSender(host, port, retargeter),
+    "livelink": LiveLinkSender,
+    "ifacialmocap": lambda host, port, retargeter, _: IFacialMocapSender(host, port, retargeter),
+    "vrchat": lambda host, port, retargeter, _: VRChatSender(host, port, retargeter),
+    "websocket": WebSocketSender,
+}
 """The protocols by name; each is an option of ``edgeface track`` that takes ``HOST:PORT``."""
 
 

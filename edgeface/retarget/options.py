@@ -28,6 +28,7 @@ class ExportOptions:
     mapping : the mapping file of the character, or the name of one that ships; without it the one
         that suits the character is taken, and without a character ARKit's names are kept
     calibrate_s : how many seconds at the beginning of the performance show the neutral face
+    derive : whether shapes that the network cannot see are made of others by rules
     person : the file that holds the range of the person, instead of such seconds
     mirror : whether the character moves as a mirror image would
     """
@@ -38,6 +39,7 @@ class ExportOptions:
     calibrate_s: float = 0.0
     mirror: bool = False
     person: Path | None = None
+    derive: bool = False
 
     def __post_init__(self) -> None:
         if self.character is not None and not self.character.is_file():
@@ -58,7 +60,8 @@ class ExportOptions:
             If the mapping or the character cannot be read, or they do not go together.
         """
         mapping = replace(self.chosen_mapping(clips_only=clips_only)[1], **self._own)
-        return Retargeter(mapping, None if self.person is None else read_range(self.person))
+        person = None if self.person is None else read_range(self.person)
+        return Retargeter(mapping, person, derived=self.derive)
 
     def chosen_mapping(self, *, clips_only: bool = False) -> tuple[str, Mapping]:
         """The mapping for the character and what it is called; errors are those of `retargeter`."""

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
+from edgeface.retarget.derived import derive
 from edgeface.retarget.fit import PoseFit
 from edgeface.retarget.mapping import BONES, Mapping, Source
 from edgeface.retarget.reach import LIDS, LidReach, PersonRange
@@ -29,6 +30,7 @@ class Retargeter:
     ----------
     mapping : what moves the character's shapes; without one they have ARKit's names
     person : what the person's shapes read at rest and at their farthest
+    derived : whether shapes that are not seen are made of others (`edgeface.retarget.derived`)
 
     Examples
     --------
@@ -38,9 +40,16 @@ class Retargeter:
     {'Joy': 0.5}
     """
 
-    def __init__(self, mapping: Mapping | None = None, person: PersonRange | None = None) -> None:
+    def __init__(
+        self,
+        mapping: Mapping | None = None,
+        person: PersonRange | None = None,
+        *,
+        derived: bool = False,
+    ) -> None:
         self.mapping = mapping or Mapping()
         self.person = person or PersonRange()
+        self._derived = derived
         self._lids: dict[str, LidReach] = {}
         self._fit = PoseFit(self.mapping.fit) if self.mapping.fit else None
 
@@ -77,7 +86,10 @@ class Retargeter:
         shapes : the weight in [0, 1] of every target that is made of anything seen, by name
         quaternion_wxyz : the rotation of the head from its rest, shape (4,), same frame
         """
-        read = {n: self._read(n, value) for n, value in blendshapes.items() if math.isfinite(value)}
+        read = {n: self._own(n, value) for n, value in blendshapes.items() if math.isfinite(value)}
+        if self._derived:
+            read = derive(read)
+        read = {n: self.mapping.sources.get(n, AS_IT_IS)(value) for n, value in read.items()}
         if self.mapping.mirror:
             read = {mirrored_name(name): value for name, value in read.items()}
         targets = self.mapping.targets
@@ -120,11 +132,12 @@ class Retargeter:
             if share > 0
         }
 
-    def _read(self, name: str, value: float) -> float:
+    def _own(self, name: str, value: float) -> float:
+        """A shape on the person's own scale."""
         value = self.person(name, value)
         if name in self._lids and name not in self.person.reach:
             value = self._lids[name](value)
-        return self.mapping.sources.get(name, AS_IT_IS)(value)
+        return value
 
     def _head(self, quaternion_wxyz: FloatArray) -> FloatArray:
         posed = rotation_from_quaternion(quaternion_wxyz)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeface.drawing import draw_faces
@@ -12,6 +13,7 @@ from edgeface.faces import Faces
 from edgeface.model import Model
 from edgeface.recording import RecordingWriter
 from edgeface.retarget.avatar import Avatar
+from edgeface.retarget.casting import Casting
 from edgeface.retarget.formats import FORMATS, STREAMS, export
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
@@ -27,6 +29,7 @@ class Outputs:
         self._mesh: FaceModel | None = None
         self._recording: RecordingWriter | None = None
         self._avatars: list[Avatar] = []
+        self._casting: Casting | None = None
         self._export: tuple[Path, Path, str, ExportOptions] | None = None
         self._written: list[Path] = []
         self._num_frames = 0
@@ -52,9 +55,15 @@ class Outputs:
             self._export = (target, path, name, options)
         self._written.append(path)
 
-    def stream_to(self, protocol: str, address: str, options: ExportOptions) -> None:
-        """Stream one person to an avatar by a protocol of `edgeface.retarget.formats.STREAMS`."""
-        self._avatars.append(Avatar(STREAMS[protocol], address, options))
+    def stream_to(self, protocol: str, addresses: Sequence[str], options: ExportOptions) -> None:
+        """Stream to avatars by a protocol of `edgeface.retarget.formats.STREAMS`.
+
+        Each address gets another person; the first of each protocol gets the same.
+        """
+        if self._casting is None:
+            self._casting = Casting(options.track_id)
+        for role, address in enumerate(addresses):
+            self._avatars.append(Avatar(STREAMS[protocol], address, options, self._casting, role))
 
     def write(self, frame: Frame, faces: Faces) -> None:
         """Pass a tracked frame on."""

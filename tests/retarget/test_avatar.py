@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeface.retarget.avatar import WAIT_S, Avatar
+from edgeface.retarget.avatar import Avatar
+from edgeface.retarget.casting import WAIT_S, Casting
 from edgeface.retarget.options import ExportOptions
 from edgeface.rotations import angle_between, rotation_from_quaternion
 from tests.fakes import Person, Scene
@@ -16,7 +17,7 @@ LEFT, RIGHT = (np.array([np.cos(a), 0, np.sin(a), 0]) for a in (0.1, -0.1))
 class Sender:
     """A stream that keeps what it was told last."""
 
-    def __init__(self, host, port, retargeter):
+    def __init__(self, host, port, retargeter, name):
         self.retargeter, self.sent = retargeter, None
 
     def send(self, time_s, blendshapes, quaternion_wxyz):
@@ -55,7 +56,7 @@ def people(face_model):
         scene = [Person((80 * i, 100), side=heights[i], seed=i) for i in heights]
         boxes = [p.box(0) for p in scene]
         faces = Scene("mfn", face_model, scene).faces(0, scene, boxes)
-        turns = [rotation_from_quaternion((LEFT, RIGHT)[i - 1]) for i in heights]
+        turns = [rotation_from_quaternion((LEFT, RIGHT)[(i - 1) % 2]) for i in heights]
         return replace(
             faces,
             track_ids=np.array(list(heights), np.int64),
@@ -98,3 +99,25 @@ def test_the_next_person_is_calibrated_anew(people):
     for k in range(90, 120):
         show(k / 30, people({2: 60}))
     assert angle_between(np.array(sender.retargeter.person.quaternion_wxyz), RIGHT) < 1e-3
+
+
+def test_each_role_has_a_person_of_its_own(people):
+    casting = Casting()
+
+    def roles(time_s, heights):
+        faces = people(heights)
+        found = [casting.face(role, time_s, faces) for role in (0, 1)]
+        return [None if face is None else face.track_id for face in found]
+
+    assert roles(0.0, {1: 50, 2: 90}) == [2, 1]
+    assert roles(0.1, {1: 90, 2: 50}) == [2, 1]
+    assert roles(0.2, {1: 90}) == [None, 1]
+    assert roles(WAIT_S + 0.3, {1: 90}) == [None, 1]
+    assert roles(WAIT_S + 0.4, {1: 90, 3: 20}) == [3, 1]
+
+
+def test_nobody_else_plays_the_role_of_whom_is_waited_for(people):
+    casting = Casting(first=2)
+    faces = people({1: 90, 2: 50})
+    assert casting.face(1, 0.0, faces).track_id == 1
+    assert casting.face(0, 0.0, faces).track_id == 2

@@ -11,6 +11,7 @@ import pytest
 from edgeface import InvalidInputError
 from edgeface.retarget import (
     ARKIT_NAMES,
+    STREAMS,
     Avatar,
     ExportOptions,
     Mapping,
@@ -314,7 +315,7 @@ def test_vmc_unity_frame_is_the_mirror_image(random):
 @pytest.mark.parametrize("bad", ["39539", "host:", ":1", "h:99999", "h:x"])
 def test_vmc_addresses_are_checked(bad):
     with pytest.raises(InvalidInputError, match="HOST:PORT"):
-        Avatar(VmcSender, bad, ExportOptions())
+        Avatar(STREAMS["vmc"], bad, ExportOptions())
 
 
 def test_a_host_that_is_not_there_is_named():

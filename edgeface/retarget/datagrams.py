@@ -1,0 +1,63 @@
+"""What the protocols that speak ARKit's names over UDP have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+import numpy as np
+
+from edgeface.errors import InvalidInputError
+from edgeface.kernels import euler_from_rotation
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.rotations import rotation_from_quaternion
+from edgeface.types import FloatArray
+
+
+class Datagrams:
+    """A UDP socket to one address; what the network cannot send is lost, as on its way.
+
+    Raises
+    ------
+    InvalidInputError
+        If the host cannot be found.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        try:
+            family, kind, _, _, self._address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_DGRAM
+            )[0]
+            self._socket = socket.socket(family, kind)
+        except (OSError, OverflowError) as error:
+            raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
+
+    def send(self, packet: bytes) -> None:
+        """Send one packet."""
+        with contextlib.suppress(OSError):
+            self._socket.sendto(packet, self._address)
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()
+
+
+def require_arkit(retargeter: Retargeter, protocol: str) -> None:
+    """Raise unless a retargeter keeps ARKit's names, which a protocol is made of.
+
+    Raises
+    ------
+    InvalidInputError
+        If it has targets of its own.
+    """
+    if not set(retargeter.target_names) <= set(Retargeter().target_names):
+        raise InvalidInputError(
+            f"{protocol} has ARKit's names only: use a mapping without 'targets' of other names"
+        )
+
+
+def angles_of(quaternion_wxyz: FloatArray) -> tuple[float, float, float]:
+    """Pitch, yaw and roll of the head in degrees, about x, y and z of the ``model`` frame."""
+    angles = euler_from_rotation(rotation_from_quaternion(np.asarray(quaternion_wxyz))[None])[0]
+    pitch, yaw, roll = angles.tolist()
+    return pitch, yaw, roll

@@ -1,0 +1,65 @@
+"""iFacialMocap's text over UDP, which VTube Studio, Blender add-ons and many others read."""
+
+from __future__ import annotations
+
+from edgeface.retarget.datagrams import Datagrams, angles_of, require_arkit
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.types import FloatArray
+
+DEFAULT_PORT = 49983
+
+
+class IFacialMocapSender:
+    """Sends a frame as one line of text.
+
+    Parameters
+    ----------
+    host, port : where the program listens
+    retargeter : what calibrates, scales and mirrors the performance
+
+    Raises
+    ------
+    InvalidInputError
+        If the host cannot be found, or the retargeter has other names than ARKit's.
+
+    Notes
+    -----
+    ``mouthSmile_L-42|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|``: whole per cent by
+    ARKit's names with the side as a letter, then degrees about x, y and z of ARKit's frame, which
+    is our ``model`` frame, and metres. The head stays where it is, and the eyes look ahead: neither
+    is measured. Shapes that the network cannot see are left out.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        retargeter: Retargeter | None = None,
+    ) -> None:
+        self.retargeter = retargeter or Retargeter()
+        require_arkit(self.retargeter, "iFacialMocap")
+        self._socket = Datagrams(host, port)
+
+    def send(
+        self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
+    ) -> None:
+        """Send one frame of one person; the protocol has no time."""
+        del time_s
+        shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
+        pitch, yaw, roll = angles_of(head)
+        parts = [f"{_lettered(name)}-{round(100 * value)}" for name, value in shapes.items()]
+        parts.append(f"=head#{pitch:.4f},{yaw:.4f},{roll:.4f},0,0,0")
+        parts += ["rightEye#0,0,0", "leftEye#0,0,0"]
+        self._socket.send(("|".join(parts) + "|").encode())
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()
+
+
+def _lettered(name: str) -> str:
+    """``mouthSmileLeft`` as ``mouthSmile_L``; mouthLeft and jawLeft are called so themselves."""
+    for side in ("Left", "Right"):
+        if name.endswith(side) and name.removesuffix(side) not in ("mouth", "jaw"):
+            return f"{name.removesuffix(side)}_{side[0]}"
+    return name

@@ -1,0 +1,73 @@
+"""Live Link Face over UDP: what Apple's app sends and Unreal's Live Link receives."""
+
+from __future__ import annotations
+
+import math
+import struct
+import uuid
+
+from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.retarget.datagrams import Datagrams, angles_of, require_arkit
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.types import FloatArray
+
+DEFAULT_PORT = 11111
+PACKET_VERSION, FRAME_RATE = 6, 60
+NUM_VALUES = len(ARKIT_NAMES) + 9
+
+
+class LiveLinkSender:
+    """Sends a frame as one packet of 61 numbers.
+
+    Parameters
+    ----------
+    host, port : where Unreal's "Apple ARKit Face Support" listens
+    retargeter : what calibrates, scales and mirrors the performance
+    name : the Live Link subject; several performers of one port are told apart by it
+
+    Raises
+    ------
+    InvalidInputError
+        If the host cannot be found, or the retargeter has other names than ARKit's.
+
+    Notes
+    -----
+    Byte by byte, big-endian: uint8 6; int32 length and text of the device's id; the same of the
+    subject; the time as int32 frame, float32 part of a frame, int32 60, int32 1; uint8 61; 61
+    float32: ARKit's 52 in `edgeface.ARKIT_NAMES`' order, then yaw, pitch and roll in radians of
+    head, left eye and right eye. There is no way to leave a value out: shapes that the network
+    cannot see, and the eyes' angles, are 0.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        retargeter: Retargeter | None = None,
+        name: str = "edgeface",
+    ) -> None:
+        self.retargeter = retargeter or Retargeter()
+        require_arkit(self.retargeter, "Live Link Face")
+        self._socket = Datagrams(host, port)
+        device = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.edgeface")).upper()
+        self._head = struct.pack(">B", PACKET_VERSION) + _text(device) + _text(name)
+
+    def send(
+        self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
+    ) -> None:
+        """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
+        pitch, yaw, roll = (math.radians(angle) for angle in angles_of(head))
+        part, frame = math.modf(time_s * FRAME_RATE)
+        values = [*(shapes.get(name, 0.0) for name in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
+        time = struct.pack(">ifii", int(frame) & 0x7FFFFFFF, part, FRAME_RATE, 1)
+        self._socket.send(self._head + time + struct.pack(f">B{NUM_VALUES}f", NUM_VALUES, *values))
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack(">i", len(data)) + data

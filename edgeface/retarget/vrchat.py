@@ -1,0 +1,134 @@
+"""VRChat's face tracking over OSC: the parameters of VRCFaceTracking's unified expressions."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import Any
+
+from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.retarget.datagrams import require_arkit
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.types import FloatArray
+
+DEFAULT_PORT = 9000
+PREFIX = "/avatar/parameters/v2/"
+
+
+def _sided(name: str, arkit: str, **others: float) -> dict[str, dict[str, float]]:
+    return {
+        name + side: {arkit + side: 1.0} | {other + side: w for other, w in others.items()}
+        for side in ("Left", "Right")
+    }
+
+
+PARAMETERS: dict[str, dict[str, float]] = {
+    **_sided("EyeSquint", "eyeSquint"),
+    **_sided("EyeWide", "eyeWide"),
+    **_sided("BrowDown", "browDown"),
+    **_sided("BrowOuterUp", "browOuterUp"),
+    "BrowInnerUp": {"browInnerUp": 1.0},
+    "EyeLeftX": {"eyeLookInLeft": 1.0, "eyeLookOutLeft": -1.0},
+    "EyeRightX": {"eyeLookOutRight": 1.0, "eyeLookInRight": -1.0},
+    "EyeLeftY": {"eyeLookUpLeft": 1.0, "eyeLookDownLeft": -1.0},
+    "EyeRightY": {"eyeLookUpRight": 1.0, "eyeLookDownRight": -1.0},
+    **_sided("NoseSneer", "noseSneer"),
+    **_sided("CheekSquint", "cheekSquint"),
+    "CheekPuffLeft": {"cheekPuff": 1.0},
+    "CheekPuffRight": {"cheekPuff": 1.0},
+    "JawOpen": {"jawOpen": 1.0},
+    "JawForward": {"jawForward": 1.0},
+    "JawX": {"jawRight": 1.0, "jawLeft": -1.0},
+    "MouthClosed": {"mouthClose": 1.0},
+    "MouthX": {"mouthRight": 1.0, "mouthLeft": -1.0},
+    "LipFunnel": {"mouthFunnel": 1.0},
+    "LipPucker": {"mouthPucker": 1.0},
+    "LipSuckUpper": {"mouthRollUpper": 1.0},
+    "LipSuckLower": {"mouthRollLower": 1.0},
+    "MouthRaiserUpper": {"mouthShrugUpper": 1.0},
+    "MouthRaiserLower": {"mouthShrugLower": 1.0},
+    **_sided("MouthUpperUp", "mouthUpperUp"),
+    **_sided("MouthLowerDown", "mouthLowerDown"),
+    **_sided("SmileFrown", "mouthSmile", mouthFrown=-1.0),
+    **_sided("MouthStretch", "mouthStretch"),
+    **_sided("MouthDimple", "mouthDimple"),
+    **_sided("MouthPress", "mouthPress"),
+    "TongueOut": {"tongueOut": 1.0},
+}
+"""Each parameter as a sum of ARKit's shapes, in [-1, 1]."""
+OPEN_LID = 0.75
+"""What VRChat's lids read when they are open; a wide eye reads 1."""
+
+
+class VRChatSender:
+    """Sends a frame as one OSC message a parameter, as VRChat wants it.
+
+    Parameters
+    ----------
+    host, port : where VRChat listens
+    retargeter : what calibrates, scales and mirrors the performance
+
+    Raises
+    ------
+    InvalidInputError
+        If the host cannot be found, or the retargeter has other names than ARKit's.
+    BackendUnavailableError
+        If python-osc is not installed.
+
+    Notes
+    -----
+    ``EyeLid`` is ``0.75 (1 - blink) + 0.25 wide``. ``/tracking/eye/EyesClosedAmount`` tells the
+    same to avatars without parameters of their own. VRChat turns heads by itself. Parameters that
+    are made of shapes alone which the network cannot see are not sent.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        retargeter: Retargeter | None = None,
+    ) -> None:
+        self.retargeter = retargeter or Retargeter()
+        require_arkit(self.retargeter, "VRChat")
+        try:
+            client: Any = importlib.import_module("pythonosc.udp_client")
+        except ImportError as error:
+            raise BackendUnavailableError(
+                "streaming needs python-osc: pip install 'edgeface[video]'"
+            ) from error
+        try:
+            self._client = client.SimpleUDPClient(host, port)
+        except (OSError, OverflowError) as error:
+            raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
+
+    def send(
+        self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
+    ) -> None:
+        """Send one frame of one person; the protocol has neither time nor head."""
+        del time_s
+        shapes, _ = self.retargeter(blendshapes, quaternion_wxyz)
+        for address, value in messages(shapes).items():
+            with contextlib.suppress(OSError):
+                self._client.send_message(address, value)
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._client._sock.close()
+
+
+def messages(shapes: dict[str, float]) -> dict[str, float]:
+    """OSC addresses with their values, of ARKit's shapes that are seen."""
+    found = {
+        PREFIX + name: min(1.0, max(-1.0, sum(w * shapes.get(s, 0.0) for s, w in weights.items())))
+        for name, weights in PARAMETERS.items()
+        if weights.keys() & shapes.keys()
+    }
+    blinks = [shapes[n] for n in ("eyeBlinkLeft", "eyeBlinkRight") if n in shapes]
+    for side in ("Left", "Right"):
+        if f"eyeBlink{side}" in shapes:
+            wide = shapes.get(f"eyeWide{side}", 0.0)
+            opened = OPEN_LID * (1 - shapes[f"eyeBlink{side}"])
+            found[f"{PREFIX}EyeLid{side}"] = min(1.0, opened + (1 - OPEN_LID) * wide)
+    if blinks:
+        found["/tracking/eye/EyesClosedAmount"] = sum(blinks) / len(blinks)
+    return found

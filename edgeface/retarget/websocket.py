@@ -1,0 +1,131 @@
+"""A WebSocket of JSON: one text message a frame to every page or program that listens."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.retarget.datagrams import angles_of
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.types import FloatArray
+
+OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
+"""Pages of these may listen; those of other sites, which a browser also has open, may not."""
+MAX_CLIENTS = 16
+
+
+class WebSocketSender:
+    """Serves a WebSocket; who connects gets the last frame, and every one from then on.
+
+    Parameters
+    ----------
+    host, port : where it listens; 127.0.0.1 for programs of this machine alone
+    retargeter : what turns a person's expression into the character's; without targets, ARKit's
+        names are sent
+    name : stands in every message, so that several performers can be told apart
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot listen there.
+    BackendUnavailableError
+        If websockets is not installed.
+
+    Notes
+    -----
+    A message is ``{"name": "edgeface", "time_s": 1.2, "blendshapes": {"jawOpen": 0.4,
+    "cheekPuff": null, ...}, "quaternion_wxyz": [...], "euler_deg": [pitch, yaw, roll]}``; shapes
+    that the network cannot see are null. The head is in the ``model`` frame, which is that of glTF
+    and three.js. Who reads slower than frames come misses some.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8766,
+        retargeter: Retargeter | None = None,
+        name: str = "edgeface",
+    ) -> None:
+        try:
+            library: Any = importlib.import_module("websockets.sync.server")
+            self._closed_error: Any = importlib.import_module("websockets.exceptions")
+        except ImportError as error:
+            raise BackendUnavailableError(
+                "a WebSocket needs websockets: pip install 'edgeface[video]'"
+            ) from error
+        self.retargeter, self._name = retargeter or Retargeter(), name
+        self._news = threading.Condition()
+        self._message, self._number, self._closed = "", 0, False
+        self._num_clients = 0
+        try:
+            self._server: Any = library.serve(
+                self._serve, host, port, process_request=self._admit, compression=None
+            )
+        except (OSError, OverflowError) as error:
+            raise InvalidInputError(f"cannot listen at {host}:{port}: {error}") from error
+        threading.Thread(target=self._server.serve_forever, daemon=True, name="websocket").start()
+
+    @property
+    def port(self) -> int:
+        """The port at which it listens."""
+        return int(self._server.socket.getsockname()[1])
+
+    def send(
+        self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
+    ) -> None:
+        """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
+        recipes = self.retargeter.mapping.recipes
+        absent = dict.fromkeys(() if recipes else ARKIT_NAMES)
+        message = json.dumps(
+            {
+                "name": self._name,
+                "time_s": round(float(time_s), 6),
+                "blendshapes": absent | {name: round(v, 4) for name, v in shapes.items()},
+                "quaternion_wxyz": np.asarray(head, np.float64).round(5).tolist(),
+                "euler_deg": [round(angle, 3) for angle in angles_of(head)],
+            }
+        )
+        with self._news:
+            self._message, self._number = message, self._number + 1
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """End the server and let its listeners go."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+        self._server.shutdown()
+
+    def _admit(self, connection: Any, request: Any) -> Any:
+        """Turn away pages of other sites, and whoever is too many."""
+        origin: str | None = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).hostname not in OWN_HOSTS:
+            return connection.respond(HTTPStatus.FORBIDDEN, "pages of this machine only\n")
+        if self._num_clients >= MAX_CLIENTS:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many listeners\n")
+        return None
+
+    def _serve(self, connection: Any) -> None:
+        self._num_clients += 1
+        seen = 0
+        try:
+            while True:
+                with self._news:
+                    self._news.wait_for(lambda: self._closed or self._number != seen)  # noqa: B023
+                    if self._closed:
+                        return
+                    message, seen = self._message, self._number
+                connection.send(message)
+        except self._closed_error.ConnectionClosed:
+            return
+        finally:
+            self._num_clients -= 1

@@ -1,0 +1,209 @@
+"""Each protocol against a receiver that was written from its description, on loopback."""
+
+import base64
+import json
+import os
+import re
+import socket
+import struct
+
+import numpy as np
+import pytest
+
+from edgeface import InvalidInputError
+from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.retarget import (
+    IFacialMocapSender,
+    LiveLinkSender,
+    Mapping,
+    Retargeter,
+    VRChatSender,
+    WebSocketSender,
+    derive,
+    origins,
+)
+from edgeface.retarget.formats import STREAMS
+
+SEEN = {"jawOpen": 0.25, "mouthSmileLeft": 0.5, "mouthLeft": 0.75, "tongueOut": np.nan}
+TURN = np.array([np.cos(0.2), 0.0, np.sin(0.2), 0.0])  # 0.4 rad to the own left
+NO_TURN = np.array([1.0, 0, 0, 0])
+
+
+@pytest.fixture
+def receiver():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.bind(("127.0.0.1", 0))
+        made.settimeout(5)
+        yield made
+
+
+def port_of(receiver):
+    return receiver.getsockname()[1]
+
+
+def live_link(packet):
+    """Subject, time in seconds and values of a packet, byte by byte."""
+    version, length = struct.unpack_from(">Bi", packet)
+    assert version == 6
+    at = 5 + length
+    (length,) = struct.unpack_from(">i", packet, at)
+    subject = packet[at + 4 : at + 4 + length].decode()
+    at += 4 + length
+    frame, part, rate, per, count = struct.unpack_from(">ifiiB", packet, at)
+    values = struct.unpack_from(f">{count}f", packet, at + 17)
+    assert at + 17 + 4 * count == len(packet)
+    return subject, (frame + part) * per / rate, values
+
+
+def test_live_link_is_what_unreal_reads(receiver):
+    sender = LiveLinkSender("127.0.0.1", port_of(receiver), name="edgeface-2")
+    sender.send(1.51, SEEN, TURN)
+    subject, time_s, values = live_link(receiver.recv(2000))
+    sender.close()
+    assert subject == "edgeface-2"
+    assert time_s == pytest.approx(1.51)
+    assert len(values) == 61
+    by_name = dict(zip(ARKIT_NAMES, values, strict=False))
+    assert {n: v for n, v in by_name.items() if v} == {
+        n: SEEN[n] for n in ("jawOpen", "mouthSmileLeft", "mouthLeft")
+    }
+    np.testing.assert_allclose(values[52:], [0.4, 0, 0, 0, 0, 0, 0, 0, 0], atol=1e-6)
+
+
+def test_ifacialmocap_is_a_line_of_text(receiver):
+    sender = IFacialMocapSender("127.0.0.1", port_of(receiver))
+    sender.send(0.0, SEEN, TURN)
+    text = receiver.recv(4000).decode()
+    sender.close()
+    shapes, _, pose = text.partition("=")
+    assert dict(re.findall(r"(\w+)-(\d+)\|", shapes)) == {
+        "jawOpen": "25", "mouthSmile_L": "50", "mouthLeft": "75"
+    }  # fmt: skip
+    head, right, left = pose.rstrip("|").split("|")
+    np.testing.assert_allclose(
+        [float(v) for v in head.removeprefix("head#").split(",")],
+        [0, np.rad2deg(0.4), 0, 0, 0, 0], atol=1e-3,
+    )  # fmt: skip
+    assert (right, left) == ("rightEye#0,0,0", "leftEye#0,0,0")
+
+
+def test_vrchat_gets_its_parameters(receiver):
+    osc = pytest.importorskip("pythonosc.osc_message")
+    sender = VRChatSender("127.0.0.1", port_of(receiver))
+    sender.send(0.0, SEEN | {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 0.0, "eyeWideRight": 1.0},
+                TURN)  # fmt: skip
+    got = {}
+    while "/tracking/eye/EyesClosedAmount" not in got:
+        message = osc.OscMessage(receiver.recv(2000))
+        (got[message.address],) = message.params
+    sender.close()
+    short = {a.rpartition("/")[2]: v for a, v in got.items()}
+    assert all(a.startswith("/avatar/parameters/v2/") or "tracking" in a for a in got)
+    assert short["JawOpen"] == pytest.approx(0.25)
+    assert short["SmileFrownLeft"] == pytest.approx(0.5)
+    assert short["MouthX"] == pytest.approx(-0.75)
+    assert (short["EyeLidLeft"], short["EyeLidRight"]) == (0.0, 1.0)
+    assert short["EyesClosedAmount"] == 0.5
+    assert not {"TongueOut", "CheekPuffLeft", "EyeLeftX"} & set(short)
+
+
+def listen(port, **headers):
+    """A WebSocket client by RFC 6455: the socket after the handshake, and the answer's status."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=5)
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = [
+        "GET / HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13",
+        *(f"{name}: {value}" for name, value in headers.items()), "", "",
+    ]  # fmt: skip
+    client.sendall("\r\n".join(lines).encode())
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += client.recv(1)
+    return client, int(answer.split()[1])
+
+
+def read_message(client):
+    """One unmasked text frame of a server."""
+    head = client.recv(2, socket.MSG_WAITALL)
+    assert head[0] == 0x81
+    length = head[1]
+    if length == 126:
+        (length,) = struct.unpack(">H", client.recv(2, socket.MSG_WAITALL))
+    return json.loads(client.recv(length, socket.MSG_WAITALL))
+
+
+@pytest.fixture
+def websocket():
+    pytest.importorskip("websockets")
+    made = WebSocketSender("127.0.0.1", 0)
+    yield made
+    made.close()
+
+
+def test_a_websocket_gives_json_to_all_who_listen(websocket):
+    clients = [listen(websocket.port)[0] for _ in range(2)]
+    for time_s in (0.5, 0.6):
+        websocket.send(time_s, SEEN, TURN)
+        for client in clients:
+            message = read_message(client)
+            assert message["time_s"] == time_s
+            assert set(message["blendshapes"]) == set(ARKIT_NAMES)
+            assert message["blendshapes"]["jawOpen"] == 0.25
+            assert message["blendshapes"]["tongueOut"] is None
+            np.testing.assert_allclose(message["quaternion_wxyz"], TURN, atol=1e-5)
+            np.testing.assert_allclose(message["euler_deg"], [0, np.rad2deg(0.4), 0], atol=1e-3)
+    for client in clients:
+        client.close()
+
+
+def test_a_websocket_is_for_pages_of_this_machine(websocket):
+    statuses = {}
+    for origin in ("http://localhost:3000", "http://evil.example", "null",
+                   "http://localhost.evil.example"):  # fmt: skip
+        client, statuses[origin] = listen(websocket.port, Origin=origin)
+        client.close()
+    assert list(statuses.values()) == [101, 403, 403, 403]
+
+
+def test_a_listener_that_is_gone_ends_nothing(websocket):
+    client, _ = listen(websocket.port)
+    client.close()
+    for _ in range(3):
+        websocket.send(0.0, SEEN, TURN)
+
+
+def test_protocols_of_fixed_names_refuse_others():
+    retargeter = Retargeter(Mapping({"A": {"jawOpen": 1.0}}))
+    for sender in (LiveLinkSender, IFacialMocapSender, VRChatSender):
+        with pytest.raises(InvalidInputError, match="ARKit's names only"):
+            sender("127.0.0.1", 9, retargeter)
+    with pytest.raises(InvalidInputError, match="cannot listen"):
+        WebSocketSender("192.0.2.1", 1)
+
+
+@pytest.mark.parametrize("protocol", [name for name in STREAMS if name != "websocket"])
+def test_hosts_that_are_not_there_are_named(protocol):
+    with pytest.raises(InvalidInputError, match="cannot send"):
+        STREAMS[protocol]("no.such.host.invalid", 1, Retargeter(), "edgeface")
+
+
+def test_derived_shapes_need_both_they_are_made_of():
+    made = derive({"mouthSmileLeft": 0.8, "eyeSquintLeft": 0.2, "browDownLeft": 0.9,
+                   "cheekSquintRight": np.nan})  # fmt: skip
+    assert made["cheekSquintLeft"] == pytest.approx(0.4)
+    assert "noseSneerLeft" not in made
+    assert np.isnan(made["cheekSquintRight"])
+    assert derive({"mouthSmileLeft": 1.0, "eyeSquintLeft": 0.0})["cheekSquintLeft"] == 0
+    seen = derive({"mouthSmileLeft": 1.0, "eyeSquintLeft": 1.0, "cheekSquintLeft": 0.3})
+    assert seen["cheekSquintLeft"] == 0.3
+
+
+def test_where_shapes_come_from_is_said():
+    seen = [n for n in ARKIT_NAMES if not n.startswith(("noseSneer", "cheek", "tongue"))]
+    plain, made = origins(seen, derived=False), origins(seen, derived=True)
+    assert plain["noseSneerLeft"] == plain["tongueOut"] == made["tongueOut"] == "absent"
+    assert made["noseSneerLeft"] == made["cheekSquintRight"] == "derived"
+    assert plain["jawOpen"] == made["jawOpen"] == "estimated"
+    shapes, _ = Retargeter(derived=True)({"mouthSmileLeft": 0.9, "eyeSquintLeft": 0.4}, NO_TURN)
+    assert shapes["cheekSquintLeft"] == pytest.approx(0.6)
