@@ -34,9 +34,9 @@ class ProgressLine:
         """Steps a second."""
         return self.count / max(self.seconds, 1e-6)
 
-    def step(self, note: str = "") -> None:
-        """Count one; the note stands behind the speed."""
-        self.count += 1
+    def step(self, note: str = "", steps: int = 1) -> None:
+        """Count one, or so many; the note stands behind the speed."""
+        self.count += steps
         now = time.perf_counter()
         if self._shown and now - self._drawn >= REDRAW_S:
             self._drawn = now

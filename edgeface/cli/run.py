@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.ahead import read_ahead
+from edgeface.cli.corpus import add_corpus_options, execute_corpus
 from edgeface.cli.finding import Finder, add_finding_options, open_finder
 from edgeface.cli.records import FORMATS, Records
 from edgeface.cli.sources import Source, find_sources, overlay_paths
@@ -21,6 +22,7 @@ from edgeface.output import whole_file, write_output
 from edgeface.progress import ProgressLine
 from edgeface.terminal import INTERRUPTED
 from edgeface.types import ImageArray
+from edgeface.values import path_of
 
 IMAGES_AHEAD = 4
 """Images that are read while the network looks at another."""
@@ -55,23 +57,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--save",
-        type=Path,
         metavar="FILE",
         help="write the report to a file instead of standard output; its suffix says the format, "
         "unless --format does",
     )
+    add_corpus_options(parser)
     add_finding_options(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run every image; a bad one is reported and the others go on. Returns the exit status."""
+    if arguments.engine is not None:
+        return execute_corpus(arguments)
     sources = find_sources(arguments.images, arguments.recursive)
     chosen = _format_of(arguments)
     finder = open_finder(arguments)
     overlays: Sequence[Path | None] = [None] * len(sources)
     if arguments.out is not None:
         overlays = overlay_paths(arguments.out, sources)
-    with _report(chosen, arguments.save, sources) as records:
+    target = None if arguments.save is None else path_of("--save", arguments.save)
+    with _report(chosen, target, sources) as records:
         run = _Run(finder, records, chosen == "text" and arguments.save is None, len(sources))
         status = run.over(sources, overlays)
     if arguments.save is not None:
@@ -81,9 +86,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _format_of(arguments: argparse.Namespace) -> str:
     """The format that the options ask for."""
-    target: Path | None = arguments.save
+    target: str | None = arguments.save
     if arguments.format is None and target is not None:
-        name = target.suffix.lower().removeprefix(".")
+        name = Path(target).suffix.lower().removeprefix(".")
         if name not in FORMATS:
             known = ", ".join(f".{known}" for known in FORMATS if known != "text")
             raise InvalidInputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -151,10 +152,10 @@ def _by_ray(chunks: list[list[str]], arguments: Any, workers: int) -> Iterator[P
     if not chunks:
         return
     if not ray.is_initialized():
-        local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": max(workers, 1)}
-        ray.init(log_to_driver=False, include_dashboard=False, **local)
-    context = data.DataContext.get_current()
-    context.enable_progress_bars = False
+        local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
+    data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     blocks = min(len(chunks), 64 * workers)
     parts = data.from_items([{"names": c} for c in chunks], override_num_blocks=blocks).map_batches(
         FaceLabeller,

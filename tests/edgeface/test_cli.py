@@ -140,7 +140,7 @@ def test_completion_is_a_script_of_the_shell(shell, capsys, tmp_path):
     assert main(["completion", shell]) == 0
     script = tmp_path / "edgeface"
     script.write_text(capsys.readouterr().out)
-    assert "--recursive" in script.read_text()
+    assert "recursive" in script.read_text()
     if shutil.which(shell):
         subprocess.run([shell, "-n", script], check=True)
 
