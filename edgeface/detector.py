@@ -126,10 +126,12 @@ class Detector:
     ) -> kernels.FoundFaces | None:
         """The candidates of all passes, ``image_px``; None where the first one is all it takes."""
         size_hw = pixels.shape[0], pixels.shape[1]
-        least = min(options.score_threshold, passes.HINT_SCORE)
+        least = min(options.score_threshold, passes.SOMEBODY_SCORE)
         seen = self._decoder.candidates(heads, placement, least, engine)
         small = passes.are_small(seen.boxes_xyxy, self._first_side / max(size_hw))
-        nobody = seen.scores.max(initial=0.0) < passes.NOBODY_SCORE
+        best = seen.scores.max(initial=0.0)
+        unseen = best >= passes.SOMEBODY_SCORE or max(size_hw) > self._closer_side
+        nobody = best < passes.NOBODY_SCORE and unseen
         whole = options.detail == "full" or nobody or self._stays_large
         kept: list[kernels.FoundFaces] = []
         levels = passes.closer_levels(size_hw, self._first_side, self._closer_side)

@@ -1,21 +1,18 @@
 """Writing files so that nothing is lost: every file that edgeface writes goes through here.
 
-A file is written beside its name, brought to the disk and only then takes the name. Whatever ends
-the program before, an error, a full disk, a signal, leaves what had the name as it was. An input
-is never overwritten. Devices and pipes (``/dev/stdout``) are written as they are.
+A file is written beside its name and brought to the disk, and only then it takes the name. If an
+error, a full disk or a signal ends the program before, whatever had the name stays as it was. An
+input is never overwritten. Devices and pipes (``/dev/stdout``) are written as they are.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import secrets
 import shutil
-import signal
 import stat
-import threading
 import unicodedata
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -26,25 +23,25 @@ from edgeface.errors import EdgeFaceError, InvalidInputError
 PathLike = str | os.PathLike[str]
 
 PREFIX = ".edgeface-"
-"""Of the names under which files are written until they are whole."""
+"""How the names begin under which files are written until they are whole."""
 
 
 def write_output(
     path: PathLike, content: bytes | memoryview | str, inputs: Iterable[PathLike] = ()
 ) -> None:
-    """Write a whole file; text as UTF-8. Inputs and errors are those of `whole_file`."""
+    """Write a whole file, text as UTF-8; inputs and errors are those of `whole_file`."""
     with whole_file(path, inputs) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
 def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[bytes], None, None]:
-    """A file to write into, which takes the name ``path`` when the block ends without an error.
+    """Open a file to write into, which takes its name when the block ends without an error.
 
     Parameters
     ----------
-    path : what to write; a link to a file stays one, and the file that it names is replaced
-    inputs : what the content is made of; none of them is overwritten
+    path : the file to write; a link to a file stays one, and the file that it names is replaced
+    inputs : the files that the content is made of; none of them is overwritten
 
     Raises
     ------
@@ -69,16 +66,16 @@ def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[
 
 
 class GrowingFile:
-    """A file that is of use while it grows, as recordings and videos are.
+    """A file that can be used while it grows, as recordings and videos can.
 
-    It takes its name once it can be read, at `show`. An older file of that name is then kept
-    beside it, as ``NAME.previous.SUFFIX``, until the new one is finished; if writing fails, the
-    older one gets its name back and the new one is called ``NAME.part.SUFFIX``. What was written
-    reaches the system at once: killing the program loses none of it.
+    It takes its name at `show`, once it can be read. An older file of that name is then kept beside
+    it, as ``NAME.previous.SUFFIX``, until the new one is finished. If writing fails, the older one
+    gets its name back and the new one is called ``NAME.part.SUFFIX``. What was written reaches the
+    system at once, so that killing the program loses none of it.
 
     Parameters
     ----------
-    path, inputs : as `whole_file` takes them
+    path, inputs : the file to write and the files that it is made of, as in `whole_file`
 
     Raises
     ------
@@ -102,27 +99,27 @@ class GrowingFile:
                 self._file = self._target.open("wb", buffering=0)
 
     def write(self, data: bytes) -> int:
-        """Append bytes, or overwrite some after `seek`: all of them, or an OSError comes."""
+        """Append bytes, or overwrite some after `seek`; raises OSError unless all are written."""
         left = memoryview(data)
         while left:
             left = left[self._file.write(left) :]
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As of any file."""
+        """Move to another place in the file, and return it."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """As of any file."""
+        """The place in the file where the next byte goes."""
         return self._file.tell()
 
     @property
     def num_bytes(self) -> int:
-        """Of what was written."""
+        """The number of bytes that were written."""
         return os.fstat(self._file.fileno()).st_size
 
     def show(self) -> None:
-        """Take the name: what is written by now can be read."""
+        """Take the name, since what is written by now can be read."""
         if self._temporary is None:
             return
         with contextlib.suppress(OSError):  # where this cannot be done, `close` does it
@@ -133,7 +130,7 @@ class GrowingFile:
             self._temporary = None
 
     def fail(self) -> None:
-        """Give up; an older file of the name is as it was before."""
+        """Give up, and leave an older file of the name as it was before."""
         if self._failed:
             return
         self._failed = True
@@ -148,7 +145,7 @@ class GrowingFile:
                 os.replace(self._previous, self._target)
 
     def close(self) -> None:
-        """Bring the file to the disk, under its name; one without content is not made."""
+        """Bring the file to the disk under its name, unless it is empty."""
         if self._failed or self._file.closed:
             return
         if self._temporary is not None and not self.num_bytes:  # nothing came that could be kept
@@ -170,12 +167,12 @@ class GrowingFile:
 
 
 def refuse_inputs(path: PathLike, inputs: Iterable[PathLike]) -> None:
-    """Raise if a file to write is one of the inputs: by name, by link or by a second name.
+    """Make sure that a file to write is none of the inputs, nor a link or another name of one.
 
     Raises
     ------
     InvalidInputError
-        It names the input.
+        If it is one; the message names the input.
     """
     for source in inputs:
         if _same_file(path, os.fspath(source).removeprefix("file://").removeprefix("file:")):
@@ -193,12 +190,12 @@ def _same_file(path: PathLike, source: str) -> bool:
 
 
 def refuse_twice(paths: Iterable[PathLike]) -> None:
-    """Raise if two of the files that one run writes are the same.
+    """Make sure that the files that one run writes are different ones.
 
     Raises
     ------
     InvalidInputError
-        It names the file.
+        If two are the same; the message names the file.
     """
     seen: set[str] = set()
     for path in paths:
@@ -209,10 +206,10 @@ def refuse_twice(paths: Iterable[PathLike]) -> None:
 
 
 def distinct_name(name: str, taken: set[str]) -> str:
-    """The name, or the first of ``name-2``, ``name-3``... that is not taken; it then is.
+    """Take the name, or the first of ``name-2``, ``name-3``... that is not taken yet.
 
-    Names that differ in case or in the composition of accents only count as the same, as they do
-    to some file systems.
+    Names that differ only in case, or in how accents are composed, count as the same, as they do in
+    some file systems.
     """
     number, found = 1, name
     while (key := unicodedata.normalize("NFC", found).casefold()) in taken:
@@ -223,10 +220,10 @@ def distinct_name(name: str, taken: set[str]) -> str:
 
 
 def replace_file(source: Path, target: Path) -> None:
-    """Give a finished file, or a folder of files, its name; on the disk too.
+    """Give a finished file, or a folder of files, its name, and bring both to the disk.
 
-    A file's name changes hands at once. No system does that for folders: an older one is moved
-    aside first, and back if the new one cannot take its place.
+    A file takes the name of an older one at once. No system does that for folders: an older one is
+    moved aside first, and back if the new one cannot take its place.
     """
     for file in (source, *source.rglob("*")):
         _sync(file)
@@ -247,7 +244,7 @@ def replace_file(source: Path, target: Path) -> None:
 
 
 def keep_copy(source: Path, copy: Path) -> None:
-    """Give a file a second name, which an older file may have; a copy where there are no links.
+    """Give a file a second name, which an older one may have, by a link or else by a copy.
 
     Raises
     ------
@@ -267,35 +264,6 @@ def keep_copy(source: Path, copy: Path) -> None:
 
 
 @contextlib.contextmanager
-def ended_by_signals() -> Generator[None, None, None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: by a KeyboardInterrupt, cleaning up.
-
-    Signals that the process ignores, as under ``nohup``, stay ignored. In other threads than the
-    main one nothing changes, since only that one receives signals.
-    """
-
-    ended = False
-
-    def end(*_: object) -> None:
-        nonlocal ended
-        if not ended:  # a second one shall not disturb the cleaning up
-            ended = True
-            raise KeyboardInterrupt
-
-    previous: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                previous[number] = signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
 def _explained(path: PathLike) -> Generator[None, None, None]:
     try:
         yield
@@ -312,12 +280,12 @@ def _resolved(path: PathLike) -> Path:
 
 
 def _beside(target: Path) -> Path:
-    """A name that nothing has, in the folder of a file."""
+    """A name in the folder of a file that nothing has."""
     return target.with_name(f"{PREFIX}{secrets.token_hex(6)}")
 
 
 def _keep(target: Path) -> Path:
-    """A second name for a file, so that it outlives the first."""
+    """Give a file a second name, so that it outlives the first, and return it."""
     number = 1
     while True:
         mark = "previous" if number == 1 else f"previous-{number}"
@@ -357,9 +325,9 @@ def save_figure(figure: Any, path: Path, **options: Any) -> None:
     InvalidInputError
         If the file cannot be written, or matplotlib does not know the format.
     """
-    buffer = io.BytesIO()
-    try:
-        figure.savefig(buffer, format=path.suffix.removeprefix(".").lower() or "png", **options)
-    except ValueError as error:
-        raise InvalidInputError(f"cannot write {path}: {error}") from error
-    write_output(path, buffer.getvalue())
+    kind = path.suffix.removeprefix(".").lower() or "png"
+    with whole_file(path) as file:
+        try:
+            figure.savefig(file, format=kind, **options)
+        except ValueError as error:
+            raise InvalidInputError(f"cannot write {path}: {error}") from error

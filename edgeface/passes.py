@@ -30,8 +30,10 @@ WORTHWHILE = 1.1
 HINT_SCORE, HINT_SIDE_PX = 0.2, 24.0
 """Whoever scores as much and is shorter in the input gives reason to look closer there. Where that
 was done, candidates so short are seen better and are not asked for any more."""
-NOBODY_SCORE = 0.5
-"""If nobody scores as much in the first pass, the whole image is looked at closer."""
+NOBODY_SCORE, SOMEBODY_SCORE = 0.5, 0.1
+"""If nobody scores as much as the first of these in the first pass, the whole image is looked at
+closer, but only if somebody scores as much as the second, or if the image has more pixels than the
+closer input."""
 AUTO_LEVELS = 2
 """How often an image is looked at closer and closer, unless everything is asked for."""
 

@@ -1,32 +1,33 @@
-"""The standard streams of a command: whatever they are, no traceback."""
+"""Running a command so that neither its streams nor a signal ends it by a traceback."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
 from typing import Any
 
 from edgeface.errors import EdgeFaceError
-from edgeface.output import ended_by_signals
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
+"""The exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
 
 
 def run_command(program: str, execute: Callable[[], int | None]) -> int:
-    """The exit status of a command; its errors go to stderr, each as one line.
+    """Run a command and return its exit status; its errors go to stderr, each as one line.
 
     Parameters
     ----------
-    program : the name before errors
+    program : the name that errors begin with
     execute : the command, which returns its exit status; None is 0
 
     Notes
     -----
-    Names of files that the terminal's encoding cannot hold are printed with escapes. Output that
-    cannot be written, as on a full disk, is an error; who stops reading it has seen enough.
+    Names of files that the terminal's encoding cannot hold are printed with escapes. If the output
+    cannot be written, as on a full disk, that is an error, but not if nobody reads it any more.
     """
     _tolerate_any_name()
     try:
@@ -48,6 +49,35 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
         return _fail(f"{program}: cannot write the output: {error.strerror or error}")
 
 
+@contextlib.contextmanager
+def ended_by_signals() -> Generator[None, None, None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: by a KeyboardInterrupt, cleaning up.
+
+    Signals that the process ignores, as under ``nohup``, stay ignored. In other threads than the
+    main one nothing changes, since only that one receives signals.
+    """
+
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        if not ended:  # a second one shall not disturb the cleaning up
+            ended = True
+            raise KeyboardInterrupt
+
+    previous: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                previous[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def _tolerate_any_name() -> None:
     streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
     for stream in streams:  # None where it is closed, without `reconfigure` under a test
@@ -62,6 +92,6 @@ def _fail(message: str) -> int:
 
 
 def _drop_output() -> None:
-    """Let what is left in the buffer go, which Python would try to write once more at the end."""
+    """Drop what is left in the buffer, which Python would try to write once more at the end."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -113,8 +113,8 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
-    check_export(name, options)
     _check_files(arguments)
+    check_export(name, options)
     model = detector(arguments)
     if options.character is not None:
         print(options.report(model.metadata.unseen_expressions))

@@ -9,8 +9,9 @@ landmarks.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,8 @@ def fit_meshes(model: FaceModel, meshes: FloatArray, scores: FloatArray) -> Fit:
     sigma = SCORE_SIGMA
     if model.expression_names != EXPRESSION_NAMES:
         scores, sigma = np.zeros((len(meshes), NUM_EXPRESSIONS)), FREE_SIGMA
-    return _fit(identity, expression, points, scores, sigma, depth=True, rounds=rounds)
+    fit = partial(_fit, identity, expression, score_sigma=sigma, depth=True, rounds=rounds)
+    return _in_batches(fit, points, scores)
 
 
 def has_teacher_topology(model: FaceModel) -> bool:
@@ -143,7 +145,20 @@ def fit_landmarks(model: FaceModel, landmarks: FloatArray) -> Fit:
     identity, expression = model.landmark_shapes
     points = np.concatenate([landmarks, np.zeros_like(landmarks[..., :1])], axis=2)
     scores = np.zeros((len(landmarks), NUM_EXPRESSIONS))
-    return _fit(identity, _shared(expression), points, scores, FREE_SIGMA, depth=False, rounds=25)
+    fit = partial(
+        _fit, identity, _shared(expression), score_sigma=FREE_SIGMA, depth=False, rounds=25
+    )
+    return _in_batches(fit, points, scores)
+
+
+def _in_batches(
+    fit: Callable[[FloatArray, FloatArray], Fit], points: FloatArray, scores: FloatArray
+) -> Fit:
+    parts: list[Fit] = []
+    for i in range(0, len(points), BATCH):
+        log.info("fitting the face model: %d of %d faces", i, len(points))
+        parts.append(fit(points[i : i + BATCH], scores[i : i + BATCH]))
+    return Fit.concatenate(parts)
 
 
 def _fit(
@@ -151,27 +166,7 @@ def _fit(
     expression: FloatArray,
     points: FloatArray,
     scores: FloatArray,
-    score_sigma: float,
-    depth: bool,
-    rounds: int,
-) -> Fit:
-    parts: list[Fit] = []
-    for i in range(0, len(points), BATCH):
-        log.info("fitting the face model: %d of %d faces", i, len(points))
-        batch = slice(i, i + BATCH)
-        parts.append(
-            _fit_batch(
-                identity, expression, points[batch], scores[batch], score_sigma, depth, rounds
-            )
-        )
-    return Fit.concatenate(parts)
-
-
-def _fit_batch(
-    identity: FloatArray,
-    expression: FloatArray,
-    points: FloatArray,
-    scores: FloatArray,
+    *,
     score_sigma: float,
     depth: bool,
     rounds: int,

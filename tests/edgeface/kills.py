@@ -27,8 +27,9 @@ import numpy as np
 
 import edgeface
 from edgeface.cli import main as edgeface_main
-from edgeface.output import PREFIX, ended_by_signals
+from edgeface.output import PREFIX
 from edgeface.recording import read_recording
+from edgeface.terminal import ended_by_signals
 
 ENDED = 130
 

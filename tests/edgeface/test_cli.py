@@ -60,7 +60,7 @@ def test_run_ends_quietly_when_nobody_reads_on():
 
 def test_run_takes_another_input_size(capsys):
     assert main(["run", "demo", "--input-size", "224", "--json"]) == 0
-    faces = edgeface.load("mfn", input_size=224).run(edgeface.DEMO_PHOTO)
+    faces = edgeface.load("mfn", input_size=224, refine="sfn").run(edgeface.DEMO_PHOTO)
     assert json.loads(capsys.readouterr().out)["faces"] == faces.to_dict()
     assert main(["run", "demo", "--model", "sfn", "--input-size", "224"]) == 1
     assert "takes inputs of 128 px only" in capsys.readouterr().err

@@ -16,13 +16,13 @@ from edgeface.errors import InvalidInputError
 from edgeface.output import (
     GrowingFile,
     distinct_name,
-    ended_by_signals,
     refuse_inputs,
     refuse_twice,
     replace_file,
     whole_file,
     write_output,
 )
+from edgeface.terminal import ended_by_signals
 
 OLD = b"what was there before"
 
