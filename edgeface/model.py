@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgeface import kernels
-from edgeface.backends import BACKENDS, Backend
+from edgeface.backends import BACKENDS, Backend, can_run
 from edgeface.colours import ChannelCheck
 from edgeface.crops import CropLooker, largest_first
 from edgeface.detector import Detector
@@ -25,6 +25,7 @@ from edgeface.image import ImageLike, Placement, read_image
 from edgeface.many import ManyImages
 from edgeface.network import Heads, Network, Source
 from edgeface.pixels import Color
+from edgeface.ready import ASSETS, SUFFIXES, cached_ready, ready_files
 from edgeface.run_options import (
     Detail,
     check_heads,
@@ -38,7 +39,6 @@ from edgeface.run_options import (
 from edgeface.types import BoolArray, Float32Array, ImageArray
 from edgeface.values import Flag, Text, Whole, option, path_of, shown
 
-ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("mfn", "sfn", "fusion")
 """Names that `load` takes besides paths: the networks that ship with edgeface."""
 
@@ -111,7 +111,7 @@ def load(
 
 def _path_of(name: str, path_or_name: str | os.PathLike[str]) -> Path:
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:
-        path_or_name = ASSETS / f"{path_or_name}.onnx"
+        path_or_name = _bundled(path_or_name)
     path = path_of(name, path_or_name)
     if not path.suffix and not os.path.exists(path):
         import difflib
@@ -122,6 +122,16 @@ def _path_of(name: str, path_or_name: str | os.PathLike[str]) -> Path:
             f"{', '.join(BUNDLED)} ship with edgeface, others are files: {', '.join(BACKENDS)}"
         )
     return path.absolute()
+
+
+def _bundled(name: str) -> Path:
+    """The file of a network that ships, for the first engine of those here."""
+    if not can_run(".onnx"):
+        for file in ready_files():
+            usable = file.precision != "int8" and can_run(SUFFIXES[file.format])
+            if usable and file.network == name:
+                return cached_ready(file)
+    return ASSETS / f"{name}.onnx"
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"

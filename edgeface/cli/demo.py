@@ -42,7 +42,9 @@ def execute(arguments: argparse.Namespace) -> int:
     """Show frames until Ctrl-C: clips again and again, a lost camera once it is back."""
     model = detector(arguments)
     tracker = make_tracker(model, arguments)
-    with contextlib.closing(LiveView(model.face_model, arguments.source, arguments.port)) as view:
+    with contextlib.closing(
+        LiveView(model.face_model, arguments.source, arguments.port, tracker.personal)
+    ) as view:
         frames = unending(lambda: _open(arguments.source), view.tell)
         results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=True)
         with contextlib.suppress(KeyboardInterrupt), contextlib.closing(results):

@@ -61,6 +61,15 @@ class Character:
         return self.kind == "VRM 0.x"
 
     @property
+    def turns_eyes(self) -> bool:
+        """Whether its eyes are turned as bones: the head that ships, and a VRM without clips for
+        it. Other rigs' shapes for gaze may move the eyes themselves, which would turn them twice.
+        """
+        own = getattr(self.gltf.asset, "generator", None) == "edgeface"
+        looks = {"LookLeft", "lookLeft"} & self.clips.keys()
+        return own or (self.kind != "glTF" and not looks)
+
+    @property
     def shapes(self) -> dict[str, list[Bind]]:
         """All that a mapping may name: morph targets, and of a VRM file its expressions."""
         found: dict[str, list[Bind]] = {}

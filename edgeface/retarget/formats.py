@@ -10,6 +10,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.recording import Recording, read_recording
 from edgeface.retarget.avatar import Connect
+from edgeface.retarget.datagrams import require_arkit
 from edgeface.retarget.gltf import export_gltf
 from edgeface.retarget.ifacialmocap import IFacialMocapSender
 from edgeface.retarget.livelink import export_livelink
@@ -32,20 +33,18 @@ class ExportFormat:
     suffix : the suffix of a file name that stands for the format
     export : the function that writes the file; None for the recording itself, which is written
         frame by frame
-    needs_character : whether the export animates a character, which the options must name
     needs_mesh : whether the export shows the face model's dense mesh
     """
 
     suffix: str
     export: Export | None
-    needs_character: bool = False
     needs_mesh: bool = False
 
 
 FORMATS: dict[str, ExportFormat] = {
     "jsonl": ExportFormat(".jsonl", None),
     "livelink": ExportFormat(".csv", export_livelink),
-    "gltf": ExportFormat(".glb", export_gltf, needs_character=True),
+    "gltf": ExportFormat(".glb", export_gltf),
     "html": ExportFormat(".html", export_viewer, needs_mesh=True),
 }
 """The formats by the names that ``edgeface track --to`` takes."""
@@ -83,11 +82,11 @@ def check_export(name: str, options: ExportOptions) -> None:
     Raises
     ------
     InvalidInputError
-        If the mapping cannot be read, or a format that animates a character lacks it.
+        If the mapping or the character cannot be read, or the format has ARKit's names only.
     """
-    if FORMATS[name].needs_character and options.character is None:
-        raise InvalidInputError(f"the format {name} needs --character FILE.glb, which it animates")
-    options.retargeter()
+    retargeter = options.retargeter()
+    if name == "livelink":
+        require_arkit(retargeter, "Live Link Face")
 
 
 def export(

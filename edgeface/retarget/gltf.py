@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import Character, read_character
 from edgeface.retarget.gltf_file import Blob, import_pygltflib
+from edgeface.retarget.head import NAME
 from edgeface.retarget.mapping import check_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
@@ -22,16 +24,22 @@ from edgeface.rotations import continuous, quaternion_from_rotation, rotation_fr
 from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
+LOOKS = ("eyeLookUpLeft", "eyeLookDownLeft", "eyeLookOutLeft", "eyeLookInLeft")
+LOOK_DEG = (25.0, 30.0)
+"""How far an eye turns up or down, and to the side, where its shape is 1."""
 
 
 def export_gltf(
     path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
 ) -> None:
-    """Write the chosen performance of a recording as an animation of the options' character."""
+    """Write the chosen performance of a recording as an animation of the options' character.
+
+    Without a character the head that ships is animated.
+    """
     del face_model  # the character brings its own shapes
     if options.character is None:
-        raise InvalidInputError("a glTF export needs a character, which it animates")
-    write_gltf(path, options.character, *options.calibrated(recording))
+        options = replace(options, character=Path(NAME))
+    write_gltf(path, cast(Path, options.character), *options.calibrated(recording))
 
 
 def write_gltf(
@@ -83,6 +91,9 @@ def write_gltf(
     channels: list[tuple[int, str, int]] = []
     for node, weights in _weights(read, [shapes for shapes, _ in frames]).items():
         channels.append((node, "weights", blob.add(weights.reshape(-1, 1), "SCALAR")))
+    for node, turns in _eye_turns(read, [shapes for shapes, _ in frames]):
+        local = _local_rotations(read.gltf, node, turns)
+        channels.append((node, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
     for node, turns in _bone_turns(read, retargeter, np.stack([turn for _, turn in frames])):
         local = _local_rotations(read.gltf, node, turns)
         channels.append((node, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
@@ -135,6 +146,34 @@ def _bone_turns(
         turns = turns * [1, -1, 1, -1]  # half a turn about y, there and back
     for bone, turn in retargeter.bone_turns(turns, bones).items():
         yield bones[bone], turn
+
+
+def _eye_turns(
+    character: Character, frames: list[dict[str, float]]
+) -> Iterator[tuple[int, FloatArray]]:
+    """Nodes of eyes that turn as bones, and by how much (T, 4), where they look is seen."""
+    if not character.turns_eyes or not any(name in frames[0] for name in LOOKS):
+        return
+    for bone, side, out in (("leftEye", "Left", 1.0), ("rightEye", "Right", -1.0)):
+        if bone in character.bones:
+            up, down, inwards, outwards = (
+                np.array([frame.get(f"eyeLook{way}{side}", 0.0) for frame in frames])
+                for way in ("Up", "Down", "In", "Out")
+            )
+            pitch = np.deg2rad(LOOK_DEG[0]) * (down - up) * (-1 if character.looks_back else 1)
+            yaw = np.deg2rad(LOOK_DEG[1]) * out * (outwards - inwards)
+            yield (
+                character.bones[bone],
+                np.stack(
+                    [
+                        np.cos(yaw / 2) * np.cos(pitch / 2),
+                        np.cos(yaw / 2) * np.sin(pitch / 2),
+                        np.sin(yaw / 2) * np.cos(pitch / 2),
+                        -np.sin(yaw / 2) * np.sin(pitch / 2),
+                    ],
+                    axis=1,
+                ),
+            )
 
 
 def _local_rotations(gltf: Any, bone: int, turns: FloatArray) -> FloatArray:

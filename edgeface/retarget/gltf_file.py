@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.retarget.head import NAME, head_glb
 from edgeface.types import FloatArray
 
 BINARY_MAGIC = b"glTF"
@@ -29,7 +30,7 @@ def import_pygltflib() -> Any:
 
 
 def load_character(path: str | os.PathLike[str]) -> Any:
-    """A ``pygltflib.GLTF2`` whose only buffer is its binary part.
+    """A ``pygltflib.GLTF2`` whose only buffer is its binary part; "head" is the one that ships.
 
     Raises
     ------
@@ -38,10 +39,11 @@ def load_character(path: str | os.PathLike[str]) -> Any:
         lies outside the file's folder.
     """
     library = import_pygltflib()
-    if not Path(path).is_file():
+    ships = is_own_head(path)
+    if not ships and not Path(path).is_file():
         raise InvalidInputError(f"no such character: {path}")
     try:
-        data = Path(path).read_bytes()
+        data = head_glb() if ships else Path(path).read_bytes()
         if data.startswith(BINARY_MAGIC):
             gltf = library.GLTF2.load_from_bytes(data)
         else:
@@ -54,6 +56,11 @@ def load_character(path: str | os.PathLike[str]) -> Any:
     except Exception as error:  # the library lets any parsing error through
         raise InvalidInputError(f"{path} is no readable glTF file: {error}") from error
     return gltf
+
+
+def is_own_head(path: str | os.PathLike[str]) -> bool:
+    """Whether a character is the head that ships rather than a file."""
+    return os.fspath(path) == NAME and not Path(path).exists()
 
 
 def _join_buffers(gltf: Any, folder: Path) -> None:

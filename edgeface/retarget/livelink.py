@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
+from edgeface.retarget.datagrams import require_arkit
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
@@ -63,10 +63,7 @@ def write_livelink(
     that the network cannot see, and the eyes, are 0.
     """
     retargeter = retargeter or Retargeter()
-    if retargeter.mapping.recipes:
-        raise InvalidInputError(
-            "Live Link Face has ARKit's names only: use a mapping without 'targets'"
-        )
+    require_arkit(retargeter, "Live Link Face")
     header = ["Timecode", "BlendShapeCount", *(n[0].upper() + n[1:] for n in ARKIT_NAMES)]
     count = len(ARKIT_NAMES) + len(ROTATIONS)
     frames = [

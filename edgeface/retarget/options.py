@@ -10,6 +10,7 @@ from typing import Any, cast
 from edgeface.errors import InvalidInputError
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import read_character
+from edgeface.retarget.gltf_file import is_own_head
 from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 from edgeface.retarget.presets import adapt, choose_preset, report
 from edgeface.retarget.reach import calibrate, read_range
@@ -24,7 +25,7 @@ class ExportOptions:
     Attributes
     ----------
     track_id : whose performance is exported; None takes whoever was seen in most frames
-    character : the .glb that a glTF export animates
+    character : the .glb or .vrm that a glTF export animates; "head" is the one that ships
     mapping : the mapping file of the character, or the name of one that ships; without it the one
         that suits the character is taken, and without a character ARKit's names are kept
     calibrate_s : how many seconds at the beginning of the performance show the neutral face
@@ -42,7 +43,8 @@ class ExportOptions:
     derive: bool = False
 
     def __post_init__(self) -> None:
-        if self.character is not None and not self.character.is_file():
+        character = self.character
+        if character is not None and not (character.is_file() or is_own_head(character)):
             raise InvalidInputError(f"no such character: {self.character}")
         option("--calibrate", self.calibrate_s, Number(0, 1e6))
 

@@ -21,6 +21,8 @@ from edgeface.drawing import draw_faces
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
+from edgeface.personal.model import PersonalModel
+from edgeface.personal.rendering import draw_beside
 from edgeface.retarget.viewer import fill, neutral_of, packed, page_values, weights_of
 from edgeface.rotations import quaternion_from_rotation
 from edgeface.video.reader import DEFAULT_FPS, Frame, VideoReader
@@ -59,8 +61,14 @@ class LiveView:
         If the port is taken.
     """
 
-    def __init__(self, face_model: FaceModel, source: str, port: int) -> None:
-        self._face_model = face_model
+    def __init__(
+        self,
+        face_model: FaceModel,
+        source: str,
+        port: int,
+        personal: PersonalModel | None = None,
+    ) -> None:
+        self._face_model, self._personal = face_model, personal
         self._page = fill(page_values(face_model, source, live=True)).encode()
         self._changed = threading.Condition()
         self._count, self._jpeg, self._event, self._closed = 0, b"", b"", False
@@ -78,6 +86,8 @@ class LiveView:
         """Draw a tracked frame and send it."""
         buffer = io.BytesIO()
         overlay = draw_faces(frame.image, faces, expressions=True)
+        if self._personal is not None:
+            overlay = draw_beside(overlay, faces, self._personal)
         Image.fromarray(overlay).save(buffer, "JPEG", quality=JPEG_QUALITY)
         rows = [
             {

@@ -90,7 +90,7 @@ def test_track_names_an_absent_video(capsys):
     ("options", "message"),
     [
         ("--record x.abc", "names no format"),
-        ("--record x.glb", "needs --character"),
+        ("--record x.csv --mapping vrm0", "names only"),
         ("--record x.glb --character no.glb", "no such character"),
         ("--record x.csv --mapping no.json", "cannot read the mapping"),
         ("--record x.csv --calibrate -1", "--calibrate must lie in"),
