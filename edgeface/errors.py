@@ -11,7 +11,7 @@
     `-- ConversionError (RuntimeError)         a converter failed
         `-- ParityError                        its output differs from the reference
 
-and the one warning that it gives on purpose, `TooManyFacesWarning`.
+and the warnings that it gives on purpose, `TooManyFacesWarning` and `SwappedChannelsWarning`.
 """
 
 
@@ -49,3 +49,7 @@ class ParityError(ConversionError):
 
 class TooManyFacesWarning(UserWarning):
     """An image shows more faces than are reported unless more are asked for."""
+
+
+class SwappedChannelsWarning(UserWarning):
+    """The red and blue of an image that came as an array are likely swapped."""
