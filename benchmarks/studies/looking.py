@@ -11,12 +11,13 @@ import numpy as np
 import edgeface
 from edgeface.backends import Backend, open_backend
 from edgeface.face_model import FaceModel
-from edgeface.model import ASSETS, BUNDLED, Model
+from edgeface.model import ASSETS, Model
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import NEGATIVE_PACK
 from edgeface.reference.data.validation import read_packs
 from edgeface.reference.evaluation.headline import FACES, PHOTOS
 from edgeface.run_options import Detail
+from edgeface.shipped import BUNDLED
 
 LEAST_SCORE = 0.01
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from edgeface.backends import backends
 from edgeface.errors import BackendUnavailableError
-from edgeface.model import BUNDLED, DEMO_PHOTO, load
+from edgeface.model import DEMO_PHOTO, load
 from edgeface.ready import SUFFIXES, find_ready, read_ready, write_ready
+from edgeface.shipped import BUNDLED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -79,7 +79,7 @@ def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
             personal=personal,
         )
     crops = load(arguments.crop_model, num_threads=arguments.threads)
-    limit = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
+    limit: dict[str, Any] = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
     return Tracker(
         model,
         crop_model=crops,
