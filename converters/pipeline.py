@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgeface.converters.fold import folded
 from edgeface.converters.formats import PRECISIONS, Format, find_format
 from edgeface.converters.images import calibration_inputs, read_images
 from edgeface.converters.metadata import file_stem, network_metadata
@@ -78,7 +79,23 @@ def convert(
         If a file is over the limits (`edgeface.compare.LIMITS`). That file is removed; those
         finished before it stay.
     """
-    plan = _plan(formats, precisions, calibration is not None)
+    plan = planned(formats, precisions)
+    return convert_files(checkpoint, out, plan, calibration, keep, input_size, progress, dense)
+
+
+def convert_files(
+    checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    plan: Sequence[tuple[Format, str]],
+    calibration: str | os.PathLike[str] | None = None,
+    keep: bool = False,
+    input_size: int | None = None,
+    progress: Progress = lambda step: None,
+    dense: bool | None = None,
+) -> list[Written]:
+    """Convert to the formats and precisions of a plan; otherwise as `convert`."""
+    _check_calibrated(plan, calibration is not None)
+    progress("reading the checkpoint and the photos")
     trained = load_network(checkpoint)
     if input_size is not None:
         trained = _at_size(trained, input_size)
@@ -88,9 +105,11 @@ def convert(
     calibrating, verifying = split(images)
     inputs, smooth = None, trained
     if any(precision in file_format.calibrated for file_format, precision in plan):
+        progress(f"making channels alike in range, on {len(calibrating)} photos")
         model = Model(NetworkBackend(trained, metadata))
         inputs = calibration_inputs(model, calibrating)
         smooth = equalised(trained, inputs)
+    smooth = folded(smooth)
     exported: dict[str, Any] = {}
     written: list[Written] = []
     for number, (file_format, precision) in enumerate(plan, start=1):
@@ -122,10 +141,16 @@ def carried_face_model(face_model: FaceModel, dense: bool | None) -> FaceModel:
     return face_model if dense else face_model.landmark_basis()
 
 
-def _plan(
-    formats: Sequence[str], precisions: Sequence[str], calibrated: bool
-) -> list[tuple[Format, str]]:
-    """The format and the precision of every file to write."""
+def planned(formats: Sequence[str], precisions: Sequence[str]) -> list[tuple[Format, str]]:
+    """The format and the precision of every file to write.
+
+    Raises
+    ------
+    InvalidInputError
+        If a name is unknown, or no format has one of the precisions.
+    BackendUnavailableError
+        If a format's library is missing.
+    """
     for name in precisions:
         if name not in PRECISIONS:
             raise InvalidInputError(f"no precision {name!r}; known are {', '.join(PRECISIONS)}")
@@ -135,13 +160,16 @@ def _plan(
         raise InvalidInputError(
             f"nothing to write: none of {', '.join(formats)} has {', '.join(precisions)}"
         )
+    return plan
+
+
+def _check_calibrated(plan: Sequence[tuple[Format, str]], calibrated: bool) -> None:
     needing = [f"{f.name} {precision}" for f, precision in plan if precision in f.calibrated]
     if needing and not calibrated:
         raise InvalidInputError(
             f"{needing[0]} needs real photos to set its ranges: give a folder as calibration "
             "(--calibration DIR), or leave int8 out"
         )
-    return plan
 
 
 def _at_size(trained: TrainedNetwork, input_size: int) -> TrainedNetwork:

@@ -191,8 +191,8 @@ def quantize(model: onnx.ModelProto, calibration: ImageArray, nodes: list[str]) 
     """Compute some nodes in int8, by nodes that quantise and dequantise.
 
     Weights have a scale for each channel, and activations are uint8. Ranges are the extremes over
-    the calibration images; `docs/converters.md` has the measurements behind this, and behind the
-    choice of nodes that stay float32 in an int8 file.
+    the calibration images; `docs/explanation/int8.md` has the measurements behind this, and behind
+    the choice of nodes that stay float32 in an int8 file.
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,

@@ -83,7 +83,7 @@ class TfliteFormat:
             else:
                 assert calibration is not None
                 quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
-                # these compute with float32 (docs/converters.md says why)
+                # these compute with float32 (docs/explanation/int8.md says why)
                 quantizer.add_weight_only_config(_last_layers(exported), ALL, num_bits=8)
                 quantizer.update_quantization_recipe(
                     ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
@@ -156,8 +156,8 @@ def _ranges(content: bytes, quantizer: Quantizer, calibration: ImageArray) -> An
     """The least and the greatest value of every tensor over the calibration images.
 
     The quantizer's own moving average cuts off values that later images have
-    (`docs/converters.md`). A tensor that is zero on all images would get a scale of nearly zero,
-    which XNNPACK refuses; it gets a range of one instead, in which zero stays exact.
+    (`docs/explanation/int8.md`). A tensor that is zero on all images would get a scale of nearly
+    zero, which XNNPACK refuses; it gets a range of one instead, in which zero stays exact.
     """
     recipes = recipe_manager.RecipeManager()
     recipes.load_quantization_recipe(quantizer.get_quantization_recipe())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgeface.backends import BackendInfo, backends
     from edgeface.blendshapes import ARKIT_NAMES
+    from edgeface.enrol import personalise
     from edgeface.errors import (
         BackendUnavailableError,
         ConversionError,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from edgeface.faces import Faces
     from edgeface.image import read_image
     from edgeface.model import DEMO_PHOTO, Model, load
+    from edgeface.personal.model import PersonalModel
+    from edgeface.video.camera import Camera
     from edgeface.video.tracker import Tracker
 
 __version__ = "0.2.0"
@@ -39,6 +42,7 @@ __all__ = [
     "DEMO_PHOTO",
     "BackendInfo",
     "BackendUnavailableError",
+    "Camera",
     "ConversionError",
     "EdgeFaceError",
     "Face",
@@ -50,6 +54,7 @@ __all__ = [
     "Model",
     "ModelFormatError",
     "ParityError",
+    "PersonalModel",
     "TooManyFacesWarning",
     "Tracker",
     "__version__",
@@ -58,23 +63,27 @@ __all__ = [
     "from_facewarehouse",
     "from_ict_facekit",
     "load",
+    "personalise",
     "read_image",
 ]
 
 _HOMES = {
     "ARKIT_NAMES": "blendshapes",
     "BackendInfo": "backends",
+    "Camera": "video.camera",
     "DEMO_PHOTO": "model",
     "Face": "face",
     "FaceModel": "face_model",
     "Faces": "faces",
     "Model": "model",
+    "PersonalModel": "personal.model",
     "Tracker": "video.tracker",
     "backends": "backends",
     "default_face_model": "face_model",
     "from_facewarehouse": "face_model_import",
     "from_ict_facekit": "face_model_import",
     "load": "model",
+    "personalise": "enrol",
     "read_image": "image",
 }
 

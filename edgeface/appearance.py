@@ -1,4 +1,4 @@
-"""How a face looks: brightness at points of it, wherever and however large it is."""
+"""The look of a face: its brightness at certain points, wherever and however large it is."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import numpy as np
 from edgeface.types import Float32Array, Float64Array, FloatArray, ImageArray
 
 LUMA = np.array([77, 150, 29], np.int32)
-"""Of red, green and blue, in parts of 256 (ITU-R BT.601)."""
+"""The weights of red, green and blue, in parts of 256 (ITU-R BT.601)."""
 SPREAD = 1 / 60
-"""How far, in face sizes, the four samples lie around a point whose mean is its brightness."""
+"""How far from a point, in face sizes, the four samples lie that are averaged for it."""
 LEAST_CONTRAST = 2.0
-"""Standard deviation, in grey levels, below which there is nothing to recognise."""
+"""The standard deviation, in grey levels, below which there is nothing to recognise."""
 JAW, NOSE_TIP, INNER = slice(0, 17), 30, slice(17, 68)
 """Landmarks of Multi-PIE's order."""
 NUM_POINTS = 85
 PARTS = (slice(10), slice(10, 14), slice(19, 31), slice(31, 51),
          [53, 54, 55, 56, 62, 63, 64, 65], [70, 71, 72, 73, 79, 80, 81, 82])  # fmt: skip
-"""Points of a look: brows, ridge of the nose, eyes, mouth, cheeks by the jaw and by the nose."""
+"""The points of a look on brows, nose, eyes, mouth, and cheeks by the jaw and by the nose."""
 THIRDS = np.array([1 / 3, 2 / 3], np.float32)[:, None, None]
 
 
 def appearance(pixels: ImageArray, landmarks: FloatArray) -> Float32Array:
-    """The look of faces, which does not change with light that is the same everywhere.
+    """Compute the look of faces, which does not change with light that is the same everywhere.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def appearance(pixels: ImageArray, landmarks: FloatArray) -> Float32Array:
     Returns
     -------
     float32, shape (N, 85)
-        Of the inner landmarks, and of the cheeks between the jaw and the tip of the nose. Zero
-        mean, unit length; zeros where nothing but one shade is there. The product of two is their
-        correlation.
+        The brightness at the inner landmarks, and at the cheeks between the jaw and the tip of the
+        nose, with zero mean and unit length, so that the product of two looks is their correlation.
+        A face of one shade has zeros.
     """
     height, width = pixels.shape[:2]
     points = [_points(face) for face in landmarks]
@@ -64,7 +64,7 @@ def contrast(looks: Float32Array) -> Float64Array:
 
     Parameters
     ----------
-    looks : float32, shape (N, 85), of `appearance`
+    looks : float32, shape (N, 85), what `appearance` returned
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Expression coefficients under the names that ARKit has for them."""
+"""Telling expression coefficients by the names that ARKit has for them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MERGED = {"browInnerUp": ("browInnerUpLeft", "browInnerUpRight")}
 def blendshapes(
     names: Sequence[str], coefficients: FloatArray, unseen: Collection[str]
 ) -> dict[str, float]:
-    """Coefficients (46,) by ARKit's names, which are sorted; those that are unseen are absent."""
+    """Tell coefficients (46,) by ARKit's names, sorted; those that are unseen are left out."""
     named = {
         name: float(value)
         for name, value in zip(names, coefficients, strict=True)
@@ -54,7 +54,7 @@ def blendshapes(
 def arkit_coefficients(
     names: Sequence[str], coefficients: FloatArray, unseen: Collection[str]
 ) -> Float32Array:
-    """Coefficients (N, 46) in the order of `ARKIT_NAMES`, (N, 52); NaN where a name is unseen."""
+    """Put coefficients (N, 46) in the order of `ARKIT_NAMES` (N, 52); NaN if a name is unseen."""
     named = dict(zip(names, np.asarray(coefficients, np.float32).T, strict=True))
     for name in unseen:
         named.pop(name, None)
@@ -69,7 +69,7 @@ def arkit_coefficients(
 
 
 def mirrored_name(name: str) -> str:
-    """The shape of the other side; itself where there is none.
+    """The name of the same shape on the other side, or itself if there is none.
 
     Examples
     --------

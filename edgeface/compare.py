@@ -32,19 +32,19 @@ from edgeface.model import Model, load
 from edgeface.types import Float64Array, ImageArray
 
 SAME_FACE = 0.5
-"""Least IoU of the boxes of one face in both models."""
+"""The least IoU of the boxes that both models have of one face."""
 
 MARGINS = {"fp32": 0.001, "fp16": 0.02}
-"""A score this far below the threshold still counts as found, by precision; else `ANY_MARGIN`."""
+"""How far below the threshold a score still counts, by precision; `ANY_MARGIN` for others."""
 ANY_MARGIN = 0.1
 
 RAW_LIMIT = 1e-4
-"""Largest allowed difference of a raw output at fp32, unless its values are large."""
+"""The largest allowed difference of a raw output at fp32, unless its values are large."""
 RAW_SHARE = 1e-5
-"""Share of an output's largest magnitude that its difference may reach where that is more than
-`RAW_LIMIT`. What two engines round differently grows with the numbers that they round: over the
-networks and formats of this project it was at most 4e-6 of the largest, 30 times the spacing of
-float32. The other limits of fp32 then decide, which are about what users see."""
+"""The share of an output's largest magnitude that its difference may reach if that is more than
+`RAW_LIMIT`. Two engines round differently, by more for larger numbers: over the networks and
+formats of this project by at most 4e-6 of the largest, 30 times the spacing of float32. The other
+limits of fp32 then decide, which are about what users see."""
 LIMITS: dict[str, dict[str, float]] = {
     "fp32": {"landmarks px": 0.05, "blendshapes": 1e-3, "pose deg": 0.05,
              "faces lost %": 0.0, "faces gained %": 0.0},
@@ -56,7 +56,7 @@ LIMITS: dict[str, dict[str, float]] = {
     "int8": {"landmarks mean %": 1.0, "blendshapes mean": 0.03, "pose mean deg": 2.0,
              "faces lost %": 5.0, "faces gained %": 5.0},
 }  # fmt: skip
-"""Largest allowed value of each quantity, by the precision of ``b``."""
+"""The largest allowed value of each quantity, by the precision of ``b``."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Comparison:
 
     Attributes
     ----------
-    values : differences by quantity
+    values : the difference of each quantity
     worst : the name of the image on which the largest difference of a quantity arose
     magnitudes : the largest absolute value of each raw output of ``a``
     """
@@ -75,7 +75,7 @@ class Comparison:
     magnitudes: dict[str, float] = field(default_factory=lambda: {})
 
     def exceeded(self, precision: str) -> list[str]:
-        """What is over the limits of a precision, in words; empty where nothing is."""
+        """Tell in words what is over the limits of a precision; empty if nothing is."""
         limits = dict(LIMITS[precision])
         if precision == "fp32":
             limits |= {
@@ -92,7 +92,7 @@ class Comparison:
         ]
 
     def largest(self, quantity: str, value: float, image: str) -> None:
-        """Keep the larger of what is known and ``value``; NaN is larger than all."""
+        """Keep ``value`` if it is larger than the one known; NaN is larger than all."""
         if value > self.values.get(quantity, -np.inf) or np.isnan(value):
             self.values[quantity], self.worst[quantity] = float(value), image
 
@@ -106,8 +106,8 @@ def compare(
     ----------
     a, b : two models of the same kind and input size; the results of ``a`` count as the truth
     images : the name of each image, and its pixels, uint8 (H, W, 3) RGB. Networks of crops look at
-        the faces that the shipped MFN finds in it, or at the whole image where it finds none.
-    precision : the precision of ``b``, which decides how near the threshold a face may come and go
+        the faces that the shipped MFN finds in it, or at the whole image if it finds none.
+    precision : the precision of ``b``, which decides how near the threshold faces may come and go
 
     Raises
     ------
@@ -138,19 +138,19 @@ def compare(
 
 
 def decibels(signal: float, noise: float) -> float:
-    """The ratio of two sums of squares; without noise 200, more than float32 can hold."""
+    """The ratio of two sums of squares in dB; 200 without noise, more than float32 can hold."""
     return float(10 * np.log10(signal / noise)) if noise else 200.0
 
 
 class FaceFinder:
-    """Where a network of crops shall look; nowhere in particular for one that detects."""
+    """Finds the faces that a network of crops looks at; one that detects needs none."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._detector = None if model.metadata.detects else load("mfn")
 
     def faces(self, pixels: ImageArray) -> Faces | None:
-        """N > 0 faces to refine, the whole image where there is none; None for a detector."""
+        """Find N > 0 faces to refine, or take the whole image for one; None for a detector."""
         if self._detector is None:
             return None
         found = self._detector.run(pixels)
@@ -159,7 +159,7 @@ class FaceFinder:
 
 
 def network_inputs(model: Model, pixels: ImageArray, faces: Faces | None) -> ImageArray:
-    """What the network gets to see of an image: uint8 (N, S, S, 3)."""
+    """The network's inputs of an image, uint8 (N, S, S, 3)."""
     size, scale = model.metadata.input_size, model.metadata.crop_scale
     if faces is None:
         return letterbox(pixels, size)[0][None]
@@ -225,7 +225,7 @@ def _compare_raw(
 def _match(
     a: Model, b: Model, pixels: ImageArray, margin: float, tally: _Tally
 ) -> tuple[Faces, Faces]:
-    """The faces that both models see, in the same order; the others are counted."""
+    """Find the faces that both models see, in the same order; others are counted."""
     threshold = a.metadata.score_threshold
     lower = max(threshold - margin, 0.0)
     # both at one threshold: what a face is the mean of depends on it
@@ -243,7 +243,7 @@ def _match(
 
 
 def _pairs(faces: Faces, others: Faces) -> list[tuple[int, int]]:
-    """Best face first, each with the free face of ``others`` that overlaps it most."""
+    """Pair each face, best first, with the free face of ``others`` that overlaps it most."""
     free = np.ones(len(others), bool)
     pairs: list[tuple[int, int]] = []
     for i, box in enumerate(faces.boxes_xyxy):

@@ -1,4 +1,4 @@
-"""Which kernels a model runs: numpy's, numba's, or numpy's first and numba's when it pays."""
+"""Choosing a model's kernels: numpy's, numba's, or numpy's first and numba's when it pays."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from edgeface.values import Choice, option
 KernelChoice = Literal["auto", "numba", "numpy"]
 
 SWITCH_AFTER = 200
-"""Runs after which "auto" loads numba. Loading it takes about 0.5 s and 100 MB, and each later run
-gains some 1 to 4 ms, by the size of the image (``docs/speed.md``): a one-shot never pays for it."""
+"""The number of runs after which "auto" loads numba. Loading takes about 0.5 s and 100 MB, and each
+later run gains 1 to 4 ms, by the size of the image (``docs/explanation/speed.md``); fewer runs do
+not pay for that."""
 
 
 class CompiledKernels:
@@ -23,7 +24,7 @@ class CompiledKernels:
     Attributes
     ----------
     ready : whether they can be run
-    problem : why they cannot be loaded; empty while nothing is wrong
+    problem : why they cannot be loaded; empty if nothing is wrong
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class CompiledKernels:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Load them in a thread, unless that has been done already, whoever asked for it."""
+        """Load them in a thread, unless that was begun before, for whatever model."""
         with self._lock:
             if self._started:
                 return
@@ -63,14 +64,14 @@ class KernelEngine:
     Parameters
     ----------
     choice : what the user asked for
-        "numpy" and "numba" are what they say. "auto" starts on numpy and, where numba is
-        installed, loads it in a thread after `SWITCH_AFTER` runs; no run waits for it. Where it
-        cannot be loaded, numpy goes on, and `explain` says why.
+        "numpy" and "numba" always run these. "auto" starts on numpy; if numba is installed, it is
+        loaded in a thread after `SWITCH_AFTER` runs, and no run waits for it. If it cannot be
+        loaded, numpy goes on, and `explain` says why.
 
     Raises
     ------
     InvalidInputError
-        If the choice is none of these.
+        If there is no such choice.
     BackendUnavailableError
         If numba is asked for and not installed, or broken.
     """
@@ -95,7 +96,7 @@ class KernelEngine:
         return "numba" if self._runs_left <= 0 and compiled_kernels.ready else "numpy"
 
     def next_run(self) -> Engine:
-        """The engine for one more run, from its beginning to its end."""
+        """Count one more run, and tell the engine that it uses from its beginning to its end."""
         if self.choice == "auto" and self._runs_left > 0 and numba_installed():
             self._runs_left -= 1
             if self._runs_left <= 0:
@@ -103,7 +104,7 @@ class KernelEngine:
         return self.current
 
     def explain(self) -> str:
-        """What was asked for and what it means, for people."""
+        """Tell people what was asked for and what it means."""
         if self.choice != "auto":
             return self.choice
         if not numba_installed():

@@ -27,10 +27,13 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "translation": (3,),
     "focal": (),
 }
+ANY = -1
+"""A length that is the same in every row, whatever it is."""
 OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "correction_coeffs": (60,),
     "track_ids": (),
     "velocities": (2,),
+    "personal_vertices": (ANY, 3),
 }
 """Of the arrays that may be None, a row."""
 ROWS = tuple(_SHAPES | OPTIONAL_SHAPES)
@@ -59,6 +62,7 @@ class FaceArrays:
     correction_coeffs: Float32Array | None = None
     track_ids: IntArray | None = None
     velocities: Float32Array | None = None
+    personal_vertices: Float32Array | None = None
     image_size: tuple[int, int] | None = None
     image: ImageArray | None = None
     face_model_sha256: str | None = None
@@ -71,7 +75,7 @@ class FaceArrays:
             if array is None and name in OPTIONAL_SHAPES:
                 continue
             shape = None if array is None else array.shape
-            if shape != (count, *tail):
+            if shape is None or not _fits(shape, (count, *tail)):
                 raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
 
     def __len__(self) -> int:
@@ -221,6 +225,12 @@ class FaceArrays:
 @lru_cache(maxsize=1)
 def _shipped_face_model() -> FaceModel:
     return default_face_model()
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    if len(shape) != len(expected):
+        return False
+    return all(want in (ANY, have) for have, want in zip(shape, expected, strict=True))
 
 
 def _rows(index: Any, count: int) -> slice | AnyArray:

@@ -266,7 +266,7 @@ class FaceModel:
         return np.einsum("...lkc,lk->...lc", corners, self.landmark_weights).astype(np.float32)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model as a compressed ``.npz`` (``docs/face-model.md`` gives the layout)."""
+        """Write the model as a compressed ``.npz``, as ``docs/explanation/face-model.md`` says."""
         write_output(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:

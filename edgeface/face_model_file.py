@@ -1,4 +1,4 @@
-"""The file of a face model: one ``.npz`` of arrays and a header (``docs/face-model.md``)."""
+"""The file of a face model: an ``.npz`` with a header (``docs/explanation/face-model.md``)."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ SHAPES = ("identity", "expression", "landmark_vertices", "landmark_weights", "tr
 """The arrays of every file, in the order in which they are hashed."""
 OPTIONAL = ("harmonics",)
 HALVES = ("identity", "expression", "uv")
-"""The arrays that are stored in half precision where that loses nothing."""
+"""The arrays that are stored in half precision if that loses nothing."""
 INTEGERS = ("landmark_vertices", "triangles")
 
 MAX_BYTES = 1 << 29
-"""Of all arrays unpacked, 512 MiB; a multilinear tensor of 11,510 vertices takes 320."""
+"""The most that all arrays take, 512 MiB; a multilinear tensor of 11,510 vertices takes 320."""
 MAX_LENGTH = 1e6
-"""Of coordinates and weights, in model units: their products stay finite."""
+"""The largest coordinate, in model units, and weight, so that their products stay finite."""
 MAX_HEADER = 1 << 12
-"""Of the header of a ``.npy``; its own is 128 bytes."""
+"""The longest header of a ``.npy``; ordinary ones have 128 bytes."""
 
 EXPRESSION_LIST = Several(Text(100), NUM_EXPRESSIONS, NUM_EXPRESSIONS, unique=True)
 HEADER = Record(
@@ -66,7 +66,7 @@ Arrays = dict[str, AnyArray]
 
 
 def hash_of(arrays: Iterable[tuple[str, AnyArray]], start: str = "") -> str:
-    """SHA-256 over names, shapes, types and bytes of arrays, hex; ``start`` goes before them."""
+    """The SHA-256 of names, shapes, types and bytes of arrays, hex; ``start`` comes first."""
     digest = hashlib.sha256(start.encode())
     for name, array in arrays:
         array = np.ascontiguousarray(array)
@@ -76,7 +76,7 @@ def hash_of(arrays: Iterable[tuple[str, AnyArray]], start: str = "") -> str:
 
 
 def pack(arrays: Mapping[str, AnyArray], header: dict[str, Any]) -> bytes:
-    """The file as bytes; format and version are added to the header."""
+    """Make the file as bytes; format and version are added to the header."""
     stored: Arrays = dict(arrays)
     for name in HALVES:
         with np.errstate(over="ignore"):  # infinite halves are not equal, so floats stay
@@ -91,13 +91,13 @@ def pack(arrays: Mapping[str, AnyArray], header: dict[str, Any]) -> bytes:
 
 
 def unpack(data: bytes, source: str) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays as float32 and int32, and the header; ``source`` names the file in errors.
+    """Read arrays as float32 and int32, and the header; errors name the file by ``source``.
 
     Raises
     ------
     ModelFormatError
-        If the file is damaged, of another kind, or of a newer major version, or claims what cannot
-        be. Nothing is unpacked before its name, type, shape and size are known to be good.
+        If the file is damaged, of another kind or of a newer major version, or states sizes that
+        cannot be. Nothing is unpacked before its name, type, shape and size are known to be good.
     """
     if not isinstance(cast(object, data), (bytes, bytearray, memoryview)):
         raise InvalidInputError(f"expected the bytes of a face model, got {shown(data)}")
@@ -119,7 +119,7 @@ def unpack(data: bytes, source: str) -> tuple[Arrays, dict[str, Any]]:
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Its arrays by name, sizes checked; others, of newer versions, are passed over."""
+    """The arrays by name, their sizes checked; those of newer versions are passed over."""
     known = {f"{name}.npy": name for name in ("header", *SHAPES, *OPTIONAL)}
     found: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
@@ -140,7 +140,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _layout(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], Any]:
-    """Shape and dtype of an array, which must fill its member."""
+    """The shape and dtype of an array, which must fill its member."""
     with archive.open(info) as file:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
@@ -158,7 +158,7 @@ def _layout(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int,
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: Any) -> AnyArray:
-    """An array of a member, checked to be of floats, of integers or of bytes as ``dtype`` is."""
+    """Read the array of a member, which must hold floats, integers or bytes as ``dtype`` does."""
     _, stored = _layout(archive, info)
     kinds, sizes = ("f", (2, 4, 8)) if dtype is np.float32 else ("iu", (1, 2, 4, 8))
     if (
@@ -176,7 +176,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, dtype: Any) -> AnyAr
 
 
 def check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise ValueError where the arrays of a face model do not fit together."""
+    """Raise ValueError unless the arrays of a face model fit together."""
     identity = shapes["identity"]
     vertices = identity[1] if len(identity) == 3 else -1
     tail = (NUM_EXPRESSIONS, vertices, 3)

@@ -36,8 +36,9 @@ def from_ict_facekit(path: str | os.PathLike[str]) -> FaceModel:
     Returns
     -------
     FaceModel
-        The first 49 identity modes; the shapes that ICT-FaceKit splits into left and right but
-        ARKit does not are summed. Scaled to an outer eye distance of 1, centred on the landmarks.
+        It has the first 49 identity modes. Shapes that ICT-FaceKit splits into left and right, and
+        ARKit does not, are summed. It is scaled to an outer eye distance of 1 and centred on the
+        landmarks.
 
     Raises
     ------
@@ -94,12 +95,17 @@ def from_facewarehouse(
     Returns
     -------
     FaceModel
-        In the tensor's own axes and units: identity 0 is taken as the mean shape, expression 0 as
-        the neutral one.
+        It has the tensor's own axes and units. Identity 0 is taken for the mean shape, and
+        expression 0 for the neutral one.
 
     Raises
     ------
-    InvalidInputError, ModelFormatError, BackendUnavailableError
+    InvalidInputError
+        If the file is absent, or an argument does not fit the tensor.
+    ModelFormatError
+        If the file has no such tensor.
+    BackendUnavailableError
+        If SciPy is needed and not installed.
     """
     tensor = _pick_tensor(path, None if key is None else option("key", key, Text()))
     num_rows = tensor.shape[0] * (3 if tensor.ndim == 4 else 1)

@@ -1,4 +1,4 @@
-"""The arithmetic of a face model, over its arrays."""
+"""The arithmetic of a face model on its arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeface.values import array_of
 
 NUM_LANDMARKS = 68
 NUM_IDENTITY = 50
-"""Identity coefficients; index 0 weighs the mean shape and is 1 for an ordinary face."""
+"""The number of identity coefficients; index 0 weighs the mean and is 1 for an ordinary face."""
 NUM_EXPRESSIONS = 46
 EXPRESSION_NAMES: tuple[str, ...] = (
     "browDownLeft", "browDownRight", "browInnerUpLeft", "browInnerUpRight",
@@ -29,9 +29,10 @@ EXPRESSION_NAMES: tuple[str, ...] = (
 
 FACE_SIDE = 1.24
 FACE_BOUNDS = (1.56, 1.36, 1.18, 1.12, 1.05, 1.02, 1.02, 1.21, 1.29)
-"""What of a head is its face: this far to each side from the landmarks' centroid, and this far in
-nine directions from the top over the back to the bottom, in root mean square distances of the
-landmarks from it. The default face model lies in it as a whole; ears, neck and skull do not."""
+"""How far the face of a head reaches from the landmarks' centroid to each side (`FACE_SIDE`), and
+in nine directions from the top over the back to the bottom. The unit is the landmarks' root mean
+square distance from the centroid. The whole default face model lies within; ears, neck and skull do
+not."""
 NUM_OUTLINE_DIRECTIONS = 64
 
 
@@ -41,7 +42,7 @@ def blend(
     identity: ArrayLike,
     expression: ArrayLike,
 ) -> Float32Array:
-    """Shapes (..., L, 3) of identity (..., 50) and expression (..., 46) coefficients.
+    """Compute shapes (..., L, 3) of identity (..., 50) and expression (..., 46) coefficients.
 
     ``neutral`` (50, L, 3) and ``offsets``, (46, L, 3) or (50, 46, L, 3), are `FaceModel.identity`
     and `FaceModel.expression` at the vertices or at the landmarks.
@@ -72,7 +73,7 @@ def field_at(harmonics: Float32Array | None, correction: ArrayLike) -> Float32Ar
 
 
 def reduced_tensor(neutral: Float32Array, offsets: Float32Array) -> Float32Array:
-    """`FaceModel.reduced`, of the same arrays at the landmarks as `blend` takes."""
+    """Compute `FaceModel.reduced` from the arrays at the landmarks that `blend` takes."""
     tensor = np.repeat(neutral[:, None], NUM_EXPRESSIONS + 1, axis=1)
     if offsets.ndim == 3:
         tensor[0, 1:] += offsets
@@ -83,7 +84,7 @@ def reduced_tensor(neutral: Float32Array, offsets: Float32Array) -> Float32Array
 
 
 def vertices_of_face(mean: Float32Array, landmarks: Float32Array) -> IntArray:
-    """Indices of the vertices of a mean shape (V, 3) that are the face, by its landmarks (68, 3).
+    """Find the vertices of a mean shape (V, 3) that are the face, by its landmarks (68, 3).
 
     They lie within `FACE_SIDE` and `FACE_BOUNDS`.
     """
@@ -97,7 +98,7 @@ def vertices_of_face(mean: Float32Array, landmarks: Float32Array) -> IntArray:
 
 
 def outermost(shapes: Float32Array) -> IntArray:
-    """Indices of the points that in one of the shapes (N, P, 3) lie farthest in some direction."""
+    """Find the points that lie farthest in some direction in one of the shapes (N, P, 3)."""
     number = np.arange(NUM_OUTLINE_DIRECTIONS) + 0.5
     z = 1 - 2 * number / NUM_OUTLINE_DIRECTIONS
     angle = np.pi * (1 + np.sqrt(5)) * number  # turned by the golden angle, they spread evenly

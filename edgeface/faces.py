@@ -65,6 +65,9 @@ class Faces(FaceArrays):
         The number of each person, where `edgeface.Tracker` followed them.
     velocities : float32, shape (N, 2), image_px a second, or None
         How fast the centre of each face's landmarks moves, where it was followed.
+    personal_vertices : float32, shape (N, V, 3), image_px with depth, or None
+        The surface of the personal model that the tracker was given, with each face's motion. Its
+        triangles and UV are those of ``PersonalModel.template``.
     image_size : (height, width) of the image, px, or None
         Where `Model.run` found them.
     image : uint8, shape (H, W, 3), or None
@@ -233,6 +236,9 @@ def concatenate(parts: Sequence[Faces], empty: Faces) -> Faces:
     if not parts:
         return empty
     rows = [name for name in ROWS if any(_has(p, name) for p in parts)]
+    if not all(_has(p, "personal_vertices") for p in parts):
+        parts = [replace(p, personal_vertices=None) for p in parts]
+        rows = [name for name in rows if name != "personal_vertices"]
     # of several networks, the one that corrects shapes has the face model that can
     first = next((p for p in parts if _has(p, "correction_coeffs")), parts[0])
     return replace(first, **{n: np.concatenate([_column(p, n) for p in parts]) for n in rows})

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY
 
 NUM_BOX = 5
-"""Values of a box: its centre, its width and height, and the objectness."""
+"""The number of values of a box: its centre, its width and height, and the objectness."""
 NUM_HARMONICS = 20
-"""Manifold harmonics of the face model by which a network may correct a shape."""
+"""The number of the face model's manifold harmonics by which a network may correct a shape."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ QUATERNION_POSE = PoseLayout(
 ROTATION_VECTOR_POSE = PoseLayout(
     {"scale_logit": (0, 1), "rotation_vector": (1, 4), "translation_2d": (4, 6)}
 )
-"""The logit of the scale, a rotation vector (rad) and the translation in ``face_norm``; see
-`edgeface.kernels.pose_from_vector`."""
+"""The logit of the scale, a rotation vector (rad) and the translation in ``face_norm``
+(`edgeface.kernels.pose_from_vector`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +51,9 @@ class NetworkKind:
     Attributes
     ----------
     name : the name that checkpoints and model files have under the key ``kind``
-    detects : whether the network looks at a whole image and finds the faces itself; others look
-        at one crop a face, whose box they are given. A network that detects has outputs for every
-        cell of a grid and every anchor, the others one value a face.
+    detects : whether the network looks at a whole image and finds the faces itself. Others look at
+        a crop of each face, whose box they are given. A network that detects has outputs for every
+        cell of a grid and every anchor; others have them once for each crop.
     outputs : the network's outputs in order, and how many values each has for one face
     pose : what the values of the output ``pose`` are
     scales : whether its networks are multi-scale or single-scale, so that their names tell which

@@ -1,6 +1,6 @@
 """What a model file says of itself: the JSON under its key ``edgeface``.
 
-``docs/model-format.md`` specifies it for other languages.
+``docs/reference/model-format.md`` specifies it for other languages.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +21,7 @@ from edgeface.faces import Faces, concatenate
 from edgeface.heads import HeadDecoder
 from edgeface.image import ImageLike, Placement, read_image
 from edgeface.network import Heads, Network, Source
+from edgeface.ready import ASSETS
 from edgeface.run_options import (
     Detail,
     check_heads,
@@ -32,12 +32,9 @@ from edgeface.run_options import (
     suppression_of,
     thresholds,
 )
+from edgeface.shipped import Precision, network_path
 from edgeface.types import BoolArray, Float32Array, ImageArray
-from edgeface.values import Flag, Text, Whole, option, path_of, shown
-
-ASSETS = Path(__file__).parent / "assets"
-BUNDLED = ("mfn", "sfn", "fusion")
-"""Names that `load` takes besides paths: the networks that ship with edgeface."""
+from edgeface.values import Flag, Text, Whole, option, shown
 
 MAX_THREADS = 1024
 MAX_REFINED = 100
@@ -52,6 +49,7 @@ def load(
     device: str | None = None,
     kernels: KernelChoice = "auto",
     input_size: int | None = None,
+    precision: Precision | None = None,
     detail: Detail = "auto",
     refine: str | os.PathLike[str] | None = None,
 ) -> Model:
@@ -69,6 +67,9 @@ def load(
     input_size : the side of the square that the network sees, px; by default the one that the file
         names. An MFN's ONNX file takes every multiple of 32. The cost grows with the square of the
         size, and faces that are small in the image need a large one.
+    precision : of a network that ships, "fp32" (the default) or "int8", for the first engine here
+        that runs it. Which is faster depends on the processor; ``edgeface bench choose`` tells. A
+        file has the precision that it was written in.
     detail : how closely `Model.run` looks at an image, for a network that detects
         "fast" is one pass over the whole image: constant cost. "auto" looks closer where that pass
         gives reason to: at small faces that it is not sure of, or where it sees nobody. "full"
@@ -84,7 +85,8 @@ def load(
     Raises
     ------
     InvalidInputError
-        If there is no such file, it takes no other ``input_size``, or the two networks do not fit.
+        If there is no such file, it takes no other ``input_size`` or ``precision``, or the two
+        networks do not fit.
     ModelFormatError, MetadataError
         If the file is damaged, of an unknown kind or version, or does not describe itself.
     BackendUnavailableError
@@ -101,15 +103,9 @@ def load(
     device = None if device is None else option("device", device, Text(longest=4096))
     closer: Source | None = None
     if refine is not None:
-        closer = Source(_path_of("refine", refine), threads, device, kernels, None)
-    path, detail = _path_of("path_or_name", path_or_name), checked_detail(detail)
+        closer = Source(network_path("refine", refine), threads, device, kernels, None)
+    path, detail = network_path("path_or_name", path_or_name, precision), checked_detail(detail)
     return Model.from_source(Source(path, threads, device, kernels, input_size, detail, closer))
-
-
-def _path_of(name: str, path_or_name: str | os.PathLike[str]) -> Path:
-    if isinstance(path_or_name, str) and path_or_name in BUNDLED:
-        path_or_name = ASSETS / f"{path_or_name}.onnx"
-    return path_of(name, path_or_name).absolute()
 
 
 DEMO_PHOTO = ASSETS / "demo.jpg"

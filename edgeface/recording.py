@@ -104,7 +104,7 @@ def _rounded(array: FloatArray, digits: int) -> list[Any]:
 
 
 MAX_VALUE = 1e12
-"""Of any number in a recording."""
+"""The largest magnitude of a number in a recording."""
 _HEADER = Record(
     required={},
     optional={
@@ -123,11 +123,11 @@ class Performance:
     Attributes
     ----------
     track_id : the person's number
-    times_s : when each frame is shown, shape (T,), seconds
+    times_s : the time at which each frame is shown, shape (T,), seconds
     frames : the number of each frame, shape (T,)
     quaternions_wxyz : the rotation of the head in each frame, shape (T, 4), ``model`` frame
     expression_coeffs : the expression in each frame, shape (T, 46)
-    identity_coeffs : the person's identity, shape (50,): the last mean, which is the best
+    identity_coeffs : the person's identity, shape (50,): the last mean over frames, the best one
     blendshapes : the expression in each frame by ARKit's names, T dictionaries
     """
 
@@ -142,14 +142,14 @@ class Performance:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What `read_recording` found: the header, and a performance for each track."""
+    """What `read_recording` read: the header, and a performance for each track."""
 
     header: dict[str, Any]
     performances: dict[int, Performance]
     num_frames: int
 
     def performance(self, track_id: int | None = None) -> Performance:
-        """One person; by default the one seen in most frames.
+        """The performance of one person; by default, of the one seen in most frames.
 
         Raises
         ------
@@ -172,7 +172,7 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     Raises
     ------
     InvalidInputError
-        If it is absent, empty, no recording, or of a newer major version.
+        If the file is absent, empty, no recording, or of a newer major version.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -201,7 +201,7 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
 
 
 def _check(performance: Performance) -> None:
-    """Raise ValueError unless shapes, numbers and the order of times are as they must be."""
+    """Raise ValueError unless shapes and numbers are possible and times rise."""
     count = len(performance.times_s)
     arrays = {
         "time_s": (performance.times_s, (count,)),

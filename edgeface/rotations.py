@@ -8,12 +8,13 @@ from edgeface.types import FloatArray
 
 
 def quaternion_from_rotation(rotation: FloatArray) -> FloatArray:
-    """Rotation matrices (..., 3, 3) to quaternions, float64 (..., 4).
+    """Turn rotation matrices (..., 3, 3) into quaternions, float64 (..., 4).
 
     Notes
     -----
-    The eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric 4 x 4 matrix: it has no
-    special cases, and gives the nearest rotation where the matrix is only nearly one.
+    A quaternion is the eigenvector of the largest eigenvalue of Bar-Itzhack's symmetric 4 x 4
+    matrix. It has no special cases, and is the nearest rotation to a matrix that is only nearly
+    one.
 
     Examples
     --------
@@ -36,7 +37,7 @@ def quaternion_from_rotation(rotation: FloatArray) -> FloatArray:
 
 
 def rotation_from_quaternion(quaternion_wxyz: FloatArray) -> FloatArray:
-    """Quaternions (..., 4) to rotation matrices, float64 (..., 3, 3)."""
+    """Turn quaternions (..., 4) into rotation matrices, float64 (..., 3, 3)."""
     w, x, y, z = np.moveaxis(np.asarray(quaternion_wxyz, np.float64), -1, 0)
     rows = [
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
@@ -70,14 +71,14 @@ def continuous(quaternions_wxyz: FloatArray) -> FloatArray:
 
 
 def angle_between(a: FloatArray, b: FloatArray) -> float:
-    """Angle of the rotation from quaternion ``a`` (4,) to ``b`` (4,), radians in [0, pi]."""
+    """The angle of the rotation from quaternion ``a`` (4,) to ``b`` (4,), radians in [0, pi]."""
     # the chord is exact for small angles, where the arc cosine of the dot product is not
     chord = min(float(np.linalg.norm(a - b)), float(np.linalg.norm(a + b)))
     return 4.0 * float(np.arcsin(min(1.0, chord / 2)))
 
 
 def rotation_vector(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Axis times angle, shape (3,), of the rotation that takes quaternion ``a`` to ``b``.
+    """The axis times the angle, shape (3,), of the rotation from quaternion ``a`` to ``b``.
 
     Examples
     --------
@@ -111,6 +112,6 @@ def slerp(a: FloatArray, b: FloatArray, amount: float) -> FloatArray:
 
 
 def mean_quaternion(quaternions_wxyz: FloatArray) -> FloatArray:
-    """Mean of quaternions (N, 4), whatever their signs (Markley et al. 2007, Eq. 13)."""
+    """The mean of quaternions (N, 4), whatever their signs (Markley et al. 2007, Eq. 13)."""
     q = np.asarray(quaternions_wxyz, np.float64)
     return canonical(np.linalg.eigh(q.T @ q)[1][:, -1])

@@ -1,8 +1,8 @@
-"""A second look at faces that look wrong, which finds those that lie on their side or their head.
+"""A second look at faces that look wrong, which refuses those that lie on their side or head.
 
-Networks that saw few turned faces in training take an upside-down one for an upright one, with
-the mouth on the forehead, and with scores that real faces have too. Such a face contradicts
-itself: seen again, turned, it is found better, and with other landmarks.
+A network that saw few turned faces in training takes an upside-down one for an upright one, with
+the mouth on the forehead, and with scores that real faces have too. Such a face contradicts itself:
+when it is turned and seen again, it is found better, and with other landmarks.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from edgeface.metadata import PAD_VALUE
 from edgeface.types import BoolArray, Float32Array, ImageArray
 
 DOUBTFUL_SCORE, SURE_SCORE = 0.8, 0.9
-"""Faces of lower scores than the first are looked at again, of higher than the second believed."""
+"""Faces below the first score are looked at again, and those above the second are believed."""
 SURE_CONTRAST = 4.0
-"""Between them, those are believed whose cheeks and nose are so much brighter than eyes, brows and
-mouth. On turned photos of the packs, 99 % of the wrong faces are looked at again so, and 13 % of
-the upright ones."""
+"""How much brighter cheeks and nose must be than eyes, brows and mouth for a face between both
+scores to be believed. On turned photos of the packs, 99 % of the wrong faces are looked at again by
+these rules, and 13 % of the upright ones."""
 NUM_TURNS = TILES = 4
 """Quarter turns, a column each, and faces that are looked at together, a row each."""
 CROP_SCALE = 2.0
-"""Side of a tile in longer sides of the face's box."""
+"""The side of a tile, in longer sides of the face's box."""
 NEAR, LEAST_SIZE, LARGEST_SIZE = 0.2, 0.25, 0.9
-"""What is found in a tile is the face if its centre is so near the tile's, and its size between
-these, in sides of the tile."""
+"""What is found in a tile is the face if its centre is this near to the tile's, and its size lies
+between the other two, all in sides of the tile."""
 UNSEEN_SCORE = 0.1
-"""What scores less in every tile that shows it with its landmarks is no face."""
+"""What scores less in every tile that shows it with its own landmarks is no face."""
 APART = 0.2
-"""Landmarks that differ by more of the face's size are others."""
+"""Landmarks are others if they differ by more than this share of the face's size."""
 TILT_DEG, TILT_BONUS = 70.0, 0.5
 """A face that was reported so tilted that it is tilted by less than this when turned further is
 found there too, if not so well: such a turn must be better by this much in the logit."""
@@ -42,14 +42,14 @@ Detect = Callable[[ImageArray], Faces]
 
 
 def hold_up(pixels: ImageArray, faces: Faces, size: int, detect: Detect) -> BoolArray:
-    """Which faces do not contradict themselves.
+    """Tell which faces do not contradict themselves.
 
     Parameters
     ----------
     pixels : uint8, shape (H, W, 3)
     faces : N faces of a network in this image
-    size : side of the network's input
-    detect : the network on an input of its own, uint8 (size, size, 3), with results in
+    size : the side of the network's input
+    detect : runs the network on an input of its own, uint8 (size, size, 3), and returns faces in
         ``input_px`` down to low scores
 
     Returns
@@ -58,8 +58,9 @@ def hold_up(pixels: ImageArray, faces: Faces, size: int, detect: Detect) -> Bool
 
     Notes
     -----
-    The most doubtful four go into one input, each in four tiles, as it lies and turned; further
-    ones only while some of the last were refused. On upright photos that is one pass at most.
+    The four most doubtful faces go into one input, each in four tiles, as it lies and turned.
+    Others follow only if some of the last were refused, so that upright photos take one pass at
+    most.
     """
     upright = np.ones(len(faces), bool)
     bright = contrast(appearance(pixels, faces.landmarks_2d))
@@ -95,7 +96,7 @@ def _look(pixels: ImageArray, faces: Faces, tile: int, size: int, detect: Detect
 def _is_upright(
     found: Faces, landmarks: Float32Array, roll_deg: float, row: int, tile: int
 ) -> bool:
-    """Whether the tile in which a face is seen best shows it with the same landmarks."""
+    """Whether the tile in which a face is found best shows it with the same landmarks."""
     same, other = 0.0, -np.inf
     for turns in range(NUM_TURNS):
         score, apart = _seen(found, landmarks, row, turns, tile)
@@ -110,7 +111,7 @@ def _is_upright(
 def _seen(
     found: Faces, landmarks: Float32Array, row: int, turns: int, tile: int
 ) -> tuple[float, float]:
-    """Score of the face in one tile, and how far its landmarks, turned back, lie from others."""
+    """The score of the face in a tile, and how far its landmarks, turned back, lie from others."""
     corner = np.array([turns * tile, row * tile], np.float32)
     low, high = found.boxes_xyxy[:, :2], found.boxes_xyxy[:, 2:]
     stray = np.abs((low + high) / 2 - corner - tile / 2).max(axis=1)

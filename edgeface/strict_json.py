@@ -1,4 +1,4 @@
-"""JSON from files of strangers: one meaning, bounded, and nothing that other readers refuse."""
+"""Reading JSON from files of strangers: it is bounded and has one meaning for all readers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import re
 from typing import Any
 
 MAX_BYTES = 1 << 22
-"""4 MiB: a thousand layers by name take a fiftieth."""
+"""4 MiB; the names of a thousand layers take a fiftieth."""
 MAX_DEPTH = 16
 MAX_DIGITS = 18
-"""Of a whole number: every language's 64-bit integers hold them."""
+"""The most digits of a whole number, which 64-bit integers of any language hold."""
 
 _STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def parse(data: str | bytes) -> Any:
-    """What a JSON text says.
+    """Read a JSON text.
 
     Raises
     ------
     ValueError
-        If it is no JSON in UTF-8, is too long or too deep, names a key twice, or holds numbers
-        that are not finite, integers of more than 18 digits, or control characters, which a
-        terminal would obey.
+        If it is no JSON in UTF-8, is too long or too deep, has a key twice, or holds numbers that
+        are not finite, integers of more than 18 digits, or control characters, which a terminal
+        would obey.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"it is longer than {MAX_BYTES >> 20} MiB")
@@ -41,7 +41,7 @@ def parse(data: str | bytes) -> Any:
 
 
 def _check(text: str) -> None:
-    """Depth, before a parser that recurses sees it, and the characters of every string."""
+    """Check the depth, before a parser that recurses sees it, and every string's characters."""
     depth = 0
     for match in _STRUCTURE.finditer(text):
         mark = match[0]

@@ -1,7 +1,7 @@
-"""How long calls take: one clock, turns, quartiles. Everything here that is timed is timed by this.
+"""Timing calls, by one clock, in turns, with quartiles.
 
-Machines are noisy. What is compared takes turns, so that what other processes do hits all alike,
-and of many calls the quartiles are told rather than the mean.
+Machines are noisy. Calls that are compared take turns, so that other processes disturb all of them
+alike, and quartiles of many calls are told rather than their mean.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Key = TypeVar("Key")
 Result = TypeVar("Result")
 
 WALL: Clock = time.perf_counter
-"""Time as it passes."""
+"""The time that passes."""
 PROCESSOR: Clock = time.process_time
-"""Processor time of this process and all its threads; other work on the machine disturbs little."""
+"""The processor time of this process and its threads, which other processes disturb little."""
 WARM_UP = 3
 FEWEST_ROUNDS, MOST_ROUNDS = 5, 300
 
@@ -32,9 +32,9 @@ class Timing:
 
     Attributes
     ----------
-    times_ms : of every call that counts, in their order
+    times_ms : the time of every call that counts, in their order
     waited : the share of the time in which the process had no processor, because others held
-        them; above a few per cent the times are not to be trusted. 0 where nobody looked.
+        them. Above a few per cent, the times cannot be trusted. It is 0 if nobody looked.
     """
 
     times_ms: tuple[float, ...]
@@ -47,28 +47,28 @@ class Timing:
 
     @property
     def fastest_ms(self) -> float:
-        """The fastest call: what other processes do can make a call slower, never faster."""
+        """The time of the fastest call; other processes can make a call slower, never faster."""
         return min(self.times_ms)
 
     @property
     def slowest_ms(self) -> float:
-        """The slowest call."""
+        """The time of the slowest call."""
         return max(self.times_ms)
 
     @property
     def median_ms(self) -> float:
-        """The middle one."""
+        """The median time."""
         return self.quartiles_ms[1]
 
     @property
     def quartiles_ms(self) -> tuple[float, float, float]:
-        """A quarter, a half and three quarters of the calls took no longer than these."""
+        """The quartiles of the times."""
         low, median, high = np.percentile(self.times_ms, [25, 50, 75])
         return float(low), float(median), float(high)
 
 
 def stopwatch(call: Callable[[], Result], clock: Clock = WALL) -> tuple[Result, float]:
-    """What a call gives, and the milliseconds that it took."""
+    """Run a call; returns its result and the milliseconds that it took."""
     start = clock()
     result = call()
     return result, 1e3 * (clock() - start)
@@ -86,17 +86,17 @@ def take_turns(
 
     Parameters
     ----------
-    calls : what to time, by any key
-    rounds : how many turns of each call count
-    calls_a_turn : how often a call runs in its turn. With more than once, it runs once more before
-        them without counting: the caches are full of what the others left.
-    warm_up : how many rounds go before those that count
-    clock : `WALL` or `PROCESSOR`
+    calls : the calls to time, by any key
+    rounds : the number of turns of each call that count
+    calls_a_turn : how often a call runs in its turn. If it is more than once, it runs once more
+        before them without counting, since the caches are full of what the others left.
+    warm_up : the number of rounds before those that count
+    clock : the clock to time by, `WALL` or `PROCESSOR`
 
     Returns
     -------
     dict of `Timing`
-        Under the keys of ``calls``, each of ``rounds * calls_a_turn`` times.
+        They have the keys of ``calls``, and ``rounds * calls_a_turn`` times each.
     """
     times: dict[Key, list[float]] = {key: [] for key in calls}
     for number in range(warm_up + rounds):
@@ -110,7 +110,7 @@ def take_turns(
 
 
 def time_call(call: Call, rounds: int, *, warm_up: int = WARM_UP, clock: Clock = WALL) -> Timing:
-    """`take_turns` of a single call."""
+    """Time a single call as `take_turns` does."""
     return take_turns({"call": call}, rounds, warm_up=warm_up, clock=clock)["call"]
 
 

@@ -1,4 +1,4 @@
-"""What arrays hold, as the annotations of the runtime say it; docstrings tell the shapes."""
+"""The annotations of arrays in the runtime say what they hold; docstrings tell their shapes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.floating[Any]]
 """Numbers of either precision, where a function takes both or promises neither."""
 Float32Array = NDArray[np.float32]
-"""What networks and kernels give, and what `edgeface.Faces` holds."""
+"""What networks and kernels return, and what `edgeface.Faces` holds."""
 Float64Array = NDArray[np.float64]
-"""What geometry is computed in."""
+"""Geometry, while it is computed."""
 IntArray = NDArray[np.integer[Any]]
-"""Counts, and rows of other arrays."""
+"""Counts, and numbers of rows in other arrays."""
 BoolArray = NDArray[np.bool_]
 """Masks."""
 ImageArray = NDArray[np.uint8]
 """Pixels: RGB of an image (H, W, 3), or of a batch of network inputs (B, S, S, 3)."""
 AnyArray = NDArray[Any]
-"""Whatever a file or a caller holds, until it has been checked or where it does not matter."""
+"""An array of anything, before it has been checked or where it does not matter."""

@@ -1,7 +1,7 @@
-"""What a value may be: said once, checked one way, and written as JSON Schema.
+"""Kinds of value: what a value may be is said once, checked in one way, and written as JSON Schema.
 
 Options of functions and entries of files go through the same kinds of value. Python's and numpy's
-numbers are taken alike; a bool is no number, and neither is what is not finite.
+numbers are taken alike. A bool is no number, and neither is anything that is not finite.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class Kind(Protocol[T_co]):
     """A kind of value."""
 
     def check(self, value: Any, name: str) -> T_co:
-        """The value in Python's own type; ValueError, which gives the name, if it is another."""
+        """Return the value in Python's own type; raises ValueError if it is wrong, naming it."""
         ...
 
     def json_schema(self) -> dict[str, Any]:
-        """The same for programs in other languages."""
+        """The JSON Schema of such values, for programs in other languages."""
         ...
 
 
 def option(name: str, value: Any, kind: Kind[T]) -> T:
-    """An argument of a public function, checked; raises InvalidInputError."""
+    """Check an argument of a public function; raises InvalidInputError if it is wrong."""
     try:
         return kind.check(value, name)
     except ValueError as error:
@@ -44,7 +44,7 @@ def option(name: str, value: Any, kind: Kind[T]) -> T:
 
 
 def path_of(name: str, value: Any) -> Path:
-    """An argument that names a file; raises InvalidInputError."""
+    """Check an argument that names a file; raises InvalidInputError if it is wrong."""
     try:
         text: Any = cast(Any, os).fspath(value)
         good = isinstance(text, str) and b"\0" not in os.fsencode(text)
@@ -56,12 +56,12 @@ def path_of(name: str, value: Any) -> Path:
 
 
 def array_of(name: str, value: Any, shape: str) -> Float64Array:
-    """An argument that holds finite real numbers, float64; ``shape`` is for errors.
+    """Check an argument of finite real numbers and return it as float64; errors tell ``shape``.
 
     Raises
     ------
     InvalidInputError
-        If it is no array of numbers, is masked, or holds what is not finite.
+        If it is no array of numbers, is masked, or holds anything that is not finite.
     """
     wanted = f"{name} must be finite numbers of shape {shape}"
     try:
@@ -78,7 +78,7 @@ def array_of(name: str, value: Any, shape: str) -> Float64Array:
 
 
 def shown(value: Any) -> str:
-    """A value in an error message, whatever it is and however long."""
+    """A short text of any value for an error message."""
     try:
         text = repr(value)
     except Exception:  # of integers of 5,000 digits, and of objects that are broken
@@ -87,7 +87,7 @@ def shown(value: Any) -> str:
 
 
 def _is(number_type: type, value: Any) -> bool:
-    """Whether it is a number of Python's or numpy's; True and False are none."""
+    """Whether a value is a number of Python's or numpy's; True and False are none."""
     return isinstance(value, number_type) and not isinstance(value, bool)
 
 
@@ -138,7 +138,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Text:
-    """Text of some length, without control characters, that fits a whole pattern."""
+    """A text of some length, without control characters, that a pattern fits as a whole."""
 
     longest: int = 200
     pattern: str = ".+"
@@ -162,7 +162,7 @@ SHA256 = Text(64, "[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some words."""
+    """One word of several."""
 
     words: tuple[str, ...]
 
@@ -177,7 +177,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Flag:
-    """True or false; only false if ``never``."""
+    """True or false, or only false if ``never``."""
 
     never: bool = False
 
@@ -194,7 +194,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Several:
-    """A list of so many items of one kind, all different if ``unique``."""
+    """A list of items of one kind, as many as allowed, and all different if ``unique``."""
 
     item: Kind[Any]
     least: int
@@ -223,7 +223,7 @@ class Several:
 
 @dataclass(frozen=True)
 class Version:
-    """[major, minor] of a format; any minor version of the major one that is read."""
+    """The [major, minor] version of a format, of which any minor one is read."""
 
     major: int
 
@@ -243,7 +243,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Free:
-    """Any JSON object: for people and tools."""
+    """Any JSON object, for people and tools."""
 
     def check(self, value: Any, name: str) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -274,14 +274,14 @@ class Record:
 
     Attributes
     ----------
-    required, optional : kinds by name
+    required, optional : the kinds of the entries, by name
     """
 
     required: Mapping[str, Kind[Any]]
     optional: Mapping[str, Kind[Any]] = field(default_factory=lambda: {})
 
     def check(self, value: Any, name: str) -> dict[str, Any]:
-        """The entries that are known; the name stands before theirs in errors."""
+        """Check the known entries and return them; in errors, ``name`` stands before theirs."""
         values = Free().check(value, name or "it")
         prefix = f"{name}." if name else ""
         for key in self.required:

@@ -17,6 +17,7 @@ from edgeface.kernels.project import (
     rotation_from_quaternion,
     unit_quaternion,
 )
+from edgeface.kernels.rasterise import rasterise
 from edgeface.kernels.resize import MAX_SIDE, resize_into
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "pose_faces",
     "pose_from_vector",
     "project_landmarks",
+    "rasterise",
     "resize_into",
     "rotation_from_quaternion",
     "suppress",

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import edgeface
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"edgeface": "edgeface", "kernels": "edgeface/kernels",
             "converters": "edgeface/converters", "reference": "edgeface/reference"}  # fmt: skip
+CHECKPOINTS = Path("reference/checkpoints")
+"""A distribution of its own."""
+MOST_MB = 25
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,8 @@ def tracked_files():
         ["git", "ls-files", *PACKAGES], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.splitlines()
     # a tracked symlink shows as itself, without what lies behind it
-    return [Path(name) for name in listing if not (ROOT / name).is_symlink()]
+    found = [Path(name) for name in listing if not (ROOT / name).is_symlink()]
+    return [path for path in found if not path.is_relative_to(CHECKPOINTS)]
 
 
 def test_wheel_matches_the_tree(wheel_names):
@@ -71,6 +76,15 @@ def test_wheel_ships_weights_and_licence(wheel_names):
     for name in ("LICENSE", "LICENSE-WEIGHTS.md", "THIRD_PARTY_NOTICES.md"):
         assert any(path.endswith(f"licenses/{name}") for path in wheel_names)
     assert "edgeface/py.typed" in wheel_names
+
+
+def test_wheel_is_small(built):
+    assert built[0].stat().st_size <= MOST_MB * 1e6
+
+
+def test_checkpoints_have_the_version_of_the_runtime():
+    described = tomllib.loads((ROOT / CHECKPOINTS / "pyproject.toml").read_text())
+    assert described["project"]["version"] == edgeface.__version__
 
 
 def test_metadata_tells_licences_and_addresses(about):

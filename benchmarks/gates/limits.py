@@ -1,8 +1,8 @@
 """What gates: ratios of two things measured in one run, one thread each.
 
 Absolute times depend on the machine and are recorded only. A limit leaves room for other machines
-above what was measured (``docs/speed.md``); a kernel that got twice as slow passes none of them
-unnoticed. Keys name the case in ``ratios.py``.
+above what was measured (``docs/explanation/speed.md``); a kernel that got twice as slow passes none
+of them unnoticed. Keys name the case in ``ratios.py``.
 """
 
 LIMITS = {

@@ -1,4 +1,4 @@
-"""The table of ``docs/converters.md``.
+"""The table of ``docs/how-to/convert.md``.
 
     python -m benchmarks.studies.converted_files FOLDER --data DIR
 

@@ -14,7 +14,8 @@ import numpy as np
 
 import edgeface
 from edgeface.kinds import KINDS
-from edgeface.model import BUNDLED, Model
+from edgeface.model import Model
+from edgeface.shipped import BUNDLED
 from edgeface.timing import PROCESSOR, take_turns
 from tests.fakes import FixedBackend
 

@@ -115,12 +115,22 @@ def backends() -> tuple[BackendInfo, ...]:
     ['.onnx', '.tflite', '.mlpackage', '.pt2']
     """
     report: list[BackendInfo] = []
-    for suffix, (engine, modules, install) in _ENGINES.items():
-        found = next((m for m in modules if importlib.util.find_spec(m) is not None), None)
-        available = found is not None and (suffix != ".mlpackage" or platform.system() == "Darwin")
+    for suffix, (engine, _, install) in _ENGINES.items():
+        found = _library(suffix)
         version = _version(found) if found else ""
-        report.append(BackendInfo(suffix, engine, version, available, install))
+        report.append(BackendInfo(suffix, engine, version, can_run(suffix), install))
     return tuple(report)
+
+
+def can_run(suffix: str) -> bool:
+    """Whether an engine for the files with a suffix is installed, and runs on this system."""
+    return bool(_library(suffix)) and (suffix != ".mlpackage" or platform.system() == "Darwin")
+
+
+def _library(suffix: str) -> str | None:
+    """The first installed module that runs the files with a suffix."""
+    modules = _ENGINES[suffix][1]
+    return next((m for m in modules if importlib.util.find_spec(m) is not None), None)
 
 
 def _version(module: str) -> str:

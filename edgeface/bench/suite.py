@@ -15,7 +15,9 @@ from edgeface.backends import threads_for
 from edgeface.bench.system import system_record
 from edgeface.errors import InvalidInputError
 from edgeface.kernels import numba_installed
-from edgeface.model import ASSETS, BUNDLED, DEMO_PHOTO
+from edgeface.model import DEMO_PHOTO
+from edgeface.ready import ASSETS
+from edgeface.shipped import BUNDLED
 from edgeface.timing import time_call
 
 SCHEMA_VERSION = 1

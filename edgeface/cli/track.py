@@ -129,7 +129,7 @@ def execute(arguments: argparse.Namespace) -> int:
         outputs = Outputs(video, model, arguments.threads)
         try:
             if arguments.out is not None:
-                outputs.draw_to(arguments.out, mesh=arguments.mesh)
+                outputs.draw_to(arguments.out, mesh=arguments.mesh, personal=tracker.personal)
             if target is not None:
                 outputs.record_to(target, name, options)
             for protocol in STREAMS:
@@ -153,6 +153,7 @@ def _check_files(arguments: argparse.Namespace) -> None:
     inputs = [arguments.source, arguments.model, arguments.crop_model]
     inputs += [path for path in (arguments.character, arguments.mapping) if path is not None]
     inputs += [arguments.calibrate]
+    inputs += [] if arguments.personal is None else [arguments.personal]
     outputs = [path for path in (arguments.out, arguments.record) if path is not None]
     refuse_twice(outputs)
     for path in outputs:

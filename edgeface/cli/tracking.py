@@ -7,6 +7,7 @@ from typing import Any
 
 from edgeface.cli.options import add_input_size, add_threshold
 from edgeface.model import Model, load
+from edgeface.personal.model import PersonalModel
 from edgeface.video.reader import open_video
 from edgeface.video.smoothing import STRENGTHS
 from edgeface.video.tracker import Tracker
@@ -39,6 +40,12 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="the network that looks at crops: sfn (default), fusion or a model file",
     )
+    parser.add_argument(
+        "--personal",
+        metavar="EFP",
+        help="a personal model that 'edgeface personalise' made: beside the picture its person is "
+        "drawn, moving as each face does, whoever's that is",
+    )
     add_input_size(parser)
     add_threshold(parser)
     parser.add_argument(
@@ -58,15 +65,22 @@ def detector(arguments: argparse.Namespace) -> Model:
 
 def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
     """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
+    personal = None if arguments.personal is None else PersonalModel.load(arguments.personal)
     if arguments.mode == "detect":
-        return Tracker(model, smoothing=arguments.smooth, score_threshold=arguments.threshold)
+        return Tracker(
+            model,
+            smoothing=arguments.smooth,
+            score_threshold=arguments.threshold,
+            personal=personal,
+        )
     crops = load(arguments.crop_model, num_threads=arguments.threads)
-    limit = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
+    limit: dict[str, Any] = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
     return Tracker(
         model,
         crop_model=crops,
         smoothing=arguments.smooth,
         score_threshold=arguments.threshold,
+        personal=personal,
         **limit,
     )
 

@@ -18,6 +18,8 @@ from edgeface.personal import layout
 from edgeface.personal.template import Template, default_template
 from edgeface.types import Float32Array
 
+SUFFIX = ".efp"
+
 
 @dataclass(frozen=True, eq=False)
 class PersonalModel:
@@ -112,7 +114,7 @@ class PersonalModel:
         return np.clip(self.skin + _enlarged(dynamic, len(self.skin)), 0, 1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an ``.efp`` file (``docs/personal.md`` specifies it)."""
+        """Write an ``.efp`` file (``docs/how-to/personal.md`` specifies it)."""
         write_output(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:

@@ -80,7 +80,7 @@ class Mapping:
 
 
 def read_mapping(path: str | os.PathLike[str]) -> Mapping:
-    """Read a mapping file, or one that ships, by its name; ``docs/avatars.md`` describes both.
+    """Read a mapping file, or one that ships, by its name (``docs/how-to/avatars.md``).
 
     Raises
     ------

@@ -11,6 +11,8 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.model import Model
+from edgeface.personal.model import PersonalModel
+from edgeface.personal.rendering import draw_beside
 from edgeface.recording import RecordingWriter
 from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.casting import Casting
@@ -27,6 +29,7 @@ class Outputs:
         self._video, self._model, self._num_threads = video, model, num_threads
         self._overlay: VideoWriter | None = None
         self._mesh: FaceModel | None = None
+        self._personal: PersonalModel | None = None
         self._recording: RecordingWriter | None = None
         self._avatars: list[Avatar] = []
         self._casting: Casting | None = None
@@ -34,12 +37,13 @@ class Outputs:
         self._written: list[Path] = []
         self._num_frames = 0
 
-    def draw_to(self, path: Path, *, mesh: bool) -> None:
-        """Write an overlay with the video's sound."""
+    def draw_to(self, path: Path, *, mesh: bool, personal: PersonalModel | None = None) -> None:
+        """Write an overlay with the video's sound, and beside it the tracker's personal model."""
         if mesh:
             self._model.face_model.require_dense()
         self._overlay = VideoWriter(path, self._video, num_threads=self._num_threads)
         self._mesh = self._model.face_model if mesh else None
+        self._personal = personal
         self._written.append(path)
 
     def record_to(self, path: Path, name: str, options: ExportOptions) -> None:
@@ -82,6 +86,8 @@ class Outputs:
             self._recording.write(frame.index, frame.time_s, size, faces)
         if self._overlay is not None:
             overlay = draw_faces(frame.image, faces, mesh=self._mesh, expressions=True)
+            if self._personal is not None:
+                overlay = draw_beside(overlay, faces, self._personal)
             self._overlay.write(overlay, frame.time_s)
 
     def close(self) -> list[Path]:

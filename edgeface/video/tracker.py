@@ -13,6 +13,8 @@ from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
 from edgeface.metadata import Metadata
 from edgeface.model import Model
+from edgeface.personal.model import PersonalModel
+from edgeface.personal.placing import check_mesh, place_person
 from edgeface.run_options import Detail, checked_detail
 from edgeface.types import FloatArray, ImageArray
 from edgeface.values import Number, Whole, option, shown
@@ -59,6 +61,9 @@ class Tracker:
     detect_every : frames between two detections while crops are followed
     max_crops : with more faces than this ``model``, which costs the same for any number, takes over
     score_threshold : least score of a new face; by default the one that the file names
+    personal : a personal model (`edgeface.personalise`); its surface, with every face's motion, is
+        then in ``Faces.personal_vertices``. In a video of its own person that is their face, in
+        another's it is their face moved by somebody else
     detail : how closely a frame is searched, as `edgeface.load` says; by default "fast", so that
         every search costs the same
 
@@ -92,10 +97,14 @@ class Tracker:
         detect_every: int = 15,
         max_crops: int = 6,
         score_threshold: float | None = None,
+        personal: PersonalModel | None = None,
         detail: Detail = "fast",
     ) -> None:
         settings_of(smoothing)
         _check_networks(model, crop_model)
+        if personal is not None:
+            check_mesh(personal, model.face_model)
+        self.personal = personal
         self._model, self._crop_model = model, crop_model
         self._smoothing: Strength = smoothing
         self._detect_every = option("detect_every", detect_every, Whole(1, 10**6))
@@ -275,8 +284,12 @@ class Tracker:
     def _report(self, now: float, template: Faces) -> Faces:
         shown = [t for t in self._tracks if now - t.seen_s <= COAST_S and t.track_id]
         shown.sort(key=lambda t: t.track_id)
+        faces = concatenate([t.at(now) for t in shown], template.select(np.zeros(0, int)))
+        if self.personal is not None:
+            placed = place_person(self.personal, faces, self._model.face_model)
+            faces = replace(faces, personal_vertices=placed)
         return replace(
-            concatenate([t.at(now) for t in shown], template.select(np.zeros(0, int))),
+            faces,
             track_ids=np.array([t.track_id for t in shown], np.int64),
             velocities=np.array([t.velocity for t in shown], np.float32).reshape(-1, 2),
         )

@@ -1,4 +1,4 @@
-// Raw outputs of an mfn to faces; the equations of docs/model-format.md.
+// Raw outputs of an mfn to faces; the equations of docs/reference/model-format.md.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// The face model that a model file carries: a base64 .npz (docs/face-model.md).
+// The face model that a model file carries: a base64 .npz (docs/explanation/face-model.md).
 #pragma once
 
 #include <cstddef>

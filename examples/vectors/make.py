@@ -1,4 +1,4 @@
-"""Write the test vectors of ``docs/model-format.md`` from a model file and the photo that ships.
+"""Write the test vectors of ``docs/reference/model-format.md`` from the photo that ships.
 
     python examples/vectors/make.py
 

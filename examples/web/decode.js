@@ -1,4 +1,4 @@
-// Raw outputs of an mfn to faces; the equations of docs/model-format.md.
+// Raw outputs of an mfn to faces; the equations of docs/reference/model-format.md.
 
 const MAX_LOG_SIZE = 6;
 const LEAST_WEIGHT = 1e-12;

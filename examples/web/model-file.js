@@ -1,6 +1,6 @@
 // What an exported .onnx file says of itself: its metadata and the face model inside it.
 // ONNX Runtime Web does not hand out metadata_props, so this walks the protobuf;
-// docs/model-format.md gives the places.
+// docs/reference/model-format.md gives the places.
 
 const METADATA_PROPS = 14; // field of ModelProto
 const KEY = 1; // fields of StringStringEntryProto

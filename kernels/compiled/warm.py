@@ -9,6 +9,7 @@ from edgeface.kernels.detect import HEADS, find_faces
 from edgeface.kernels.morphable import Basis, contract_shapes
 from edgeface.kernels.nms import suppress
 from edgeface.kernels.pose import pose_faces
+from edgeface.kernels.rasterise import rasterise
 from edgeface.kernels.resize import resize_into
 
 WIDTHS = (5, 3, 2, 8)
@@ -28,3 +29,4 @@ def compile_all() -> None:
     contract_shapes(basis, found.identity, found.expression, engine="numba")
     raw = found.identity, found.expression, found.pose
     pose_faces(basis, found.boxes_xyxy, *raw, np.ones((1, 4)), engine="numba")
+    rasterise(np.zeros((1, 3)), np.zeros((1, 3), np.int32), (1, 1), engine="numba")

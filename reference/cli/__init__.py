@@ -21,6 +21,12 @@ from edgeface.reference.cli import (
 )
 from edgeface.terminal import run_command
 
+COMMANDS = (
+    train, evaluate, plot, strip, cost, labels, anchors, study, face_model, personal, conventions,
+    database,
+)  # fmt: skip
+"""The modules of the commands, in the order in which help lists them."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 1 after an error of the project's own."""
@@ -33,10 +39,7 @@ def _execute(argv: list[str] | None) -> int | None:
         description="Train the networks, measure them, and learn the face model.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (
-        train, evaluate, plot, strip, cost, labels, anchors, study, face_model, personal,
-        conventions, database,
-    ):  # fmt: skip
+    for command in COMMANDS:
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

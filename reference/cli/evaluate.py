@@ -24,7 +24,7 @@ def add_parser(commands: Commands) -> None:
         metavar="SET",
         help="the labelled set: packs (their split that training never sees, the default), "
         "aflw2000, 300w, 300vw, lfw, afw, fddb, wider, facewarehouse or expressions; "
-        "docs/evaluation.md describes them",
+        "docs/how-to/evaluate.md describes them",
     )
     parser.add_argument(
         "--data",

@@ -145,7 +145,7 @@ def _load(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InvalidInputError(
             f"{path} is no landmark convention: {error}; expected one of {', '.join(NAMES)} or a "
-            "JSON file as docs/conventions.md describes it"
+            "JSON file as docs/reference/conventions.md describes it"
         ) from error
     if not _is_object(content) or not isinstance(content.get("points"), list):
         _refuse(path, "expected a JSON object with a list 'points'")

@@ -73,7 +73,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
 
     In `HUMAN_PACK`, people placed the landmarks. Elsewhere they are those of the teacher's mesh by
     the default map, with lids that shut as people see them, since the 68 points of
-    ``faces68-video`` are biased and do not follow the lids (`docs/labels.md`).
+    ``faces68-video`` are biased and do not follow the lids (`docs/explanation/labels.md`).
     """
     has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
     human = pack.name == HUMAN_PACK

@@ -45,7 +45,8 @@ def read_face_model(name: str) -> FaceModel:
     if left[0] <= 0 or down[1] >= 0 or landmarks[30, 2] <= landmarks[[0, 16], 2].max():
         raise InvalidInputError(
             f"the face model {name} is not in the model frame: x must point to the face's left, y "
-            "up and z out of the face; turn its shapes before saving it (docs/face-model.md)"
+            "up and z out of the face; turn its shapes before saving it "
+            "(docs/explanation/face-model.md)"
         )
     centre, eyes = landmarks.mean(axis=0), float(np.linalg.norm(left))
     if abs(eyes - 1) < TOLERANCE and np.abs(centre).max() < TOLERANCE:

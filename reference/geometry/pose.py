@@ -1,4 +1,4 @@
-"""Head rotations and their angles, in numpy; ``docs/model-format.md`` defines their signs."""
+"""Head rotations and their angles in numpy; signs as in ``docs/reference/model-format.md``."""
 
 from __future__ import annotations
 

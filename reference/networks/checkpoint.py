@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 from dataclasses import dataclass
@@ -21,8 +22,21 @@ KEY = "edgeface"
 PREFIX = "network."
 NOT_STATED = "not stated"
 """The licence of weights whose recipe says none."""
-SHIPPED = {p.stem: p for p in (Path(__file__).parents[1] / "checkpoints").glob("*.ckpt")}
-"""Checkpoints of the weights that ship, by name."""
+DISTRIBUTION = "edgeface_checkpoints"
+"""The package that brings the checkpoints to who has no checkout."""
+
+
+def _shipped() -> dict[str, Path]:
+    installed = importlib.util.find_spec(DISTRIBUTION)
+    folders = [
+        Path(folder) for folder in getattr(installed, "submodule_search_locations", None) or ()
+    ]
+    folders.append(Path(__file__).parents[1] / "checkpoints")
+    return {path.stem: path for folder in folders for path in folder.glob("*.ckpt")}
+
+
+SHIPPED = _shipped()
+"""Checkpoints of the weights that ship, by name; a checkout's, or those of the distribution."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,10 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
     """
     path = SHIPPED.get(str(path), path)
     if not os.path.isfile(path):
-        raise InvalidInputError(f"no such checkpoint: {path}")
+        raise InvalidInputError(
+            f"no such checkpoint: {path}; expected a file, or one of mfn, sfn and fusion, which "
+            "pip install edgeface-checkpoints brings"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         entry = content[KEY]

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from edgeface.personal.template import Template
 from edgeface.reference.personal import losses
 from edgeface.reference.personal.frames import Frames
 from edgeface.reference.personal.person import (
+    SHAPE_MAP,
     Blendshapes,
     Person,
     Surface,
@@ -24,6 +26,14 @@ from edgeface.reference.personal.person import (
     sample_corrections,
 )
 from edgeface.reference.personal.render import Camera, Rendering, ambient_light, render
+from edgeface.reference.personal.schedule import (
+    CORRECTIONS,
+    LEVELS,
+    RATES,
+    STAGES,
+    Stage,
+    Weights,
+)
 from edgeface.reference.personal.skin import estimate_light, mean_skin, unwrap
 
 FOCAL_OF_SIDE = 1015 / 224
@@ -34,53 +44,6 @@ TEMPLATE_TRUST = 0.05
 """Of the template's skin beside the frames', which count up to 1 each."""
 TO_CAMERA = torch.tensor([1.0, -1.0, -1.0])
 """From the ``model`` axes to the camera's: half a turn about x."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Of the losses; colours in [0, 1], points in px of a crop of 112, lengths in 10 cm."""
-
-    photometric: float = 200.0
-    image_gradient: float = 200.0
-    landmarks: float = 1.0
-    mesh: float = 1.0
-    smoothness: float = 25.0
-    blendshape_gradient: float = 45.0
-    corrections: float = 1e-4
-    dynamic_skin: float = 20.0
-    skin_variation: float = 0.5
-    symmetry: float = 0.1
-    coefficients: float = 0.05
-    start: float = 1.0
-    identity: float = 0.01
-    light: float = 0.05
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Some steps of the optimiser on some of the unknowns, with or without the pictures."""
-
-    name: str
-    steps: int
-    unknowns: tuple[str, ...]
-    pictures: bool
-
-
-STAGES = (
-    Stage("pose", 80, ("turn", "translation"), False),
-    Stage("points", 150, ("turn", "translation", "logits", "identity"), False),
-    Stage(
-        "all", 100,
-        ("turn", "translation", "logits", "identity", "light", "skin", "neutral", "shapes",
-         "dynamic_skin"),
-        True,
-    ),
-)  # fmt: skip
-RATES = {
-    "turn": 0.006, "translation": 0.006, "logits": 0.1, "light": 0.012, "identity": 0.02,
-    "skin": 0.02, "neutral": 0.003, "shapes": 0.01, "dynamic_skin": 0.02,
-}  # fmt: skip
-"""Adam's step sizes."""
 
 
 @dataclass
@@ -147,13 +110,13 @@ class Fitter:
         seen = False
         for stage in stages:
             if stage.pictures and not seen:
-                self._start_skin(frames, unknowns)
+                self._start_skin(frames, unknowns, keep="skin" not in stage.unknowns)
                 seen = True
-            person = self._person(unknowns)
-            moving = {"neutral", "shapes"}.intersection(stage.unknowns)
-            fixed = None if moving else sample_corrections(self.surface, person)
+            moving = set(CORRECTIONS).intersection(stage.unknowns)
+            fixed = None if moving else sample_corrections(self.surface, self._person(unknowns))
             active = [
-                {"params": [unknowns[n].requires_grad_()], "lr": RATES[n]} for n in stage.unknowns
+                {"params": [unknowns[part].requires_grad_() for part in _parts(n)], "lr": RATES[n]}
+                for n in stage.unknowns
             ]
             optimiser = torch.optim.Adam(active, betas=(0.9, 0.98))
             decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.2, max(stage.steps, 1))
@@ -202,6 +165,9 @@ class Fitter:
     def _start(self, frames: Frames, person: Person) -> dict[str, Tensor]:
         start = frames.expression.clamp(0.02, 0.98)
         unknowns = {name: tensor.clone() for name, tensor in person.tensors().items()}
+        for name in CORRECTIONS:
+            lead = unknowns[name].shape[:-2]
+            unknowns |= {part: torch.zeros(*lead, side, side) for part, side in _levels(name)}
         unknowns["turn"] = torch.zeros(len(frames), 3)
         unknowns["logits"] = torch.logit(start)
         unknowns["light"] = ambient_light(len(frames), 0.9)
@@ -222,21 +188,25 @@ class Fitter:
         middle = points.mean(1)
         return torch.cat([place - middle[:, :2], (depth - middle[:, 2])[:, None]], dim=1)
 
-    def _start_skin(self, frames: Frames, unknowns: dict[str, Tensor]) -> None:
-        """Light and skin in closed form, in turns, for the shapes and poses so far."""
+    def _start_skin(self, frames: Frames, unknowns: dict[str, Tensor], *, keep: bool) -> None:
+        """Light and, unless it is to be kept, skin, in turns, for the shapes and poses so far."""
         shapes = blendshapes(self.surface, self._person(unknowns))
         vertices = self._in_camera(shapes, *self._motion(frames, unknowns))
         colour, normal, weight = self._unwrapped(frames, vertices)
         template = self.surface.albedo.permute(1, 2, 0)
-        skin, light = template, unknowns["light"]
+        skin, light = template + unknowns["skin"].permute(1, 2, 0), unknowns["light"]
         for _ in range(2):
             light = estimate_light(colour, skin, normal, weight)
-            skin = mean_skin(colour, normal, weight, light, template, TEMPLATE_TRUST)
+            if not keep:
+                skin = mean_skin(colour, normal, weight, light, template, TEMPLATE_TRUST)
         unknowns["light"] = light
         unknowns["skin"] = (skin - template).permute(2, 0, 1).contiguous()
 
     def _person(self, unknowns: dict[str, Tensor]) -> Person:
-        return Person(**{f.name: unknowns[f.name] for f in fields(Person)})
+        values = {f.name: unknowns[f.name] for f in fields(Person)}
+        for name in CORRECTIONS:
+            values[name] = values[name] + sum(_enlarged(unknowns[p]) for p in _parts(name))
+        return Person(**values)
 
     def _camera(self, frames: Frames) -> Camera:
         side = frames.images.shape[1]
@@ -281,9 +251,11 @@ class Fitter:
             frames.mesh[:, known] * unit,
             torch.ones(int(known.sum())),
         )
+        if fixed is None:
+            terms |= self._shape_losses(person, shapes)
         if pictures:
             terms |= self._picture_losses(frames, person, expression, vertices, unknowns["light"])
-            terms |= self._correction_losses(person, shapes)
+            terms |= self._skin_losses(person)
         return terms
 
     def _picture_losses(
@@ -300,7 +272,7 @@ class Fitter:
             "light": weights.light * losses.light_loss(light),
         }
 
-    def _correction_losses(self, person: Person, shapes: Blendshapes) -> dict[str, Tensor]:
+    def _shape_losses(self, person: Person, shapes: Blendshapes) -> dict[str, Tensor]:
         weights = self.weights
         flips = torch.tensor([-1.0, 1.0, 1.0])
         return {
@@ -310,12 +282,35 @@ class Fitter:
             * losses.quadratic_form(self.gradient, shapes.corrections),
             "corrections": weights.corrections
             * (person.neutral.square().sum() + person.shapes.square().sum()),
+            "symmetry": weights.symmetry * losses.symmetry_loss(person.neutral, flips),
+        }
+
+    def _skin_losses(self, person: Person) -> dict[str, Tensor]:
+        weights = self.weights
+        return {
             "dynamic_skin": weights.dynamic_skin
             * person.dynamic_skin.square().mean()
             * self.surface.num_shapes,
             "skin_variation": weights.skin_variation * losses.total_variation(person.skin),
-            "symmetry": weights.symmetry * losses.symmetry_loss(person.neutral, flips),
         }
+
+
+def _levels(name: str) -> list[tuple[str, int]]:
+    """The unknowns that a correction is the sum of, and the sides of their maps."""
+    return [(f"{name} {side}", side) for side in LEVELS]
+
+
+def _parts(name: str) -> list[str]:
+    """The tensors that an unknown of a stage consists of."""
+    return [part for part, _ in _levels(name)] if name in CORRECTIONS else [name]
+
+
+def _enlarged(maps: Tensor) -> Tensor:
+    """Maps (..., S, S) at the size of a correction, bilinear."""
+    size = (SHAPE_MAP, SHAPE_MAP)
+    stack = maps.reshape(-1, 3, *maps.shape[-2:])
+    fine = interpolate(stack, size=size, mode="bilinear", align_corners=False)
+    return fine.reshape(*maps.shape[:-2], *size)
 
 
 def _cross_matrix(vectors: Tensor) -> Tensor:

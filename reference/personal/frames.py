@@ -17,13 +17,16 @@ from PIL import Image
 from torch import Tensor
 
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.personal.template import REGIONS, Template
-from edgeface.reference.personal.regions import draw_regions
+from edgeface.reference.personal.regions import draw_oval, draw_regions
 
 SIDE_PX = 112
 CROP_OF_FACE = 1.5
 """Side of the square in longer sides of the landmarks' box."""
+RIM_OF_SIDE = 0.027
+"""What lies so near to the face's outline may be hair or background, and is left out."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Frames:
     Attributes
     ----------
     images : float, shape (B, S, S, 3), in [0, 1]
-    regions : uint8, shape (B, S, S), the parts of the face as numbers of `REGIONS`; "none" where
-        hair, a hand or the image's edge hides the skin, and in eyes and mouth
+    regions : uint8, shape (B, S, S), the parts of the face as numbers of `REGIONS`; "none" outside
+        the image, near the face's outline, and in eyes and mouth
     landmarks : float, shape (B, 68, 2), px of the square
     rotation : float, shape (B, 3, 3), of the head in the ``model`` frame
     expression : float, shape (B, K), weights of the template's shapes in [0, 1] to start from
@@ -105,6 +108,7 @@ def cut_frame(
     placed = (mesh - corner) * scale
     regions = draw_regions(placed, (side_px, side_px))
     inside = _inside(corner, side, image.shape[:2], side_px)
+    inside &= draw_oval(placed, (side_px, side_px), round(RIM_OF_SIDE * side_px))
     weights = expression
     if len(expression) != len(template.expression_names):
         weights = template.from_expression(expression)
@@ -119,7 +123,9 @@ def cut_frame(
     return Frames(**{name: torch.from_numpy(array)[None] for name, array in arrays.items()})
 
 
-def frame_of_face(template: Template, image: NDArray[np.uint8], faces: Faces) -> Frames:
+def frame_of_face(
+    template: Template, image: NDArray[np.uint8], faces: Faces, face_model: FaceModel
+) -> Frames:
     """The frame of the one face in ``faces``, of a network whose face model is the teacher's mesh.
 
     Raises
@@ -133,7 +139,7 @@ def frame_of_face(template: Template, image: NDArray[np.uint8], faces: Faces) ->
         template,
         image,
         faces.landmarks_2d[0],
-        faces.vertices()[0, :, :2],
+        faces.vertices(face_model)[0, :, :2],
         faces.rotation[0],
         faces.expression_coeffs[0],
     )

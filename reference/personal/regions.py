@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from edgeface.personal.template import REGIONS
 
@@ -71,3 +71,18 @@ def draw_regions(
         )  # Pillow counts from pixel centres
         draw.polygon([(float(x), float(y)) for x, y in corners], fill=REGIONS.index(name))
     return np.asarray(picture)
+
+
+def draw_oval(points: NDArray[Any], size: tuple[int, int], margin_px: int) -> NDArray[np.bool_]:
+    """Where the face surely is: within its outline by a margin, bool, shape (height, width).
+
+    Parameters
+    ----------
+    points : float, shape (468, 2) or more; the mesh's points, image_px
+    size : height and width, px
+    margin_px : how far inside the outline
+    """
+    picture = Image.new("L", (size[1], size[0]))
+    corners = points[list(_OVAL), :2] - 0.5  # Pillow counts from pixel centres
+    ImageDraw.Draw(picture).polygon([(float(x), float(y)) for x, y in corners], fill=255)
+    return np.asarray(picture.filter(ImageFilter.MinFilter(2 * margin_px + 1))) > 0

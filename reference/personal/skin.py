@@ -21,7 +21,7 @@ from edgeface.reference.personal.render import (
 
 LIGHT_RIDGE = 0.01
 """Pulls an estimated light to a white one, of the mean square of a pixel's basis."""
-LEAST_FACING = 0.2
+LEAST_FACING = 0.3
 """Cosine between normal and line of sight under which a place tells nothing of the skin."""
 
 

@@ -13,7 +13,8 @@ from edgeface.backends.onnx import network_pieces
 from edgeface.backends.protobuf import fields, outside
 from edgeface.cli import main
 from edgeface.metadata import KEY
-from edgeface.model import ASSETS, BUNDLED, Model
+from edgeface.model import ASSETS, Model
+from edgeface.shipped import BUNDLED
 from tests.edgeface.damage import damaged, image_for, outcomes, seen_by
 
 onnx = pytest.importorskip("onnx", reason="needs the extra: edgeface[convert]")

@@ -9,7 +9,7 @@ from PIL import Image
 import edgeface
 from edgeface.cli import COMMANDS, main
 from edgeface.cli.bench import COMMANDS as BENCH_COMMANDS
-from edgeface.model import BUNDLED
+from edgeface.shipped import BUNDLED
 
 
 def test_run_prints_faces_and_writes_overlays(tmp_path, capsys):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-FILES = ("resize", "detect", "pose")
+FILES = ("resize", "detect", "pose", "rasterise")
 
 
 @pytest.fixture(scope="module", params=["numpy", "numba", "plain loops"])

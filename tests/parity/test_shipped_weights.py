@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import edgeface
-from edgeface.model import ASSETS, BUNDLED
+from edgeface.model import ASSETS
 from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.packs import is_validation, open_pack
 from edgeface.reference.data.validation import read_packs
@@ -12,6 +12,7 @@ from edgeface.reference.evaluation.figures import measure
 from edgeface.reference.evaluation.predictor import open_predictor
 from edgeface.reference.evaluation.run import run
 from edgeface.reference.networks.checkpoint import load_network
+from edgeface.shipped import BUNDLED
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The shipped weights on the real clips, against the figures of ``docs/video.md``."""
+"""The shipped weights on the real clips, against the figures of ``docs/how-to/video.md``."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_people_in_the_street_are_followed(street):
     assert 1 - wrong / street.faces >= 0.65
 
 
-# aims that are missed by now (docs/video.md); the day one is reached, the test says so
+# aims that are missed by now (docs/how-to/video.md); the day one is reached, the test says so
 SWITCH = pytest.mark.xfail(strict=True, reason="three people change numbers in BT.709's colours")
 
 

@@ -1,5 +1,6 @@
 """The live page in a headless Chromium, and what may be asked of it."""
 
+import base64
 import io
 import json
 import struct
@@ -109,8 +110,6 @@ def drawn(page):
 
 
 def test_people_move_heads_and_what_is_dropped_is_driven(view, tmp_path):
-    import base64
-
     with browser(view.url, tmp_path) as page:
         page.wait_for("document.body.dataset.people === '2'")
         assert page.run("document.body.dataset.mapping") == "arkit"
@@ -133,9 +132,8 @@ def test_people_move_heads_and_what_is_dropped_is_driven(view, tmp_path):
         page.run("document.getElementById('mirror').click()")
         page.run("document.getElementById('record').click()")
         page.wait_for("document.body.dataset.take === '0'")
-        page.wait_for(
-            f"Number(document.body.dataset.time) > {page.run('Number(document.body.dataset.time)') + 0.5}"
-        )
+        begun = page.run("Number(document.body.dataset.time)")
+        page.wait_for(f"Number(document.body.dataset.time) > {begun + 0.5}")
         page.run("document.getElementById('record').click()")
         page.wait_for("document.querySelectorAll('#take a').length === 3")
     assert view.stage.mirror

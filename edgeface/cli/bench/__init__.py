@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from edgeface.cli.bench import compare, phone, run
+from edgeface.cli.bench import choose, compare, phone, run
 
 COMMANDS: dict[str, tuple[Any, str]] = {
     "run": (run, "measure speed, start and memory on this device"),
+    "choose": (choose, "tell which file of a network is the fastest on this device"),
     "phone": (phone, "measure .tflite files on the phone that adb reaches"),
     "compare": (compare, "compare two records; the exit status is 1 if B is worse anywhere"),
 }

@@ -23,7 +23,6 @@ SCALE_RANGE = (0.8, 1.2)
 MASKED_SHARE = 0.06
 MAX_SHIFT = 0.1  # of the box's longer side
 MAX_ANGLE_RAD = np.deg2rad(30.0)
-ANY_ANGLE_SHARE = 0.05  # of the crops, turned by any angle: faces lie on their side, too
 
 
 @dataclass(frozen=True)
@@ -132,10 +131,7 @@ def crop_matrix(
     if random is not None:
         side *= random.uniform(*SCALE_RANGE)
         centre = centre + random.uniform(-MAX_SHIFT, MAX_SHIFT, 2) * longer
-        if random.random() < ANY_ANGLE_SHARE:
-            angle = random.uniform(-np.pi, np.pi)
-        else:
-            angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * MAX_ANGLE_RAD
+        angle = float(np.clip(random.normal(0, 0.4), -1, 1)) * MAX_ANGLE_RAD
     middle = np.array([size / 2, size / 2])
     return similarity_matrix(size / side, angle, centre, middle), angle
 

@@ -11,15 +11,19 @@ torch = pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
 
 from edgeface.personal.template import default_template  # noqa: E402
 from edgeface.reference.personal import losses  # noqa: E402
-from edgeface.reference.personal.enrol import choose_frames, to_model  # noqa: E402
-from edgeface.reference.personal.fit import STAGES, Fitter  # noqa: E402
+from edgeface.reference.personal.enrol import to_model  # noqa: E402
+from edgeface.reference.personal.evaluate import MOTION_STAGES, VARIANTS  # noqa: E402
+from edgeface.reference.personal.fit import Fitter  # noqa: E402
 from edgeface.reference.personal.person import blendshapes  # noqa: E402
+from edgeface.reference.personal.quality import report  # noqa: E402
 from edgeface.reference.personal.rendered import error_mm, render_person  # noqa: E402
+from edgeface.reference.personal.schedule import STAGES  # noqa: E402
 
 SHORT = (
     replace(STAGES[0], steps=40),
     replace(STAGES[1], steps=60),
     replace(STAGES[2], steps=12),
+    replace(STAGES[3], steps=12),
 )
 
 
@@ -60,6 +64,21 @@ def test_a_person_to_keep_is_the_fitted_one(fitted):
     assert len(model.to_bytes()) < 2_000_000
 
 
+def test_of_somebody_known_only_the_motion_is_fitted(fitted):
+    _, fitter, truth, fit = fitted
+    stages = tuple(replace(stage, steps=3) for stage in MOTION_STAGES)
+    again = fitter.fit(truth.frames[:2], person=fit.person, stages=stages)
+    for name, tensor in fit.person.tensors().items():
+        torch.testing.assert_close(again.person.tensors()[name], tensor)
+    assert not torch.equal(again.expression, truth.frames.expression[:2])
+
+
+def test_variants_leave_corrections_out():
+    plain = VARIANTS["modes, static skin"].stages[-1].unknowns
+    assert {"skin", "identity", "light"} <= set(plain)
+    assert not {"neutral", "shapes", "dynamic_skin"} & set(plain)
+
+
 def test_gradient_form_is_that_of_deformation_gradients(random):
     """Eq. 7 by its definition: sides of b's triangles as a linear map of those of a's."""
     neutral = random.normal(size=(7, 3)).astype(np.float32)
@@ -86,5 +105,45 @@ def test_smoothness_form_sums_squared_differences_over_edges(random):
     assert float(value) == pytest.approx(total, rel=1e-5)
 
 
-def test_no_frames_are_chosen_of_none():
-    assert choose_frames([], 5) == []
+def seen_through(frames, change):
+    """The frames with other pictures."""
+    images = frames.images.clone()
+    change(images)
+    return replace(frames, images=images)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "warning"),
+    [
+        (lambda f, fit: (seen_through(f, lambda i: i.copy_(i.mean(-1, keepdim=True))), fit),
+         "are grey"),
+        (lambda f, fit: (seen_through(f, lambda i: i[:2, 60:].fill_(1.0)), fit),
+         "covers the face in 2 of 6 frames"),
+        (lambda f, fit: (f, replace(fit, light=fit.light * 0.3 + 1.5 * side_light(6))),
+         "strong shadows"),
+        (lambda f, fit: (replace(f, rotation=torch.eye(3).expand(6, 3, 3)), fit), "hardly turns"),
+        (lambda f, fit: (f, replace(fit, expression=fit.expression * 0)), "hardly any expression"),
+    ],
+)  # fmt: skip
+def test_what_spoils_a_person_is_told(fitted, spoil, warning):
+    template, fitter, truth, fit = fitted
+    assert not any(
+        warning in w for w in report(template, fitter, truth.frames, fit, {})["warnings"]
+    )
+    told = report(template, fitter, *spoil(truth.frames, fit), {})["warnings"]
+    assert any(warning in w for w in told), told
+
+
+def side_light(count):
+    light = torch.zeros(count, 9, 3)
+    light[:, 3] = 1.0
+    return light
+
+
+def test_corrections_never_make_a_monster(fitted):
+    template, fitter, truth, fit = fitted
+    wild = replace(fit.person, shapes=fit.person.shapes + 5.0, neutral=fit.person.neutral - 3.0)
+    model = to_model(template, fitter, truth.frames, replace(fit, person=wild), {})
+    moved = np.linalg.norm(model.neutral_vertices - template.neutral, axis=1)
+    assert moved.max() < 0.6
+    assert np.linalg.norm(model.offsets - template.expression, axis=2).max() < 0.1201

@@ -1,4 +1,4 @@
-"""A kind of network that the project does not have, added as ``docs/add-a-kind.md`` says."""
+"""A kind of network that the project does not have, added as ``docs/how-to/add-a-kind.md`` says."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,162 @@
+"""``edgeface personalise``: a person's own face model from their clip or photos."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from edgeface.enrol import NUM_FRAMES, enrol
+from edgeface.errors import InvalidInputError
+from edgeface.output import refuse_inputs, refuse_twice, write_output
+from edgeface.personal.glb import person_glb
+from edgeface.personal.model import SUFFIX, PersonalModel
+from edgeface.personal.page import FittedFrame, person_page
+
+NUM_LISTED = 8
+REDRAW_S = 0.2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare source, outputs and the number of frames."""
+    parser.add_argument(
+        "source",
+        nargs="+",
+        type=Path,
+        metavar="CLIP|PHOTOS|EFP",
+        help="a clip, or five or more photos, of one person; of a personal model (.efp) made "
+        "before, --glb and --page are made without fitting it anew",
+    )
+    parser.add_argument("--out", type=Path, metavar="EFP", help="the personal model to write")
+    parser.add_argument(
+        "--glb",
+        type=Path,
+        metavar="GLB",
+        help="write the person's head as glTF, with a morph target for each ARKit shape",
+    )
+    parser.add_argument(
+        "--page",
+        type=Path,
+        metavar="HTML",
+        help="write a page that shows the model beside the frames that it was fitted to. It holds "
+        "pictures of the person",
+    )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        default=NUM_FRAMES,
+        metavar="COUNT",
+        help="how many frames are fitted, chosen far apart in expression and pose; 5 or more "
+        f"(default: {NUM_FRAMES})",
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Enrol, report, write; returns the exit status. Nothing is written unless all went well."""
+    targets: list[Path] = [p for p in (arguments.out, arguments.glb, arguments.page) if p]
+    if not targets:
+        raise InvalidInputError("name what to write: --out ME.efp, --glb ME.glb or --page ME.html")
+    refuse_twice(targets)
+    for target in targets:
+        refuse_inputs(target, arguments.source)
+        if not target.absolute().parent.is_dir():
+            raise InvalidInputError(f"cannot write {target}: there is no folder {target.parent}")
+    person, frames = _person(arguments)
+    contents: dict[Path, Any] = {}
+    if arguments.out:
+        contents[arguments.out] = person.to_bytes()
+    if arguments.glb:
+        contents[arguments.glb] = person_glb(person)
+    if arguments.page:
+        name = arguments.source[0].name
+        contents[arguments.page] = person_page(person, f"Personal model of {name}", frames)
+    for path, content in contents.items():
+        write_output(path, content)
+        print(f"wrote {path}")
+    return 0
+
+
+def _person(arguments: argparse.Namespace) -> tuple[PersonalModel, list[FittedFrame]]:
+    source: list[Path] = arguments.source
+    if source[0].suffix.lower() == SUFFIX:
+        if len(source) > 1 or arguments.out:
+            raise InvalidInputError(
+                "of a personal model, --glb and --page are made; give it alone, without --out"
+            )
+        return PersonalModel.load(source[0]), []
+    line = _Line()
+    try:
+        # one file is a clip, several are photos
+        enrolment = enrol(
+            source[0] if len(source) == 1 else source,
+            num_frames=arguments.frames,
+            progress=line.show,
+        )
+    finally:
+        line.close()
+    print(_summary(enrolment.model))
+    if not arguments.page:
+        return enrolment.model, []
+    from edgeface.reference.personal.pictures import fitted_frames
+
+    return enrolment.model, fitted_frames(enrolment)
+
+
+def _summary(person: PersonalModel) -> str:
+    report, names = person.report, person.template.expression_names
+    lines = [
+        f"fitted {report['frames']} of {report['pictures']} pictures in {report['seconds']:.0f} s: "
+        f"photometric error {report['photometric_error']:.1f} of 255, landmark error "
+        f"{report['landmark_error_percent']:.1f} % of the eyes' distance"
+    ]
+    if report["refused"]:
+        listed = ", ".join(f"{count} {reason}" for reason, count in report["refused"].items())
+        lines.append(f"left out: {listed}")
+    lines.append(f"{len(names) - len(person.unseen)} of {len(names)} shapes were seen")
+    if person.unseen:
+        more = (
+            f" and {len(person.unseen) - NUM_LISTED} more"
+            if len(person.unseen) > NUM_LISTED
+            else ""
+        )
+        lines.append(
+            "these stay the template's, show them to make them yours: "
+            + ", ".join(person.unseen[:NUM_LISTED])
+            + more
+        )
+    return "\n".join(lines + [f"warning: {text}" for text in report["warnings"]])
+
+
+class _Line:
+    """One line that says how far a run is, redrawn in place on a terminal, silent elsewhere."""
+
+    def __init__(self) -> None:
+        self._step, self._started, self._drawn = "", 0.0, 0.0
+        self._first = 0
+
+    def show(self, step: str, done: int, total: int) -> None:
+        """Tell of a step how much is done and how much there is; 0 if nobody knows."""
+        now = time.perf_counter()
+        if step != self._step:
+            self._step, self._started, self._first = step, now, done
+        if not sys.stderr.isatty() or now - self._drawn < REDRAW_S:
+            return
+        self._drawn = now
+        text = f"{step}  {done}"
+        if total:
+            share = min(1.0, done / total)
+            left = (now - self._started) / max(done - self._first, 1) * (total - done)
+            text = (
+                f"[{'#' * round(20 * share):<20}] {step}  {done}/{total}  "
+                f"{int(left) // 60}:{int(left) % 60:02d} left"
+            )
+        sys.stderr.write("\r\x1b[K" + text)
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Clear the line."""
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -1,0 +1,214 @@
+"""Ready files: networks that ship in other formats and precisions than float32 ONNX.
+
+They hold the same numbers as the float32 ONNX files, which ship as they are. A *pack*, a zip beside
+them, says of each ready file which of its bytes are a tensor of the ONNX file, with its axes in
+another order, as float16 or as int8, and keeps only the bytes that are not. So the package carries
+its weights once, and `read_ready` gives back the file that was converted and verified, byte for
+byte, by numpy alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.output import whole_file, write_output
+
+ASSETS = Path(__file__).parent / "assets"
+SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
+"""Of the formats in which networks ship."""
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class ReadyFile:
+    """A network that ships as a file.
+
+    Attributes
+    ----------
+    network : the name that `edgeface.load` takes
+    format : a key of `SUFFIXES`
+    precision : fp32, fp16 or int8
+    """
+
+    network: str
+    format: str
+    precision: str
+
+    @property
+    def name(self) -> str:
+        """What it is called, as a converter calls it: ``mfn-int8.tflite``."""
+        precision = "" if self.precision == "fp32" else f"-{self.precision}"
+        return self.network + precision + SUFFIXES[self.format]
+
+
+def ready_files() -> list[ReadyFile]:
+    """All files in which networks ship."""
+    found = [ReadyFile(path.stem, "onnx", "fp32") for path in sorted(ASSETS.glob("*.onnx"))]
+    formats = {suffix: name for name, suffix in SUFFIXES.items()}
+    for pack in sorted(ASSETS.glob("*.ready.zip")):
+        network = pack.name.removesuffix(".ready.zip")
+        for name in _index(pack):
+            stem, suffix = name.rsplit(".", 1)
+            precision = stem.removeprefix(network).removeprefix("-") or "fp32"
+            found.append(ReadyFile(network, formats[f".{suffix}"], precision))
+    return found
+
+
+def find_ready(network: str, file_format: str, precision: str | None = None) -> ReadyFile:
+    """The ready file of a network in a format.
+
+    Parameters
+    ----------
+    precision : by default fp32 where there is one, else fp16
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none; the message lists those that there are.
+    """
+    files = ready_files()
+    wanted = ("fp32", "fp16") if precision is None else (precision,)
+    for one in wanted:
+        if ReadyFile(network, file_format, one) in files:
+            return ReadyFile(network, file_format, one)
+    there = ", ".join(f"{f.network} {f.format} {f.precision}" for f in files)
+    raise InvalidInputError(
+        f"no ready file of {network!r} in {file_format!r} {' or '.join(wanted)}; there are {there}."
+        " edgeface convert makes others from a checkpoint"
+    )
+
+
+def read_ready(file: ReadyFile) -> dict[str, bytes]:
+    """The content of a ready file; of a CoreML package the content of each file in it.
+
+    Returns
+    -------
+    dict
+        Paths below the folder that the file lies in, and bytes.
+
+    Raises
+    ------
+    ModelFormatError
+        If the package is damaged: what comes out is not what was verified.
+    """
+    if (file.format, file.precision) == ("onnx", "fp32"):
+        return {file.name: (ASSETS / file.name).read_bytes()}
+    pack = ASSETS / f"{file.network}.ready.zip"
+    source = (ASSETS / f"{file.network}.onnx").read_bytes()
+    try:
+        with zipfile.ZipFile(pack) as archive:
+            members = json.loads(archive.read(INDEX))[file.name]
+            return {
+                path: _rebuilt(member, archive.read(path), source)
+                for path, member in members.items()
+            }
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelFormatError(f"{pack} is damaged: {error}; install edgeface again") from error
+
+
+def write_ready(file: ReadyFile, folder: str | os.PathLike[str]) -> Path:
+    """Write a ready file into a folder, which is made if it is absent.
+
+    Returns
+    -------
+    Path
+        The file, or the folder that a CoreML package is.
+    """
+    folder = Path(folder)
+    for path, content in read_ready(file).items():
+        target = folder / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(f"cannot make the folder {target.parent}: {error}") from error
+        write_output(target, content)
+    return folder / file.name
+
+
+def cached_ready(file: ReadyFile) -> Path:
+    """Where a ready file lies on this machine; it is written there when it is first asked for.
+
+    The folder is ``edgeface`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. The name holds the hash of
+    what is in the file, so that releases do not meet, and the file is checked each time.
+    """
+    if (file.format, file.precision) == ("onnx", "fp32"):
+        return ASSETS / file.name
+    contents = read_ready(file)
+    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    digest = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
+    folder = Path(root) / "edgeface" / digest
+    if any(not _holds(folder / path, content) for path, content in contents.items()):
+        write_ready(file, folder)
+    return folder / file.name
+
+
+def write_pack(path: Path, index: dict[str, dict[str, Any]], kept: dict[str, bytes]) -> None:
+    """Write a pack; `edgeface.converters.pack` makes what goes in.
+
+    Parameters
+    ----------
+    index : for each ready file its paths, and of each path ``sha256`` and ``pieces``: lists
+        ``[start, offset, form, shape, axes]``. From byte ``start`` of the file on there is the
+        float32 tensor of ``shape`` that lies at ``offset`` of the ONNX file, its axes in the order
+        ``axes``, in a form: ``<f4`` as it is, ``<f2`` as float16, ``int8`` divided by a 127th of
+        the largest magnitude of each entry of its first axis and rounded. The forms ``text`` and
+        ``base64`` are ``shape[0]`` bytes of the ONNX file, in base64 decoded.
+    kept : for each path the bytes between the pieces
+    """
+    with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in [(INDEX, json.dumps(index).encode()), *sorted(kept.items())]:
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED, 9)
+
+
+def piece_bytes(source: bytes, offset: int, form: str, shape: list[int], axes: list[int]) -> bytes:
+    """What one piece of a ready file is; see `write_pack`."""
+    if form in ("text", "base64"):
+        text = source[offset : offset + shape[0]]
+        return base64.b64decode(text) if form == "base64" else text
+    tensor = np.frombuffer(source, "<f4", int(np.prod(shape)), offset).reshape(shape)
+    if form == "int8":
+        largest = np.abs(tensor).reshape(len(tensor), -1).max(axis=1) / np.float32(127)
+        scale = np.where(largest == 0, np.float32(1), largest).reshape(-1, *[1] * (len(shape) - 1))
+        tensor = np.rint(tensor / scale).astype(np.int8)
+    else:
+        tensor = tensor.astype(form)
+    return np.ascontiguousarray(tensor.transpose(axes)).tobytes()
+
+
+def _rebuilt(member: dict[str, Any], kept: bytes, source: bytes) -> bytes:
+    parts: list[bytes] = []
+    used = end = 0
+    for start, *piece in member["pieces"]:
+        parts += [kept[used : used + start - end], piece_bytes(source, *piece)]
+        used += start - end
+        end = start + len(parts[-1])
+    content = b"".join([*parts, kept[used:]])
+    if hashlib.sha256(content).hexdigest() != member["sha256"]:
+        raise ValueError("a file in it is not the one that was verified")
+    return content
+
+
+def _index(pack: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(pack) as archive:
+            return json.loads(archive.read(INDEX))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelFormatError(f"{pack} is damaged: {error}; install edgeface again") from error
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False

@@ -1,0 +1,56 @@
+"""The networks that ship with edgeface, and which of their files this machine runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, get_args
+
+from edgeface.backends import can_run
+from edgeface.errors import InvalidInputError
+from edgeface.ready import ASSETS, SUFFIXES, cached_ready, find_ready, ready_files
+from edgeface.values import Choice, option, path_of, shown
+
+BUNDLED = ("mfn", "sfn", "fusion")
+"""The names of the networks that ship with edgeface."""
+
+Precision = Literal["fp32", "int8"]
+"""Of the files of a network that ships, as one may ask for it."""
+
+
+def network_path(
+    name: str, path_or_name: str | os.PathLike[str], precision: Precision | None = None
+) -> Path:
+    """The absolute path of a model file that is named as `edgeface.load` takes it.
+
+    Parameters
+    ----------
+    name : of the argument, for messages
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no path, or a precision is asked for of a file that has its own, or is none of
+        `Precision`.
+    """
+    if precision is not None:
+        option("precision", precision, Choice(get_args(Precision)))
+    if isinstance(path_or_name, str) and path_or_name in BUNDLED:
+        return _shipped_file(path_or_name, precision or "fp32")
+    if precision is not None:
+        raise InvalidInputError(
+            f"precision={precision!r} chooses among the files of a network that ships "
+            f"({', '.join(BUNDLED)}); {shown(path_or_name)} keeps the precision it was written in"
+        )
+    return path_of(name, path_or_name).absolute()
+
+
+def _shipped_file(name: str, precision: Precision) -> Path:
+    """The file of a network that ships, for the first engine of those here."""
+    if precision == "fp32" and can_run(".onnx"):
+        return ASSETS / f"{name}.onnx"
+    find_ready(name, "onnx", precision)  # says what there is instead
+    wanted = ("int8",) if precision == "int8" else ("fp32", "fp16")
+    there = [f for f in ready_files() if f.network == name and f.precision in wanted]
+    usable = [f for f in there if can_run(SUFFIXES[f.format])]
+    return cached_ready((usable or there)[0])

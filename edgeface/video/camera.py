@@ -1,0 +1,104 @@
+"""`Camera`: the newest picture of a camera, a stream or a film, to loop over or to await."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+
+from edgeface.errors import InvalidInputError
+from edgeface.video.channel import Channel, feed
+from edgeface.video.reader import Frame, VideoReader, open_video
+
+JOIN_S = 2.0
+"""How long closing waits for the thread that reads."""
+
+
+class Camera:
+    """A source of frames that is open inside a ``with`` or ``async with`` block.
+
+    A live source is read in a thread of its own, and whoever is slower than it gets the newest
+    frame: frames that nobody had time for are dropped. Of a file every frame comes, in order.
+
+    Parameters
+    ----------
+    source : a camera's number, "camera", "camera:1", an address (``rtsp://...``) or a file, as
+        `edgeface.video.reader.open_video` takes it
+
+    Raises
+    ------
+    InvalidInputError
+        On entering, if the source cannot be opened; while iterating, if it is lost. Iterating
+        outside the block is one, too.
+    BackendUnavailableError
+        On entering, if PyAV is not installed.
+
+    Examples
+    --------
+    >>> model = edgeface.load("mfn")                              # doctest: +SKIP
+    >>> with edgeface.Camera() as camera:                         # doctest: +SKIP
+    ...     for frame in camera:
+    ...         faces = model.run(frame.image)
+    >>> async with edgeface.Camera("rtsp://door/1") as camera:    # doctest: +SKIP
+    ...     async for frame in camera:
+    ...         faces = await model.run_async(frame.image)
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | int = "camera") -> None:
+        self._source = source
+        self._reader: VideoReader | None = None
+        self._frames: Channel[Frame] = Channel(1)
+        self._thread = threading.Thread(target=lambda: None)
+
+    @property
+    def num_dropped(self) -> int:
+        """How many frames of a live source came while nobody had time for them."""
+        return self._frames.num_dropped
+
+    def __enter__(self) -> Camera:
+        self._reader = open_video(self._source)
+        self._frames = Channel(1, drop_oldest=self._reader.live)
+        self._thread = threading.Thread(
+            target=feed, args=(self._reader, self._frames), daemon=True, name="camera"
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Camera:
+        return await asyncio.to_thread(self.__enter__)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Give the source back; closing again is no error."""
+        self._frames.abandon()
+        if self._reader is not None:
+            self._reader.close()
+            self._thread.join(JOIN_S)
+        self._reader = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._reader is None:
+            raise InvalidInputError("a Camera is open inside a with block only")
+        return iter(self._frames)
+
+    async def __aiter__(self) -> AsyncIterator[Frame]:
+        frames = iter(self)
+        while (frame := await asyncio.to_thread(next, frames, None)) is not None:
+            yield frame

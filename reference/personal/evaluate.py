@@ -1,0 +1,188 @@
+"""How near fitted people come to known truth, and to frames that they were not fitted to."""
+
+# torch types its operations in part only
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edgeface.model import Model, load
+from edgeface.personal.template import Template, default_template
+from edgeface.reference.data.packs import Pack, open_pack
+from edgeface.reference.geometry.alignment import mapped_landmarks
+from edgeface.reference.personal.fit import Fit, Fitter
+from edgeface.reference.personal.frames import Frames, concatenate, frame_of_face
+from edgeface.reference.personal.labelled import has_mesh
+from edgeface.reference.personal.person import blendshapes
+from edgeface.reference.personal.rendered import (
+    ACTIVE,
+    blendshape_error_mm,
+    error_mm,
+    render_person,
+)
+from edgeface.reference.personal.schedule import STAGES, Stage, Weights
+
+NUM_FRAMES = 20
+LEAST_FRAMES = 8
+CORRECTIONS = ("neutral", "shapes", "dynamic_skin")
+MOTION = ("turn", "translation", "logits")
+MOTION_STAGES = (
+    replace(STAGES[0], steps=60),
+    Stage("fitting points", 60, MOTION, False),
+    Stage("fitting pictures", 40, (*MOTION, "light"), True),
+)
+"""For frames of somebody who is known."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way of fitting: which corrections it leaves out, and its weights."""
+
+    without: tuple[str, ...] = ()
+    weights: Weights = field(default_factory=Weights)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages, less the unknowns that are left out."""
+        kept = (
+            replace(s, unknowns=tuple(n for n in s.unknowns if n not in self.without))
+            for s in STAGES
+        )
+        return tuple(kept)
+
+
+VARIANTS = {
+    "modes, static skin": Variant(CORRECTIONS),
+    "+ neutral correction": Variant(("shapes", "dynamic_skin")),
+    "+ blendshape corrections": Variant(("dynamic_skin",)),
+    "+ dynamic skin: all": Variant(),
+    "all, no gradient loss": Variant(weights=Weights(blendshape_gradient=0.0)),
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Errors of one rendered person, mm: of the template's mean face, and of the fit."""
+
+    neutral_before: float
+    neutral: float
+    posed: float
+    blendshapes_before: float
+    blendshapes: float
+
+
+def known_truth(
+    people: int, first_seed: int = 0, variant: Variant | None = None
+) -> Iterator[Truth]:
+    """Fit rendered people, whose truth no template has; one after another."""
+    variant = variant or Variant()
+    template = default_template()
+    fitter = Fitter(template, variant.weights)
+    active = [template.expression_names.index(name) for name in ACTIVE]
+    for seed in range(first_seed, first_seed + people):
+        random = np.random.default_rng(seed)
+        truth = render_person(template, fitter.surface, NUM_FRAMES, random)
+        fit = fitter.fit(truth.frames, stages=variant.stages)
+        true = blendshapes(fitter.surface, truth.person)
+        fitted = blendshapes(fitter.surface, fit.person)
+        off, before = blendshape_error_mm(fitted, true, active)
+        yield Truth(
+            neutral_before=error_mm(fitter.surface.neutral[None], true.neutral[None]),
+            neutral=error_mm(fitted.neutral[None], true.neutral[None]),
+            posed=error_mm(fitted.posed(fit.expression), truth.vertices),
+            blendshapes_before=before,
+            blendshapes=off,
+        )
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One person's frames that the model was not fitted to.
+
+    Attributes
+    ----------
+    photometric : mean absolute difference of colours over the face, 0 to 255
+    nme51 : mean distance of the 51 inner landmarks from the labels, % of the outer eye distance
+    """
+
+    photometric: float
+    nme51: float
+
+
+def held_out(
+    folder: Path, pack_name: str, people: int, variants: dict[str, Variant]
+) -> Iterator[tuple[str, dict[str, HeldOut]]]:
+    """Fit people to every other frame of theirs, and look at the rest.
+
+    Parameters
+    ----------
+    folder, pack_name : a data pack with several frames a person
+    people : how many, evenly spread over those with `LEAST_FRAMES` or more
+    variants : by their names
+
+    Yields
+    ------
+    The person's group, and each variant's errors. Of the frames that were held out, only pose,
+    expression and light are fitted, to what the ``sfn`` sees and to the picture.
+    """
+    pack, template = open_pack(folder, pack_name), default_template()
+    groups = pack.labels["group"].astype(str)
+    usable = has_mesh(pack)
+    names, counts = np.unique(groups[usable], return_counts=True)
+    names = names[counts >= LEAST_FRAMES]
+    rows = np.unique(np.linspace(0, len(names) - 1, min(people, len(names))).astype(int))
+    with load("sfn") as looker:
+        for name in names[rows].tolist():
+            indices = np.flatnonzero(usable & (groups == name))
+            indices = indices[np.linspace(0, len(indices) - 1, min(16, len(indices))).astype(int)]
+            seen = [_seen(template, pack, int(i), looker) for i in indices]
+            frames = concatenate([frame for frame, _ in seen])
+            labels = torch.stack([points for _, points in seen])
+            yield name, {k: _held_out(template, v, frames, labels) for k, v in variants.items()}
+
+
+def _held_out(
+    template: Template, variant: Variant, frames: Frames, labels: torch.Tensor
+) -> HeldOut:
+    fitter = Fitter(template, variant.weights)
+    person = fitter.fit(frames[::2], stages=variant.stages).person
+    rest, truth = frames[1::2], labels[1::2]
+    fit = fitter.fit(rest, person=person, stages=MOTION_STAGES)
+    return HeldOut(_photometric(fitter, rest, fit), _nme51(fitter, rest, fit, truth))
+
+
+def _photometric(fitter: Fitter, frames: Frames, fit: Fit) -> float:
+    drawn = fitter.render(frames, fit)
+    mask = (drawn.mask * frames.valid).bool()
+    return float((drawn.image - frames.images).abs().mean(-1)[mask].mean()) * 255
+
+
+def _nme51(fitter: Fitter, frames: Frames, fit: Fit, truth: torch.Tensor) -> float:
+    off = (fitter.landmarks(frames, fit) - truth).norm(dim=-1)[:, 17:].mean(1)
+    eyes = (truth[:, 36] - truth[:, 45]).norm(dim=-1)
+    return float((off / eyes).mean()) * 100
+
+
+def _seen(template: Template, pack: Pack, index: int, looker: Model) -> tuple[Frames, torch.Tensor]:
+    """An image as the network sees it, and the labelled landmarks (68, 2) in the frame's px."""
+    image = pack.image(index)
+    assert image is not None
+    mesh = pack.labels["mesh"][index][:, :2]
+    low, high = mesh.min(axis=0), mesh.max(axis=0)
+    box = np.concatenate([low, high]).astype(np.float32)
+    face = looker.run(image, boxes_xyxy=box[None])
+    frame = frame_of_face(template, image, face, looker.face_model)
+    labels = mapped_landmarks(mesh[None], looker.face_model)[0]
+    # by what the frame's own landmarks became of those in the image
+    own = face.landmarks_2d[0]
+    placed = frame.landmarks[0].numpy()
+    scale = np.ptp(placed[:, 0]) / np.ptp(own[:, 0])
+    moved = (labels - own.mean(axis=0)) * scale + placed.mean(axis=0)
+    return frame, torch.from_numpy(moved.astype(np.float32))

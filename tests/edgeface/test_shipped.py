@@ -1,0 +1,38 @@
+"""Networks that ship, by name and precision, and the choice of the fastest file."""
+
+import pytest
+
+from edgeface import InvalidInputError, load
+from edgeface.bench.choose import choose
+from edgeface.cli import main
+
+
+def test_load_opens_the_precision_that_is_asked_for():
+    assert load("sfn").metadata.precision == "fp32"
+    assert load("sfn", precision="int8").metadata.precision == "int8"
+
+
+@pytest.mark.parametrize(
+    ("network", "precision", "message"),
+    [
+        ("mfn", "int4", "precision must be one of fp32, int8"),
+        ("fusion", "int8", "no ready file of 'fusion'"),
+        ("some.onnx", "int8", "keeps the precision it was written in"),
+    ],
+)
+def test_load_refuses_precisions_that_are_not_there(network, precision, message):
+    with pytest.raises(InvalidInputError, match=message):
+        load(network, precision=precision)
+
+
+def test_choose_puts_the_fastest_file_first():
+    found = choose("sfn", [1], rounds=1)
+    assert {"sfn.onnx", "sfn-int8.onnx"} <= {one.file.name for one in found}
+    medians = [one.quartiles_ms[1] for one in found]
+    assert medians == sorted(medians)
+
+
+def test_bench_choose_says_how_to_get_the_fastest(capsys, monkeypatch):
+    monkeypatch.setattr("edgeface.bench.choose.ROUNDS", 1)
+    assert main(["bench", "choose", "fusion"]) == 0
+    assert 'the fastest: edgeface.load("fusion")' in capsys.readouterr().out
