@@ -45,9 +45,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Show frames until Ctrl-C: clips again and again, a lost camera once it is back."""
     model = detector(arguments)
     tracker = make_tracker(model, arguments)
-<<<<<<< HEAD
     sources = [] if arguments.source == "demo" else cameras()
-    view = LiveView(model, arguments.source, arguments.port, [*sources, "demo"])
+    view = LiveView(model, arguments.source, arguments.port, [*sources, "demo"], tracker.personal)
     shown = ""
 
     def open_wanted() -> VideoReader:
@@ -57,12 +56,6 @@ def execute(arguments: argparse.Namespace) -> int:
 
     with contextlib.closing(view):
         frames = unending(open_wanted, view.tell, lambda: view.stage.source == shown)
-=======
-    with contextlib.closing(
-        LiveView(model.face_model, arguments.source, arguments.port, tracker.personal)
-    ) as view:
-        frames = unending(lambda: _open(arguments.source), view.tell)
->>>>>>> main
         results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=True)
         with contextlib.suppress(KeyboardInterrupt), contextlib.closing(results):
             for number, (frame, faces) in enumerate(results):

@@ -23,19 +23,13 @@ from edgeface import strict_json
 from edgeface.drawing import draw_faces
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
-<<<<<<< HEAD
 from edgeface.model import Model
+from edgeface.personal.model import PersonalModel
+from edgeface.personal.rendering import draw_beside
 from edgeface.retarget.head import head_glb
 from edgeface.retarget.viewer import fill
 from edgeface.video.reader import Frame
 from edgeface.video.stage import TAKE_FORMATS, Stage, mirrored
-=======
-from edgeface.personal.model import PersonalModel
-from edgeface.personal.rendering import draw_beside
-from edgeface.retarget.viewer import fill, neutral_of, packed, page_values, weights_of
-from edgeface.rotations import quaternion_from_rotation
-from edgeface.video.reader import DEFAULT_FPS, Frame, VideoReader
->>>>>>> main
 
 BOUNDARY = "edgeface-frame"
 JPEG_QUALITY = 80
@@ -76,22 +70,18 @@ class LiveView:
         If the port is taken.
     """
 
-<<<<<<< HEAD
-    def __init__(self, model: Model, source: str, port: int, sources: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        model: Model,
+        source: str,
+        port: int,
+        sources: Iterable[str] = (),
+        personal: PersonalModel | None = None,
+    ) -> None:
+        self._personal = personal
         self.stage = Stage(model, source, list(dict.fromkeys([source, *sources])))
         values = {"sources": self.stage.sources, "head": HEAD}
         self._page = fill(values, ASSETS / "live.html").encode()
-=======
-    def __init__(
-        self,
-        face_model: FaceModel,
-        source: str,
-        port: int,
-        personal: PersonalModel | None = None,
-    ) -> None:
-        self._face_model, self._personal = face_model, personal
-        self._page = fill(page_values(face_model, source, live=True)).encode()
->>>>>>> main
         self._changed = threading.Condition()
         self._count, self._jpeg, self._event, self._closed = 0, b"", b"", False
         try:
@@ -113,23 +103,10 @@ class LiveView:
         if self.stage.mirror:
             image, faces = mirrored(image, faces)
         buffer = io.BytesIO()
-<<<<<<< HEAD
-        Image.fromarray(draw_faces(image, faces)).save(buffer, "JPEG", quality=JPEG_QUALITY)
-=======
-        overlay = draw_faces(frame.image, faces, expressions=True)
+        overlay = draw_faces(image, faces)
         if self._personal is not None:
             overlay = draw_beside(overlay, faces, self._personal)
         Image.fromarray(overlay).save(buffer, "JPEG", quality=JPEG_QUALITY)
-        rows = [
-            {
-                "id": face.track_id,
-                "neutral": packed(neutral_of(face.identity_coeffs, self._face_model), "float32"),
-                "weights": weights_of(face.expression_coeffs).tolist(),
-                "quaternion": quaternion_from_rotation(face.rotation).round(5).tolist(),
-            }
-            for face in faces
-        ]
->>>>>>> main
         self._send({"time_s": frame.time_s, "faces": rows}, buffer.getvalue())
 
     def tell(self, message: str) -> None:
