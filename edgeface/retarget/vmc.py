@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.retarget.datagrams import osc_client
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
@@ -15,10 +15,10 @@ DEFAULT_PORT = 39539
 """Where programs that show an avatar listen; those that take a face alone, at 39540."""
 
 MAX_BUNDLE_BYTES = 1200
-"""Of a datagram. More than 1,472 bytes do not fit into an Ethernet frame, nor quite so many
-into a tunnel's: they travel in pieces, and one lost piece loses all."""
+"""The size of a datagram. More than 1,472 bytes do not fit into an Ethernet frame, and a tunnel's
+takes even fewer: they travel in pieces, and one lost piece loses all."""
 BUNDLE_HEAD_BYTES, SIZE_BYTES = 16, 4
-"""What OSC adds to a bundle and to each message in it."""
+"""The bytes that OSC adds to a bundle and to each message in it."""
 
 
 class VmcSender:
@@ -54,18 +54,9 @@ class VmcSender:
         port: int = DEFAULT_PORT,
         retargeter: Retargeter | None = None,
     ) -> None:
-        try:
-            client: Any = importlib.import_module("pythonosc.udp_client")
-            self._bundles: Any = importlib.import_module("pythonosc.osc_bundle_builder")
-            self._messages: Any = importlib.import_module("pythonosc.osc_message_builder")
-        except ImportError as error:
-            raise BackendUnavailableError(
-                "streaming needs python-osc: pip install 'edgeface[video]'"
-            ) from error
-        try:
-            self._client = client.SimpleUDPClient(host, port)
-        except (OSError, OverflowError) as error:
-            raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
+        self._client = osc_client(host, port)
+        self._bundles: Any = importlib.import_module("pythonosc.osc_bundle_builder")
+        self._messages: Any = importlib.import_module("pythonosc.osc_message_builder")
         self.retargeter = retargeter or Retargeter()
 
     def send(

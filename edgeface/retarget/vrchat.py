@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-from typing import Any
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.retarget.datagrams import require_arkit
+from edgeface.retarget.datagrams import osc_client, require_arkit
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
@@ -90,16 +87,7 @@ class VRChatSender:
     ) -> None:
         self.retargeter = retargeter or Retargeter()
         require_arkit(self.retargeter, "VRChat")
-        try:
-            client: Any = importlib.import_module("pythonosc.udp_client")
-        except ImportError as error:
-            raise BackendUnavailableError(
-                "streaming needs python-osc: pip install 'edgeface[video]'"
-            ) from error
-        try:
-            self._client = client.SimpleUDPClient(host, port)
-        except (OSError, OverflowError) as error:
-            raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
+        self._client = osc_client(host, port)
 
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray

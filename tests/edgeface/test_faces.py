@@ -100,10 +100,10 @@ def test_what_picks_no_faces_is_refused(index):
         some_faces(4)[index]
 
 
-def test_numbers_that_no_face_has():
-    for index in (4, [0, 4], [-5]):
-        with pytest.raises(IndexError, match="there are 4 faces, no number"):
-            some_faces(4)[index]
+@pytest.mark.parametrize("index", [4, [0, 4], [-5]])
+def test_numbers_that_no_face_has(index):
+    with pytest.raises(IndexError, match="there are 4 faces, no number"):
+        some_faces(4)[index]
 
 
 def test_membership_is_by_value():

@@ -57,11 +57,13 @@ def test_whole_file_keeps_the_old_one_after(error, old):
     assert names(old.parent) == ["result.json"]
 
 
-def test_whole_file_names_what_it_cannot_write(tmp_path):
+@pytest.mark.parametrize(
+    "name", ["folder", "no/such/folder.json", "folder/" + 300 * "x", "zero\0"], ids=range(4)
+)
+def test_whole_file_names_what_it_cannot_write(tmp_path, name):
     (tmp_path / "folder").mkdir()
-    for name in ("folder", "no/such/folder.json", "folder/" + 300 * "x", "zero\0"):
-        with pytest.raises(InvalidInputError, match="cannot write"):
-            write_output(tmp_path / name, b"")
+    with pytest.raises(InvalidInputError, match="cannot write"):
+        write_output(tmp_path / name, b"")
     assert names(tmp_path) == ["folder"]
 
 

@@ -45,10 +45,10 @@ def test_resize_grows_bilinearly(engine, seed, source, more):
 
 
 @pytest.mark.parametrize("source", [(1, 60), (60, 1), (1, 1), (37, 41)])
-def test_resize_of_one_colour_is_that_colour(engine, source):
-    for value in (0, 1, 127, 254, 255):
-        image = np.full((*source, 3), value, np.uint8)
-        assert (resize(image, 9, 14, engine) == value).all()
+@pytest.mark.parametrize("value", [0, 1, 127, 254, 255])
+def test_resize_of_one_colour_is_that_colour(engine, source, value):
+    image = np.full((*source, 3), value, np.uint8)
+    assert (resize(image, 9, 14, engine) == value).all()
 
 
 def test_resize_takes_views(engine):

@@ -247,13 +247,15 @@ def test_a_server_that_says_nothing_is_named(scheme):
     assert time.monotonic() - started < 10
 
 
-def test_nobody_at_an_address_is_named():
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:{}/x", "rtsp://127.0.0.1:{}/x", "nonsense://x"]
+)
+def test_nobody_at_an_address_is_named(address):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    for address in (f"http://127.0.0.1:{port}/x", f"rtsp://127.0.0.1:{port}/x", "nonsense://x"):
-        with pytest.raises(InvalidInputError, match="cannot open"):
-            open_video(address)
+    with pytest.raises(InvalidInputError, match="cannot open"):
+        open_video(address.format(port))
 
 
 @pytest.mark.usefixtures("impatient")

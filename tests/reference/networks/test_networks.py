@@ -53,9 +53,14 @@ def test_config_rejects_nonsense():
         replace(CONFIGS["mfn"], stride=8)
     with pytest.raises(InvalidInputError, match="cell of 16 px"):
         replace(CONFIGS["mfn-single"], stride=16)
-    for bad in ({}, {"kind": "mfn"}, CONFIGS["mfn"].to_dict() | {"surprise": 1}):
-        with pytest.raises(ModelFormatError, match="not a network configuration"):
-            NetworkConfig.from_dict(bad)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"kind": "mfn"}, CONFIGS["mfn"].to_dict() | {"surprise": 1}], ids=range(3)
+)
+def test_what_is_no_configuration_is_refused(values):
+    with pytest.raises(ModelFormatError, match="not a network configuration"):
+        NetworkConfig.from_dict(values)
 
 
 def test_fire_has_the_channels_and_parameters_of_the_paper():
@@ -73,13 +78,15 @@ def test_slim_branch_halves_channels_and_resolution():
     assert branch(torch.zeros(1, 128, 32, 32)).shape == (1, 64, 8, 8)
 
 
-def test_multi_scale_joins_finer_and_coarser_taps_at_its_level():
+@pytest.mark.parametrize(
+    ("depth", "level", "width"), [(1, 3, 512), (4, 3, 64 + 128 + 192 + 512), (2, 2, 384 + 128)]
+)
+def test_multi_scale_joins_finer_and_coarser_taps_at_its_level(depth, level, width):
     channels, squeeze, expand = [128, 256, 384, 512], (16, 32, 48, 64), (64, 128, 192, 256)
     taps = [torch.zeros(1, c, 72 // 2**i, 72 // 2**i) for i, c in enumerate(channels)]
-    for depth, level, width in [(1, 3, 512), (4, 3, 64 + 128 + 192 + 512), (2, 2, 384 + 128)]:
-        joined = MultiScale(channels, squeeze, expand, depth, level)
-        assert joined.channels == width
-        assert joined(taps).shape == (1, width, 72 // 2**level, 72 // 2**level)
+    joined = MultiScale(channels, squeeze, expand, depth, level)
+    assert joined.channels == width
+    assert joined(taps).shape == (1, width, 72 // 2**level, 72 // 2**level)
 
 
 def test_context_repeats_each_cell_twice_each_way():

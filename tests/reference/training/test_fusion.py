@@ -119,17 +119,22 @@ def test_decoders_agree_to_a_tenthousandth_of_the_eye_distance(model, random, en
     assert np.abs(shape - model.landmarks(identity, seen)).max() > 0.01
 
 
-def test_a_correction_moves_the_shape_along_its_harmonic(model):
-    neutral = np.eye(50)[0], np.zeros(46)
-    for k, axis in ((0, 2), (7, 1), (19, 0)):
-        moved = model.vertices(*neutral, 0.1 * np.eye(60)[3 * k + axis]) - model.vertices(*neutral)
-        expected = np.zeros_like(moved)
-        expected[:, axis] = 0.1 * model.harmonics[:, k]
-        np.testing.assert_allclose(moved, expected, atol=1e-6)
+NEUTRAL = np.eye(50)[0], np.zeros(46)
+
+
+@pytest.mark.parametrize(("k", "axis"), [(0, 2), (7, 1), (19, 0)])
+def test_a_correction_moves_the_shape_along_its_harmonic(model, k, axis):
+    moved = model.vertices(*NEUTRAL, 0.1 * np.eye(60)[3 * k + axis]) - model.vertices(*NEUTRAL)
+    expected = np.zeros_like(moved)
+    expected[:, axis] = 0.1 * model.harmonics[:, k]
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+
+def test_corrections_of_another_size_are_refused(model):
     with pytest.raises(InvalidInputError, match=r"takes corrections \(..., 60\)"):
-        model.vertices(*neutral, np.zeros(57))
+        model.vertices(*NEUTRAL, np.zeros(57))
     with pytest.raises(InvalidInputError, match=r"takes corrections \(..., 0\)"):
-        replace(model, harmonics=None).landmarks(*neutral, np.zeros(60))
+        replace(model, harmonics=None).landmarks(*NEUTRAL, np.zeros(60))
 
 
 def test_targets_are_shared_out_among_the_conventions(fused):

@@ -179,18 +179,20 @@ def test_mfn_trains_at_several_sizes(tiny_packs, tmp_path, monkeypatch):
     assert len(seen) == 2
 
 
-def test_load_network_rejects_other_files(tmp_path):
+def test_load_network_names_an_absent_file(tmp_path):
     with pytest.raises(InvalidInputError, match="no such checkpoint"):
         load_network(tmp_path / "absent.ckpt")
-    (tmp_path / "text.ckpt").write_text("no checkpoint")
+
+
+@pytest.mark.parametrize("kind", ["text", "other", "cut", "empty"])
+def test_load_network_rejects_other_files(tmp_path, kind):
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    torch.save({"a": torch.zeros(1000)}, tmp_path / "cut.ckpt")
-    data = (tmp_path / "cut.ckpt").read_bytes()
-    (tmp_path / "cut.ckpt").write_bytes(data[: len(data) // 2])
-    (tmp_path / "empty.ckpt").write_bytes(b"")
-    for name in ("text", "other", "cut", "empty"):
-        with pytest.raises(ModelFormatError, match=r"no edgeface checkpoint"):
-            load_network(tmp_path / f"{name}.ckpt")
+    whole = (tmp_path / "other.ckpt").read_bytes()
+    contents = {"text": b"no checkpoint", "cut": whole[: len(whole) // 2], "empty": b""}
+    if kind in contents:
+        (tmp_path / "other.ckpt").write_bytes(contents[kind])
+    with pytest.raises(ModelFormatError, match=r"no edgeface checkpoint"):
+        load_network(tmp_path / "other.ckpt")
 
 
 def test_load_network_executes_nothing(tmp_path):
