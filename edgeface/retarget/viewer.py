@@ -69,11 +69,10 @@ def write_viewer(
 
 
 def page_values(
-    face_model: FaceModel, source: str, *, live: bool = False, personal: PersonalModel | None = None
+    face_model: FaceModel, source: str, personal: PersonalModel | None = None
 ) -> dict[str, Any]:
     """What the page needs of the head that it shows; nobody is in it yet."""
     return {
-        "live": live,
         "source": source,
         "names": list(face_model.expression_names),
         "mesh": _own_head(face_model) if personal is None else _personal_head(personal),
@@ -117,11 +116,11 @@ def _surface(triangles: IntArray, offsets: FloatArray) -> dict[str, Any]:
     }
 
 
-def fill(values: dict[str, Any]) -> str:
-    """The page with its data in it."""
+def fill(values: dict[str, Any], page: Path = VIEWER) -> str:
+    """A page with its data in it."""
     # "<" would let a source's name end the script that holds it
     text = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
-    return VIEWER.read_text(encoding="utf-8").replace(PLACE, text)
+    return page.read_text(encoding="utf-8").replace(PLACE, text)
 
 
 def packed(array: AnyArray, dtype: Any) -> str:
