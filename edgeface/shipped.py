@@ -31,8 +31,8 @@ def network_path(
     Raises
     ------
     InvalidInputError
-        If it is no path, a word that no network has, or a precision is asked for of a file that has its own, or is none of
-        `Precision`.
+        If it is no path, or a word that no network has for its name, or if a precision is asked
+        for of a file that has its own, or is none of `Precision`.
     """
     if precision is not None:
         option("precision", precision, Choice(get_args(Precision)))
