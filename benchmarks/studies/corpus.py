@@ -2,10 +2,10 @@
 
     python -m benchmarks.studies.corpus --photos 10000 --workers 2 --kills 3
 
-makes so many pictures of the demo photo, runs ``edgeface run --engine ray`` over them, kills it with
-SIGKILL at random moments and starts it again until it is through, and compares the names in the
-files with those of the pictures. Then a part of them is run by one plain process on one thread and
-by Ray, for the rates. ``docs/how-to/corpora.md`` has the table.
+makes so many pictures of the demo photo, runs ``edgeface run --engine ray`` over them, kills it
+with SIGKILL at random moments and starts it again until it is through, and compares the names in
+the files with those of the pictures. Then a part of them is run by one plain process on one thread
+and by Ray, for the rates. ``docs/how-to/corpora.md`` has the table.
 """
 
 from __future__ import annotations

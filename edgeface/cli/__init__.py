@@ -27,6 +27,7 @@ COMMANDS = {
     "export": "write a network that ships as a file for another device; takes no PyTorch",
     "convert": "turn a training checkpoint into model files, each of them verified",
     "bench": "measure speed, start and memory on this device or on a phone",
+    "doctor": "say what is installed, what is missing, and what is slow here and why",
     "warmup": "compile the numba kernels and keep them for later processes",
     "completion": "print what makes a shell complete these commands by the Tab key",
 }
