@@ -17,7 +17,7 @@ from edgeface.types import FloatArray
 
 
 class Datagrams:
-    """A UDP socket to one address; what the network cannot send is lost, as on its way.
+    """A UDP socket to one address; packets may be lost, also before they are sent.
 
     Raises
     ------
@@ -45,7 +45,7 @@ class Datagrams:
 
 
 def require_arkit(retargeter: Retargeter, protocol: str) -> None:
-    """Raise unless a retargeter keeps ARKit's names, which a protocol is made of.
+    """Make sure that a retargeter keeps ARKit's names, which a protocol consists of.
 
     Raises
     ------

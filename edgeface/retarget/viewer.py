@@ -58,7 +58,7 @@ def write_viewer(path: str | os.PathLike[str], recording: Recording, face_model:
     write_output(path, fill(values))
 
 
-def page_values(face_model: FaceModel, source: str, *, live: bool = False) -> dict[str, Any]:
+def page_values(face_model: FaceModel, source: str) -> dict[str, Any]:
     """What the page needs of the face model; nobody is in it yet."""
     face_model.require_dense()
     if face_model.mean.shape[0] > np.iinfo(np.uint16).max:
@@ -68,7 +68,6 @@ def page_values(face_model: FaceModel, source: str, *, live: bool = False) -> di
         offsets = offsets[0]
     unit = max(float(np.abs(offsets).max()), 1e-9) / np.iinfo(np.int16).max
     return {
-        "live": live,
         "source": source,
         "names": list(face_model.expression_names),
         "mesh": {
@@ -82,11 +81,11 @@ def page_values(face_model: FaceModel, source: str, *, live: bool = False) -> di
     }
 
 
-def fill(values: dict[str, Any]) -> str:
-    """The page with its data in it."""
+def fill(values: dict[str, Any], page: Path = VIEWER) -> str:
+    """A page with its data in it."""
     # "<" would let a source's name end the script that holds it
     text = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
-    return VIEWER.read_text(encoding="utf-8").replace(PLACE, text)
+    return page.read_text(encoding="utf-8").replace(PLACE, text)
 
 
 def packed(array: AnyArray, dtype: Any) -> str:
