@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         MetadataError,
         ModelFormatError,
         ParityError,
+        SwappedChannelsWarning,
         TooManyFacesWarning,
     )
     from edgeface.face import Face
@@ -55,6 +56,7 @@ __all__ = [
     "ModelFormatError",
     "ParityError",
     "PersonalModel",
+    "SwappedChannelsWarning",
     "TooManyFacesWarning",
     "Tracker",
     "__version__",

@@ -52,6 +52,11 @@ _EXIF_ITEM = re.compile(rb"(infe\x02.{7})Exif", re.DOTALL)
 
 FORMATS = (*_DECODERS, "HEIC")
 """The image files that are read."""
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pnm", ".ppm",
+     ".pgm", ".pbm", ".jp2", ".j2k", ".avif", ".heic", ".heif"}
+)  # fmt: skip
+"""Of the files that are taken from a folder. A file that is named itself may have any suffix."""
 MAX_FILE_BYTES = 1 << 29
 """Of an image file: 512 MiB."""
 HEAD_BYTES = 64

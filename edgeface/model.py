@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from edgeface import kernels
 from edgeface.backends import Backend
+from edgeface.colours import ChannelCheck
 from edgeface.crops import MAX_REFINED, CropLooker, check_refiner, largest_first
 from edgeface.detector import Detector
 from edgeface.engine import KernelChoice
@@ -20,7 +21,9 @@ from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.heads import HeadDecoder
 from edgeface.image import ImageLike, Placement, read_image
+from edgeface.many import ManyImages
 from edgeface.network import Heads, Network, Source
+from edgeface.pixels import Color
 from edgeface.ready import ASSETS
 from edgeface.run_options import (
     Detail,
@@ -108,7 +111,7 @@ def load(
 DEMO_PHOTO = ASSETS / "demo.jpg"
 
 
-class Model(Network):
+class Model(ManyImages, Network):
     """A loaded network; ``metadata`` says what it is, ``face_model`` what it speaks of.
 
     One model may be used from several threads. ONNX Runtime and PyTorch then run side by side,
@@ -127,6 +130,7 @@ class Model(Network):
         self._decoder = HeadDecoder(self.metadata, self.face_model)
         self._detail: Detail = "auto" if source is None else source.detail
         self._detector = Detector(self.metadata, self._decoder, self.infer)
+        self._channels = ChannelCheck()
         self._looker = CropLooker(self.metadata, self._decoder, self.infer)
         self._refiner: Model | None = None
         if source is not None and source.refine is not None:
@@ -154,6 +158,7 @@ class Model(Network):
         look_again: bool | None = None,
         detail: Detail | None = None,
         keep_image: bool = False,
+        color: Color | None = None,
     ) -> Faces:
         """Find the faces of an image, or look at those whose boxes are given.
 
@@ -162,7 +167,7 @@ class Model(Network):
 
         Parameters
         ----------
-        image : uint8 array (H, W, 3) RGB, PIL image or path; see `read_image`
+        image : path, web address, bytes, open file, PIL image, array or tensor; see `read_image`
         boxes_xyxy : float, shape (N, 4), image_px; the faces to look at, by default one that
             fills the image. Of faces that another network found, `refine` keeps the scores too.
         score_threshold : in [0, 1]; by default the one that the file names
@@ -177,6 +182,8 @@ class Model(Network):
         detail : "auto", "fast" or "full", by default as the model was loaded; see `load`
         keep_image : whether the faces keep a reference to the image, so that `Faces.draw` and
             others need not be given it again
+        color : "rgb" or "bgr", the order of the channels of an array; by default "rgb", with a
+            warning if the first faces look otherwise, see `edgeface.colours`
 
         Returns
         -------
@@ -195,32 +202,54 @@ class Model(Network):
         -----
         TooManyFacesWarning
             If there are more faces than ``max_faces``, which was not given.
+        SwappedChannelsWarning
+            If an array seems to be BGR, once.
         """
-        refuse_foreign_options(
-            self.metadata,
-            boxes_xyxy=boxes_xyxy,
-            score_threshold=score_threshold,
-            iou_threshold=iou_threshold,
-            max_faces=max_faces,
-            suppression=suppression,
-            look_again=look_again,
-            detail=detail,
-        )
+        options: dict[str, Any] = {
+            "score_threshold": score_threshold,
+            "iou_threshold": iou_threshold,
+            "max_faces": max_faces,
+            "suppression": suppression,
+            "look_again": look_again,
+            "detail": detail,
+        }
+        refuse_foreign_options(self.metadata, boxes_xyxy=boxes_xyxy, **options)
         kept = option("keep_image", keep_image, Flag())
-        pixels = read_image(image)
+        pixels = read_image(image, color="rgb" if color is None else color)
         if not self.metadata.detects:
             return self._run_crops(pixels, boxes_xyxy).of_image(pixels, keep=kept)
-        options = detection_options(
-            self.metadata,
-            self._detail if detail is None else detail,
-            score_threshold=score_threshold,
-            iou_threshold=iou_threshold,
-            max_faces=max_faces,
-            suppression=suppression,
-            look_again=look_again,
-        )
-        (faces,) = self._detector.find([pixels], options, self.engine.next_run())
-        return self._refined(pixels, faces).of_image(pixels, keep=kept)
+        (faces,) = self.find([pixels], options)
+        if color is None:
+            self._channels.look(image, pixels, faces)
+        return faces.of_image(pixels, keep=kept)
+
+    def find(self, pixels: Sequence[ImageArray], options: dict[str, Any]) -> list[Faces]:
+        """The faces of images that are read, uint8 (H, W, 3); the first passes are one batch.
+
+        Parameters
+        ----------
+        pixels : N images, as `read_image` gives them
+        options : of `run`: thresholds, ``max_faces``, ``suppression``, ``look_again``, ``detail``
+
+        Raises
+        ------
+        InvalidInputError
+            If the network looks at crops, or an option is none or not as described.
+        InferenceError
+            If the backend fails.
+        """
+        if not self.metadata.detects:
+            raise InvalidInputError(
+                "run_batch is for an mfn; the batch of a network of the kind "
+                f"{self.metadata.kind} is run(boxes_xyxy=)"
+            )
+        given = {name: value for name, value in options.items() if value is not None}
+        checked = detection_options(self.metadata, given.pop("detail", self._detail), **given)
+        found = self._detector.find([*pixels], checked, self.engine.next_run())
+        return [
+            self._refined(image, faces).of_image(image)
+            for image, faces in zip(pixels, found, strict=True)
+        ]
 
     async def run_async(self, image: ImageLike, **options: Any) -> Faces:
         """`run` in a thread of asyncio's own pool, so that the event loop goes on meanwhile.
@@ -305,40 +334,6 @@ class Model(Network):
         closer = self._refined_by(pixels, faces.select(order[:limit]))
         both = concatenate([closer, faces.select(order[limit:])], closer)
         return both.select(np.argsort(order))
-
-    def run_batch(
-        self,
-        images: Sequence[ImageLike],
-        *,
-        score_threshold: float | None = None,
-        iou_threshold: float | None = None,
-    ) -> list[Faces]:
-        """The faces of several images by one call of an MFN's network; arguments as for `run`.
-
-        All inputs are in memory at once: pass as many images as the device has room for.
-        """
-        if not self.metadata.detects:
-            raise InvalidInputError(
-                "run_batch is for an mfn; the batch of a network of the kind "
-                f"{self.metadata.kind} is run(boxes_xyxy=)"
-            )
-        options = detection_options(
-            self.metadata,
-            self._detail,
-            score_threshold=score_threshold,
-            iou_threshold=iou_threshold,
-        )
-        if not isinstance(cast(object, images), (list, tuple)) and np.ndim(cast(Any, images)) != 4:
-            raise InvalidInputError(
-                f"run_batch takes a list of images, got {type(images).__name__}; one image is for "
-                "run"
-            )
-        pixels = [read_image(image) for image in images]
-        found = self._detector.find(pixels, options, self.engine.next_run())
-        return [
-            self._refined(image, faces).of_image(image)
-            for image, faces in zip(pixels, found, strict=True)
-        ]
 
     def decode(
         self,

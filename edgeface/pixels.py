@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.types import AnyArray, ImageArray
@@ -17,6 +18,11 @@ _CHANNELS = (1, 3, 4)
 def is_tensor(value: Any) -> bool:
     """Whether another library's array can be read: by DLPack, or by numpy's own protocols."""
     return any(hasattr(value, name) for name in ("__dlpack__", "__array_interface__", "__array__"))
+
+
+def is_pixels(image: Any) -> bool:
+    """Whether an image is an array or tensor, which does not say the order of its channels."""
+    return is_tensor(image) and not isinstance(image, Image.Image)
 
 
 def array_of_tensor(tensor: Any) -> AnyArray:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 from typing import Literal, get_args
 
-from edgeface.backends import can_run
+from edgeface.backends import BACKENDS, can_run
 from edgeface.errors import InvalidInputError
 from edgeface.ready import ASSETS, SUFFIXES, cached_ready, find_ready, ready_files
 from edgeface.values import Choice, option, path_of, shown
@@ -30,8 +31,8 @@ def network_path(
     Raises
     ------
     InvalidInputError
-        If it is no path, or a precision is asked for of a file that has its own, or is none of
-        `Precision`.
+        If it is neither a path nor the name of a network, if there is no such precision, or if one
+        is asked for of a file, which has its own.
     """
     if precision is not None:
         option("precision", precision, Choice(get_args(Precision)))
@@ -42,7 +43,14 @@ def network_path(
             f"precision={precision!r} chooses among the files of a network that ships "
             f"({', '.join(BUNDLED)}); {shown(path_or_name)} keeps the precision it was written in"
         )
-    return path_of(name, path_or_name).absolute()
+    path = path_of(name, path_or_name)
+    if not path.suffix and not os.path.exists(path):
+        near = difflib.get_close_matches(path.name, BUNDLED, n=1)
+        raise InvalidInputError(
+            f"no such model: {path}{f'; did you mean {near[0]}?' if near else ';'} "
+            f"{', '.join(BUNDLED)} ship with edgeface, others are files: {', '.join(BACKENDS)}"
+        )
+    return path.absolute()
 
 
 def _shipped_file(name: str, precision: Precision) -> Path:

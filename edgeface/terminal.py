@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import signal
 import sys
@@ -40,7 +41,7 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except EdgeFaceError as error:
-        return _fail(f"{program}: {error}")
+        return _fail(f"{program}: {error}{_where_to_read_more(error)}")
     except BrokenPipeError:
         _drop_output()
         return 1
@@ -83,6 +84,23 @@ def _tolerate_any_name() -> None:
     for stream in streams:  # None where it is closed, without `reconfigure` under a test
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _where_to_read_more(error: EdgeFaceError) -> str:
+    """A second line for whoever sits at a terminal: the page that explains such errors."""
+    if not sys.stderr.isatty():
+        return ""
+    return f"\n  more: {documentation()}/{error.page}"
+
+
+def documentation() -> str:
+    """The address of the documentation, as the distribution states it."""
+    try:
+        urls = importlib.metadata.metadata("edgeface").get_all("Project-URL") or []
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+        urls = []
+    named = dict(url.split(", ", 1) for url in urls)
+    return named.get("Documentation", "docs")
 
 
 def _fail(message: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from edgeface import __version__
@@ -26,9 +27,22 @@ COMMANDS = {
     "export": "write a network that ships as a file for another device; takes no PyTorch",
     "convert": "turn a training checkpoint into model files, each of them verified",
     "bench": "measure speed, start and memory on this device or on a phone",
+    "doctor": "say what is installed, what is missing, and what is slow here and why",
     "warmup": "compile the numba kernels and keep them for later processes",
+    "completion": "print what makes a shell complete these commands by the Tab key",
 }
 """The commands, each a module of this package, and what they do."""
+
+GREETING = f"""\
+edgeface {__version__}: every face of a photo or frame by one network pass
+
+  edgeface run demo --out out         five faces in a photo that ships, drawn to out/
+  edgeface run photo.jpg --out out    those in yours; folders and patterns, too
+  edgeface demo                       your camera, live in the browser; demo demo needs none
+  edgeface track clip.mp4 --out t.mp4 those in a video
+  edgeface info                       which backends are installed
+  edgeface --help                     all commands; edgeface COMMAND --help explains one
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,15 +51,38 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _execute(given: list[str]) -> int:
+    if not given:
+        print(GREETING, end="")
+        return 0
+    chosen = next((word for word in given if not word.startswith("-")), "")
+    arguments = make_parser({chosen}).parse_args(given)
+    return arguments.execute(arguments)
+
+
+def make_parser(complete: Collection[str]) -> argparse.ArgumentParser:
+    """The command line's parser; only the commands in ``complete`` know their arguments."""
     parser = argparse.ArgumentParser(prog="edgeface", description="Every face by one network pass.")
-    parser.add_argument("--version", action="version", version=f"edgeface {__version__}")
+    parser.add_argument(
+        "--version", action=_Version, help="show the version and those of backends and kernels"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    chosen = next((word for word in given if not word.startswith("-")), None)
     for name, does in COMMANDS.items():
         command = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
-        if name == chosen:
+        if name in complete:
             module: Any = importlib.import_module(f"edgeface.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(execute=module.execute)
-    arguments = parser.parse_args(given)
-    return arguments.execute(arguments)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Prints versions and ends the program."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from edgeface.cli.info import version_lines
+
+        print(f"edgeface {__version__}", *version_lines(), sep="\n")
+        parser.exit()

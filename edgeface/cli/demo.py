@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 import webbrowser
+from pathlib import Path
 
 from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
-from edgeface.video.live import LiveView, unending
+from edgeface.video.live import LiveView
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.reader import VideoReader
+from edgeface.video.unending import unending
 
 DEFAULT_PORT = 8765
 
@@ -42,10 +45,17 @@ def execute(arguments: argparse.Namespace) -> int:
     """Show frames until Ctrl-C: clips again and again, a lost camera once it is back."""
     model = detector(arguments)
     tracker = make_tracker(model, arguments)
-    with contextlib.closing(
-        LiveView(model.face_model, arguments.source, arguments.port, tracker.personal)
-    ) as view:
-        frames = unending(lambda: _open(arguments.source), view.tell)
+    sources = [] if arguments.source == "demo" else cameras()
+    view = LiveView(model, arguments.source, arguments.port, [*sources, "demo"], tracker.personal)
+    shown = ""
+
+    def open_wanted() -> VideoReader:
+        nonlocal shown
+        shown = view.stage.source
+        return _open(shown)
+
+    with contextlib.closing(view):
+        frames = unending(open_wanted, view.tell, lambda: view.stage.source == shown)
         results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=True)
         with contextlib.suppress(KeyboardInterrupt), contextlib.closing(results):
             for number, (frame, faces) in enumerate(results):
@@ -53,6 +63,16 @@ def execute(arguments: argparse.Namespace) -> int:
                     _announce(arguments, view.url)
                 view.show(frame, faces)
     return 0
+
+
+def cameras() -> list[str]:
+    """The cameras that may be chosen: those that Linux lists, elsewhere the first two."""
+    if sys.platform == "linux":
+        numbers = [path.name.removeprefix("video") for path in Path("/dev").glob("video*")]
+        found = sorted(int(number) for number in numbers if number.isdigit())
+    else:
+        found = [0, 1]
+    return [f"camera:{number}" for number in found]
 
 
 def _open(source: str) -> VideoReader:

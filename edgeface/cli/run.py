@@ -5,17 +5,27 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import sys
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeface.cli.finding import add_finding_options, open_finder
-from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.ahead import read_ahead
+from edgeface.cli.corpus import add_corpus_options, execute_corpus
+from edgeface.cli.finding import Finder, add_finding_options, open_finder
+from edgeface.cli.records import FORMATS, Records
+from edgeface.cli.sources import Source, find_sources, overlay_paths
+from edgeface.drawing import encoded_picture
+from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.faces import Faces
-from edgeface.image import read_image
-from edgeface.model import DEMO_PHOTO
-from edgeface.output import distinct_name, refuse_inputs, write_output
+from edgeface.output import whole_file, write_output
+from edgeface.progress import ProgressLine
+from edgeface.terminal import INTERRUPTED
+from edgeface.types import ImageArray
+from edgeface.values import path_of
+
+IMAGES_AHEAD = 4
+"""Images that are read while the network looks at another."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="image files; the word 'demo' stands for the photo that ships with edgeface",
+        help="image files, folders, patterns like 'photos/**/*.jpg', http(s) addresses; - is one "
+        "image from standard input, the word 'demo' the photo that ships with edgeface",
+    )
+    parser.add_argument(
+        "--recursive", action="store_true", help="search folders with the folders in them"
     )
     parser.add_argument(
         "--out",
@@ -33,69 +47,133 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the images with their faces drawn to this folder",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON object for each image instead of text"
+        "--format",
+        choices=FORMATS,
+        help="what is reported: text for people (default); json, one array; jsonl, one object for "
+        "each image; csv, a row for each face; parquet, the same with landmarks and coefficients",
     )
+    parser.add_argument(
+        "--json", action="store_const", dest="format", const="jsonl", help="the same as jsonl"
+    )
+    parser.add_argument(
+        "--save",
+        metavar="FILE",
+        help="write the report to a file instead of standard output; its suffix says the format, "
+        "unless --format does",
+    )
+    add_corpus_options(parser)
     add_finding_options(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run every image; a bad one is reported and the others go on. Returns the exit status."""
+    if arguments.engine is not None:
+        return execute_corpus(arguments)
+    sources = find_sources(arguments.images, arguments.recursive)
+    chosen = _format_of(arguments)
     finder = open_finder(arguments)
-    status = 0
-    paths = [DEMO_PHOTO if name == "demo" else Path(name) for name in arguments.images]
-    targets: list[Path | None] = [None] * len(paths)
+    overlays: Sequence[Path | None] = [None] * len(sources)
     if arguments.out is not None:
-        targets = [*_overlay_paths(arguments.out, paths)]
-    for name, path, target in zip(arguments.images, paths, targets, strict=True):
-        try:
-            image = read_image(path)
-            faces = finder.find(image)
-        except (InvalidInputError, BackendUnavailableError) as error:
-            print(f"edgeface: {error}", file=sys.stderr)
-            status = 1
-            continue
-        if arguments.json:
-            found = {"image": name, "faces": faces.to_dict(), "truncated": faces.truncated}
-            print(json.dumps(found))
-        else:
-            _print_faces(name, faces)
-        if target is not None:
-            _write_overlay(target, faces.draw(image), quiet=arguments.json)
+        overlays = overlay_paths(arguments.out, sources)
+    target = None if arguments.save is None else path_of("--save", arguments.save)
+    with _report(chosen, target, sources) as records:
+        run = _Run(finder, records, chosen == "text" and arguments.save is None, len(sources))
+        status = run.over(sources, overlays)
+    if arguments.save is not None:
+        print(f"wrote {arguments.save}")
     return status
 
 
-def _print_faces(name: str, faces: Faces) -> None:
-    plural = "face" if len(faces) == 1 else "faces"
-    more = ", and there are more: raise --max-faces" if faces.truncated else ""
-    print(f"{name}: {len(faces)} {plural}{more}")
-    for number, face in enumerate(faces, start=1):
-        print(f"  {number:2d}  {face}")
+def _format_of(arguments: argparse.Namespace) -> str:
+    """The format that the options ask for."""
+    target: str | None = arguments.save
+    if arguments.format is None and target is not None:
+        name = Path(target).suffix.lower().removeprefix(".")
+        if name not in FORMATS:
+            known = ", ".join(f".{known}" for known in FORMATS if known != "text")
+            raise InvalidInputError(
+                f"{target}: its suffix says no format: take one of {known}, or say --format"
+            )
+        return name
+    chosen = arguments.format or "text"
+    if FORMATS[chosen].binary and target is None and sys.stdout.isatty():
+        raise InvalidInputError(f"{chosen} is nothing to read on a terminal: name a file by --save")
+    return chosen
 
 
-def _overlay_paths(folder: Path, images: list[Path]) -> list[Path]:
-    """Where each overlay goes: no two to one file, and none to one of the images."""
-    taken: set[str] = set()
-    targets: list[Path] = []
-    for image in images:
-        target: Path | None = None
-        while target is None:
-            named = folder / f"{distinct_name(f'{image.stem}-faces', taken)}.png"
-            with contextlib.suppress(InvalidInputError):
-                refuse_inputs(named, images)
-                target = named
-        targets.append(target)
-    return targets
+@contextlib.contextmanager
+def _report(
+    chosen: str, target: Path | None, sources: Sequence[Source]
+) -> Generator[Records, None, None]:
+    """Where results go: standard output or a file, which takes its name when it is whole."""
+    kind = FORMATS[chosen]
+    with contextlib.ExitStack() as stack:
+        stream: Any = sys.stdout.buffer if kind.binary else sys.stdout
+        if target is not None:
+            inputs = [source.image for source in sources if isinstance(source.image, Path)]
+            stream = stack.enter_context(whole_file(target, inputs))
+            if not kind.binary:
+                stream = io.TextIOWrapper(stream, "utf-8", "backslashreplace", newline="")
+                stack.callback(stream.flush)
+        records = kind(stream)
+        yield records
+        records.close()
 
 
-def _write_overlay(target: Path, overlay: Any, quiet: bool) -> None:
-    from PIL import Image
+class _Run:
+    """One run over many images: what was found, what failed, how far it is."""
 
+    def __init__(self, finder: Finder, records: Records, lines: bool, total: int) -> None:
+        self._finder, self._records, self._lines = finder, records, lines
+        shown = total > 1 and not (lines and sys.stdout.isatty())
+        self._progress = ProgressLine(total, "images", sys.stderr if shown else io.StringIO())
+        self._num_faces = self._num_failed = 0
+
+    def over(self, sources: Sequence[Source], overlays: Sequence[Path | None]) -> int:
+        """Look at all images in turn; the exit status."""
+        status = 0
+        try:
+            images = read_ahead(sources, Source.read, IMAGES_AHEAD)
+            with contextlib.closing(images):
+                for source, target, (_, pixels) in zip(sources, overlays, images, strict=True):
+                    self._one(source, target, pixels)
+        except KeyboardInterrupt:
+            status = INTERRUPTED
+        self._progress.close()
+        if len(sources) > 1:
+            print(self._summary(status), file=sys.stderr)
+        return status or int(self._num_failed > 0)
+
+    def _one(self, source: Source, target: Path | None, pixels: ImageArray | EdgeFaceError) -> None:
+        try:
+            if isinstance(pixels, EdgeFaceError):
+                raise pixels
+            faces = self._finder.find(pixels)
+        except EdgeFaceError as error:
+            self._progress.close()
+            name = "" if error is pixels else f"{source.name}: "  # which reading it has named
+            print(f"edgeface: {name}{error}", file=sys.stderr)
+            self._num_failed += 1
+        else:
+            self._records.add(source.name, faces)
+            self._num_faces += len(faces)
+            if target is not None:
+                _write_overlay(target, faces, pixels)
+                if self._lines:
+                    print(f"  overlay: {target}")
+        self._progress.step(f"{self._num_faces} faces")
+
+    def _summary(self, status: int) -> str:
+        progress = self._progress
+        return (
+            f"{progress.count} images in {progress.seconds:.1f} s ({progress.rate:.1f} a second), "
+            f"{self._num_faces} faces, {self._num_failed} failed" + (" (stopped)" if status else "")
+        )
+
+
+def _write_overlay(target: Path, faces: Faces, pixels: ImageArray) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInputError(f"cannot write {target}: {error}") from error
-    content = io.BytesIO()
-    Image.fromarray(overlay).save(content, "PNG")
-    write_output(target, content.getbuffer())
-    if not quiet:
-        print(f"  overlay: {target}")
+    write_output(target, encoded_picture(faces.draw(pixels), ".png"))

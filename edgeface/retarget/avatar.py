@@ -1,4 +1,4 @@
-"""Streaming one person's face to a program that shows an avatar."""
+"""Streaming faces to programs that show avatars."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgeface.rotations import quaternion_from_rotation
 from edgeface.types import FloatArray
 
 Connect = Callable[[str, int, Retargeter, str], "Stream"]
-"""Opens a stream to a host and port, for a performer of a name."""
+"""The function that opens a stream to a host and port, for a performer with a name."""
 
 
 class Stream(Protocol):
@@ -37,22 +37,22 @@ class Stream(Protocol):
 
 
 class Avatar:
-    """One role of a performance, streamed.
+    """A role of a performance that is streamed to an avatar.
 
-    Whoever comes to play the role is calibrated anew.
+    Whoever takes over the role is calibrated anew.
 
     Parameters
     ----------
     connect : the function that opens the stream
     address : ``HOST:PORT``
     options : whose face is streamed, by which mapping, and for how long it is neutral at first
-    casting : who plays which role, where several are streamed; by default role 0 alone
-    role : 0 for the first performer, 1 for the next
+    casting : who plays which role, if several are streamed; by default, there is role 0 alone
+    role : the number of the role, 0 for the first performer
 
     Raises
     ------
     InvalidInputError
-        If the address is none, or the host cannot be found.
+        If it is no address, or the host cannot be found.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Avatar:
         self._neutral: list[tuple[float, dict[str, float], Any]] = []
 
     def show(self, time_s: float, faces: Faces) -> None:
-        """Send whoever plays the role, if in this frame."""
+        """Send the person who plays the role, if they are in this frame."""
         face = self._casting.face(self._role, time_s, faces)
         if face is None:
             return
@@ -94,7 +94,7 @@ class Avatar:
         self._stream.close()
 
     def _calibrate(self, time_s: float, shapes: dict[str, float], quaternion: Any) -> None:
-        """Take the first seconds as the rest pose, better with every frame."""
+        """Learn the rest pose in the first seconds; every frame makes it better."""
         self._neutral.append((time_s, shapes, quaternion))
         self._stream.retargeter.person = calibrate(
             [s for _, s, _ in self._neutral], np.stack([q for _, _, q in self._neutral])

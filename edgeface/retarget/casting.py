@@ -1,22 +1,22 @@
-"""Who plays which role when several people are streamed."""
+"""Deciding who plays which role when several people are streamed."""
 
 from __future__ import annotations
 
 from edgeface.faces import Face, Faces
 
 WAIT_S = 1.5
-"""How long somebody who is away is waited for: as long as a tracker keeps their number."""
+"""How long somebody who is away is waited for, which is as long as a tracker keeps numbers."""
 
 
 class Casting:
     """Gives each role to a person, and keeps it.
 
-    Who plays a role keeps it until they were away for `WAIT_S`; then whoever is nearest, so looks
-    largest, of those without a role is next.
+    A person keeps a role until they were away for `WAIT_S`. Then, of those without a role, the one
+    who looks largest is next.
 
     Parameters
     ----------
-    first : the number of the person who plays role 0 and is waited for; None for whoever is nearest
+    first : the number of the person who plays role 0 and is waited for; None for the largest one
     """
 
     def __init__(self, first: int | None = None) -> None:
@@ -24,7 +24,7 @@ class Casting:
         self._players: dict[int, tuple[int, float]] = {}
 
     def face(self, role: int, time_s: float, faces: Faces) -> Face | None:
-        """The face of who plays a role, if in this frame."""
+        """The face of the person who plays a role, if they are in this frame."""
         if role == 0 and self._first is not None:
             wanted: int | None = self._first
         else:

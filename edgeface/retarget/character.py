@@ -135,7 +135,13 @@ def read_character(path: str | os.PathLike[str]) -> Character:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInputError(f"{path} is damaged in its part for {kind}: {error!r}") from error
     bones = {name: node for name, node in bones.items() if 0 <= node < len(gltf.nodes)}
-    return Character(gltf, kind, morphs, _sound(clips, morphs), _named_bones(gltf) | bones)
+    return Character(
+        gltf,
+        kind,
+        morphs,
+        _sound(clips, morphs),
+        named_bones(str(node.name or "") for node in gltf.nodes) | bones,
+    )
 
 
 def _morph_names(gltf: Any, path: Any) -> dict[int, list[str]]:
@@ -228,9 +234,9 @@ _BONE_NAMES = {
 """What rigs call the bones, without case, underscores and prefix; the first found counts."""
 
 
-def _named_bones(gltf: Any) -> dict[str, int]:
-    """Bones of a rig that does not say which is which, by their names."""
-    names = [_bare(str(node.name or "")) for node in gltf.nodes]
+def named_bones(nodes: Iterable[str]) -> dict[str, int]:
+    """Bones of a rig that does not say which is which, by the names of its nodes."""
+    names = [_bare(node) for node in nodes]
     found = {
         bone: names.index(name)
         for bone, known in _BONE_NAMES.items()

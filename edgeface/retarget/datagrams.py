@@ -1,13 +1,15 @@
-"""What the protocols that speak ARKit's names over UDP have in common."""
+"""What the protocols that go over UDP have in common."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import socket
+from typing import Any
 
 import numpy as np
 
-from edgeface.errors import InvalidInputError
+from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.kernels import euler_from_rotation
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
@@ -15,7 +17,7 @@ from edgeface.types import FloatArray
 
 
 class Datagrams:
-    """A UDP socket to one address; what the network cannot send is lost, as on its way.
+    """A UDP socket to one address; packets may be lost, also before they are sent.
 
     Raises
     ------
@@ -43,7 +45,7 @@ class Datagrams:
 
 
 def require_arkit(retargeter: Retargeter, protocol: str) -> None:
-    """Raise unless a retargeter keeps ARKit's names, which a protocol is made of.
+    """Make sure that a retargeter keeps ARKit's names, which a protocol consists of.
 
     Raises
     ------
@@ -61,3 +63,25 @@ def angles_of(quaternion_wxyz: FloatArray) -> tuple[float, float, float]:
     angles = euler_from_rotation(rotation_from_quaternion(np.asarray(quaternion_wxyz))[None])[0]
     pitch, yaw, roll = angles.tolist()
     return pitch, yaw, roll
+
+
+def osc_client(host: str, port: int) -> Any:
+    """Open a client that sends OSC over UDP.
+
+    Raises
+    ------
+    InvalidInputError
+        If the host cannot be found.
+    BackendUnavailableError
+        If python-osc is not installed.
+    """
+    try:
+        client: Any = importlib.import_module("pythonosc.udp_client")
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "streaming needs python-osc: pip install 'edgeface[video]'"
+        ) from error
+    try:
+        return client.SimpleUDPClient(host, port)
+    except (OSError, OverflowError) as error:
+        raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error

@@ -1,4 +1,4 @@
-"""Shapes that no network has been taught, guessed from those that go with them.
+"""Guessing shapes that no network has been taught from those that go with them.
 
 The teacher of the shipped networks never shows these six: cheekPuff, cheekSquint, jawForward and
 noseSneer; nobody taught the tongue. Of them four go, in most faces, with others that are seen, and
@@ -29,11 +29,11 @@ RULES: dict[str, tuple[str, str]] = {
     )
     for side in ("Left", "Right")
 }
-"""Each derived shape with the two whose geometric mean it is."""
+"""For each derived shape, the two whose geometric mean it is."""
 
 
 def derive(blendshapes: dict[str, float]) -> dict[str, float]:
-    """Shapes by ARKit's names, with those of `RULES` that are absent or NaN and can be made.
+    """Add those of `RULES` to shapes by ARKit's names that are absent or NaN and can be made.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def derive(blendshapes: dict[str, float]) -> dict[str, float]:
 
 
 def origins(seen: Collection[str], *, derived: bool) -> dict[str, Origin]:
-    """Where each of ARKit's 52 shapes comes from, of a network that sees some of them."""
+    """Tell where each of ARKit's 52 shapes comes from, if a network sees some of them."""
     made = derive(dict.fromkeys(seen, 0.0)) if derived else {}
     return {
         name: "estimated" if name in seen else "derived" if name in made else "absent"

@@ -1,4 +1,4 @@
-"""Vowels from mouth shapes: the character's poses that together come nearest to the person's.
+"""Making vowels of mouth shapes: a character's poses that together come nearest to the person's.
 
 A character of VRM has five mouths, A I U E O, where ARKit has thirty shapes that overlap. Weighting
 each on its own would open the mouth twice when somebody says "oh"; so all are found at once::
@@ -7,8 +7,8 @@ each on its own would open the mouth twice when somebody says "oh"; so all are f
 
 with x (52,) the person's shapes, P (52, K) the pose of each of the character's K shapes in ARKit's,
 and D (60, 52) how far each of ARKit's shapes moves the 20 landmarks of the lips on the shipped face
-model. So what counts is what is seen of the lips: a jaw that opens behind closed ones opens no
-mouth. What the poses do not explain is left out.
+model. So only what is seen of the lips counts: a jaw that opens behind closed lips opens no mouth.
+What the poses do not explain is left out.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from edgeface.face_model import default_face_model
 from edgeface.types import Float64Array, FloatArray
 
 LIPS = slice(48, 68)
-"""The lips' landmarks."""
+"""The landmarks of the lips."""
 MAX_SWEEPS, SETTLED = 400, 1e-5
-"""Of coordinate descent: it ends when no weight has moved by more than the second."""
+"""Coordinate descent ends after so many sweeps, or when no weight moves by more than the second."""
 
 
 class PoseFit:
@@ -32,7 +32,7 @@ class PoseFit:
 
     Parameters
     ----------
-    poses : for each name, ARKit's shapes at which it is 1
+    poses : for the name of each pose, the values of ARKit's shapes at which it is 1
 
     Examples
     --------
@@ -50,14 +50,14 @@ class PoseFit:
         self._gram = self._weighted @ self._poses.T
 
     def __call__(self, blendshapes: dict[str, float]) -> dict[str, float]:
-        """The weight of each pose in [0, 1]; of ARKit's shapes an absent one counts as 0."""
+        """Find the weight of each pose in [0, 1]; absent ones of ARKit's shapes count as 0."""
         target = np.array([blendshapes.get(name, 0.0) for name in ARKIT_NAMES])
         weights = box_least_squares(self._gram, self._weighted @ target)
         return dict(zip(self._names, weights.tolist(), strict=True))
 
 
 def box_least_squares(gram: FloatArray, products: FloatArray) -> Float64Array:
-    """The w in [0, 1] that makes ``w G w / 2 - b w`` least, by coordinate descent.
+    """Find the w in [0, 1] that minimises ``w G w / 2 - b w``, by coordinate descent.
 
     Parameters
     ----------
@@ -85,8 +85,7 @@ def box_least_squares(gram: FloatArray, products: FloatArray) -> Float64Array:
 def metric() -> Float64Array:
     """``D^T D``, shape (52, 52): what ARKit's shapes have in common at the lips.
 
-    Only shapes of jaw and mouth count; the tongue, which the face model does not show, moves
-    nothing.
+    Only shapes of jaw and mouth count. The tongue moves nothing, since the face model has none.
     """
     model = default_face_model()
     lips = model.landmark_shapes[1][..., LIPS, :].astype(np.float64)

@@ -60,12 +60,12 @@ STREAMS: dict[str, Connect] = {
 
 
 def format_of(path: Path, named: str | None) -> str:
-    """The format of an output file.
+    """Find the format of an output file.
 
     Raises
     ------
     InvalidInputError
-        If neither the suffix nor ``named`` says.
+        If neither the suffix nor ``named`` tells it.
     """
     if named is not None:
         return named
@@ -77,7 +77,7 @@ def format_of(path: Path, named: str | None) -> str:
 
 
 def check_export(name: str, options: ExportOptions) -> None:
-    """Raise before any frame is tracked what an export would raise after the last.
+    """Raise an error of an export before the first frame is tracked rather than after the last.
 
     Raises
     ------

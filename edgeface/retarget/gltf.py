@@ -1,4 +1,4 @@
-"""glTF 2.0: a performance as an animation of a user's character."""
+"""Writing a performance as a glTF 2.0 animation of a character."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edgeface.types import FloatArray
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 LOOKS = ("eyeLookUpLeft", "eyeLookDownLeft", "eyeLookOutLeft", "eyeLookInLeft")
 LOOK_DEG = (25.0, 30.0)
-"""How far an eye turns up or down, and to the side, where its shape is 1."""
+"""How far an eye turns up or down, and to the side, when its shape is 1."""
 
 
 def export_gltf(
@@ -34,7 +34,7 @@ def export_gltf(
 ) -> None:
     """Write the chosen performance of a recording as an animation of the options' character.
 
-    Without a character the head that ships is animated.
+    Without a character, the head that ships is animated.
     """
     del face_model  # the character brings its own shapes
     if options.character is None:
@@ -56,9 +56,9 @@ def write_gltf(
     character : a binary or JSON glTF file of any suffix (.glb, .gltf, .vrm), whose meshes have
         named morph targets
     performance : what one person did
-    retargeter : what turns the person's expression into the character's. Its targets must be
-        shapes of the character, morph targets or a VRM file's expressions; without targets, those
-        of ARKit's shapes are moved that the character has.
+    retargeter : turns the person's expression into the character's. Its targets must be shapes of
+        the character, that is morph targets or a VRM file's expressions. Without targets, those of
+        ARKit's shapes are moved that the character has.
 
     Raises
     ------
@@ -70,12 +70,11 @@ def write_gltf(
 
     Notes
     -----
-    glTF looks along +z with y up and x to the character's left: our ``model`` frame. The head
-    turns in the world by ``turn``, of which neck and spine make their shares: each bone's local
-    rotation is ``P^-1 turn^share P rest`` with P the rest rotation of its parent in the world.
-    Characters of VRM 0.x
-    look along -z. Keys that follow each other have quaternions of the same sign, so that players
-    that interpolate them turn the short way.
+    glTF looks along +z with y up and x to the character's left, as our ``model`` frame does.
+    Characters of VRM 0.x look along -z. The head turns in the world by ``turn``, of which neck and
+    spine make their shares: a bone's local rotation is ``P^-1 turn^share P rest``, where P is the
+    rest rotation of its parent in the world. Keys that follow each other have quaternions of the
+    same sign, so that players turn the short way between them.
     """
     retargeter = retargeter or Retargeter()
     read = read_character(character)
@@ -116,7 +115,7 @@ def _check_targets(retargeter: Retargeter, character: Character, path: Any) -> N
 
 
 def _weights(character: Character, frames: list[dict[str, float]]) -> dict[int, FloatArray]:
-    """Weights (T, K) of the morph targets by node; what nothing moves stays as the file has it."""
+    """The weights (T, K) of the morph targets by node; those that nothing moves stay."""
     found: dict[int, FloatArray] = {}
     for node, names in character.morphs.items():
         rest = character.gltf.meshes[character.gltf.nodes[node].mesh].weights
@@ -137,7 +136,7 @@ def _weights(character: Character, frames: list[dict[str, float]]) -> dict[int, 
 def _bone_turns(
     character: Character, retargeter: Retargeter, turns: FloatArray
 ) -> Iterator[tuple[int, FloatArray]]:
-    """Nodes that turn with the head, and by how much (T, 4), in the character's world."""
+    """The nodes that turn with the head, and their turns (T, 4) in the character's world."""
     bones = dict(character.bones)
     if retargeter.mapping.head_bone is not None:
         names = [node.name or "" for node in character.gltf.nodes]
@@ -151,7 +150,7 @@ def _bone_turns(
 def _eye_turns(
     character: Character, frames: list[dict[str, float]]
 ) -> Iterator[tuple[int, FloatArray]]:
-    """Nodes of eyes that turn as bones, and by how much (T, 4), where they look is seen."""
+    """The nodes of eyes that turn as bones, and their turns (T, 4), if the gaze is seen."""
     if not character.turns_eyes or not any(name in frames[0] for name in LOOKS):
         return
     for bone, side, out in (("leftEye", "Left", 1.0), ("rightEye", "Right", -1.0)):
@@ -214,7 +213,7 @@ def _animate(gltf: Any, times: int, channels: list[tuple[int, str, int]]) -> Non
 
 
 def _as_parts(node: Any) -> None:
-    """An animated node must not carry a matrix (glTF 2.0, 3.5.3)."""
+    """Split a node's matrix, which animated ones must not have (glTF 2.0, 3.5.3)."""
     if not node.matrix:
         return
     matrix = np.array(node.matrix, np.float64).reshape(4, 4).T

@@ -1,4 +1,4 @@
-"""glTF files: read by their content, with all their buffers in one."""
+"""Reading glTF files by their content, with all their buffers in one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOAT, ALIGNMENT = 5126, 4
 
 
 def import_pygltflib() -> Any:
-    """The library, or the error that names the remedy."""
+    """Import pygltflib; the error names the remedy."""
     try:
         return importlib.import_module("pygltflib")
     except ImportError as error:
@@ -30,13 +30,13 @@ def import_pygltflib() -> Any:
 
 
 def load_character(path: str | os.PathLike[str]) -> Any:
-    """A ``pygltflib.GLTF2`` whose only buffer is its binary part; "head" is the one that ships.
+    """Read a character into a ``pygltflib.GLTF2`` with one buffer; "head" is the one that ships.
 
     Raises
     ------
     InvalidInputError
-        If there is no such file, or it is no glTF with nodes, or a buffer is absent, too short, or
-        lies outside the file's folder.
+        If there is no such file, if it is no glTF with nodes, or if a buffer is absent, too short,
+        or outside the file's folder.
     """
     library = import_pygltflib()
     ships = is_own_head(path)
@@ -92,7 +92,7 @@ def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
 
 
 class Blob:
-    """The binary part of a loaded file, and arrays appended to it."""
+    """The binary part of a loaded file, to which arrays are appended."""
 
     def __init__(self, gltf: Any) -> None:
         self._gltf = gltf

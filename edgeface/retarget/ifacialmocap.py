@@ -1,4 +1,4 @@
-"""iFacialMocap's text over UDP, which VTube Studio, Blender add-ons and many others read."""
+"""Sending iFacialMocap's text over UDP, which VTube Studio, Blender add-ons and others read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class IFacialMocapSender:
     Parameters
     ----------
     host, port : where the program listens
-    retargeter : what calibrates, scales and mirrors the performance
+    retargeter : calibrates, scales and mirrors the performance
 
     Raises
     ------
@@ -24,10 +24,10 @@ class IFacialMocapSender:
 
     Notes
     -----
-    ``mouthSmile_L-42|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|``: whole per cent by
-    ARKit's names with the side as a letter, then degrees about x, y and z of ARKit's frame, which
-    is our ``model`` frame, and metres. The head stays where it is, and the eyes look ahead: neither
-    is measured. Shapes that the network cannot see are left out.
+    The line is ``mouthSmile_L-42|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|``. It has
+    whole per cent by ARKit's names, in which a letter stands for the side, then degrees about x, y
+    and z of ARKit's frame, which is our ``model`` frame, and metres. The head does not move and the
+    eyes look ahead, since neither is measured. Shapes that the network cannot see are left out.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class IFacialMocapSender:
 
 
 def _lettered(name: str) -> str:
-    """``mouthSmileLeft`` as ``mouthSmile_L``; mouthLeft and jawLeft are called so themselves."""
+    """Spell ``mouthSmileLeft`` as ``mouthSmile_L``; mouthLeft and jawLeft keep their names."""
     for side in ("Left", "Right"):
         if name.endswith(side) and name.removesuffix(side) not in ("mouth", "jaw"):
             return f"{name.removesuffix(side)}_{side[0]}"

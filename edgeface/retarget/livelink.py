@@ -1,4 +1,4 @@
-"""Apple Live Link Face's CSV, as its app exports it and Unreal and Blender import it."""
+"""Writing Apple Live Link Face's CSV, which its app exports, and Unreal and Blender import."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgeface.rotations import rotation_from_quaternion
 ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
              "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
 DEFAULT_FPS = 60
-"""The app's own; its timecodes count frames of this rate."""
+"""The app's own rate, in whose frames its timecodes count."""
 
 
 def export_livelink(
@@ -46,10 +46,10 @@ def write_livelink(
     ----------
     path : the .csv file to write
     performance : what one person did
-    retargeter : what calibrates, scales and mirrors the performance. One with targets of its own
-        is refused, since the format has ARKit's names only.
-    fps : how many frames a second the timecode counts. Rows keep their own times, as fractions of
-        these frames.
+    retargeter : calibrates, scales and mirrors the performance. One with targets of its own is
+        refused, since the format has ARKit's names only.
+    fps : the number of frames a second that the timecode counts. Rows keep their own times, as
+        fractions of these frames.
 
     Raises
     ------
@@ -59,8 +59,8 @@ def write_livelink(
     Notes
     -----
     Angles are radians about ARKit's face anchor, which is our ``model`` frame: y for yaw, x for
-    pitch, z for roll; past half a turn they go on, as curves that are interpolated must. Shapes
-    that the network cannot see, and the eyes, are 0.
+    pitch, z for roll. Past half a turn they go on, since curves are interpolated. Shapes that the
+    network cannot see, and the eyes, are 0.
     """
     retargeter = retargeter or Retargeter()
     require_arkit(retargeter, "Live Link Face")
@@ -87,7 +87,7 @@ def write_livelink(
 
 
 def timecode(time_s: float, fps: int) -> str:
-    """Hours, minutes, seconds, frames and thousandths of a frame.
+    """Tell a time in hours, minutes, seconds, frames and thousandths of a frame.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Live Link Face over UDP: what Apple's app sends and Unreal's Live Link receives."""
+"""Sending Live Link Face over UDP, as Apple's app does and Unreal's Live Link receives it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class LiveLinkSender:
     Parameters
     ----------
     host, port : where Unreal's "Apple ARKit Face Support" listens
-    retargeter : what calibrates, scales and mirrors the performance
-    name : the Live Link subject; several performers of one port are told apart by it
+    retargeter : calibrates, scales and mirrors the performance
+    name : the Live Link subject, by which several performers on one port are told apart
 
     Raises
     ------
@@ -32,11 +32,11 @@ class LiveLinkSender:
 
     Notes
     -----
-    Byte by byte, big-endian: uint8 6; int32 length and text of the device's id; the same of the
-    subject; the time as int32 frame, float32 part of a frame, int32 60, int32 1; uint8 61; 61
-    float32: ARKit's 52 in `edgeface.ARKIT_NAMES`' order, then yaw, pitch and roll in radians of
-    head, left eye and right eye. There is no way to leave a value out: shapes that the network
-    cannot see, and the eyes' angles, are 0.
+    A packet is big-endian: uint8 6; int32 length and text of the device's id; the same of the
+    subject; the time as int32 frame, float32 part of a frame, int32 60 and int32 1; uint8 61; and
+    61 float32. These are ARKit's 52 in the order of `edgeface.ARKIT_NAMES`, then yaw, pitch and
+    roll in radians of head, left eye and right eye. No value can be left out: shapes that the
+    network cannot see, and the eyes' angles, are 0.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Mapping files: which of ARKit's shapes move which of a character's, and how much."""
+"""Mapping files, which say how much each of ARKit's shapes moves each of a character's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRESETS = Path(__file__).parents[1] / "assets" / "presets"
 FORMAT = "edgeface-mapping"
 VERSION = (1, 0)
 BONES = ("head", "neck", "spine")
-"""The bones that share the head's turn, as VRM calls them."""
+"""VRM's names of the bones that share the head's turn."""
 _GAIN = Number(-1000, 1000)
 _ENTRIES = Record(
     required={"version": Version(VERSION[0])},
@@ -35,7 +35,7 @@ _ENTRIES = Record(
 
 @dataclass(frozen=True)
 class Source:
-    """How one of ARKit's shapes is read: nothing up to the dead zone, then ``gain`` times."""
+    """How one of ARKit's shapes is read: as 0 up to the dead zone, then ``gain`` times."""
 
     gain: float = 1.0
     dead_zone: float = 0.0
@@ -54,13 +54,13 @@ class Mapping:
     targets : for each shape of the character, the weights of ARKit's shapes that move it. Where
         there is none, and nothing is to be fitted, the character has ARKit's own names.
     fit : for each shape of the character that is found together with the others of this group, the
-        pose of the face, in ARKit's shapes, at which it is 1 (`edgeface.retarget.fit`)
+        values of ARKit's shapes at which it is 1 (`edgeface.retarget.fit`)
     sources : how single shapes of ARKit's are read; the others are taken as they are
     mirror : whether left and right change places, as before a mirror
     head_gain : the factor of the head's rotation; 0 holds the head still
-    head_bone : the name of the node that turns; None looks for one that is called "head"
-    shares : how much of the head's turn each of `BONES` makes; those that a character lacks leave
-        their share to the others
+    head_bone : the name of the node that turns; None for the one that is called "head"
+    shares : the share of the head's turn that each of `BONES` makes; those that a character lacks
+        leave theirs to the others
     signs : shapes by which a character of this kind is told from others with the same targets
     """
 
@@ -75,7 +75,7 @@ class Mapping:
 
     @property
     def recipes(self) -> dict[str, dict[str, float]]:
-        """Every shape of the character with ARKit's shapes that it is made of."""
+        """For every shape of the character, ARKit's shapes that it is made of."""
         return self.targets | self.fit
 
 
@@ -85,7 +85,7 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping:
     Raises
     ------
     InvalidInputError
-        If it is absent or no mapping, or names a shape that ARKit does not have.
+        If there is no such mapping, or it names a shape that ARKit does not have.
     """
     if str(path) in preset_names():
         path = PRESETS / f"{path}.json"
@@ -102,7 +102,7 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping:
 
 
 def preset_names() -> list[str]:
-    """Names of the mapping files that ship."""
+    """The names of the mapping files that ship."""
     return sorted(path.stem for path in PRESETS.glob("*.json"))
 
 
@@ -143,7 +143,7 @@ def _mapping(values: dict[str, Any], path: str) -> Mapping:
 
 
 def check_names(names: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Raise for the first name that is not known, with the most similar one that is."""
+    """Raise for the first name that is not known, and suggest the most similar one that is."""
     known = list(known)
     for name in names:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Which mapping that ships suits a character, and what it will do there."""
+"""Finding the mapping that suits a character, of those that ship, and telling what it does."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 
 
 def choose_preset(shapes: Collection[str], what: str) -> str:
-    """The mapping that ships which moves a character by most of ARKit's shapes.
+    """Choose the mapping that moves a character by most of ARKit's shapes.
 
     Parameters
     ----------
     shapes : the character's shapes
-    what : names the character in errors
+    what : the name of the character in errors
 
     Raises
     ------
     InvalidInputError
-        If the shapes are of no kind that is known.
+        If no mapping knows shapes of this kind.
 
     Notes
     -----
-    Between mappings that move as many, the one with more of its ``signs`` there is taken, then the
-    one with more targets there, then the first by name.
+    Of mappings that move as many, the one is taken that has more of its ``signs`` in the character,
+    then the one that has more targets there, then the first by name.
     """
     scores: dict[str, tuple[int, int, int]] = {}
     for name in preset_names():
@@ -47,7 +47,7 @@ def choose_preset(shapes: Collection[str], what: str) -> str:
 
 
 def adapt(mapping: Mapping, shapes: Iterable[str]) -> Mapping:
-    """A mapping with the names that a character has for its targets, without those it lacks."""
+    """Give a mapping's targets the names that a character has for them, and drop those it lacks."""
     shapes = list(shapes)
 
     def own(recipes: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -58,12 +58,12 @@ def adapt(mapping: Mapping, shapes: Iterable[str]) -> Mapping:
 
 
 def report(character: Character, name: str, mapping: Mapping, absent: Collection[str]) -> str:
-    """What a mapping will drive of a character, and what it cannot, in lines for people.
+    """Tell people in lines what a mapping drives of a character, and what it cannot.
 
     Parameters
     ----------
     character : the character
-    name : what the mapping is called
+    name : the name of the mapping
     mapping : a mapping with the character's own names
     absent : ARKit's shapes that the network cannot see
     """

@@ -1,4 +1,4 @@
-"""From a person's expression and head to a character's."""
+"""Turning a person's expression and head into a character's."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Retargeter:
 
     Parameters
     ----------
-    mapping : what moves the character's shapes; without one they have ARKit's names
-    person : what the person's shapes read at rest and at their farthest
+    mapping : says what moves the character's shapes; without one, they have ARKit's names
+    person : tells what the person's shapes read at rest and at their farthest
     derived : whether shapes that are not seen are made of others (`edgeface.retarget.derived`)
 
     Examples
@@ -59,10 +59,10 @@ class Retargeter:
         return tuple(self.mapping.recipes) or ARKIT_NAMES
 
     def watch(self, time_s: float, blendshapes: dict[str, float]) -> None:
-        """Learn from one frame how far the person's lids go, where no calibration says it.
+        """Learn from a frame how far the person's lids go, unless a calibration says it.
 
-        A retargeter that watches nothing passes lids on as they are. Of a take all frames should
-        be watched before the first is turned, of a stream each before it is.
+        A retargeter that watches nothing passes lids on as they are. All frames of a take should be
+        watched before the first is retargeted, and each of a stream before it is.
         """
         for name in LIDS:
             value = blendshapes.get(name, math.nan)
@@ -73,11 +73,11 @@ class Retargeter:
     def __call__(
         self, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> tuple[dict[str, float], FloatArray]:
-        """One frame.
+        """Retarget one frame.
 
         Parameters
         ----------
-        blendshapes : the value of each of ARKit's shapes, by name; of those that are not seen it is
+        blendshapes : the value of each of ARKit's shapes, by name; those that are not seen are
             absent or NaN
         quaternion_wxyz : the rotation of the head, shape (4,), ``model`` frame
 
@@ -107,8 +107,10 @@ class Retargeter:
     def bone_turns(
         self, head_wxyz: FloatArray, bones: Collection[str] = BONES
     ) -> dict[str, FloatArray]:
-        """What each bone turns, in its parent, for the head to turn so: ``q`` to the power of its
-        share of the shares of those that are there.
+        """Tell how each bone turns in its parent so that the head turns as asked for.
+
+        A bone turns by ``q`` to the power of its share, over the shares of all bones that are
+        there.
 
         Parameters
         ----------
@@ -117,7 +119,7 @@ class Retargeter:
 
         Returns
         -------
-        quaternions by the names of `edgeface.retarget.mapping.BONES`, shape (..., 4), same frame
+        Quaternions, shape (..., 4), same frame, by the names of `edgeface.retarget.mapping.BONES`.
         """
         shares = {bone: share for bone, share in self.mapping.shares.items() if bone in bones}
         total = sum(shares.values())
@@ -133,7 +135,7 @@ class Retargeter:
         }
 
     def _own(self, name: str, value: float) -> float:
-        """A shape on the person's own scale."""
+        """Put a shape on the person's own scale."""
         value = self.person(name, value)
         if name in self._lids and name not in self.person.reach:
             value = self._lids[name](value)

@@ -1,4 +1,4 @@
-"""The VMC protocol: OSC messages that move avatars in VSeeFace, Warudo, VNyan and the like."""
+"""The VMC protocol, whose OSC messages move avatars in VSeeFace, Warudo, VNyan and others."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.retarget.datagrams import osc_client
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
 DEFAULT_PORT = 39539
-"""Where programs that show an avatar listen; those that take a face alone, at 39540."""
+"""The port where programs listen that show an avatar; those that take a face alone use 39540."""
 
 MAX_BUNDLE_BYTES = 1200
-"""Of a datagram. More than 1,472 bytes do not fit into an Ethernet frame, nor quite so many
-into a tunnel's: they travel in pieces, and one lost piece loses all."""
+"""The size of a datagram. More than 1,472 bytes do not fit into an Ethernet frame, and a tunnel's
+takes even fewer: they travel in pieces, and one lost piece loses all."""
 BUNDLE_HEAD_BYTES, SIZE_BYTES = 16, 4
-"""What OSC adds to a bundle and to each message in it."""
+"""The bytes that OSC adds to a bundle and to each message in it."""
 
 
 class VmcSender:
@@ -27,9 +27,9 @@ class VmcSender:
     Parameters
     ----------
     host, port : where the program listens that shows the avatar
-    retargeter : what turns a person's expression into the avatar's. Its targets are the avatar's
-        blend shape clips; without targets, ARKit's names in VRM's spelling ("JawOpen") are sent,
-        which "perfect sync" avatars have.
+    retargeter : turns a person's expression into the avatar's. Its targets are the avatar's blend
+        shape clips. Without targets, ARKit's names are sent in VRM's spelling ("JawOpen"), which
+        "perfect sync" avatars have.
 
     Raises
     ------
@@ -40,12 +40,12 @@ class VmcSender:
 
     Notes
     -----
-    Unity's frame is left-handed with the avatar's left at -x: a rotation goes over with
+    Unity's frame is left-handed with the avatar's left at -x, so a rotation is sent as
     (w, x, -y, -z). https://protocol.vmc.info
 
-    Every bundle of a frame begins with the time and the head, so that each that arrives is of use;
-    the last ends with ``/VMC/Ext/Blend/Apply``. What the network cannot send is lost, as anything
-    on its way may be: an avatar that is away for a moment ends no recording.
+    Every bundle of a frame begins with the time and the head, so that each one that arrives is of
+    use. The last ends with ``/VMC/Ext/Blend/Apply``. Bundles that cannot be sent are lost, as any
+    may be on its way; so an avatar that is away for a moment ends no recording.
     """
 
     def __init__(
@@ -54,18 +54,9 @@ class VmcSender:
         port: int = DEFAULT_PORT,
         retargeter: Retargeter | None = None,
     ) -> None:
-        try:
-            client: Any = importlib.import_module("pythonosc.udp_client")
-            self._bundles: Any = importlib.import_module("pythonosc.osc_bundle_builder")
-            self._messages: Any = importlib.import_module("pythonosc.osc_message_builder")
-        except ImportError as error:
-            raise BackendUnavailableError(
-                "streaming needs python-osc: pip install 'edgeface[video]'"
-            ) from error
-        try:
-            self._client = client.SimpleUDPClient(host, port)
-        except (OSError, OverflowError) as error:
-            raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
+        self._client = osc_client(host, port)
+        self._bundles: Any = importlib.import_module("pythonosc.osc_bundle_builder")
+        self._messages: Any = importlib.import_module("pythonosc.osc_message_builder")
         self.retargeter = retargeter or Retargeter()
 
     def send(
@@ -106,7 +97,7 @@ class VmcSender:
 
 
 def _packets(first: list[Any], messages: list[Any]) -> Iterator[list[Any]]:
-    """Messages in turn, as many together as one packet holds, each time after the ``first``."""
+    """Pack messages in turn, as many as fit after the ``first`` into each packet."""
     start = BUNDLE_HEAD_BYTES + sum(SIZE_BYTES + m.size for m in first)
     packet, size = list(first), start
     for message in messages:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-from typing import Any
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.retarget.datagrams import require_arkit
+from edgeface.retarget.datagrams import osc_client, require_arkit
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
@@ -55,18 +52,18 @@ PARAMETERS: dict[str, dict[str, float]] = {
     **_sided("MouthPress", "mouthPress"),
     "TongueOut": {"tongueOut": 1.0},
 }
-"""Each parameter as a sum of ARKit's shapes, in [-1, 1]."""
+"""For each parameter in [-1, 1], the weights of ARKit's shapes that sum to it."""
 OPEN_LID = 0.75
-"""What VRChat's lids read when they are open; a wide eye reads 1."""
+"""The value of VRChat's lids when they are open; that of a wide eye is 1."""
 
 
 class VRChatSender:
-    """Sends a frame as one OSC message a parameter, as VRChat wants it.
+    """Sends a frame as an OSC message for each parameter, as VRChat expects.
 
     Parameters
     ----------
     host, port : where VRChat listens
-    retargeter : what calibrates, scales and mirrors the performance
+    retargeter : calibrates, scales and mirrors the performance
 
     Raises
     ------
@@ -78,8 +75,8 @@ class VRChatSender:
     Notes
     -----
     ``EyeLid`` is ``0.75 (1 - blink) + 0.25 wide``. ``/tracking/eye/EyesClosedAmount`` tells the
-    same to avatars without parameters of their own. VRChat turns heads by itself. Parameters that
-    are made of shapes alone which the network cannot see are not sent.
+    same to avatars without parameters of their own. VRChat turns heads by itself. Parameters are
+    not sent if the network sees none of the shapes that they are made of.
     """
 
     def __init__(
@@ -90,16 +87,7 @@ class VRChatSender:
     ) -> None:
         self.retargeter = retargeter or Retargeter()
         require_arkit(self.retargeter, "VRChat")
-        try:
-            client: Any = importlib.import_module("pythonosc.udp_client")
-        except ImportError as error:
-            raise BackendUnavailableError(
-                "streaming needs python-osc: pip install 'edgeface[video]'"
-            ) from error
-        try:
-            self._client = client.SimpleUDPClient(host, port)
-        except (OSError, OverflowError) as error:
-            raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
+        self._client = osc_client(host, port)
 
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
@@ -117,7 +105,7 @@ class VRChatSender:
 
 
 def messages(shapes: dict[str, float]) -> dict[str, float]:
-    """OSC addresses with their values, of ARKit's shapes that are seen."""
+    """Make the OSC addresses and their values of ARKit's shapes that are seen."""
     found = {
         PREFIX + name: min(1.0, max(-1.0, sum(w * shapes.get(s, 0.0) for s, w in weights.items())))
         for name, weights in PARAMETERS.items()

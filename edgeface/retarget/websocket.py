@@ -1,4 +1,4 @@
-"""A WebSocket of JSON: one text message a frame to every page or program that listens."""
+"""Sending JSON by a WebSocket: a message for each frame, to every page that listens."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
 OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
-"""Pages of these may listen; those of other sites, which a browser also has open, may not."""
+"""The hosts whose pages may listen; those of other sites, open in the same browser, may not."""
 MAX_CLIENTS = 16
 
 
 class WebSocketSender:
-    """Serves a WebSocket; who connects gets the last frame, and every one from then on.
+    """Serves a WebSocket; a client gets the last frame when it connects, and all from then on.
 
     Parameters
     ----------
-    host, port : where it listens; 127.0.0.1 for programs of this machine alone
-    retargeter : what turns a person's expression into the character's; without targets, ARKit's
-        names are sent
-    name : stands in every message, so that several performers can be told apart
+    host, port : where the server listens; 127.0.0.1 for programs of this machine alone
+    retargeter : turns a person's expression into the character's; without targets, ARKit's names
+        are sent
+    name : the name in every message, by which several performers are told apart
 
     Raises
     ------
     InvalidInputError
-        If it cannot listen there.
+        If the server cannot listen there.
     BackendUnavailableError
         If websockets is not installed.
 
@@ -44,7 +44,7 @@ class WebSocketSender:
     A message is ``{"name": "edgeface", "time_s": 1.2, "blendshapes": {"jawOpen": 0.4,
     "cheekPuff": null, ...}, "quaternion_wxyz": [...], "euler_deg": [pitch, yaw, roll]}``; shapes
     that the network cannot see are null. The head is in the ``model`` frame, which is that of glTF
-    and three.js. Who reads slower than frames come misses some.
+    and three.js. A client that reads slower than frames come misses some.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class WebSocketSender:
 
     @property
     def port(self) -> int:
-        """The port at which it listens."""
+        """The port at which the server listens."""
         return int(self._server.socket.getsockname()[1])
 
     def send(
@@ -99,14 +99,14 @@ class WebSocketSender:
             self._news.notify_all()
 
     def close(self) -> None:
-        """End the server and let its listeners go."""
+        """End the server and hang up on its clients."""
         with self._news:
             self._closed = True
             self._news.notify_all()
         self._server.shutdown()
 
     def _admit(self, connection: Any, request: Any) -> Any:
-        """Turn away pages of other sites, and whoever is too many."""
+        """Turn away pages of other sites, and clients if there are too many."""
         origin: str | None = request.headers.get("Origin")
         if origin is not None and urlsplit(origin).hostname not in OWN_HOSTS:
             return connection.respond(HTTPStatus.FORBIDDEN, "pages of this machine only\n")

@@ -26,6 +26,7 @@ class Channel(Generic[Item]):
         self._changed = threading.Condition()
         self._finished = self._abandoned = False
         self._error: BaseException | None = None
+        self.num_dropped = 0
 
     def put(self, item: Item) -> bool:
         """Add an item; returns False if nobody reads any more."""
@@ -33,6 +34,7 @@ class Channel(Generic[Item]):
             while len(self._items) >= self._capacity and not self._abandoned:
                 if self._drop_oldest:
                     self._items.popleft()
+                    self.num_dropped += 1
                 else:
                     self._changed.wait()
             if self._abandoned:

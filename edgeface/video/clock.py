@@ -1,15 +1,15 @@
-"""Times of pictures and sound, whatever their stream's own clock does."""
+"""Telling the times of pictures and sound, whatever their stream's own clock does."""
 
 from __future__ import annotations
 
 BACKWARDS_S = 0.1
-"""A stamp that lies so much before the last one tells of another clock, not of disorder."""
+"""A stamp so long before the last one is that of another clock, not of disorder."""
 FORWARDS_S = 10.0
-"""The same for stamps that lie ahead, in streams that may be joined of several."""
+"""So is a stamp so long after the last one, in streams that may be joined of several."""
 FORWARDS_FILE_S = 30 * 3600.0
-"""And in files whose format has one clock: there a long gap is a long gap."""
+"""The same in files whose format has one clock, where a long gap is a long gap."""
 LEAST_STEP_S = 1e-3
-"""Between two pictures whose stamps do not rise."""
+"""The time between two pictures whose stamps do not rise."""
 
 
 class Clock:
@@ -17,9 +17,9 @@ class Clock:
 
     Parameters
     ----------
-    step_s : usual time between two pictures, for those without a stamp or after a jump
-    forwards_s : a longer way ahead is a jump
-    origin_s : stamp of time zero; None for the first stamp that comes
+    step_s : the usual time between two pictures, for those without a stamp or after a jump
+    forwards_s : how far a stamp may lie ahead without being a jump
+    origin_s : the stamp of time zero; None for the first stamp that comes
 
     Notes
     -----

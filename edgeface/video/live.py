@@ -12,25 +12,34 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from edgeface import strict_json
 from edgeface.drawing import draw_faces
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
+from edgeface.model import Model
+from edgeface.personal.glb import person_glb
 from edgeface.personal.model import PersonalModel
-from edgeface.personal.rendering import draw_beside
-from edgeface.retarget.viewer import fill, neutral_of, packed, page_values, weights_of
-from edgeface.rotations import quaternion_from_rotation
-from edgeface.video.reader import DEFAULT_FPS, Frame, VideoReader
+from edgeface.retarget.head import head_glb
+from edgeface.retarget.viewer import fill
+from edgeface.video.reader import Frame
+from edgeface.video.stage import TAKE_FORMATS, Stage, mirrored
 
 BOUNDARY = "edgeface-frame"
 JPEG_QUALITY = 80
 MAX_CLIENTS = 16
 """The number of connections at once; an open page has two, and more are turned away."""
+MAX_ASKED_BYTES = 1 << 22
+"""Of what a page may send at once."""
+ASSETS = Path(__file__).parents[1] / "assets" / "live"
+SCRIPTS = ("live.js", "three.js")
+HEAD = "head.glb"
 CLIENT_TIMEOUT_S = 10.0
 """How long a client may take to send its request, and to take what is sent."""
 RETRY_S = 2.0
@@ -39,8 +48,8 @@ REPEAT_S = 3.0
 """After so long without news, the last is sent again, which shows who has gone."""
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src "
-    "'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self' data: blob:; base-uri 'none'; form-action "
     "'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -63,13 +72,16 @@ class LiveView:
 
     def __init__(
         self,
-        face_model: FaceModel,
+        model: Model,
         source: str,
         port: int,
+        sources: Iterable[str] = (),
         personal: PersonalModel | None = None,
     ) -> None:
-        self._face_model, self._personal = face_model, personal
-        self._page = fill(page_values(face_model, source, live=True)).encode()
+        self._head = head_glb() if personal is None else person_glb(personal)
+        self.stage = Stage(model, source, list(dict.fromkeys([source, *sources])))
+        values = {"sources": self.stage.sources, "head": HEAD}
+        self._page = fill(values, ASSETS / "live.html").encode()
         self._changed = threading.Condition()
         self._count, self._jpeg, self._event, self._closed = 0, b"", b"", False
         try:
@@ -84,20 +96,15 @@ class LiveView:
 
     def show(self, frame: Frame, faces: Faces) -> None:
         """Draw a tracked frame and send it."""
+        rows = self.stage.rows(frame.time_s, faces)
+        size = (frame.image.shape[0], frame.image.shape[1])
+        self.stage.record(frame.index, frame.time_s, size, faces)
+        image = frame.image
+        if self.stage.mirror:
+            image, faces = mirrored(image, faces)
         buffer = io.BytesIO()
-        overlay = draw_faces(frame.image, faces, expressions=True)
-        if self._personal is not None:
-            overlay = draw_beside(overlay, faces, self._personal)
+        overlay = draw_faces(image, faces)
         Image.fromarray(overlay).save(buffer, "JPEG", quality=JPEG_QUALITY)
-        rows = [
-            {
-                "id": face.track_id,
-                "neutral": packed(neutral_of(face.identity_coeffs, self._face_model), "float32"),
-                "weights": weights_of(face.expression_coeffs).tolist(),
-                "quaternion": quaternion_from_rotation(face.rotation).round(5).tolist(),
-            }
-            for face in faces
-        ]
         self._send({"time_s": frame.time_s, "faces": rows}, buffer.getvalue())
 
     def tell(self, message: str) -> None:
@@ -111,6 +118,7 @@ class LiveView:
             self._changed.notify_all()
         self._server.shutdown()
         self._server.server_close()
+        self.stage.close()
 
     def _send(self, event: dict[str, Any], jpeg: bytes | None) -> None:
         with self._changed:
@@ -149,12 +157,36 @@ class LiveView:
             "": ("text/html; charset=utf-8", lambda: [self._page]),
             "video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", self._pictures),
             "faces": ("text/event-stream", self._events),
+            HEAD: ("model/gltf-binary", lambda: [self._head]),
         }
+        for name in SCRIPTS:
+            content = (ASSETS / name).read_bytes
+            parts[name] = ("text/javascript; charset=utf-8", partial(_alone, content))
+        for name in TAKE_FORMATS:
+            content = partial(self._taken, name)
+            parts[name] = ("application/octet-stream", partial(_alone, content))
         asked = path.partition("?")[0].encode()
         for name, (kind, chunks) in parts.items():
             if hmac.compare_digest(asked, (self._root + name).encode()):
                 return kind, chunks()
         return None
+
+    def _taken(self, name: str) -> bytes:
+        try:
+            return self.stage.take_file(name) or b""
+        except InvalidInputError as error:
+            return str(error).encode()
+
+    def _answer(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Status and answer to what the page asks for."""
+        root, _, action = path.partition("?")[0].rpartition("/")
+        if not hmac.compare_digest(f"{root}/".encode(), self._root.encode()):
+            return 404, {"message": "no such page"}
+        try:
+            told = self.stage.ask(action, strict_json.parse(body))
+        except ValueError as error:
+            return 400, {"message": str(error)}
+        return (404, {"message": "no such action"}) if told is None else (200, told)
 
     def _is_own(self, headers: Any) -> bool:
         """Whether a request is for this server, and comes from its own page or the address bar."""
@@ -183,13 +215,28 @@ class LiveView:
                     self.send_error(404)
                     return
                 kind, chunks = part
-                self.send_response(200)
+                self._begin(200, kind)
+                for chunk in chunks:
+                    self.wfile.write(chunk)
+
+            def do_POST(self) -> None:
+                view._server.has_asked(self.request)
+                length = self.headers.get("Content-Length", "")
+                if not view._is_own(self.headers):
+                    self.send_error(403)
+                elif not length.isdigit() or int(length) > MAX_ASKED_BYTES:
+                    self.send_error(413)
+                else:
+                    status, told = view._answer(self.path, self.rfile.read(int(length)))
+                    self._begin(status, "application/json")
+                    self.wfile.write(json.dumps(told).encode())
+
+            def _begin(self, status: int, kind: str) -> None:
+                self.send_response(status)
                 self.send_header("Content-Type", kind)
                 for name, value in HEADERS.items():
                     self.send_header(name, value)
                 self.end_headers()
-                for chunk in chunks:
-                    self.wfile.write(chunk)
 
             def version_string(self) -> str:
                 return "edgeface"
@@ -198,6 +245,11 @@ class LiveView:
                 pass
 
         return Handler
+
+
+def _alone(content: Callable[[], bytes]) -> Iterable[bytes]:
+    """A part that is one chunk, made when it is asked for."""
+    return [content()]
 
 
 class _Server(ThreadingHTTPServer):
@@ -241,56 +293,3 @@ class _Server(ThreadingHTTPServer):
         """Report an error, but not that a page was closed."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
-
-
-def paced(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Yield the frames of a file when they are due, as a camera does."""
-    started = time.perf_counter()
-    for frame in frames:
-        time.sleep(max(0.0, frame.time_s - (time.perf_counter() - started)))
-        yield frame
-
-
-def unending(
-    open_source: Callable[[], VideoReader], tell: Callable[[str], None]
-) -> Iterator[Frame]:
-    """Yield a clip over and over, or a camera whenever it is there; numbers and times go on.
-
-    Parameters
-    ----------
-    open_source : the function that opens the clip or the camera anew
-    tell : a function that is told when the source is gone, until it is back
-
-    Raises
-    ------
-    InvalidInputError
-        If the source cannot be opened the first time, or has no frame then.
-    """
-    index, now_s = 0, 0.0
-    video: VideoReader | None = open_source()
-    while True:
-        lost_at = time.monotonic()
-        if video is not None:
-            begins_s, step_s, first = now_s, 1 / (video.fps or DEFAULT_FPS), index
-            try:
-                with video:
-                    for frame in video if video.live else paced(video):
-                        now_s = begins_s + frame.time_s
-                        yield Frame(index, now_s, frame.image)
-                        index += 1
-            except InvalidInputError as error:
-                if index == 0:
-                    raise
-                if video.live or index == first:
-                    tell(str(error))
-            now_s += step_s
-            lost_at = time.monotonic()
-            if video.live or index == first:
-                time.sleep(RETRY_S)
-        try:
-            video = open_source()
-        except InvalidInputError as error:
-            tell(str(error))
-            video = None
-            time.sleep(RETRY_S)
-        now_s += time.monotonic() - lost_at

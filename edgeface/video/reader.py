@@ -28,11 +28,11 @@ from edgeface.video.source import (
 )
 
 DEFAULT_FPS = 30.0
-"""For sources that do not say when their frames are shown."""
+"""The rate of sources that do not say when their frames are shown."""
 MAX_FPS = 1000.0
 """A rate above this is a time base that was taken for one."""
 SLACK_S = 0.5
-"""By which a file may end before the length that it states."""
+"""How long before its stated length a file may end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Frame:
     Attributes
     ----------
     index : the number of the frame, from 0
-    time_s : when it is shown, seconds since the first frame; strictly rising
+    time_s : the time when it is shown, seconds since the first frame; strictly rising
     image : the picture, uint8, shape (H, W, 3), RGB, upright, of square pixels
     """
 
@@ -56,18 +56,18 @@ def open_video(source: str | os.PathLike[str] | int) -> VideoReader:
 
     Parameters
     ----------
-    source : a file; an address (``rtsp://...``); a camera: "camera", "camera:1" or its number (on
-        Windows "camera:NAME"); or "-", what is piped in
+    source : a file, an address (``rtsp://...``), a camera ("camera", "camera:1" or its number; on
+        Windows "camera:NAME"), or "-" for what is piped in
 
     Returns
     -------
     VideoReader
-        Iterate it once, and close it (it is a context manager).
+        It is to be iterated once and closed; it is a context manager.
 
     Raises
     ------
     InvalidInputError
-        If it is absent, empty, damaged, has no pictures, or says nothing for
+        If the source is absent, empty or damaged, has no pictures, or sends nothing for
         `edgeface.video.source.OPEN_TIMEOUT_S`.
     BackendUnavailableError
         If PyAV is not installed.
@@ -83,7 +83,7 @@ def open_video(source: str | os.PathLike[str] | int) -> VideoReader:
 
 
 def _film(container: Any, name: str) -> Any:
-    """The stream of pictures that is meant to be watched, not a cover.
+    """Find the stream of pictures that is meant to be watched, not a cover.
 
     Raises
     ------
@@ -111,12 +111,12 @@ class VideoReader:
     ----------
     source : the source as the user named it
     live : whether the source has no end, so that its frames come in their own time
-    fps : the average number of frames a second; None where the source does not say
-    num_frames : the number of frames; 0 where it is not known
+    fps : the average number of frames a second; None if the source does not say
+    num_frames : the number of frames; 0 if it is not known
     start_s : the time of the first frame on the source's own clock, known once it was read
-    address : where the source can be opened again; None where it cannot
+    address : where the source can be opened again; None if it cannot
     primaries, transfer : how the colours of the last frame are meant, by the numbers of
-        ISO/IEC 23091-2; 0 where the source does not say
+        ISO/IEC 23091-2; 0 if the source does not say
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class VideoReader:
 
     @property
     def start_s(self) -> float:
-        """Time of the first frame on the source's own clock, 0 before it was read."""
+        """The time of the first frame on the source's own clock; 0 before it was read."""
         return self.clock.origin_s or 0.0
 
     def __enter__(self) -> VideoReader:
@@ -162,7 +162,7 @@ class VideoReader:
             self._use.release()
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames.
+        """Yield the frames.
 
         Raises
         ------
@@ -188,7 +188,7 @@ class VideoReader:
             self._check_end(state, count)
 
     def _pictures(self, state: _Reading) -> Iterator[Any]:
-        """Decoded pictures; what ended them, and what was damaged, is left in ``state``."""
+        """Yield decoded pictures; ``state`` tells what ended them, and what was damaged."""
         av = import_av()
         try:
             for packet in self._packets():
@@ -205,7 +205,7 @@ class VideoReader:
                 yield from self._decoded(None)
 
     def _check_end(self, state: _Reading, count: int) -> None:
-        """Raise unless all that the source promised came."""
+        """Raise unless everything came that the source promised."""
         name, after = self.source, _after(count)
         if isinstance(state.error, import_av().ExitError):
             raise _silent(name, count) from state.error
@@ -232,7 +232,7 @@ class VideoReader:
             )
 
     def _packets(self) -> Iterator[Any]:
-        """Coded pictures, until the end or `close`."""
+        """Yield coded pictures until the end or `close`."""
         packets = self._container.demux(self._stream)
         while True:
             with self._use:
@@ -244,7 +244,7 @@ class VideoReader:
             yield packet
 
     def _decoded(self, packet: Any) -> list[Any]:
-        """The pictures that a packet completes; without one, those that wait for another."""
+        """Decode the pictures that a packet completes; without one, those that wait for another."""
         with self._use:
             return [] if self._closed else self._stream.codec_context.decode(packet)
 
@@ -260,7 +260,7 @@ class _Reading:
 
 
 def watched(frames: Iterable[Frame], name: str) -> Iterator[Frame]:
-    """Frames of a live source, read in a thread of their own that may hang in a driver."""
+    """Yield frames of a live source, read in a thread of their own that may hang in a driver."""
     channel: Channel[Frame] = Channel(1)
     reader = threading.Thread(target=feed, args=(frames, channel), daemon=True, name="camera")
     reader.start()
@@ -280,9 +280,9 @@ def _silent(name: str, count: int) -> InvalidInputError:
 
 
 def _lengths(stream: Any) -> tuple[int, int]:
-    """Coded pictures that a file's index lists, and how many of them are to be shown; else 0.
+    """The number of coded pictures in a file's index, and of those to be shown; 0 without one.
 
-    An edit list hides some that others are decoded from.
+    An edit list may hide some that others are decoded from.
     """
     if not stream.frames:
         return 0, 0
@@ -293,7 +293,7 @@ def _lengths(stream: Any) -> tuple[int, int]:
 
 
 def _stated_length(stream: Any) -> float:
-    """Seconds that a Matroska file states for a stream, 0 where none does."""
+    """The seconds that a Matroska file states for a stream; 0 if it does not."""
     match = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
     if match is None:
         return 0.0

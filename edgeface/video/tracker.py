@@ -1,4 +1,4 @@
-"""`Tracker`: the faces of a video, each with the same number from frame to frame."""
+"""`Tracker`, which follows the faces of a video and gives each a number that stays."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from edgeface.video.smoothing import Strength, settings_of
 from edgeface.video.track import Track
 
 KEEP_RATIO = 0.7
-"""A known face goes on down to this part of the score that a new one needs."""
+"""The score that continues a known face, as a share of the one that a new face needs."""
 NUM_TO_CONFIRM = 2
-"""Frames in a row in which a new face must be seen; one in a video's first frame."""
+"""The frames in a row in which a new face must be seen; in a video's first frame, one is enough."""
 COAST_S = 0.11
 """How long a face that was missed is still reported, moved on: three frames at 30 a second."""
 REMEMBER_S = 1.5
 """How long an unseen face keeps its number."""
 MAX_DOUBTS = 5
-"""Detections in a row that may miss a face which the crops still follow."""
+"""How many detections in a row may miss a face that the crops still follow."""
 DETECT_EVERY_S = 0.5
-"""Detections are never further apart than this, however few frames that is."""
+"""The longest time between two detections, however few frames that is."""
 SPARSE_S = 0.101
-"""Frames further apart are all searched: meanwhile anything may have happened."""
+"""Frames further apart are all searched, since anything may have happened meanwhile."""
 MOVED = 0.3
-"""A face that moves by this part of its size from frame to frame is searched for."""
+"""A face that moves by this share of its size from frame to frame is searched for."""
 DRIFT_IOU = 0.5
 """A followed box that overlaps the detected one by less is corrected."""
 HOLD_IOU = 0.85
-"""A crop stays where it is while the face fills it so well: its jitter would feed itself."""
+"""A crop stays where it is while the face fills it so well; its jitter would feed itself."""
 DEFAULT_FPS = 30.0
 MAX_TIME_S = 1e10
-"""Of a frame: beyond any clock, and frames of 1 ms are still apart."""
+"""The latest time of a frame: beyond any clock, and frames of 1 ms are still apart."""
 
 
 class Tracker:
@@ -58,9 +58,10 @@ class Tracker:
         one. With it, each face is looked at where it was in the last frame, and ``model`` runs
         only on the first frame, after a loss, and every ``detect_every`` frames.
     smoothing : "off", "light" or "strong"
-    detect_every : frames between two detections while crops are followed
-    max_crops : with more faces than this ``model``, which costs the same for any number, takes over
-    score_threshold : least score of a new face; by default the one that the file names
+    detect_every : the number of frames between two detections while crops are followed
+    max_crops : the most faces that are followed by crops. With more, ``model`` takes over, which
+        costs the same for any number.
+    score_threshold : the least score of a new face; by default, the one that the file names
     personal : a personal model (`edgeface.personalise`); its surface, with every face's motion, is
         then in ``Faces.personal_vertices``. In a video of its own person that is their face, in
         another's it is their face moved by somebody else
@@ -75,8 +76,8 @@ class Tracker:
 
     Notes
     -----
-    Following crops is Chaudhuri et al. 2019, Sec. 4: the next box comes from these landmarks. Boxes
-    are drawn around the dense mesh, as those were that the networks of crops were taught with.
+    Crops are followed as in Chaudhuri et al. 2019, Sec. 4: the next box is drawn around the dense
+    mesh of this frame, as the networks of crops were taught.
 
     Examples
     --------
@@ -123,24 +124,24 @@ class Tracker:
         self._since_detection, self._detected_s = 0, 0.0
 
     def update(self, image: ImageLike, time_s: float | None = None) -> Faces:
-        """The faces of the next frame.
+        """Find the faces of the next frame.
 
         Parameters
         ----------
         image : anything that `edgeface.read_image` takes; its size may change on the way
-        time_s : when the frame is shown; by default 1/30 s after the last
+        time_s : the time when the frame is shown; by default, 1/30 s after the last one
 
         Returns
         -------
         Faces
-            Those seen in this frame or at most `COAST_S` before, with ``track_ids`` and
-            ``velocities``, oldest track first; identity is the mean over the track, landmarks
-            follow from it.
+            The faces seen in this frame or at most `COAST_S` before, with ``track_ids`` and
+            ``velocities``, oldest track first. Their identity is the mean over the track, and
+            landmarks follow from it.
 
         Raises
         ------
         InvalidInputError
-            If the image is none, or its time lies before the last frame's.
+            If it is no image, or its time lies before the last frame's.
         InferenceError
             If a backend fails.
         """
@@ -165,7 +166,7 @@ class Tracker:
     def _see(
         self, pixels: ImageArray, now: float, frame_s: float, active: list[Track]
     ) -> tuple[list[Track], Faces]:
-        """The tracks of this frame and their faces, by crops alone where they will do."""
+        """Find the tracks of this frame and their faces, by crops alone if they are enough."""
         if self._crop_model is not None and not self._must_detect(active, now, frame_s):
             self._since_detection += 1
             faces, looks = self._look(pixels, self._expected(active, None, now))
@@ -193,7 +194,7 @@ class Tracker:
         return everyone, faces.select(np.array(sure, int))
 
     def _look(self, pixels: ImageArray, expected: Faces) -> tuple[Faces, FloatArray]:
-        """What crops show where faces should be, and how it looks."""
+        """Look at crops where faces should be; returns the faces and their looks."""
         assert self._crop_model is not None
         faces = self._crop_model.refine(pixels, expected)
         looks = appearance(pixels, faces.landmarks_2d)
@@ -219,7 +220,7 @@ class Tracker:
         self._shape = shape
 
     def _must_detect(self, active: list[Track], now: float, frame_s: float) -> bool:
-        """Whether crops alone would not do: nobody, a loss, a doubt, or too long a time."""
+        """Whether crops alone are not enough: nobody, a loss, a doubt, or too long a time."""
         return (
             frame_s > SPARSE_S
             or now - self._detected_s >= DETECT_EVERY_S
@@ -230,7 +231,7 @@ class Tracker:
         )
 
     def _detect(self, pixels: ImageArray, now: float, frame_s: float) -> tuple[list[Track], Faces]:
-        """Detections that belong to a track, new ones included."""
+        """Detect faces and assign them to tracks, also to new ones."""
         threshold = self._birth_score * KEEP_RATIO
         faces = self._model.run(
             pixels, score_threshold=threshold, look_again=False, detail=self._detail
@@ -250,7 +251,7 @@ class Tracker:
         return [owner_of[row] for row in rows], faces.select(np.array(rows, int))
 
     def _expected(self, everyone: list[Track], detected: Faces | None, now: float) -> Faces:
-        """Where the tracks' faces should be; of those at the front, the detections are known."""
+        """The faces of the tracks where they should be; those at the front have detections."""
         num_detected = 0 if detected is None else len(detected)
         known = [t.face for t in everyone[num_detected:]]
         parts = known if detected is None else [detected, *known]
@@ -265,7 +266,7 @@ class Tracker:
         return replace(faces, boxes_xyxy=np.array(boxes, np.float32))
 
     def _next_box(self, track: Track, now: float) -> FloatArray:
-        """Where to look for a face; where it was looked for last, unless it has moved."""
+        """The box to look at for a face: the last one, unless the face has moved."""
         expected = track.face.boxes_xyxy[0] + np.tile(track.shift_at(now), 2)
         last = track.crop_box
         if last is not None and iou_matrix(expected[None], last[None])[0, 0] > HOLD_IOU:
@@ -273,7 +274,7 @@ class Tracker:
         return expected
 
     def _forget(self, now: float) -> None:
-        """End tracks unseen for long, never confirmed, or on another's face."""
+        """End tracks that were long unseen, never confirmed, or are on another's face."""
         current = sorted((t for t in self._tracks if t.seen_s == now), key=lambda t: -t.num_seen)
         boxes = np.array([t.face.boxes_xyxy[0] for t in current]).reshape(-1, 4)
         kept = [current[row] for row in without_doubles(boxes)]

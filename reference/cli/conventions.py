@@ -25,12 +25,12 @@ def add_parser(commands: Commands) -> None:
 def _execute(arguments: argparse.Namespace) -> None:
     from edgeface.face_model import default_face_model
     from edgeface.reference.conventions import NAMES, read_convention, unify
-    from edgeface.reference.conventions.convention import KINDS
+    from edgeface.reference.conventions.convention import POINT_KINDS
 
     conventions = [read_convention(c) for c in arguments.convention or NAMES]
-    print(f"{'convention':<12}{'points':>7}" + "".join(f"{kind:>17}" for kind in KINDS))
+    print(f"{'convention':<12}{'points':>7}" + "".join(f"{kind:>17}" for kind in POINT_KINDS))
     for convention in conventions:
-        kinds = "".join(f"{convention.kind.count(kind):>17}" for kind in KINDS)
+        kinds = "".join(f"{convention.kind.count(kind):>17}" for kind in POINT_KINDS)
         print(f"{convention.name:<12}{len(convention.points):>7}{kinds}")
     print(f"{len(unify(conventions).names)} landmarks in all")
     if arguments.draw:

@@ -21,7 +21,7 @@ Place = dict[int, float]
 
 NAMES: tuple[str, ...] = ("21", "29", "68", "68-fixed", "74", "98", "106", "mesh")
 """The conventions that ship with the project."""
-KINDS = ("fixed", "sliding", "unrepresentable")
+POINT_KINDS = ("fixed", "sliding", "unrepresentable")
 MIRROR_TOLERANCE = 0.02
 """How far a point may lie from its partner's mirror image, in outer eye distances."""
 _FOLDER = Path(__file__).parent
@@ -158,8 +158,8 @@ def _load(path: Path) -> dict[str, Any]:
     for i, row in enumerate(content["points"]):
         if not _is_object(row) or "name" not in row or set(row) - _POINT_KEYS:
             _refuse(path, f"point {i} must be an object of name, kind and at, got {row!r}")
-        if row.get("kind", "fixed") not in KINDS:
-            _refuse(path, f"point {i} has the kind {row['kind']!r}, expected one of {KINDS}")
+        if row.get("kind", "fixed") not in POINT_KINDS:
+            _refuse(path, f"point {i} has the kind {row['kind']!r}, expected one of {POINT_KINDS}")
     return content
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.reference.face_model.own import read_face_model
-from edgeface.reference.networks import FusionNetwork, build_network
+from edgeface.reference.networks import build_network
 from edgeface.reference.networks.checkpoint import (
     KEY,
     TrainedNetwork,
@@ -207,7 +207,7 @@ def train(
         start = on_face_model(load_network(start_from), model)
         copied = copy_weights(start.network, training.network)
         log.info("beginning with %d tensors of %s", copied, start_from)
-    if isinstance(training.network, FusionNetwork) and not recipe.correction and not resumed:
+    if recipe.config.network_kind.corrects_shape and not recipe.correction and not resumed:
         training.network.leave_uncorrected()
     if compiled:
         # on a GPU the launches bind a small network: they are recorded and replayed

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -100,3 +101,60 @@ def test_info_describes_bundled_models(capsys, name):
     assert "research use only" in printed
     assert main(["info", name, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kind"] == name
+
+
+def test_without_a_command_it_says_what_to_try(capsys):
+    assert main([]) == 0
+    assert "edgeface run demo --out out" in capsys.readouterr().out
+
+
+def test_version_names_backends_and_kernels(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"edgeface {edgeface.__version__}"
+    assert [line.split()[0] for line in lines] == [".onnx", ".tflite", ".mlpackage", ".pt2",
+                                                   "kernels"]  # fmt: skip
+
+
+def test_info_is_one_screen_unless_more_is_asked_for(capsys):
+    assert main(["info", "mfn"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) <= 24
+    assert main(["info", "mfn", "--layers"]) == 0
+    printed = capsys.readouterr().out
+    assert "output detection" in printed
+    assert len(printed.splitlines()) > 60
+
+
+def test_a_wrong_name_of_a_model_lists_the_right_ones(capsys):
+    assert main(["run", "demo", "--model", "mnf"]) == 1
+    printed = capsys.readouterr().err
+    assert "no such model: mnf; did you mean mfn?" in printed
+    assert "mfn, sfn, fusion ship with edgeface" in printed
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_of_the_shell(shell, capsys, tmp_path):
+    pytest.importorskip("shtab", reason="needs the extra: edgeface[completion]")
+    assert main(["completion", shell]) == 0
+    script = tmp_path / "edgeface"
+    script.write_text(capsys.readouterr().out)
+    assert "recursive" in script.read_text()
+    if shutil.which(shell):
+        subprocess.run([shell, "-n", script], check=True)
+
+
+def test_bash_completes_commands_options_and_choices(capsys, tmp_path):
+    pytest.importorskip("shtab", reason="needs the extra: edgeface[completion]")
+    if not shutil.which("bash"):
+        pytest.skip("needs bash")
+    assert main(["completion", "bash"]) == 0
+    (tmp_path / "edgeface").write_text(capsys.readouterr().out)
+    (tmp_path / "photo.jpg").touch()
+    code = 'source ./edgeface; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_edgeface'
+    found = []
+    for words in (["in"], ["run", "--rec"], ["run", "--format", "pa"], ["run", "pho"]):
+        command = ["bash", "-c", code + '; echo "${COMPREPLY[@]}"', "bash", "edgeface", *words]
+        found.append(subprocess.check_output(command, cwd=tmp_path, text=True).strip())
+    assert found == ["info", "--recursive", "parquet", "photo.jpg"]

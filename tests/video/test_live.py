@@ -15,26 +15,32 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.video import live
-from edgeface.video.live import MAX_CLIENTS, LiveView, unending
+from edgeface.video import unending as repeating
+from edgeface.video.live import MAX_CLIENTS, LiveView
 from edgeface.video.reader import Frame
+from edgeface.video.unending import unending
 from tests.fakes import Person, Scene, frame_image
 
 
 @pytest.fixture
-def view(face_model):
-    made = LiveView(face_model, "a clip", 0)
+def network(face_model):
+    return Scene("mfn", face_model, [Person((48, 32), side=40)])
+
+
+@pytest.fixture
+def view(network):
+    made = LiveView(network, "a clip", 0, ["camera:0"])
     yield made
     made.close()
 
 
 @pytest.fixture
-def show(view, face_model):
+def show(view, network):
     """Sends a frame of a time to the page."""
-    scene = Scene("mfn", face_model, [Person((48, 32), side=40)])
 
     def send(time_s):
         image = frame_image(0, (64, 96))
-        view.show(Frame(0, time_s, image), replace(scene.run(image), track_ids=np.array([4])))
+        view.show(Frame(0, time_s, image), replace(network.run(image), track_ids=np.array([4])))
 
     return send
 
@@ -53,10 +59,10 @@ def ask(view, path=None, headers=None, host=None):
     return answer.status, dict(answer.getheaders())
 
 
-def test_the_address_is_needed(view, face_model):
+def test_the_address_is_needed(view, network):
     word = urlsplit(view.url).path.strip("/")
     assert len(word) >= 20
-    other = LiveView(face_model, "a clip", 0)
+    other = LiveView(network, "a clip", 0)
     assert urlsplit(other.url).path != urlsplit(view.url).path
     other.close()
     assert ask(view)[0] == 200
@@ -241,7 +247,7 @@ def test_a_clip_begins_again_and_time_goes_on():
 
 
 def test_a_camera_that_was_pulled_out_is_waited_for(monkeypatch):
-    monkeypatch.setattr(live, "RETRY_S", 0.05)
+    monkeypatch.setattr(repeating, "RETRY_S", 0.05)
     attempts, told = [], []
 
     def open_camera():
@@ -271,9 +277,9 @@ def test_what_was_never_there_is_an_error():
         next(unending(Empty, print))
 
 
-def test_a_port_that_is_taken_is_named(view, face_model):
+def test_a_port_that_is_taken_is_named(view, network):
     port = urlsplit(view.url).port
     with pytest.raises(InvalidInputError, match=f"cannot serve at port {port}"):
-        LiveView(face_model, "a clip", port)
+        LiveView(network, "a clip", port)
     with pytest.raises(InvalidInputError, match="cannot serve at port 70000"):
-        LiveView(face_model, "a clip", 70000)
+        LiveView(network, "a clip", 70000)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.cli import main, track, tracking
 from edgeface.recording import read_recording
 from edgeface.video import open_video
@@ -103,6 +104,20 @@ def test_track_names_what_is_wrong(clip, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("networks")
+def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
+    folder = tmp_path / "take"
+    assert main(["track", str(clip), "--take", str(folder)]) == 0
+    made = {"overlay.mp4", "take.jsonl", "take.csv", "take.glb", "take.html"}
+    assert {path.name for path in folder.iterdir()} == made
+    assert capsys.readouterr().out.count("wrote ") == len(made)
+    assert (folder / "take.glb").read_bytes().startswith(b"glTF")
+    assert main(["track", str(clip), "--take", str(folder), "--out", "x.mp4"]) == 1
+    assert "leave out --out" in capsys.readouterr().err
+    assert main(["track", str(folder / "take.jsonl"), "--take", str(folder)]) == 1
+    assert "needs a video" in capsys.readouterr().err
+
+
 def test_track_of_nobody_is_a_recording_of_nobody(networks, clip, tmp_path, capsys):
     for network in networks.values():
         network.people.clear()
@@ -170,7 +185,7 @@ def _num_lines(path: Path) -> int:
 
 def test_the_live_page_streams_pictures_and_faces(face_model):
     scene = StillScene("mfn", face_model, [Person((48, 32), side=40)])
-    view = LiveView(face_model, "a clip", 0)
+    view = LiveView(scene, "a clip", 0)
     stop = threading.Event()
 
     def play():
@@ -183,12 +198,12 @@ def test_the_live_page_streams_pictures_and_faces(face_model):
     player.start()
     try:
         with urllib.request.urlopen(view.url, timeout=10) as page:
-            assert '"live":true' in page.read().decode()
+            assert '"sources":["a clip"]' in page.read().decode()
         with urllib.request.urlopen(view.url + "faces", timeout=10) as events:
             frame = json.loads(events.readline().decode().removeprefix("data: "))
         assert frame["time_s"] == 1.5
         assert [f["id"] for f in frame["faces"]] == [4]
-        assert len(frame["faces"][0]["weights"]) == 46
+        assert set(frame["faces"][0]["shapes"]) <= set(ARKIT_NAMES)
         with urllib.request.urlopen(view.url + "video", timeout=10) as pictures:
             assert b"edgeface-frame" in pictures.readline()
             assert b"image/jpeg" in pictures.readline()

@@ -1,0 +1,59 @@
+"""Reading images ahead of the network, with bounded memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from edgeface.errors import EdgeFaceError
+from edgeface.types import ImageArray
+
+NUM_READERS = 2
+"""Threads that decode: one keeps up with a fast pass, the second evens out large photos."""
+
+Item = TypeVar("Item")
+
+
+def read_ahead(
+    items: Iterable[Item],
+    read: Callable[[Item], ImageArray],
+    depth: int,
+    num_readers: int = NUM_READERS,
+) -> Generator[tuple[Item, ImageArray | EdgeFaceError], None, None]:
+    """Each item and the pixels that ``read`` gives, or the project's error that it raises, in turn.
+
+    Parameters
+    ----------
+    items : taken one by one, in the thread that iterates
+    read : called in one of the threads that read; other errors than the project's end the iteration
+    depth : so many images at most are read and not yet asked for
+    num_readers : threads that read
+
+    Notes
+    -----
+    Decoders of files work without Python's lock, so that they run beside the network.
+    """
+
+    def pixels_of(item: Item) -> ImageArray | EdgeFaceError:
+        try:
+            return read(item)
+        except EdgeFaceError as error:
+            return error
+
+    source = iter(items)
+    waiting: deque[tuple[Item, Future[ImageArray | EdgeFaceError]]] = deque()
+    pool = ThreadPoolExecutor(num_readers, thread_name_prefix="edgeface-read")
+    try:
+        for item in islice(source, depth):
+            waiting.append((item, pool.submit(pixels_of, item)))
+        while waiting:
+            item, future = waiting.popleft()
+            pixels = future.result()
+            for following in islice(source, 1):
+                waiting.append((following, pool.submit(pixels_of, following)))
+            yield item, pixels
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,139 @@
+"""Which images the arguments of `edgeface run` mean: files, folders, patterns, addresses, stdin."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from edgeface.errors import InvalidInputError
+from edgeface.image import read_image
+from edgeface.image_files import IMAGE_SUFFIXES, is_web_address
+from edgeface.model import DEMO_PHOTO
+from edgeface.output import distinct_name
+from edgeface.types import ImageArray
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp",
+     ".ts", ".mts"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image to look at.
+
+    Attributes
+    ----------
+    name : what reports call it
+    image : its path or address; None for what standard input gives
+    place : where it lies below the folder that was given; outputs lie so, too
+    """
+
+    name: str
+    image: str | Path | None
+    place: PurePath
+
+    def read(self) -> ImageArray:
+        """The pixels; errors are those of `edgeface.read_image`."""
+        return read_image(sys.stdin.buffer if self.image is None else self.image)
+
+
+def find_sources(arguments: Sequence[str], recursive: bool) -> list[Source]:
+    """The images that arguments mean, in their order; those of a folder by name.
+
+    Parameters
+    ----------
+    arguments : paths, folders, patterns like ``photos/*.jpg`` or ``photos/**/*.jpg``, addresses,
+        ``-`` for one image from standard input, ``demo`` for the photo that ships
+    recursive : whether folders are searched with the folders in them
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument means no image at all, or a video.
+    """
+    sources: list[Source] = []
+    for argument in arguments:
+        found = [*_sources_of(argument, recursive)]
+        if not found:
+            raise InvalidInputError(_nothing(argument, recursive))
+        sources += found
+    return sources
+
+
+def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
+    path = Path(argument)
+    if argument == "demo":
+        yield Source(argument, DEMO_PHOTO, PurePath("demo.jpg"))
+    elif argument == "-":
+        yield Source("-", None, PurePath("stdin"))
+    elif is_web_address(argument):
+        yield Source(argument, argument, PurePath(PurePath(argument.partition("?")[0]).name))
+    elif os.path.isdir(argument):
+        for file in _files_in(path, recursive):
+            if file.suffix.lower() in IMAGE_SUFFIXES:
+                yield Source(str(file), file, file.relative_to(path))
+    elif glob.has_magic(argument) and not os.path.lexists(argument):
+        for name in sorted(glob.glob(argument, recursive=True)):
+            if not os.path.isdir(name) and Path(name).suffix.lower() not in VIDEO_SUFFIXES:
+                yield Source(name, Path(name), PurePath(Path(name).name))
+    elif path.suffix.lower() in VIDEO_SUFFIXES:
+        raise InvalidInputError(
+            f"{argument} is a video: edgeface track {argument} follows the faces in it"
+        )
+    else:
+        yield Source(argument, path, PurePath(path.name))
+
+
+def _files_in(folder: Path, recursive: bool) -> Iterator[Path]:
+    """The files of a folder by name, without hidden ones, and then those of the folders in it."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise InvalidInputError(f"cannot read {folder}: {error.strerror or error}") from error
+    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in entries:
+        if not entry.is_dir():
+            yield Path(entry.path)
+    for entry in entries:
+        if recursive and entry.is_dir(follow_symlinks=False):
+            yield from _files_in(Path(entry.path), recursive)
+
+
+def _nothing(argument: str, recursive: bool) -> str:
+    if not os.path.isdir(argument):
+        return f"no image matches {argument}"
+    files = [*_files_in(Path(argument), recursive=True)]
+    videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    if not recursive and any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+        return f"the folder {argument} has images in folders only: --recursive searches them"
+    if videos:
+        return f"the folder {argument} has videos only: edgeface track {videos[0]} is for them"
+    return f"the folder {argument} has no images"
+
+
+def overlay_paths(folder: Path, sources: Sequence[Source]) -> list[Path]:
+    """Where each overlay goes: no two to one file, and none to one of the images."""
+    taken: set[str] = set()
+    inputs = {_identity(source.image) for source in sources if isinstance(source.image, Path)}
+    targets: list[Path] = []
+    for source in sources:
+        target: Path | None = None
+        while target is None or _identity(target) in inputs - {None}:
+            name = distinct_name(str(source.place.with_name(f"{source.place.stem}-faces")), taken)
+            target = folder / f"{name}.png"
+        targets.append(target)
+    return targets
+
+
+def _identity(path: Path | str | None) -> tuple[int, int] | None:
+    """What a file is by whatever name; None where there is none."""
+    try:
+        state = os.stat(path or "")
+    except (OSError, ValueError):
+        return None
+    return state.st_dev, state.st_ino

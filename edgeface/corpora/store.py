@@ -1,0 +1,95 @@
+"""Files of a local folder, or of a bucket that fsspec reaches, by the same verbs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgeface.errors import InvalidInputError
+from edgeface.output import PREFIX, write_output
+from edgeface.tables import needed
+
+
+class Store:
+    """A folder: local, or the address of one, like ``s3://bucket/photos``.
+
+    Parameters
+    ----------
+    root : a path, or an address with a scheme that fsspec knows; its options, as keys and
+        endpoints, come from where fsspec looks for them (environment, configuration files)
+
+    Raises
+    ------
+    BackendUnavailableError
+        If fsspec, or what it needs for the scheme, is not installed.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = os.fspath(root).rstrip("/") or "/"
+        self._remote: Any = None
+        if "://" in self.root:
+            fsspec = needed("fsspec", "addresses of buckets", "corpora")
+            try:
+                self._remote, self._base = fsspec.core.url_to_fs(self.root)
+            except (ImportError, ValueError) as error:
+                raise InvalidInputError(f"{self.root} cannot be reached: {error}") from error
+
+    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+        return Store, (self.root,)
+
+    def names(self) -> Iterator[str]:
+        """The names of all files, with those of folders in it, below the root, in their order.
+
+        Hidden files and folders are passed over. A root that does not exist has none.
+        """
+        if self._remote is None:
+            yield from _local_names(Path(self.root), "")
+            return
+        if self._remote.exists(self._base):
+            start = len(self._base.rstrip("/")) + 1
+            for path in sorted(self._remote.find(self._base)):
+                name = path[start:]
+                if not any(part.startswith(".") for part in name.split("/")):
+                    yield name
+
+    def read(self, name: str) -> bytes:
+        """The whole of a file; OSError if it cannot be read."""
+        if self._remote is None:
+            return Path(self.root, name).read_bytes()
+        return self._remote.cat_file(f"{self._base}/{name}")
+
+    def open(self, name: str) -> Any:
+        """A file, binary, to read parts of."""
+        if self._remote is None:
+            return Path(self.root, name).open("rb")
+        return self._remote.open(f"{self._base}/{name}", "rb")
+
+    def write(self, name: str, content: bytes) -> None:
+        """A whole file, which has its name only once it is whole; an older one is replaced."""
+        if self._remote is not None:
+            self._remote.pipe_file(f"{self._base}/{name}", content)
+            return
+        target = Path(self.root, name)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(f"cannot write {target}: {error.strerror or error}") from error
+        write_output(target, content)
+
+
+def _local_names(folder: Path, below: str) -> Iterator[str]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InvalidInputError(f"cannot read {folder}: {error.strerror or error}") from error
+    for entry in entries:
+        if entry.name.startswith((".", PREFIX)):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _local_names(Path(entry.path), f"{below}{entry.name}/")
+        else:
+            yield f"{below}{entry.name}"

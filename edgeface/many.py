@@ -1,0 +1,173 @@
+"""`ManyImages`: what a model does with several images, in one batch or one after another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from functools import partial
+from typing import Any, Literal, cast, overload
+
+import numpy as np
+
+from edgeface.ahead import read_ahead
+from edgeface.errors import EdgeFaceError, InvalidInputError
+from edgeface.faces import Faces
+from edgeface.image import ImageLike, read_image
+from edgeface.pixels import Color, is_pixels
+from edgeface.progress import ProgressLine
+from edgeface.types import ImageArray
+from edgeface.values import Flag, Whole, option
+
+MAX_AHEAD = 10_000
+
+
+class ManyImages:
+    """The methods of `edgeface.Model` for many images."""
+
+    def run(self, *arguments: Any, **options: Any) -> Faces:
+        """`edgeface.Model.run`."""
+        raise NotImplementedError
+
+    def find(self, pixels: Sequence[ImageArray], options: dict[str, Any]) -> list[Faces]:
+        """The faces of images that are read; ``options`` are those of `edgeface.Model.run`."""
+        raise NotImplementedError
+
+    def run_batch(
+        self, images: Sequence[ImageLike], *, color: Color = "rgb", **options: Any
+    ) -> list[Faces]:
+        """The faces of several images; the first passes over them are one call of the network.
+
+        Parameters
+        ----------
+        images : N images, each as `edgeface.Model.run` takes it, or one array (N, H, W, 3)
+        color : the order of the channels of those that are arrays
+        options : of `edgeface.Model.run`, but for ``boxes_xyxy`` and ``keep_image``
+
+        Returns
+        -------
+        list of N `Faces`
+
+        Raises
+        ------
+        InvalidInputError
+            If the network looks at crops, whose batch is ``run(boxes_xyxy=)``, or an argument is
+            not as described.
+        InferenceError
+            If the backend fails.
+
+        Notes
+        -----
+        All images are in memory at once: pass as many as there is room for, or take `run_many`.
+        """
+        if not isinstance(cast(object, images), (list, tuple)) and np.ndim(cast(Any, images)) != 4:
+            raise InvalidInputError(
+                f"run_batch takes a list of images, got {type(images).__name__}; one image is for "
+                "run, and what gives images one by one is for run_many"
+            )
+        return self.find([read_image(image, color=color) for image in images], options)
+
+    @overload
+    def run_many(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        color: Color | None = None,
+        ahead: int = 4,
+        progress: bool = False,
+        return_exceptions: Literal[False] = False,
+        **options: Any,
+    ) -> Iterator[Faces]: ...
+
+    @overload
+    def run_many(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        color: Color | None = None,
+        ahead: int = 4,
+        progress: bool = False,
+        return_exceptions: bool,
+        **options: Any,
+    ) -> Iterator[Faces | EdgeFaceError]: ...
+
+    def run_many(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        color: Color | None = None,
+        ahead: int = 4,
+        progress: bool = False,
+        return_exceptions: bool = False,
+        **options: Any,
+    ) -> Iterator[Faces | EdgeFaceError]:
+        """The faces of any number of images, one after another, in bounded memory.
+
+        Threads read the next images while the network looks at one.
+
+        Parameters
+        ----------
+        images : a list, a generator, ``Path("photos").glob("*.jpg")``...: each image as
+            `edgeface.Model.run` takes it
+        color : as for `edgeface.Model.run`
+        ahead : so many images at most are read and not yet looked at
+        progress : whether a line on standard error says how far it is
+        return_exceptions : whether an image that cannot be looked at gives its error in place of
+            faces; otherwise the error is raised, and the iteration ends
+        options : of `edgeface.Model.run`
+
+        Yields
+        ------
+        Faces
+            For each image in turn, or an `EdgeFaceError`, see ``return_exceptions``.
+
+        Raises
+        ------
+        InvalidInputError, BackendUnavailableError, InferenceError
+            As `edgeface.Model.run` does.
+
+        Examples
+        --------
+        >>> import edgeface
+        >>> model = edgeface.load("mfn")
+        >>> [len(faces) for faces in model.run_many([edgeface.DEMO_PHOTO] * 2)]
+        [5, 5]
+        """
+        count = option("ahead", ahead, Whole(1, MAX_AHEAD))
+        kept = option("return_exceptions", return_exceptions, Flag())
+        shown = option("progress", progress, Flag())
+        if not isinstance(cast(object, images), Iterable):
+            raise InvalidInputError(
+                f"run_many takes images that can be iterated, got {type(images).__name__}"
+            )
+        return self._each(images, color, count, shown, kept, options)
+
+    def _each(
+        self,
+        images: Iterable[ImageLike],
+        color: Color | None,
+        ahead: int,
+        progress: bool,
+        return_exceptions: bool,
+        options: dict[str, Any],
+    ) -> Iterator[Faces | EdgeFaceError]:
+        total = len(images) if progress and isinstance(images, Sized) else 0
+        line = ProgressLine(total, "images", sys.stderr) if progress else None
+        read = partial(read_image, color=color or "rgb")
+        try:
+            for image, pixels in read_ahead(images, read, ahead):
+                # an array whose order nobody has said is for `edgeface.colours`
+                said = None if color is None and is_pixels(image) else "rgb"
+                try:
+                    if isinstance(pixels, EdgeFaceError):
+                        raise pixels
+                    seen: Faces | EdgeFaceError = self.run(pixels, color=said, **options)
+                except EdgeFaceError as error:
+                    if not return_exceptions:
+                        raise
+                    seen = error
+                if line is not None:
+                    line.step()
+                yield seen
+        finally:
+            if line is not None:
+                line.close()

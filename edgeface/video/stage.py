@@ -1,0 +1,197 @@
+"""What the live page shows of each person, and what may be asked of it."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeface.errors import InvalidInputError
+from edgeface.faces import Face, Faces
+from edgeface.metadata import Metadata
+from edgeface.model import Model
+from edgeface.recording import RecordingWriter
+from edgeface.retarget.character import named_bones
+from edgeface.retarget.formats import export
+from edgeface.retarget.mapping import BONES, Mapping, read_mapping
+from edgeface.retarget.options import ExportOptions
+from edgeface.retarget.presets import adapt, choose_preset
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.rotations import quaternion_from_rotation
+from edgeface.types import ImageArray
+from edgeface.values import Choice, Flag, Record, Several, Text
+
+MAX_PEOPLE = 100
+"""Whose lids are remembered."""
+TAKE_FORMATS = {"take.jsonl": "jsonl", "take.csv": "livelink", "take.glb": "gltf"}
+"""What a take is handed out as, by the name of the file."""
+_CHARACTER = Record(
+    {
+        "name": Text(),
+        "kind": Choice(("glTF", "VRM 0.x", "VRM 1.0")),
+        "own": Flag(),
+        "shapes": Several(Text(), 0, 5000),
+        "nodes": Several(Text(), 0, 50000),
+    }
+)
+
+
+class Stage:
+    """The state of the page that all who look at it share: character, mirror, source, take.
+
+    Parameters
+    ----------
+    model : the network that finds the faces, whose face model recordings are of
+    source : what is shown at first
+    sources : what may be shown instead
+    """
+
+    def __init__(self, model: Model, source: str, sources: list[str]) -> None:
+        self.source, self.sources, self.mirror = source, sources, False
+        self._model = model
+        self._mapping = read_mapping("arkit")
+        self._bones: set[str] = set()
+        self._retargeters: dict[int | None, Retargeter] = {}
+        self._lock = threading.Lock()
+        self._folder = tempfile.TemporaryDirectory(prefix="edgeface-take-")
+        self._take = Path(self._folder.name) / "take.jsonl"
+        self._writer: RecordingWriter | None = None
+        self._num_recorded = 0
+        self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "character": self._drive, "mirror": self._turn_round, "source": self._change_source,
+            "take": self._record,
+        }  # fmt: skip
+
+    def ask(self, action: str, values: Any) -> dict[str, Any] | None:
+        """Do what the page asks for; None where there is no such action.
+
+        Raises
+        ------
+        InvalidInputError
+            If the values are not what the action takes.
+        """
+        if action not in self._actions:
+            return None
+        try:
+            with self._lock:
+                return self._actions[action](values)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise InvalidInputError(str(error)) from error
+
+    def rows(self, time_s: float, faces: Faces) -> list[dict[str, Any]]:
+        """What each person's character does in a frame, ready for JSON."""
+        with self._lock:
+            return [self._row(time_s, face) for face in faces]
+
+    def record(self, frame: int, time_s: float, size: tuple[int, int], faces: Faces) -> None:
+        """Take a frame into the take, while one is recorded."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.write(frame, time_s, size, faces)
+                self._num_recorded += 1
+
+    def take_file(self, name: str) -> bytes | None:
+        """The last take as a file of `TAKE_FORMATS`; None where there is none.
+
+        Raises
+        ------
+        InvalidInputError
+            If nobody was seen in it.
+        """
+        with self._lock:
+            if name not in TAKE_FORMATS or self._writer is not None or not self._num_recorded:
+                return None
+            if name == self._take.name:
+                return self._take.read_bytes()
+            made = self._take.with_name(name)
+            options = ExportOptions()
+            export(self._take, made, TAKE_FORMATS[name], self._model.face_model, options)
+            return made.read_bytes()
+
+    def close(self) -> None:
+        """Forget the take."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            self._folder.cleanup()
+
+    def _row(self, time_s: float, face: Face) -> dict[str, Any]:
+        if len(self._retargeters) > MAX_PEOPLE:
+            self._retargeters.clear()
+        retargeter = self._retargeters.setdefault(face.track_id, Retargeter(self._mapping))
+        seen = face.blendshapes
+        retargeter.watch(time_s, seen)
+        shapes, head = retargeter(seen, quaternion_from_rotation(face.rotation))
+        return {
+            "id": face.track_id,
+            "seen": {name: round(value, 3) for name, value in seen.items()},
+            "shapes": {name: round(value, 3) for name, value in shapes.items()},
+            "bones": {
+                bone: np.round(turn, 4).tolist()
+                for bone, turn in retargeter.bone_turns(head, self._bones).items()
+            },
+        }
+
+    def _drive(self, values: dict[str, Any]) -> dict[str, Any]:
+        given = _CHARACTER.check(values, "")
+        name = choose_preset(given["shapes"], given["name"])
+        mapping = adapt(read_mapping(name), given["shapes"])
+        vrm = given["kind"] != "glTF"
+        nodes = dict.fromkeys((*BONES, "leftEye", "rightEye"), "") if vrm else {
+            bone: given["nodes"][number] for bone, number in named_bones(given["nodes"]).items()
+        }  # fmt: skip
+        self._bones = set(nodes) & set(BONES)
+        self._use(replace(mapping, mirror=self.mirror))
+        drives = list(mapping.recipes)
+        looks = {"LookLeft", "lookLeft"} & set(given["shapes"])
+        return {
+            "mapping": name,
+            "drives": drives,
+            "still": [shape for shape in given["shapes"] if shape not in drives],
+            "bones": nodes,
+            "turns_eyes": given["own"] or (vrm and not looks),
+        }
+
+    def _turn_round(self, values: dict[str, Any]) -> dict[str, Any]:
+        self.mirror = Flag().check(values["on"], "on")
+        self._use(replace(self._mapping, mirror=self.mirror))
+        return {"on": self.mirror}
+
+    def _use(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self._retargeters.clear()
+
+    def _change_source(self, values: dict[str, Any]) -> dict[str, Any]:
+        self.source = Choice(tuple(self.sources)).check(values["name"], "name")
+        return {"name": self.source}
+
+    def _record(self, values: dict[str, Any]) -> dict[str, Any]:
+        on = Flag().check(values["on"], "on")
+        if on and self._writer is None:
+            metadata: Metadata = self._model.metadata
+            self._take.unlink(missing_ok=True)
+            self._writer = RecordingWriter(self._take, metadata, self.source, None)
+            self._num_recorded = 0
+        elif not on and self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        return {"on": self._writer is not None, "frames": self._num_recorded}
+
+
+def mirrored(image: ImageArray, faces: Faces) -> tuple[ImageArray, Faces]:
+    """A picture and its faces as a mirror shows them; expressions keep their person's sides."""
+    width = image.shape[1]
+    boxes, points = faces.boxes_xyxy.copy(), faces.landmarks_3d.copy()
+    boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+    points[..., 0] = width - points[..., 0]
+    flip = np.diag([-1.0, 1.0, 1.0]).astype(np.float32)
+    turned = replace(
+        faces, boxes_xyxy=boxes, landmarks_3d=points, rotation=flip @ faces.rotation @ flip
+    )
+    return np.ascontiguousarray(image[:, ::-1]), turned

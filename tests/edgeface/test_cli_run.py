@@ -1,0 +1,127 @@
+"""`edgeface run` over many images: what it reports, where to, and what it does with bad ones."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import edgeface
+from edgeface import tables
+from edgeface.cli import main
+from edgeface.cli.records import FORMATS
+
+FAST = ["--detail", "fast", "--refine", "none"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A photo, one without faces, one that is none."""
+    (tmp_path / "in/deep").mkdir(parents=True)
+    with Image.open(edgeface.DEMO_PHOTO) as picture:
+        picture.save(tmp_path / "in/five.jpg", quality=95)
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "in/deep/nobody.png")
+    (tmp_path / "in/bad.png").write_text("no image")
+    return tmp_path / "in"
+
+
+def run(*arguments):
+    return main(["run", *map(str, arguments), *FAST])
+
+
+@pytest.fixture(scope="module")
+def five():
+    return edgeface.load("mfn").run(edgeface.DEMO_PHOTO, detail="fast")
+
+
+def test_every_format_tells_the_same(folder, tmp_path, capsys):
+    saved = {}
+    for name in FORMATS:
+        if name == "parquet":
+            pytest.importorskip("pyarrow", reason="needs the extra: edgeface[tables]")
+        target = tmp_path / f"faces.{name}"
+        assert run(folder, "--recursive", "--save", target, "--format", name) == 1
+        saved[name] = target
+        printed = capsys.readouterr()
+        assert printed.out == f"wrote {target}\n"
+        assert "bad.png is no readable image" in printed.err
+        assert "3 images in" in printed.err
+        assert "5 faces, 1 failed" in printed.err
+    whole = json.loads(saved["json"].read_text())
+    assert [json.loads(line) for line in saved["jsonl"].read_text().splitlines()] == whole
+    assert [len(image["faces"]) for image in whole] == [5, 0]
+    assert saved["text"].read_text().startswith(f"{folder / 'five.jpg'}: 5 faces\n")
+    rows = list(csv.DictReader(io.StringIO(saved["csv"].read_text())))
+    assert [row["face"] for row in rows] == list("01234")
+    assert {row["image"] for row in rows} == {str(folder / "five.jpg")}
+    assert [float(r["score"]) for r in rows] == [f["score"] for f in whole[0]["faces"]]
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(saved["parquet"])
+    assert table.column_names[:3] == ["image", "face", "score"]
+    assert table["face"].to_pylist() == [0, 1, 2, 3, 4]
+    assert len(table["landmarks_3d"][0]) == 204
+
+
+def test_the_suffix_says_the_format(tmp_path, five, capsys):
+    target = tmp_path / "FACES.CSV"
+    assert run("demo", "--save", target) == 0
+    assert capsys.readouterr() == (f"wrote {target}\n", "")
+    assert target.read_text().splitlines()[0].split(",")[2:] == list(tables.NUMBERS)
+    assert run("demo", "--save", tmp_path / "faces.xls") == 1
+    assert "take one of .json, .jsonl, .csv, .parquet" in capsys.readouterr().err
+
+
+def test_an_image_from_standard_input(five):
+    command = [sys.executable, "-m", "edgeface", "run", "-", "--json", *FAST]
+    data = edgeface.DEMO_PHOTO.read_bytes()
+    result = subprocess.run(command, input=data, capture_output=True, check=True)
+    report = json.loads(result.stdout)
+    assert (report["image"], len(report["faces"])) == ("-", 5)
+    result = subprocess.run(command, input=b"text", capture_output=True)
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert b"is no readable image" in result.stderr
+
+
+def test_no_report_overwrites_an_image(folder, capsys):
+    photo = folder / "five.jpg"
+    before = photo.read_bytes()
+    assert run(photo, "--save", photo, "--format", "json") == 1
+    assert "is the input" in capsys.readouterr().err
+    assert photo.read_bytes() == before
+
+
+def test_parquet_is_not_for_terminals(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert run("demo", "--format", "parquet") == 1
+    assert "name a file by --save" in capsys.readouterr().err
+
+
+def test_an_interrupt_keeps_what_was_done(monkeypatch, tmp_path, capsys):
+    target, find = tmp_path / "faces.json", edgeface.Model.run
+
+    def interrupted(self, *arguments, **options):
+        if target.with_suffix(".seen").exists():
+            raise KeyboardInterrupt
+        target.with_suffix(".seen").touch()
+        return find(self, *arguments, **options)
+
+    monkeypatch.setattr(edgeface.Model, "run", interrupted)
+    assert run("demo", "demo", "demo", "--save", target) == 130
+    assert [len(image["faces"]) for image in json.loads(target.read_text())] == [5]
+    assert "1 images in" in capsys.readouterr().err
+
+
+def test_a_bar_is_drawn_on_a_terminal_alone(monkeypatch, capsys):
+    monkeypatch.setattr("edgeface.progress.REDRAW_S", 0.0)
+    assert run("demo", "demo", "--json") == 0
+    assert "\r" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert run("demo", "demo", "--json") == 0
+    drawn = capsys.readouterr().err
+    assert "[##########          ] 1/2" in drawn
+    assert "5 faces" in drawn

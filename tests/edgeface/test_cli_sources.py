@@ -1,0 +1,89 @@
+"""Which images arguments mean, and where what is made of them goes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edgeface import DEMO_PHOTO, InvalidInputError
+from edgeface.cli.sources import find_sources, overlay_paths
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.jpg", "a.PNG", "notes.txt", ".hidden.jpg", "clip.mp4", "in/c.jpg",
+                 "in/deep/a.png", ".git/x.jpg"):  # fmt: skip
+        path = Path("photos", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return tmp_path
+
+
+def names(*arguments, recursive=False):
+    return [source.name for source in find_sources(arguments, recursive)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "recursive", "expected"),
+    [
+        (["photos"], False, ["a.PNG", "b.jpg"]),
+        (["photos/"], True, ["a.PNG", "b.jpg", "in/c.jpg", "in/deep/a.png"]),
+        (["photos/in", "photos/b.jpg"], False, ["in/c.jpg", "b.jpg"]),
+        (["photos/*.jpg"], False, ["b.jpg"]),
+        (["photos/**/*.[pP]*"], False, ["a.PNG", "in/deep/a.png"]),
+        (["photos/notes.txt"], False, ["notes.txt"]),  # by its name, whatever its suffix
+    ],
+)
+def test_folders_patterns_and_files(photos, arguments, recursive, expected):
+    assert names(*arguments, recursive=recursive) == [f"photos/{name}" for name in expected]
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(photos):
+    Path("a[1].jpg").write_bytes(b"")
+    assert names("a[1].jpg") == ["a[1].jpg"]
+
+
+def test_words_and_addresses(photos):
+    demo, stdin, web = find_sources(["demo", "-", "https://x.example/a/b.jpg?size=2"], False)
+    assert (demo.image, stdin.image, web.image) == (DEMO_PHOTO, None, web.name)
+    assert str(web.place) == "b.jpg"
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("photos/clip.mp4", r"is a video: edgeface track photos/clip\.mp4 follows"),
+        ("absent/*.jpg", r"no image matches absent/\*\.jpg"),
+        ("photos/*.mp4", "no image matches"),
+        ("empty", "the folder empty has no images"),
+        ("films", r"videos only: edgeface track films/b\.mov is for them"),
+        ("nested", "has images in folders only: --recursive searches them"),
+    ],
+)
+def test_what_means_no_image_says_what_to_do(photos, argument, message):
+    for name in ("empty", "films", "nested/photos"):
+        Path(name).mkdir(parents=True)
+    Path("films/b.mov").write_bytes(b"")
+    Path("nested/photos/a.jpg").write_bytes(b"")
+    with pytest.raises(InvalidInputError, match=message):
+        find_sources([argument], False)
+
+
+def test_overlays_lie_as_their_images_do(photos):
+    sources = find_sources(["photos", "photos/in/c.jpg", "photos/b.jpg"], recursive=True)
+    targets = [str(path) for path in overlay_paths(Path("out"), sources)]
+    assert targets == [
+        "out/a-faces.png", "out/b-faces.png", "out/in/c-faces.png", "out/in/deep/a-faces.png",
+        "out/c-faces.png", "out/b-faces-2.png",
+    ]  # fmt: skip
+
+
+def test_overlays_leave_images_alone_by_whatever_name(photos):
+    shutil.move("photos/b.jpg", "photos/b-faces.png")
+    Path("link").symlink_to("photos")
+    sources = find_sources(["photos/b-faces.png", "photos/in/c.jpg"], False)
+    sources += find_sources(["photos/b-faces.png"], False)
+    targets = overlay_paths(Path("link"), [sources[0], *sources])
+    assert "b-faces.png" not in {path.name for path in targets}
+    assert len(set(targets)) == 4

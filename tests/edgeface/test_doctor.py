@@ -1,0 +1,55 @@
+import re
+
+import pytest
+
+from edgeface.cli import doctor, main
+from edgeface.errors import BackendUnavailableError, EdgeFaceError, ModelFormatError
+from edgeface.terminal import run_command
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without the measurement, which the first test makes."""
+    monkeypatch.setattr(doctor, "_report_speed", lambda advice: None)
+
+
+def test_doctor_tells_engines_extras_and_times(capsys):
+    assert main(["doctor"]) == 0
+    report = capsys.readouterr().out
+    for expected in ("ONNX Runtime", "LiteRT", "extras", "convert-tflite", "processors: "):
+        assert expected in report
+    assert re.search(r"mfn \d+\.\d ms, with everything around it \d+\.\d ms", report)
+
+
+def test_doctor_says_what_a_container_limit_does(monkeypatch, capsys, quick):
+    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(doctor, "_container_limit", lambda: 1.5)
+    assert main(["doctor"]) == 0
+    assert "load(..., num_threads=1)" in capsys.readouterr().out
+
+
+def test_doctor_fails_without_an_engine(monkeypatch, capsys, quick):
+    monkeypatch.setattr(doctor, "backends", lambda: ())
+    assert main(["doctor"]) == 1
+    assert "pip install 'edgeface[onnx]'" in capsys.readouterr().out
+
+
+def test_doctor_finds_a_damaged_package(monkeypatch, capsys, quick):
+    def damaged(file):
+        raise ModelFormatError("sfn.ready.zip is damaged")
+
+    monkeypatch.setattr(doctor, "read_ready", damaged)
+    assert main(["doctor"]) == 1
+    assert "- sfn.ready.zip is damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [BackendUnavailableError, EdgeFaceError])
+def test_errors_at_a_terminal_name_the_page_that_helps(error, monkeypatch, capsys):
+    def fail():
+        raise error("no such thing")
+
+    assert run_command("edgeface", fail) == 1
+    assert capsys.readouterr().err == "edgeface: no such thing\n"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert run_command("edgeface", fail) == 1
+    assert capsys.readouterr().err.endswith(f"/{error.page}\n")

@@ -1,0 +1,118 @@
+"""Many images: the same faces as one by one, in turn, with bounded memory, whatever fails."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import edgeface
+from edgeface import InvalidInputError
+from edgeface.ahead import read_ahead
+
+PHOTO = edgeface.read_image(edgeface.DEMO_PHOTO)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return edgeface.load("mfn")
+
+
+@pytest.fixture(scope="module")
+def images():
+    return [PHOTO, np.zeros((64, 48, 3), np.uint8), PHOTO[:, ::-1], PHOTO[80:320, 200:420]]
+
+
+def same(found, expected):
+    assert len(found) == len(expected)
+    np.testing.assert_allclose(found.landmarks_3d, expected.landmarks_3d, atol=1e-3)
+    assert found.image_size == expected.image_size
+
+
+@pytest.mark.parametrize("options", [{}, {"detail": "fast", "max_faces": 2, "look_again": False}])
+def test_a_batch_finds_what_single_runs_find(model, images, options):
+    single = [model.run(image, **options) for image in images]
+    for several in (model.run_batch(images, **options), model.run_many(images, **options)):
+        for found, expected in zip(several, single, strict=True):
+            same(found, expected)
+
+
+def test_run_many_takes_what_run_takes(model, tmp_path):
+    def mixed():
+        yield edgeface.DEMO_PHOTO
+        yield str(edgeface.DEMO_PHOTO)
+        yield edgeface.DEMO_PHOTO.read_bytes()
+        yield PHOTO
+
+    expected = model.run(PHOTO)
+    found = [*model.run_many(mixed())]
+    assert len(found) == 4
+    for faces in found:
+        same(faces, expected)
+    swapped = [PHOTO[:, :, ::-1], edgeface.DEMO_PHOTO]
+    for faces in model.run_many(swapped, color="bgr", keep_image=True):
+        same(faces, expected)
+        np.testing.assert_array_equal(faces.image, PHOTO)
+
+
+def test_an_error_is_raised_or_stands_in_its_place(model, tmp_path):
+    images = [PHOTO, tmp_path / "absent.jpg", PHOTO[:, ::-1]]
+    first, error, last = model.run_many(images, return_exceptions=True)
+    assert isinstance(error, InvalidInputError)
+    assert (len(first), len(last)) == (5, 5)
+    several = model.run_many(images)
+    assert len(next(several)) == 5
+    with pytest.raises(InvalidInputError, match="no such image"):
+        next(several)
+
+
+def test_a_network_of_crops_looks_at_each_as_a_face():
+    sfn = edgeface.load("sfn")
+    assert [len(faces) for faces in sfn.run_many([PHOTO[80:320, 200:420]] * 2)] == [1, 1]
+    with pytest.raises(InvalidInputError, match=r"run_batch is for an mfn.*boxes_xyxy"):
+        sfn.run_batch([PHOTO])
+
+
+def test_progress_is_one_line(model, capsys):
+    list(model.run_many([PHOTO], progress=True))
+    assert capsys.readouterr().err == ""  # no terminal
+
+
+@pytest.mark.parametrize("junk", [None, 3, PHOTO.dtype])
+def test_what_gives_no_images(model, junk):
+    with pytest.raises(InvalidInputError):
+        model.run_many(junk)
+
+
+@pytest.mark.parametrize("option", [{"ahead": 0}, {"progress": 1}, {"return_exceptions": None}])
+def test_options_that_are_none(model, option):
+    with pytest.raises(InvalidInputError, match=next(iter(option))):
+        model.run_many([PHOTO], **option)
+
+
+def test_reading_runs_a_few_images_ahead_and_no_more():
+    begun, ready = [], threading.Event()
+
+    def read(number):
+        if number == 3:
+            ready.set()
+        return np.full((1, 1, 3), number, np.uint8)
+
+    def numbers():
+        for number in range(10):
+            begun.append(number)
+            yield number
+
+    reading = read_ahead(numbers(), read, depth=3)
+    number, pixels = next(reading)
+    assert (number, pixels[0, 0, 0]) == (0, 0)
+    assert ready.wait(5)
+    assert begun == [0, 1, 2, 3]
+    assert [number for number, _ in reading] == [*range(1, 10)]
+
+
+def test_reading_ends_with_who_asks():
+    threads = threading.active_count()
+    reading = read_ahead(range(100), lambda _: np.zeros((1, 1, 3), np.uint8), depth=8)
+    next(reading)
+    reading.close()
+    assert threading.active_count() == threads

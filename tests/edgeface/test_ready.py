@@ -1,0 +1,88 @@
+import sys
+
+import numpy as np
+import pytest
+
+import edgeface
+from edgeface import model as model_module
+from edgeface import ready
+from edgeface.backends import can_run
+from edgeface.cli import main
+from edgeface.errors import InvalidInputError, ModelFormatError
+from edgeface.ready import SUFFIXES, ReadyFile, cached_ready, find_ready, read_ready, ready_files
+
+FILES = ready_files()
+DETECTORS = [f for f in FILES if f.network == "mfn" and can_run(SUFFIXES[f.format])]
+
+
+def named(file):
+    return file.name
+
+
+def test_networks_ship_in_the_formats_of_phones_and_browsers():
+    for network in ("mfn", "sfn"):
+        for file_format in ("onnx", "tflite"):
+            for precision in ("fp32", "int8"):
+                assert ReadyFile(network, file_format, precision) in FILES
+        assert find_ready(network, "coreml").precision == "fp16"
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_every_ready_file_is_the_one_that_was_verified(file):
+    """`read_ready` compares hashes; what comes out is a whole file."""
+    contents = read_ready(file)
+    assert all(contents.values())
+    assert {path.split("/")[0] for path in contents} == {file.name}
+
+
+@pytest.mark.parametrize("file", DETECTORS, ids=named)
+def test_ready_files_find_the_same_faces(file, tmp_path):
+    found = edgeface.load(ready.write_ready(file, tmp_path)).run(edgeface.DEMO_PHOTO)
+    expected = edgeface.load("mfn").run(edgeface.DEMO_PHOTO)
+    assert len(found) == len(expected)
+    sides = expected.boxes_xyxy[:, 2:] - expected.boxes_xyxy[:, :2]
+    apart = np.abs(found.boxes_xyxy - expected.boxes_xyxy).max()
+    assert apart < (0.2 if file.precision == "int8" else 0.02) * sides.max()
+
+
+def test_load_takes_the_engine_that_is_there(monkeypatch, tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.setattr(model_module, "can_run", lambda suffix: suffix == ".tflite")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    faces = edgeface.load("mfn").run(edgeface.DEMO_PHOTO)
+    kept = list(tmp_path.rglob("mfn.tflite"))
+    assert len(faces) == 5
+    assert len(kept) == 1
+    kept[0].write_bytes(b"damaged")
+    assert len(edgeface.load("mfn").run(edgeface.DEMO_PHOTO)) == 5
+
+
+def test_a_cached_file_of_onnx_is_the_one_in_the_package():
+    assert cached_ready(ReadyFile("mfn", "onnx", "fp32")).parent == ready.ASSETS
+
+
+def test_what_is_not_there_is_named_with_what_is():
+    with pytest.raises(InvalidInputError, match=r"there are .*mfn tflite int8"):
+        find_ready("mfn", "pt2")
+
+
+@pytest.mark.parametrize("name", ["sfn.onnx", "sfn.ready.zip"])
+def test_a_damaged_package_is_an_error(name, tmp_path, monkeypatch):
+    for file in ("sfn.onnx", "sfn.ready.zip"):
+        content = bytearray((ready.ASSETS / file).read_bytes())
+        if file == name:
+            content[len(content) // 3] ^= 0x10
+        (tmp_path / file).write_bytes(content)
+    monkeypatch.setattr(ready, "ASSETS", tmp_path)
+    with pytest.raises(ModelFormatError, match=r"damaged.*install edgeface again"):
+        read_ready(ReadyFile("sfn", "tflite", "fp32"))
+
+
+def test_export_writes_a_file_without_torch(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    arguments = ["export", "mfn", "--to", "tflite", "--precision", "int8", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    assert "mfn-int8.tflite" in capsys.readouterr().out
+    assert (tmp_path / "mfn-int8.tflite").stat().st_size > 1e6
+    assert main(["export", "mfn", "--to", "coreml", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "mfn-fp16.mlpackage" / "Manifest.json").is_file()

@@ -1,0 +1,205 @@
+"""The live page in a headless Chromium, and what may be asked of it."""
+
+import base64
+import io
+import json
+import struct
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeface import InvalidInputError
+from edgeface.retarget.head import head_glb
+from edgeface.video.live import LiveView
+from edgeface.video.reader import Frame
+from edgeface.video.stage import Stage, mirrored
+from tests.fakes import Person, Scene, frame_image
+from tests.video.chromium import browser
+
+BONES = ("hips", "spine", "leftUpperLeg", "leftLowerLeg", "leftFoot", "rightUpperLeg",
+         "rightLowerLeg", "rightFoot", "leftUpperArm", "leftLowerArm", "leftHand", "rightUpperArm",
+         "rightLowerArm", "rightHand")  # fmt: skip
+
+
+def vrm():
+    """The head that ships as a VRM 1.0: every bone that one must have, and expressions."""
+    data = head_glb()
+    (length,) = struct.unpack_from("<I", data, 12)
+    document, binary = json.loads(data[20 : 20 + length]), data[20 + length :]
+    nodes, names = document["nodes"], document["meshes"][0]["extras"]["targetNames"]
+    first = len(nodes)
+    nodes += [{"name": bone, "translation": [0.01 * i, 0, 0]} for i, bone in enumerate(BONES)]
+    nodes[first]["children"] = [first + 1, *range(first + 2, len(nodes))]
+    nodes[first + 1]["children"] = [0]
+    document["scenes"] = [{"nodes": [first]}]
+    bones = {bone: {"node": first + i} for i, bone in enumerate(BONES)}
+    bones |= {"neck": {"node": 0}, "head": {"node": 1}}
+    preset = {
+        name: {"morphTargetBinds": [{"node": 2, "index": names.index(shape), "weight": 1.0}]}
+        for name, shape in (("aa", "jawOpen"), ("happy", "mouthSmileLeft"),
+                            ("blinkLeft", "eyeBlinkLeft"), ("blinkRight", "eyeBlinkRight"))
+    }  # fmt: skip
+    meta = {"name": "made", "authors": ["edgeface"],
+            "licenseUrl": "https://vrm.dev/licenses/1.0/"}  # fmt: skip
+    document["extensionsUsed"] = ["VRMC_vrm"]
+    document["extensions"] = {
+        "VRMC_vrm": {"specVersion": "1.0", "meta": meta, "humanoid": {"humanBones": bones},
+                     "expressions": {"preset": preset}}
+    }  # fmt: skip
+    # a mesh has one set of names; without them, expressions alone are there to be driven
+    del document["meshes"][0]["extras"]
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    head = struct.pack("<IIIII", 0x46546C67, 2, 20 + len(text) + len(binary), len(text), 0x4E4F534A)
+    return head + text + binary
+
+
+@pytest.fixture
+def network(face_model):
+    people = [Person((30, 32), side=30), Person((70, 32), side=30, seed=1)]
+    return Scene("mfn", face_model, people)
+
+
+@pytest.fixture
+def tracked(network):
+    """A frame of two people who smile."""
+    image = frame_image(0, (64, 96))
+    faces = replace(network.run(image), track_ids=np.array([1, 2]))
+    coefficients = np.zeros_like(faces.expression_coeffs)
+    coefficients[:, list(faces.expression_names).index("mouthSmileLeft")] = 0.8
+    return image, replace(faces, expression_coeffs=coefficients)
+
+
+@pytest.fixture
+def view(network, tracked):
+    made, stop = LiveView(network, "a clip", 0, ["demo"]), threading.Event()
+
+    def play():
+        number = 0
+        while not stop.wait(0.05):
+            number += 1
+            made.show(Frame(number, number / 20, tracked[0]), tracked[1])
+
+    player = threading.Thread(target=play)
+    player.start()
+    yield made
+    stop.set()
+    player.join()
+    made.close()
+
+
+DROP = """(async () => {
+  const bytes = await (await fetch("data:application/octet-stream;base64,%s")).arrayBuffer();
+  const carried = new DataTransfer(), event = new DragEvent("drop", {cancelable: true});
+  carried.items.add(new File([bytes], "%s"));
+  Object.defineProperty(event, "dataTransfer", {value: carried});
+  dispatchEvent(event);
+})()"""
+
+
+def drawn(page):
+    """How much of the stage is not its ground, and the picture of the whole page."""
+    shot = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+    stage = shot[120:-120, shot.shape[1] // 2 :]
+    return (np.abs(stage - [0x1D, 0x20, 0x27]).max(axis=2) > 12).mean(), shot
+
+
+def test_people_move_heads_and_what_is_dropped_is_driven(view, tmp_path):
+    with browser(view.url, tmp_path) as page:
+        page.wait_for("document.body.dataset.people === '2'")
+        assert page.run("document.body.dataset.mapping") == "arkit"
+        page.wait_for("document.querySelectorAll('#bars i').length === 8")
+        covered, shot = drawn(page)
+        assert covered > 0.05
+        assert np.ptp(shot[120:300, : shot.shape[1] // 3]) > 50  # the picture of the source
+        assert page.run("document.documentElement.scrollWidth <= innerWidth")
+
+        page.run(DROP % (base64.b64encode(vrm()).decode(), "made.vrm"))
+        page.wait_for("document.body.dataset.character === 'made.vrm'")
+        page.wait_for("document.body.dataset.people === '2'")
+        assert page.run("document.body.dataset.mapping") == "vrm1"
+        assert drawn(page)[0] > 0.05
+
+        page.run(DROP % (base64.b64encode(b"no glTF").decode(), "text.glb"))
+        page.wait_for("document.body.dataset.refused === 'text.glb'")
+        assert page.run("document.body.dataset.character") == "made.vrm"
+
+        page.run("document.getElementById('mirror').click()")
+        page.run("document.getElementById('record').click()")
+        page.wait_for("document.body.dataset.take === '0'")
+        begun = page.run("Number(document.body.dataset.time)")
+        page.wait_for(f"Number(document.body.dataset.time) > {begun + 0.5}")
+        page.run("document.getElementById('record').click()")
+        page.wait_for("document.querySelectorAll('#take a').length === 3")
+    assert view.stage.mirror
+    with urllib.request.urlopen(view.url + "take.csv", timeout=10) as taken:
+        assert taken.read().startswith(b"Timecode,BlendShapeCount,EyeBlinkLeft")
+
+
+def post(view, action, body):
+    request = urllib.request.Request(view.url + action, json.dumps(body).encode(), method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def test_only_its_own_page_may_ask(view):
+    assert post(view, "mirror", {"on": True}) == {"on": True}
+    for action, body, status in (("mirror", {"on": 1}, 400), ("mirror", [], 400),
+                                 ("source", {"name": "/etc/passwd"}, 400),
+                                 ("nothing", {}, 404)):  # fmt: skip
+        with pytest.raises(urllib.error.HTTPError, match=str(status)):
+            post(view, action, body)
+    request = urllib.request.Request(view.url + "mirror", b"{}", {"Origin": "http://evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=10)
+
+
+@pytest.fixture
+def stage(network):
+    made = Stage(network, "a clip", ["a clip", "camera:0"])
+    yield made
+    made.close()
+
+
+def test_a_character_is_driven_by_what_it_has(stage, tracked):
+    asked = {"name": "x.glb", "kind": "glTF", "own": False, "nodes": ["Armature", "mixamorig:Head"],
+             "shapes": ["mouthSmile_L", "jawOpen", "tail"]}  # fmt: skip
+    plan = stage.ask("character", asked)
+    assert (plan["mapping"], plan["still"]) == ("arkit", ["tail"])
+    assert plan["bones"] == {"head": "mixamorig:Head"}
+    row = stage.rows(0.0, tracked[1])[0]
+    assert row["shapes"]["mouthSmile_L"] == pytest.approx(0.8, abs=1e-3)
+    assert set(row["bones"]) == {"head"}
+    with pytest.raises(InvalidInputError, match="no kind that is known"):
+        stage.ask("character", asked | {"shapes": ["tail"]})
+
+
+def test_a_mirrored_picture_has_its_faces_where_they_are(tracked):
+    image, faces = tracked
+    turned, there = mirrored(image, faces)
+    np.testing.assert_array_equal(turned, image[:, ::-1])
+    np.testing.assert_allclose(
+        there.boxes_xyxy[:, [0, 2]], image.shape[1] - faces.boxes_xyxy[:, [2, 0]]
+    )
+    again = mirrored(turned, there)[1]
+    np.testing.assert_allclose(again.landmarks_3d, faces.landmarks_3d, atol=1e-4)
+    np.testing.assert_allclose(again.rotation, faces.rotation, atol=1e-6)
+
+
+def test_a_take_is_kept_between_start_and_stop(stage, tracked):
+    image, faces = tracked
+    stage.record(0, 0.0, image.shape[:2], faces)
+    assert stage.take_file("take.jsonl") is None
+    stage.ask("take", {"on": True})
+    for k in range(3):
+        stage.record(k, k / 30, image.shape[:2], faces)
+    assert stage.take_file("take.jsonl") is None
+    assert stage.ask("take", {"on": False}) == {"on": False, "frames": 3}
+    assert len(stage.take_file("take.jsonl").splitlines()) == 4
+    assert stage.take_file("take.glb").startswith(b"glTF")
+    assert stage.take_file("other.csv") is None
