@@ -31,8 +31,8 @@ def network_path(
     Raises
     ------
     InvalidInputError
-        If it is neither a path nor the name of a network, if there is no such precision, or if
-        one is asked for of a file, which has its own.
+        If it is neither a path nor the name of a network, if there is no such precision, or if one
+        is asked for of a file, which has its own.
     """
     if precision is not None:
         option("precision", precision, Choice(get_args(Precision)))
