@@ -157,11 +157,13 @@ def _draw_face(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
 
 
 def _draw_axes(pen: ImageDraw.ImageDraw, face: DrawnFace, longer: float, width: int) -> None:
-    nose = _near(pen, face.landmarks_2d[30])
+    """Draw the head's axes in the upper corner of its box, where they hide nothing of the face."""
+    box = _near(pen, face.box_xyxy)
+    origin = np.array([box[2] - 0.12 * longer, box[1] + 0.12 * longer])
     for axis, colour in enumerate(AXIS_COLOURS):
-        direction = face.rotation[:2, axis] * [1.0, -1.0] * longer * 0.3
+        direction = face.rotation[:2, axis] * [1.0, -1.0] * longer * 0.18
         pen.line(
-            [(float(nose[0]), float(nose[1])), tuple((nose + direction).tolist())],
+            [tuple(origin.tolist()), tuple((origin + direction).tolist())],
             fill=colour,
             width=width,
         )
@@ -172,17 +174,22 @@ def _draw_expressions(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
     longer = max(x1 - x0, y1 - y0)
     size = 0.7 * _font_size(longer)
     strongest = sorted(face.blendshapes.items(), key=lambda item: -item[1])[:NUM_EXPRESSIONS]
-    for row, (name, value) in enumerate(strongest):
-        if longer <= 60 or value < MIN_EXPRESSION:
-            return
-        top = y1 + 3 + 1.25 * size * row
+    shown = [(name, value) for name, value in strongest if value >= MIN_EXPRESSION]
+    if longer <= 60 or not shown:
+        return
+    # below the face, but nothing outside the picture
+    step, (right, bottom) = 1.25 * size, pen.im.size
+    first = max(0.0, min(y1 + 3, bottom - step * len(shown)))
+    for row, (name, value) in enumerate(shown):
+        top = first + step * row
         # a dark ground under the bar keeps it readable on any picture
         text = f"{name} {value:.2f}"
         width = max(x1 - x0, pen.textlength(text, font_size=size) + 6)
-        pen.rectangle((x0, top, x0 + width, top + 1.15 * size), fill=(24, 24, 24))
-        end = x0 + width * min(1.0, value)
-        pen.rectangle((x0, top, max(x0 + 1, end), top + 1.15 * size), fill=(40, 110, 60))
-        pen.text((x0 + 3, top), text, (235, 235, 235), font_size=size)
+        left = max(0.0, min(x0, right - width))
+        pen.rectangle((left, top, left + width, top + 1.15 * size), fill=(24, 24, 24))
+        end = left + width * min(1.0, value)
+        pen.rectangle((left, top, max(left + 1, end), top + 1.15 * size), fill=(40, 110, 60))
+        pen.text((left + 3, top), text, (235, 235, 235), font_size=size)
 
 
 def _draw_meshes(pen: ImageDraw.ImageDraw, faces: DrawnFaces, face_model: FaceModel) -> None:

@@ -7,7 +7,13 @@ import contextlib
 import sys
 from pathlib import Path
 
-from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
+from edgeface.cli.tracking import (
+    add_tracking_options,
+    detector,
+    load_personal,
+    make_tracker,
+    open_source,
+)
 from edgeface.errors import InvalidInputError
 from edgeface.output import refuse_inputs, refuse_twice
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
@@ -46,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--to", choices=FORMATS, help="format of --record where its suffix does not say it"
+    )
+    parser.add_argument(
+        "--take",
+        type=Path,
+        metavar="DIR",
+        help="write a folder with the overlay, the recording and all that is made of it",
     )
     for protocol in STREAMS:
         parser.add_argument(
@@ -110,11 +122,14 @@ def execute(arguments: argparse.Namespace) -> int:
         mirror=arguments.mirror,
         person=person,
         derive=arguments.derive,
+        personal=load_personal(arguments),
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
     _check_files(arguments)
     check_export(name, options)
+    if arguments.take is not None:
+        _check_take(arguments)
     model = detector(arguments)
     if options.character is not None:
         print(options.report(model.metadata.unseen_expressions))
@@ -132,6 +147,8 @@ def execute(arguments: argparse.Namespace) -> int:
                 outputs.draw_to(arguments.out, mesh=arguments.mesh, personal=tracker.personal)
             if target is not None:
                 outputs.record_to(target, name, options)
+            if arguments.take is not None:
+                outputs.take_to(arguments.take, options, mesh=arguments.mesh)
             for protocol in STREAMS:
                 outputs.stream_to(protocol, getattr(arguments, protocol), options)
         except BaseException:
@@ -146,6 +163,17 @@ def _calibration(given: str) -> tuple[float, Path | None]:
         return float(given), None
     except ValueError:
         return 0.0, Path(given)
+
+
+def _check_take(arguments: argparse.Namespace) -> None:
+    """Raise if a folder is to be written beside files, or of a recording."""
+    if arguments.out is not None or arguments.record is not None:
+        raise InvalidInputError("--take writes overlay and recording itself: leave out --out and "
+                                "--record")  # fmt: skip
+    if Path(arguments.source).suffix.lower() == ".jsonl":
+        raise InvalidInputError("--take needs a video: of a recording --record FILE makes one file")
+    if arguments.take.exists() and not arguments.take.is_dir():
+        raise InvalidInputError(f"--take needs a folder, and {arguments.take} is a file")
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgeface.drawing import draw_faces
@@ -34,6 +35,7 @@ class Outputs:
         self._avatars: list[Avatar] = []
         self._casting: Casting | None = None
         self._export: tuple[Path, Path, str, ExportOptions] | None = None
+        self._taken: list[tuple[Path, Path, str, ExportOptions]] = []
         self._written: list[Path] = []
         self._num_frames = 0
 
@@ -58,6 +60,22 @@ class Outputs:
         if made_of_it:
             self._export = (target, path, name, options)
         self._written.append(path)
+
+    def take_to(self, folder: Path, options: ExportOptions, *, mesh: bool) -> None:
+        """Write a folder with the overlay, the recording, and at the end all that is made of it.
+
+        Live Link Face, which has ARKit's names only, leaves the options' character aside.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.draw_to(folder / "overlay.mp4", mesh=mesh)
+        recording = folder / "take.jsonl"
+        self.record_to(recording, "jsonl", options)
+        for name, known in FORMATS.items():
+            if known.export is not None:
+                own = options
+                if name == "livelink":
+                    own = replace(options, character=None, mapping=None)
+                self._taken.append((recording, recording.with_suffix(known.suffix), name, own))
 
     def stream_to(self, protocol: str, addresses: Sequence[str], options: ExportOptions) -> None:
         """Stream to avatars by a protocol of `edgeface.retarget.formats.STREAMS`.
@@ -100,6 +118,9 @@ class Outputs:
             part, path, name, options = self._export
             export(part, path, name, self._model.face_model, options)
             part.unlink()
+        for recording, path, name, options in self._taken if self._num_frames else ():
+            export(recording, path, name, self._model.face_model, options)
+            self._written.append(path)
         return self._written if self._num_frames else []
 
 

@@ -104,6 +104,20 @@ def test_track_names_what_is_wrong(clip, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("networks")
+def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
+    folder = tmp_path / "take"
+    assert main(["track", str(clip), "--take", str(folder)]) == 0
+    made = {"overlay.mp4", "take.jsonl", "take.csv", "take.glb", "take.html"}
+    assert {path.name for path in folder.iterdir()} == made
+    assert capsys.readouterr().out.count("wrote ") == len(made)
+    assert (folder / "take.glb").read_bytes().startswith(b"glTF")
+    assert main(["track", str(clip), "--take", str(folder), "--out", "x.mp4"]) == 1
+    assert "leave out --out" in capsys.readouterr().err
+    assert main(["track", str(folder / "take.jsonl"), "--take", str(folder)]) == 1
+    assert "needs a video" in capsys.readouterr().err
+
+
 def test_track_of_nobody_is_a_recording_of_nobody(networks, clip, tmp_path, capsys):
     for network in networks.values():
         network.people.clear()

@@ -1,0 +1,173 @@
+"""Corpora: every photo once, whatever stopped the run before, and every error by its name."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import edgeface
+from edgeface import InvalidInputError
+from edgeface.cli import main
+from edgeface.corpora import Store, run_corpus
+from edgeface.corpora import label as label_module
+from edgeface.corpora.label import part_name
+from edgeface.corpora.run import pending
+
+parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra: edgeface[tables]")
+OPTIONS = {"look_again": False}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return edgeface.load("mfn", num_threads=1, detail="fast")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Ten photos: five faces in one, none in the others, one of which is no image."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "more/.hidden").mkdir(parents=True)
+    for number in range(8):
+        Image.fromarray(np.full((40, 60, 3), 20 * number, np.uint8)).save(folder / f"{number}.png")
+    shutil.copy(edgeface.DEMO_PHOTO, folder / "more/ü five.jpg")
+    shutil.copy(edgeface.DEMO_PHOTO, folder / "more/.hidden/five.jpg")
+    (folder / "bad.jpg").write_text("no image")
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+def table_of(folder):
+    return parquet.read_table(folder)
+
+
+def test_every_photo_is_there_once(photos, model, tmp_path):
+    shown = []
+    summary = run_corpus(photos, tmp_path, model, chunk=3, options=OPTIONS,
+                         progress=lambda s, total: shown.append((s.num_images, total)))  # fmt: skip
+    assert (summary.num_images, summary.num_faces, summary.num_errors) == (10, 5, 1)
+    assert shown == [(3, 10), (6, 10), (9, 10), (10, 10)]
+    table = table_of(tmp_path)
+    assert len(table) == 9 + 5
+    rows = table.select(["image", "face", "error", "num_faces", "height", "score"]).to_pylist()
+    five = [row for row in rows if row["image"] == "more/ü five.jpg"]
+    assert [row["face"] for row in five] == [0, 1, 2, 3, 4]
+    assert {(row["height"], row["num_faces"]) for row in five} == {(800, 5)}
+    expected = model.run(edgeface.DEMO_PHOTO, **OPTIONS)
+    assert [row["score"] for row in five] == expected.scores.tolist()
+    (bad,) = (row for row in rows if row["image"] == "bad.jpg")
+    assert "its content is none of JPEG" in bad.pop("error")
+    assert {bad["face"], bad["num_faces"], bad["score"]} == {None}
+    (nobody,) = (row for row in rows if row["image"] == "3.png")
+    assert (nobody["num_faces"], nobody["face"], nobody["error"]) == (0, None, None)
+
+
+def test_a_stopped_run_goes_on(photos, model, tmp_path):
+    def stop(summary, _):
+        if summary.num_images >= 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_corpus(photos, tmp_path, model, chunk=3, options=OPTIONS, progress=stop)
+    rest = run_corpus(photos, tmp_path, model, chunk=3, options=OPTIONS)
+    assert (rest.num_images, rest.num_before) == (4, 6)
+    again = run_corpus(photos, tmp_path, model, chunk=3, options=OPTIONS)
+    assert (again.num_images, again.num_before) == (0, 10)
+    assert len(table_of(tmp_path)) == 14
+
+
+def test_new_photos_and_other_chunks_double_nothing(photos, model, tmp_path):
+    folder, target = tmp_path / "photos", tmp_path / "faces"
+    shutil.copytree(photos, folder)
+    run_corpus(folder, target, model, chunk=4, options=OPTIONS)
+    shutil.copy(photos / "0.png", folder / "00 new.png")
+    summary = run_corpus(folder, target, model, chunk=3, options=OPTIONS)
+    assert (summary.num_images, summary.num_before) == (1, 10)
+    images = table_of(target)["image"].to_pylist()
+    assert len(images) == 15
+    assert len(set(images)) == 11
+
+
+def test_a_chunk_that_is_done_twice_is_one_file(photos, model, tmp_path):
+    store, names = Store(tmp_path), ["0.png", "1.png"]
+    labeller = label_module.FaceLabeller(Store(photos), store, model, OPTIONS)
+    assert labeller.label(names).name == labeller.label(names).name == part_name(names)
+    assert [*store.names()] == [part_name(names)]
+    assert [*pending(["0.png", "1.png", "2.png"], 2, store)] == [["2.png"]]
+
+
+def test_a_file_that_comes_late_or_goes_away(photos, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(label_module, "PAUSES_S", (0.0,))
+    store, tries = Store(photos), []
+
+    def read(name):
+        tries.append(name)
+        if name == "1.png" and tries.count(name) == 1:
+            raise OSError("try again")
+        if name == "2.png":
+            raise OSError("the line is dead")
+        return Store.read(store, name)
+
+    monkeypatch.setattr(store, "read", read)
+    labeller = label_module.FaceLabeller(store, Store(tmp_path), model, OPTIONS)
+    part = labeller.label(["0.png", "1.png", "2.png", "gone.png"])
+    assert (part.num_images, part.num_errors) == (4, 2)
+    errors = dict(
+        zip(*(table_of(tmp_path)[n].to_pylist() for n in ("image", "error")), strict=True)
+    )
+    assert errors["0.png"] is errors["1.png"] is None
+    assert "the line is dead" in errors["2.png"]
+    assert "no such file" in errors["gone.png"]
+
+
+def test_buckets_by_fsspec(photos, model, tmp_path):
+    fsspec = pytest.importorskip("fsspec", reason="needs the extra: edgeface[corpora]")
+    memory = fsspec.filesystem("memory")
+    memory.put(str(photos), "/bucket", recursive=True)
+    summary = run_corpus("memory://bucket", "memory://faces/run", model, chunk=6, options=OPTIONS)
+    assert (summary.num_images, summary.num_faces) == (10, 5)
+    again = run_corpus("memory://bucket", "memory://faces/run", model, chunk=6, options=OPTIONS)
+    assert again.num_before == 10
+    memory.get("/faces/run/", str(tmp_path / "run/"), recursive=True)
+    assert len(table_of(tmp_path / "run")) == 14
+
+
+@pytest.mark.parametrize("arguments", [{"engine": "spark"}, {"workers": 0}, {"chunk": 0}])
+def test_options_that_are_none(photos, model, tmp_path, arguments):
+    with pytest.raises(InvalidInputError, match=next(iter(arguments))):
+        run_corpus(photos, tmp_path, model, **arguments)
+
+
+def test_where_nothing_is(model, tmp_path):
+    with pytest.raises(InvalidInputError, match=r"has no images: expected .*jpg"):
+        run_corpus(tmp_path, tmp_path / "out", model)
+    with pytest.raises(InvalidInputError, match="nonsense://x cannot be reached"):
+        run_corpus("nonsense://x", tmp_path, model)
+
+
+def test_the_command_runs_a_corpus(photos, tmp_path, capsys):
+    command = ["run", str(photos), "--engine", "plain", "--detail", "fast", "--refine", "none"]
+    assert main([*command, "--save", str(tmp_path)]) == 1
+    assert "10 images, 5 faces, 1 failed; 0 were done before" in capsys.readouterr().out
+    assert main([*command, "--save", str(tmp_path)]) == 0
+    assert "0 images, 0 faces, 0 failed; 10 were done before" in capsys.readouterr().out
+    assert main(command) == 1
+    assert "--save the folder or address" in capsys.readouterr().err
+    assert main([*command, "--save", str(tmp_path), "--out", "x"]) == 1
+    assert "leave --out and --format out" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore")  # of Ray's own
+def test_ray_does_the_same(photos, model, tmp_path):
+    ray = pytest.importorskip("ray", reason="needs the extra: edgeface[corpora]")
+    pytest.importorskip("ray.data", reason="needs the extra: edgeface[corpora]")
+    options = {"engine": "ray", "workers": 2, "chunk": 3, "options": OPTIONS}
+    try:
+        summary = run_corpus(photos, tmp_path / "ray", model, **options)
+    finally:
+        ray.shutdown()
+    assert (summary.num_images, summary.num_faces, summary.num_errors) == (10, 5, 1)
+    run_corpus(photos, tmp_path / "plain", model, chunk=3, options=OPTIONS)
+    ours, theirs = ([*Store(tmp_path / name).names()] for name in ("ray", "plain"))
+    assert ours == theirs
+    assert table_of(tmp_path / "ray").equals(table_of(tmp_path / "plain"))
