@@ -106,7 +106,7 @@ class HeadDecoder:
     def _assemble(
         self, found: kernels.FoundFaces, placements: Float64Array, engine: kernels.Engine
     ) -> Faces:
-        """Make faces of raw coefficients and boxes in ``input_px``, with one placement or several."""
+        """Make faces of raw coefficients and boxes in ``input_px``, by one or more placements."""
         posed = kernels.pose_faces(
             self._basis,
             found.boxes_xyxy,

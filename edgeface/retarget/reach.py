@@ -1,11 +1,11 @@
 """The range of a person: what each shape reads at rest, and how far it goes.
 
 Networks read a person's shut eye as 0.5 or as 0.8, and their resting face seldom as 0. A range
-turns that into what a character needs. It is learned from a take (`learn_range`), kept in a small
-file by person, and where there is none, lids alone are stretched by the blinks seen (`LidReach`).
+turns that into what a character needs. It is learned from a take (`learn_range`) and kept in a
+small file for each person. Without one, lids alone are stretched, by the blinks seen (`LidReach`).
 
-A blink is a fast event: a peak that stands `PROMINENCE` above what was read within `BLINK_S` before
-and after it. Looking down, which shuts the lids slowly and not quite, is none.
+A blink is a fast event, a peak that stands `PROMINENCE` above what was read within `BLINK_S` before
+and after it. Looking down shuts the lids slowly and not quite, and is no blink.
 """
 
 from __future__ import annotations
