@@ -24,16 +24,16 @@ def network_path(
 ) -> Path:
     """The absolute path of a model file that is named as `edgeface.load` takes it.
 
-        Parameters
-        ----------
-        name : of the argument, for messages
+    Parameters
+    ----------
+    name : of the argument, for messages
 
-        Raises
-        ------
-        InvalidInputError
-                If it is neither a path nor the name of a network, if there is no such precision, or if one
-            is asked for of a file, which has its own.
-        """
+    Raises
+    ------
+    InvalidInputError
+            If it is neither a path nor the name of a network, if there is no such precision, or if one
+        is asked for of a file, which has its own.
+    """
     if precision is not None:
         option("precision", precision, Choice(get_args(Precision)))
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:

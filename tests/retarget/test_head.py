@@ -65,6 +65,8 @@ def test_a_performance_moves_it(tmp_path, performance):
     performance.blendshapes[:] = looking
     write_gltf(tmp_path / "out.glb", "head", performance)
     gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    # glTF 2.0, 5.1.2: a sparse accessor without a view has no offset into it
+    assert {a.byteOffset for a in gltf.accessors if a.bufferView is None} == {None}
     (animation,) = gltf.animations
     moved = {
         (gltf.nodes[c.target.node].name, c.target.path): animation.samplers[c.sampler]
