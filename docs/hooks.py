@@ -11,6 +11,9 @@ from typing import Any
 os.environ["COLUMNS"] = "88"
 MARK = re.compile(r"^<!-- (commands|names) ([\w.-]+) -->$", re.MULTILINE)
 
+FIRST = ("load", "Model", "Faces", "Face", "Tracker", "find_faces", "convert")
+"""Names that a page begins with; constants come last."""
+
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace ``<!-- commands PROGRAM -->`` and ``<!-- names MODULE -->``."""
@@ -21,6 +24,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def _names(module: str) -> str:
     """A directive of mkdocstrings for every public name of a module."""
     names = [n for n in importlib.import_module(module).__all__ if not n.startswith("__")]
+    names.sort(key=lambda n: (n not in FIRST, FIRST.index(n) if n in FIRST else 0, n.isupper()))
     return "\n\n".join(f"::: {module}.{name}" for name in names)
 
 

@@ -2,6 +2,7 @@
 
 import email
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -80,6 +81,11 @@ def test_wheel_ships_weights_and_licence(wheel_names):
 
 def test_wheel_is_small(built):
     assert built[0].stat().st_size <= MOST_MB * 1e6
+
+
+def test_package_of_the_web_has_the_version_of_the_runtime():
+    described = json.loads((ROOT / "examples/web/package.json").read_text())
+    assert described["version"] == edgeface.__version__
 
 
 def test_checkpoints_have_the_version_of_the_runtime():

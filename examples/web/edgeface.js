@@ -7,8 +7,13 @@ import { readModelFile } from "./model-file.js";
 ort.env.wasm.wasmPaths = new URL("./node_modules/onnxruntime-web/dist/", import.meta.url).href;
 
 export class EdgeFace {
-  /** Fetches a model file and opens it. */
-  static async load(url) {
+  /**
+   * Fetches a model file and opens it.
+   * @param {string | URL} url
+   * @param {{wasmPaths?: string}} [options] where the page serves onnxruntime-web's dist folder
+   */
+  static async load(url, { wasmPaths } = {}) {
+    if (wasmPaths) ort.env.wasm.wasmPaths = wasmPaths;
     const response = await fetch(url);
     if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
     const bytes = new Uint8Array(await response.arrayBuffer());

@@ -81,6 +81,13 @@ def test_page_check_notices_a_moved_landmark(check_page, fresh_vectors, tmp_path
     assert re.search(r"landmarks_3d of face 0 differs by 0\.(49|50)", done.stderr)
 
 
+def test_package_agrees_with_the_vectors_in_node():
+    done = subprocess.run(
+        [needs("node"), "--test", WEB / "test.js"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.fixture(scope="module")
 def cpp_program(tmp_path_factory):
     needs("c++")
