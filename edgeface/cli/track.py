@@ -7,7 +7,13 @@ import contextlib
 import sys
 from pathlib import Path
 
-from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
+from edgeface.cli.tracking import (
+    add_tracking_options,
+    detector,
+    load_personal,
+    make_tracker,
+    open_source,
+)
 from edgeface.errors import InvalidInputError
 from edgeface.output import refuse_inputs, refuse_twice
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
@@ -116,6 +122,7 @@ def execute(arguments: argparse.Namespace) -> int:
         mirror=arguments.mirror,
         person=person,
         derive=arguments.derive,
+        personal=load_personal(arguments),
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)

@@ -43,8 +43,8 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--personal",
         metavar="EFP",
-        help="a personal model that 'edgeface personalise' made: beside the picture its person is "
-        "drawn, moving as each face does, whoever's that is",
+        help="a personal model that 'edgeface personalise' made: videos show its person beside the "
+        "picture, and pages its head, moving as each face does, whoever's that is",
     )
     add_input_size(parser)
     add_threshold(parser)
@@ -63,9 +63,14 @@ def detector(arguments: argparse.Namespace) -> Model:
     return load(arguments.model, num_threads=arguments.threads, input_size=arguments.input_size)
 
 
+def load_personal(arguments: argparse.Namespace) -> PersonalModel | None:
+    """The personal model that ``--personal`` names."""
+    return None if arguments.personal is None else PersonalModel.load(arguments.personal)
+
+
 def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
     """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
-    personal = None if arguments.personal is None else PersonalModel.load(arguments.personal)
+    personal = load_personal(arguments)
     if arguments.mode == "detect":
         return Tracker(
             model,

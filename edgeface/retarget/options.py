@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgeface.errors import InvalidInputError
+from edgeface.personal.model import PersonalModel
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import read_character
 from edgeface.retarget.gltf_file import is_own_head
@@ -32,6 +33,7 @@ class ExportOptions:
     derive : whether shapes that the network cannot see are made of others by rules
     person : the file that holds the range of the person, instead of such seconds
     mirror : whether the character moves as a mirror image would
+    personal : the personal model whose head an HTML report shows
     """
 
     track_id: int | None = None
@@ -41,6 +43,7 @@ class ExportOptions:
     mirror: bool = False
     person: Path | None = None
     derive: bool = False
+    personal: PersonalModel | None = None
 
     def __post_init__(self) -> None:
         character = self.character

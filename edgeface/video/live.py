@@ -24,8 +24,8 @@ from edgeface.drawing import draw_faces
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.model import Model
+from edgeface.personal.glb import person_glb
 from edgeface.personal.model import PersonalModel
-from edgeface.personal.rendering import draw_beside
 from edgeface.retarget.head import head_glb
 from edgeface.retarget.viewer import fill
 from edgeface.video.reader import Frame
@@ -78,7 +78,7 @@ class LiveView:
         sources: Iterable[str] = (),
         personal: PersonalModel | None = None,
     ) -> None:
-        self._personal = personal
+        self._head = head_glb() if personal is None else person_glb(personal)
         self.stage = Stage(model, source, list(dict.fromkeys([source, *sources])))
         values = {"sources": self.stage.sources, "head": HEAD}
         self._page = fill(values, ASSETS / "live.html").encode()
@@ -104,8 +104,6 @@ class LiveView:
             image, faces = mirrored(image, faces)
         buffer = io.BytesIO()
         overlay = draw_faces(image, faces)
-        if self._personal is not None:
-            overlay = draw_beside(overlay, faces, self._personal)
         Image.fromarray(overlay).save(buffer, "JPEG", quality=JPEG_QUALITY)
         self._send({"time_s": frame.time_s, "faces": rows}, buffer.getvalue())
 
@@ -159,7 +157,7 @@ class LiveView:
             "": ("text/html; charset=utf-8", lambda: [self._page]),
             "video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", self._pictures),
             "faces": ("text/event-stream", self._events),
-            HEAD: ("model/gltf-binary", lambda: [head_glb()]),
+            HEAD: ("model/gltf-binary", lambda: [self._head]),
         }
         for name in SCRIPTS:
             content = (ASSETS / name).read_bytes
