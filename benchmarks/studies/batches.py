@@ -3,7 +3,8 @@
     python -m benchmarks.studies.batches mfn mfn.tflite --images 32
 
 The three are timed in turns, so that other work on the machine slows each of them alike; the table
-shows how many times faster than single runs the other two are, as medians of the rounds.
+shows how many times faster than single runs the other two are, as medians of the rounds. Where
+much other work goes on, ``--cpu --threads 1`` times the processor instead of the clock on the wall.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import edgeface
-from edgeface.timing import stopwatch
+from edgeface.timing import WALL, stopwatch
 
 
 def main() -> None:
@@ -27,6 +29,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--cpu", action="store_true", help="the processor's time, of all threads")
     arguments = parser.parse_args()
     demo = edgeface.read_image(edgeface.DEMO_PHOTO)
     arrays = [np.ascontiguousarray(np.roll(demo, 7 * i, axis=1)) for i in range(arguments.images)]
@@ -39,11 +42,14 @@ def main() -> None:
         for name in arguments.models:
             model = edgeface.load(name, num_threads=arguments.threads, detail="fast")
             for kind, images in (("arrays", arrays), ("JPEG", files)):
-                print(row(model, Path(name).name, kind, images, arguments.rounds), flush=True)
+                print(row(model, Path(name).name, kind, images, arguments), flush=True)
 
 
-def row(model: edgeface.Model, name: str, kind: str, images: list, rounds: int) -> str:
+def row(
+    model: edgeface.Model, name: str, kind: str, images: list, arguments: argparse.Namespace
+) -> str:
     """A line of the table."""
+    clock = time.process_time if arguments.cpu else WALL
     ways = {
         "single": lambda: [model.run(image) for image in images],
         "batch": lambda: model.run_batch(images),
@@ -52,9 +58,9 @@ def row(model: edgeface.Model, name: str, kind: str, images: list, rounds: int) 
     counts = {way: [len(faces) for faces in run()] for way, run in ways.items()}
     assert counts["batch"] == counts["many"] == counts["single"]
     times: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(rounds):
+    for _ in range(arguments.rounds):
         for way, run in ways.items():
-            times[way].append(stopwatch(run)[1])
+            times[way].append(stopwatch(run, clock)[1])
     each = statistics.median(times["single"]) / len(images)
     batch, many = (
         statistics.median(s / t for s, t in zip(times["single"], times[way], strict=True))
