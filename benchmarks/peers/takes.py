@@ -149,7 +149,7 @@ def draw(curves: dict[str, np.ndarray], times: list[float], path: Path) -> None:
     for name, values in curves.items():
         axes.plot(times, values, label=name, linewidth=1)
     axes.set(xlabel="seconds", ylabel="eyeBlinkLeft", xlim=(0, times[-1]), ylim=(0, 1))
-    axes.legend(loc="upper right")
+    figure.legend(loc="outside upper center", ncols=len(curves))
     figure.savefig(path, dpi=110)
 
 
