@@ -67,6 +67,8 @@ def main() -> None:
     out = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist").resolve()
     out.mkdir(parents=True, exist_ok=True)
     seconds = commit_time()
+    # setuptools adds what an earlier build listed, whether or not it still belongs to the package
+    (ROOT / "edgeface.egg-info/SOURCES.txt").unlink(missing_ok=True)
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
     environment = os.environ | {"SOURCE_DATE_EPOCH": seconds, "PYTHONHASHSEED": "0"}
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)

@@ -92,8 +92,12 @@ def convert_files(
     input_size: int | None = None,
     progress: Progress = lambda step: None,
     dense: bool | None = None,
+    terms: str | None = None,
 ) -> list[Written]:
-    """Convert to the formats and precisions of a plan; otherwise as `convert`."""
+    """Convert to the formats and precisions of a plan; otherwise as `convert`.
+
+    ``terms`` is the identifier of a licence, which the files put before what their recipe says.
+    """
     _check_calibrated(plan, calibration is not None)
     progress("reading the checkpoint and the photos")
     trained = load_network(checkpoint)
@@ -101,6 +105,8 @@ def convert_files(
         trained = _at_size(trained, input_size)
     face_model = carried_face_model(trained.face_model, dense)
     metadata = replace(network_metadata(trained), dense_mesh=face_model.is_dense)
+    if terms is not None and not metadata.licence.startswith(terms):
+        metadata = replace(metadata, licence=f"{terms}: {metadata.licence}")
     images = [] if calibration is None else read_images(calibration, MAX_CALIBRATION)
     calibrating, verifying = split(images)
     inputs, smooth = None, trained

@@ -26,6 +26,8 @@ from edgeface.reference.networks.checkpoint import SHIPPED as CHECKPOINTS
 READY = (("onnx", "int8"), ("tflite", "fp32"), ("tflite", "int8"), ("coreml", "fp16"))
 SHIPPED: dict[str, tuple[tuple[str, str], ...]] = {"mfn": READY, "sfn": READY, "fusion": ()}
 """The ready files of each network, beside its float32 ONNX file."""
+TERMS = "LicenseRef-edgeface-research"
+"""The identifier of ``LICENSE-WEIGHTS.md``, under which all of them are."""
 
 
 def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
@@ -49,7 +51,9 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
         )
 
     with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=assets) as folder:
-        written = convert_files(CHECKPOINTS[network], folder, plan, calibration, progress=show)
+        written = convert_files(
+            CHECKPOINTS[network], folder, plan, calibration, progress=show, terms=TERMS
+        )
         original, *ready = (one.path for one in written)
         if ready:
             show("packing")

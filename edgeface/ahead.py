@@ -12,7 +12,7 @@ from edgeface.errors import EdgeFaceError
 from edgeface.types import ImageArray
 
 NUM_READERS = 2
-"""Threads that decode: one keeps up with a fast pass, the second evens out large photos."""
+"""The number of threads that decode: one keeps up with a fast pass, two even out large photos."""
 
 Item = TypeVar("Item")
 
@@ -23,14 +23,15 @@ def read_ahead(
     depth: int,
     num_readers: int = NUM_READERS,
 ) -> Generator[tuple[Item, ImageArray | EdgeFaceError], None, None]:
-    """Each item and the pixels that ``read`` gives, or the project's error that it raises, in turn.
+    """Yield each item with the pixels that ``read`` returns, or the project's error that it raises.
 
     Parameters
     ----------
-    items : taken one by one, in the thread that iterates
-    read : called in one of the threads that read; other errors than the project's end the iteration
-    depth : so many images at most are read and not yet asked for
-    num_readers : threads that read
+    items : the items, which are taken one by one in the thread that iterates
+    read : the function that reads an item in one of the threads; other errors than the project's
+        end the iteration
+    depth : the most images that are read and not yet asked for
+    num_readers : the number of threads that read
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Aligned chips: a face turned upright, scaled and cut out, as networks that recognise want it."""
+"""Aligned chips: faces turned upright, scaled and cut out, as networks that recognise take them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655],
      [70.7299, 92.2041]]
 )  # fmt: skip
-"""Where ArcFace (Deng et al. 2019) has the centres of the eyes, the tip of the nose and the corners
-of the mouth, in a chip of 112 px, counted from the centre of its first pixel."""
+"""The places that ArcFace (Deng et al. 2019) gives the centres of the eyes, the tip of the nose and
+the corners of the mouth in a chip of 112 px, counted from the centre of its first pixel."""
 _FIVE_POINTS = (range(36, 42), range(42, 48), range(30, 31), range(48, 49), range(54, 55))
 """The same points as means of the 68 landmarks."""
 
 
 def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) -> ImageArray:
-    """A square chip in which a face stands upright, at the scale of ArcFace's training images.
+    """Cut out a square chip in which a face stands upright, at the scale of ArcFace's images.
 
     Parameters
     ----------
     image : anything that `edgeface.read_image` takes
     landmarks_2d : shape (68, 2), image_px
-    size : side of the chip, px; the template of 112 px is scaled to it
+    size : the side of the chip, px; the template of 112 px is scaled to it
 
     Returns
     -------
@@ -37,7 +37,7 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
     Raises
     ------
     InvalidInputError
-        If the image is none, or the size is no whole number from 8 to `MAX_CHIP`.
+        If it is no image, or the size is no whole number from 8 to `MAX_CHIP`.
 
     Notes
     -----
@@ -75,15 +75,15 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
 
 
 def five_points(landmarks_2d: FloatArray) -> Float32Array:
-    """Centres of the eyes, tip of the nose, corners of the mouth, shape (5, 2), of the 68."""
+    """Find the eyes' centres, the nose's tip and the mouth's corners, (5, 2), of the 68 points."""
     points = np.asarray(landmarks_2d, np.float32)
     return np.stack([points[list(run)].mean(axis=0) for run in _FIVE_POINTS])
 
 
 def similarity(source: FloatArray, target: FloatArray) -> Float64Array:
-    """The rotation, scale and shift, shape (2, 3), that takes points (P, 2) nearest to others.
+    """Find the rotation, scale and shift (2, 3) that move points (P, 2) nearest to others.
 
-    Points as complex numbers make it a linear regression: ``target = a * source + b``.
+    With points as complex numbers, it is the linear regression ``target = a * source + b``.
     """
     z, w = (np.asarray(p, np.float64) @ np.array([1, 1j]) for p in (source, target))
     centred = z - z.mean()

@@ -1,4 +1,4 @@
-"""`CropLooker`: what a network that looks at crops sees in the boxes of an image."""
+"""`CropLooker` tells what a network that looks at crops sees in the boxes of an image."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from edgeface.passes import longer_sides
 from edgeface.types import Float32Array, ImageArray, IntArray
 
 CROPS_AT_ONCE = 32
-"""Crops that are one batch: of more, the memory that the network takes would grow without bound."""
+"""How many crops are a batch at most, so that the network's memory has a bound."""
 
 
 class CropLooker:
-    """Looks at crops by a network of such a kind.
+    """Looks at crops by a network that does not detect.
 
     Parameters
     ----------
     metadata : what the network's file says of itself
     decoder : makes faces of the network's outputs
-    infer : the network on a batch of inputs, `edgeface.network.Network.infer`
+    infer : runs the network on a batch of inputs, `edgeface.network.Network.infer`
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class CropLooker:
         self._metadata, self._decoder, self._infer = metadata, decoder, infer
 
     def look(self, pixels: ImageArray, boxes: Float32Array, engine: kernels.Engine) -> Faces:
-        """The N faces of checked boxes (N, 4), image_px."""
+        """Look at the N faces of checked boxes (N, 4), image_px."""
         starts = range(0, max(len(boxes), 1), CROPS_AT_ONCE)
         looks = [self._batch(pixels, boxes[i : i + CROPS_AT_ONCE], engine) for i in starts]
         return looks[0] if len(looks) == 1 else concatenate(looks, looks[0])
@@ -49,5 +49,5 @@ class CropLooker:
 
 
 def largest_first(faces: Faces) -> IntArray:
-    """The order of N faces by their size, (N,); equal ones stay in turn."""
+    """The order (N,) of N faces by their size; equal ones keep theirs."""
     return np.argsort(-longer_sides(faces.boxes_xyxy), kind="stable")

@@ -1,4 +1,4 @@
-"""`Detector`: image -> input -> heads -> candidates -> faces, by as many passes as it takes."""
+"""`Detector` finds faces by as many passes as it takes: image -> input -> heads -> faces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgeface.run_options import MAX_FACES, DetectionOptions
 from edgeface.types import BoolArray, ImageArray
 
 LEAST_SCORE = 0.05
-"""What a second look takes for a hint of a face."""
+"""The least score that a second look takes for a hint of a face."""
 AS_IT_IS = Placement(np.ones(2), np.zeros(2))
 
 Infer = Callable[[ImageArray], Heads]
@@ -35,7 +35,7 @@ class Detector:
     ----------
     metadata : what the network's file says of itself
     decoder : makes faces of the network's outputs
-    infer : the network on a batch of inputs
+    infer : runs the network on a batch of inputs
     """
 
     def __init__(self, metadata: Metadata, decoder: HeadDecoder, infer: Infer) -> None:
@@ -49,7 +49,7 @@ class Detector:
     def find(
         self, images: list[ImageArray], options: DetectionOptions, engine: kernels.Engine
     ) -> list[Faces]:
-        """The faces of images, (H, W, 3) each; the first passes over all of them are one batch."""
+        """Find the faces of images (H, W, 3); the first passes over all of them are one batch."""
         if not images:
             return []
         fast = options.detail == "fast"
@@ -77,11 +77,11 @@ class Detector:
         return found
 
     def hold_up(self, pixels: ImageArray, faces: Faces, engine: kernels.Engine) -> BoolArray:
-        """`edgeface.second_look.hold_up` by this network."""
+        """Tell by this network which faces hold up (`edgeface.second_look.hold_up`)."""
         side = self._first_side
 
         def detect(input_tensor: ImageArray) -> Faces:
-            """All faces of an input, down to low scores, in ``input_px``."""
+            """Find all faces of an input, down to low scores, in ``input_px``."""
             return self._decoder.detected(
                 {name: head[0] for name, head in self._infer(input_tensor[None]).items()},
                 AS_IT_IS,
@@ -102,7 +102,7 @@ class Detector:
         options: DetectionOptions,
         engine: kernels.Engine,
     ) -> Faces | None:
-        """The faces of as many passes as it takes; None where the first one is all it takes."""
+        """Find faces by more passes; None if the first one is enough."""
         candidates = self._look_closer(pixels, heads, placement, options, engine)
         if candidates is None:
             return None
@@ -124,7 +124,7 @@ class Detector:
         options: DetectionOptions,
         engine: kernels.Engine,
     ) -> kernels.FoundFaces | None:
-        """The candidates of all passes, ``image_px``; None where the first one is all it takes."""
+        """Find the candidates of all passes, ``image_px``; None if the first pass is enough."""
         size_hw = pixels.shape[0], pixels.shape[1]
         least = min(options.score_threshold, passes.SOMEBODY_SCORE)
         seen = self._decoder.candidates(heads, placement, least, engine)
@@ -154,7 +154,7 @@ class Detector:
     def _look(
         self, pixels: ImageArray, view: View, least: float, engine: kernels.Engine
     ) -> kernels.FoundFaces:
-        """The candidates of small faces in a closer view, ``image_px``."""
+        """Find the candidates of small faces in a closer view, ``image_px``."""
         tensor, placement = letterbox(view.cut(pixels), view.size, engine)
         corner = np.array([view.left, view.top])
         placement = replace(placement, offset=placement.offset - corner * placement.scale)
@@ -172,7 +172,7 @@ def _joined(parts: list[kernels.FoundFaces]) -> kernels.FoundFaces:
 
 
 def _cut(faces: Faces, options: DetectionOptions) -> Faces:
-    """The best faces, as many as are asked for, which know whether there were more."""
+    """Keep the best faces, as many as are asked for, and note whether there were more."""
     if len(faces) <= options.max_faces:
         return faces
     if options.limit_is_default:

@@ -1,4 +1,4 @@
-"""`FaceArrays`: the parallel arrays of N faces, checked, picked by rows, and placed in an image."""
+"""`FaceArrays`, the parallel arrays of N faces: checked, picked, and placed in an image."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "velocities": (2,),
     "personal_vertices": (ANY, 3),
 }
-"""Of the arrays that may be None, a row."""
+"""The shape of a row of each array that may be None."""
 ROWS = tuple(_SHAPES | OPTIONAL_SHAPES)
-"""The names of the arrays that have a row a face."""
+"""The names of the arrays that have a row for each face."""
 
 RowIndex = slice | Sequence[int] | Sequence[bool] | IntArray | BoolArray
-"""What picks several faces: a slice, indices, or a mask over all of them."""
+"""An index that picks several faces: a slice, indices, or a mask over all of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +128,12 @@ class FaceArrays:
         return self.boxes_xyxy.clip(0, np.array([width, height, width, height], np.float32))
 
     def of_image(self, pixels: ImageArray, *, keep: bool = False) -> Self:
-        """The same faces, which know the size of their image, and the image itself if ``keep``."""
+        """The same faces with the size of their image, and with the image itself if ``keep``."""
         height, width = pixels.shape[:2]
         return replace(self, image_size=(height, width), image=pixels if keep else None)
 
     def image_or(self, image: Any) -> Any:
-        """The image that is given, else the one that was kept.
+        """The image that is given, or else the one that was kept.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class FaceArrays:
 
         Parameters
         ----------
-        fallback : the face model to take where these faces came without theirs
+        fallback : the face model to take if these faces came without theirs
 
         Returns
         -------
@@ -182,9 +182,9 @@ class FaceArrays:
 
         Notes
         -----
-        One product for all faces. The unit is the longer side of the box in the image; the
-        landmarks', of the box in the input, differs from it by the rounding of the input's size
-        to whole pixels, less than 0.4 %.
+        All faces are one product. Their unit is the longer side of the box in the image. That of
+        landmarks is the side of the box in the input, which differs by the rounding of the input's
+        size to whole pixels, by less than 0.4 %.
         """
         shape = self.model_of_faces(fallback).vertices(
             self.identity_coeffs, self.expression_coeffs, self.correction_coeffs
@@ -203,7 +203,7 @@ class FaceArrays:
         return place(shape, self)
 
     def model_of_faces(self, fallback: FaceModel | None = None) -> FaceModel:
-        """The face model of which the coefficients speak; also after a pickle, if it ships.
+        """The face model that the coefficients belong to; also after a pickle, if it ships.
 
         Raises
         ------
@@ -234,7 +234,7 @@ def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
 
 
 def _rows(index: Any, count: int) -> slice | AnyArray:
-    """An index that picks several of ``count`` rows, checked."""
+    """Check an index that picks several of ``count`` rows."""
     if isinstance(index, slice):
         return cast(slice, index)
     try:
@@ -257,7 +257,7 @@ def _rows(index: Any, count: int) -> slice | AnyArray:
 
 
 def place(shape: Float32Array, faces: FaceArrays) -> Float32Array:
-    """Shapes (N, L, 3) in the ``model`` frame to ``image_px`` with depth, by the faces' pose."""
+    """Move shapes (N, L, 3) of ``model`` to ``image_px`` with depth, by the faces' poses."""
     points = project_landmarks(shape, faces.rotation, faces.translation, faces.focal)
     low, high = faces.boxes_xyxy[:, :2], faces.boxes_xyxy[:, 2:]
     points = points * (high - low).max(axis=1, initial=0.0)[:, None, None]

@@ -1,4 +1,4 @@
-"""`HeadDecoder`: what the raw outputs of a network mean: heads -> candidates -> faces."""
+"""`HeadDecoder` tells what the raw outputs of a network mean: heads -> candidates -> faces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgeface.types import Float32Array, Float64Array
 
 
 class HeadDecoder:
-    """Makes faces of the outputs that networks with some metadata and face model give."""
+    """Makes faces of the outputs of a network with some metadata and face model."""
 
     def __init__(self, metadata: Metadata, face_model: FaceModel) -> None:
         self._metadata = metadata
@@ -39,7 +39,7 @@ class HeadDecoder:
         suppression: kernels.Suppression,
         engine: kernels.Engine,
     ) -> Faces:
-        """The faces of one image in which a network detects; see `edgeface.Model.decode`."""
+        """Decode the faces that a network detects in an image (`edgeface.Model.decode`)."""
         found = kernels.find_faces(
             heads,
             self._anchors,
@@ -59,7 +59,7 @@ class HeadDecoder:
         score_threshold: float,
         engine: kernels.Engine,
     ) -> kernels.FoundFaces:
-        """Every candidate of one image with raw coefficients; boxes in ``image_px``."""
+        """Decode every candidate of an image, with raw coefficients; boxes are in ``image_px``."""
         found = kernels.find_candidates(
             heads, self._anchors, self._metadata.stride, score_threshold, engine=engine
         )
@@ -69,7 +69,7 @@ class HeadDecoder:
     def posed(
         self, found: kernels.FoundFaces, placement: Placement, engine: kernels.Engine
     ) -> Faces:
-        """Faces of raw coefficients and boxes that lie where the placement says."""
+        """Make faces of raw coefficients and boxes that lie where the placement says."""
         place = np.concatenate([placement.scale, placement.offset])[None]
         return self._assemble(found, place, engine)
 
@@ -80,9 +80,9 @@ class HeadDecoder:
         placements: Sequence[Placement],
         engine: kernels.Engine,
     ) -> Faces:
-        """The faces of boxes (N, 4), image_px, each of which the network saw in a crop.
+        """Decode the faces of boxes (N, 4), image_px, each of which the network saw in a crop.
 
-        ``heads`` are the outputs for all N crops, ``placements`` where the image lies in each.
+        ``heads`` are the outputs of all N crops; ``placements`` say where the image lies in each.
         """
         metadata, kind = self._metadata, self._metadata.network_kind
         size = metadata.input_size
@@ -106,7 +106,7 @@ class HeadDecoder:
     def _assemble(
         self, found: kernels.FoundFaces, placements: Float64Array, engine: kernels.Engine
     ) -> Faces:
-        """Faces from raw coefficients and boxes in ``input_px``; one placement, or one a face."""
+        """Make faces of raw coefficients and boxes in ``input_px``, by one or more placements."""
         posed = kernels.pose_faces(
             self._basis,
             found.boxes_xyxy,

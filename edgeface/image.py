@@ -38,19 +38,19 @@ from edgeface.types import AnyArray, Float32Array, Float64Array, FloatArray, Ima
 from edgeface.values import Choice, option
 
 MARGIN = 8
-"""Pixels kept around a crop, which its interpolation may reach for."""
+"""How many pixels are kept around a crop for its interpolation."""
 
 
 class Tensor(Protocol):
     """An array of another library that is read by DLPack."""
 
     def __dlpack__(self, **options: Any) -> Any:
-        """The array as that protocol hands it on."""
+        """Hand the array on by that protocol."""
         ...
 
 
 ImageLike = AnyArray | Tensor | Image.Image | str | os.PathLike[str] | bytes | bytearray | IO[bytes]
-"""What `read_image` takes."""
+"""Anything that `read_image` takes."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,24 @@ class Placement:
 
     Attributes
     ----------
-    scale : float64, shape (2,), x and y; offset : float64, shape (2,), input_px
+    scale : float64, shape (2,), the factors of x and y
+    offset : float64, shape (2,), input_px
     """
 
     scale: Float64Array
     offset: Float64Array
 
     def to_image(self, points: FloatArray) -> Float32Array:
-        """Points (..., 2) from ``input_px`` to ``image_px``."""
+        """Move points (..., 2) from ``input_px`` to ``image_px``."""
         return ((points - self.offset) / self.scale).astype(np.float32)
 
     def to_input(self, points: FloatArray) -> Float32Array:
-        """Points (..., 2) from ``image_px`` to ``input_px``."""
+        """Move points (..., 2) from ``image_px`` to ``input_px``."""
         return (points * self.scale + self.offset).astype(np.float32)
 
 
 def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
-    """Any accepted image as an RGB array.
+    """Read any accepted image into an RGB array.
 
     Parameters
     ----------
@@ -97,10 +98,10 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
 
     Returns
     -------
-    uint8, shape (H, W, 3), RGB; a view of the argument where it already was that
+    uint8, shape (H, W, 3), RGB; a view of the argument if it already was that
         The EXIF orientation of files and PIL images is respected. Alpha is dropped. Of 16 bits a
-        channel the higher 8 are taken. Colours are converted to sRGB by the profile inside the
-        image, if it has one. Of an animation it is the first frame, of a PIL image the current one.
+        channel, the higher 8 are taken. Colours are converted to sRGB by the profile inside the
+        image, if it has one. An animation gives its first frame, a PIL image its current one.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def _from_stream(stream: Any) -> ImageArray:
 
 
 def _decoded(opened: Callable[[], Picture], source: str) -> ImageArray:
-    """The pixels of a picture; every failure of a decoder is an error of ours."""
+    """Decode the pixels of a picture; every failure of a decoder is an error of ours."""
     try:
         return opened().to_array()
     except BackendUnavailableError as error:
@@ -171,7 +172,7 @@ def letterbox(
     ----------
     image : uint8, shape (H, W, 3)
     size : side of the input, px
-    engine : which kernel resizes; see `edgeface.kernels.resize_into`
+    engine : the kernel that resizes (`edgeface.kernels.resize_into`)
 
     Returns
     -------
@@ -202,13 +203,13 @@ def letterbox(
 def crop(
     image: ImageArray, box_xyxy: FloatArray, crop_scale: float, size: int
 ) -> tuple[ImageArray, Placement]:
-    """The square around a face box, resized to a network's input.
+    """Cut out the square around a face box, and resize it to a network's input.
 
     Parameters
     ----------
     image : uint8, shape (H, W, 3)
     box_xyxy : float, shape (4,), image_px
-    crop_scale : side of the square in longer sides of the box
+    crop_scale : the side of the square, in longer sides of the box
     size : side of the input, px
 
     Returns

@@ -1,7 +1,7 @@
-"""From the bytes of an image file to a picture, by the file's content alone.
+"""Opening the picture in the bytes of an image file, by its content alone.
 
-A decoder that is not in this list is never asked, whatever a file is called or other packages have
-taught Pillow: PostScript, for one, would start another program.
+No decoder outside this list is ever asked, whatever the name of a file or other packages have
+taught Pillow. PostScript, for one, would start another program.
 """
 
 from __future__ import annotations
@@ -56,20 +56,20 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pnm", ".ppm",
      ".pgm", ".pbm", ".jp2", ".j2k", ".avif", ".heic", ".heif"}
 )  # fmt: skip
-"""Of the files that are taken from a folder. A file that is named itself may have any suffix."""
+"""The suffixes of files that are taken from a folder; a file that is named may have any suffix."""
 MAX_FILE_BYTES = 1 << 29
-"""Of an image file: 512 MiB."""
+"""The largest image file, 512 MiB."""
 HEAD_BYTES = 64
-"""What tells the formats apart; of a file of another kind nothing more is read."""
+"""How many bytes tell the formats apart; of other files, no more is read."""
 
 
 def is_web_address(text: str) -> bool:
-    """Whether a text is an ``http`` or ``https`` address; see `edgeface.web`."""
+    """Whether a text is an ``http`` or ``https`` address (`edgeface.web`)."""
     return text[:8].lower().startswith(("http://", "https://"))
 
 
 def bytes_of_file(path: str | os.PathLike[str]) -> bytes:
-    """The whole of a file; of one that is no image, which may have no end, the first bytes.
+    """Read a whole file; of one that is no image, and may have no end, only the first bytes.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def bytes_of_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def bytes_of_stream(stream: Any, source: str) -> bytes:
-    """What is left of an open file, as `bytes_of_file`; ``source`` names it in errors."""
+    """Read what is left of an open file as `bytes_of_file` does; errors name ``source``."""
     head = _read(stream, HEAD_BYTES, source)
     data = head + _read(stream, MAX_FILE_BYTES, source) if format_of(head) else head
     if len(data) > MAX_FILE_BYTES:
@@ -99,7 +99,7 @@ def bytes_of_stream(stream: Any, source: str) -> bytes:
 
 
 def _read(stream: Any, size: int, source: str) -> bytes:
-    """So many bytes, or as many as there are: pipes give fewer at a time."""
+    """Read so many bytes, or as many as there are; pipes give fewer at a time."""
     parts: list[bytes] = []
     while size > 0:
         part = stream.read(size)
@@ -113,7 +113,7 @@ def _read(stream: Any, size: int, source: str) -> bytes:
 
 
 def format_of(data: bytes) -> str | None:
-    """Which of `FORMATS` some bytes are; None for others."""
+    """The one of `FORMATS` that some bytes are, or None."""
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name
@@ -130,16 +130,16 @@ def format_of(data: bytes) -> str | None:
 
 
 def open_picture(data: bytes) -> Picture:
-    """The picture in the bytes of a file; its pixels are decoded later.
+    """Open the picture in the bytes of a file; its pixels are decoded later.
 
     Raises
     ------
     InvalidInputError
         If they are none of `FORMATS`.
     BackendUnavailableError
-        If they are HEIC or AVIF and what decodes it is not installed.
+        If they are HEIC or AVIF and the decoder is not installed.
     Exception
-        Whatever the decoder raises on a damaged file.
+        If the decoder raises it on a damaged file.
     """
     kind = format_of(data)
     if kind is None:
@@ -167,7 +167,7 @@ def _decoder(kind: str) -> Any:
 
 
 def _heic(data: bytes) -> Picture:
-    """The main picture of a HEIF container, which its decoder has already turned upright."""
+    """Open the main picture of a HEIF container, which its decoder turns upright."""
     try:
         pillow_heif: Any = importlib.import_module("pillow_heif")
     except ImportError as error:
@@ -184,9 +184,9 @@ def _heic(data: bytes) -> Picture:
 
 
 def without_exif(data: bytes) -> tuple[bytes, int | None]:
-    """A JPEG without its EXIF and multi-picture blocks, and the orientation that they gave.
+    """Cut EXIF and multi-picture blocks out of a JPEG; returns it and the orientation in them.
 
-    Pillow looks at these blocks while it opens a file, and complains where they are damaged.
+    Pillow looks at these blocks while it opens a file, and complains if they are damaged.
     """
     kept, orientation, place = [data[:2]], None, 2
     while data[place : place + 1] == b"\xff":

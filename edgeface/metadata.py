@@ -32,18 +32,18 @@ from edgeface.values import (
 
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
-"""The face model's ``.npz`` beside the JSON; base64 where the format holds text only."""
+"""The key of the face model's ``.npz``, which is base64 if the format holds text only."""
 SCHEMA_VERSION = (1, 4)
 PAD_VALUE = 127
 SIZE_STEP = 32
 MAX_INPUT_SIZE = 4096
-"""Side of the largest input, px: two hundred times the arithmetic of the networks that ship."""
+"""The side of the largest input, px, with two hundred times the shipped networks' arithmetic."""
 PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Everything needed to run a network file and to read its outputs.
+    """Everything that is needed to run a network file and to read its outputs.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Metadata:
     parity : how much the file differs from the network that it was converted from
     graph : the operators of the file by kind, and the bytes of its weights by layer
     checksummed : whether the metadata was read from a file that carries checksums
-    file_size : the input size that the file names, where ``input_size`` is another; else 0
+    file_size : the input size that the file names, if ``input_size`` is another; otherwise 0
     """
 
     kind: str
@@ -102,7 +102,7 @@ class Metadata:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """The network's outputs in order."""
+        """The names of the network's outputs in order."""
         return tuple(self.network_kind.outputs)
 
     @property
@@ -129,7 +129,7 @@ class Metadata:
         return replace(self, input_size=size, file_size=self.usual_size)
 
     def output_shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one output for one image, without the batch axis."""
+        """The shape of an output for one image, without the batch axis."""
         width = self.network_kind.outputs[name]
         if not self.detects:
             return (width,)
@@ -225,7 +225,7 @@ _DETECTING = Record(
     },
     optional={"any_size": Flag(), "crop_scale": Number(0, 0)},
 )
-"""What a network says that finds the faces of an image."""
+"""What a network says of itself if it finds the faces of an image."""
 _CROPPING = Record(
     required={"crop_scale": Number(0.25, 8)},
     optional={
@@ -236,7 +236,7 @@ _CROPPING = Record(
         "iou_threshold": Number(0, 0),
     },
 )
-"""What a network says that looks at crops: of a grid and of thresholds it has none."""
+"""What a network says of itself if it looks at crops; it has no grid and no thresholds."""
 
 
 def file_schema() -> dict[str, Any]:
@@ -258,7 +258,7 @@ def file_schema() -> dict[str, Any]:
 
 
 def _checked(values: Any) -> Metadata:
-    """Metadata of a JSON value; ValueError says what is wrong."""
+    """Make metadata of a JSON value; raises ValueError, which says what is wrong."""
     if not isinstance(values, dict):
         raise ValueError(f"there is no JSON object, but {shown(values)}")
     entries = _COMMON.check(values, "")

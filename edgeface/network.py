@@ -1,4 +1,4 @@
-"""`Network`: a model file that is open, and what it alone gives: input -> heads."""
+"""`Network`, an open model file as a function of its inputs: input -> heads."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from edgeface.run_options import Detail
 from edgeface.types import Float32Array, ImageArray
 
 Heads = dict[str, Float32Array]
-"""Raw outputs by name."""
+"""The raw outputs by name."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a network was loaded from; the options are those of `edgeface.load`."""
+    """What a network was loaded from, with the options of `edgeface.load`."""
 
     path: Path
     num_threads: int
@@ -33,7 +33,7 @@ class Source:
     refine: Source | None = None
 
     def open(self) -> Backend:
-        """The backend for the file, at the size that was asked for."""
+        """Open the file by its backend, at the size that was asked for."""
         backend = open_backend(self.path, self.num_threads, self.device)
         if self.input_size is not None:
             backend.metadata = backend.metadata.at_size(self.input_size)
@@ -57,27 +57,27 @@ class Network:
 
     @classmethod
     def from_source(cls, source: Source) -> Self:
-        """Load what `edgeface.load` has checked."""
+        """Load a source that `edgeface.load` has checked."""
         return cls(source.open(), source.kernels, source)
 
     def infer(self, input_tensor: ImageArray) -> Heads:
-        """The network alone, on inputs made by `letterbox` or `crop`.
+        """Run the network alone on inputs made by `letterbox` or `crop`.
 
         Parameters
         ----------
         input_tensor : uint8, shape (B, S, S, 3), RGB, S = ``metadata.input_size``; or any multiple
-            of 32 where ``metadata.any_size``
+            of 32 if ``metadata.any_size``
 
         Returns
         -------
-        dict of float32 arrays (B, ...), raw outputs by name; see `Metadata.output_shape`
+        dict of float32 arrays (B, ...), the raw outputs by name (`Metadata.output_shape`)
 
         Raises
         ------
         InvalidInputError
             If the input is not as described.
         InferenceError
-            If the backend fails, or gives values that are not finite.
+            If the backend fails, or returns values that are not finite.
         """
         size, given = self.metadata.input_size, cast(Any, input_tensor)
         shape, dtype = getattr(given, "shape", ()), getattr(given, "dtype", type(given).__name__)
@@ -100,11 +100,11 @@ class Network:
         return heads
 
     def clone(self) -> Self:
-        """Another model of the same file and options, sharing nothing with this one."""
+        """Load another model of the same file and options, which shares nothing with this one."""
         return self.from_source(self._file())
 
     def close(self) -> None:
-        """Give back the backend's memory; running afterwards is an error, closing again is not."""
+        """Give back the backend's memory; to run afterwards is an error, to close again is not."""
         self._backend = _Closed(self.metadata, self.face_model)
 
     def __enter__(self) -> Self:
@@ -124,7 +124,7 @@ class Network:
 
 @dataclass(frozen=True)
 class _Closed:
-    """The backend of a closed model."""
+    """The backend of a closed model, which refuses to run."""
 
     metadata: Metadata
     face_model: FaceModel

@@ -1,8 +1,8 @@
-"""Where a detection looks: the whole image first, then closer where that gives reason to.
+"""Where a detection looks: at the whole image first, then closer where there is reason to.
 
-A network finds faces of some range of sizes in its input. What is small in an image is large enough
-in a larger input, or in that of a part of the image, in which what is large is lost: large faces
-are taken from the first pass, small ones from closer ones.
+A network finds faces of some range of sizes in its input. A face that is small in an image is large
+enough in a larger input, or in the input of a part of the image, where large faces are lost. So
+large faces are taken from the first pass, and small ones from closer ones.
 """
 
 from __future__ import annotations
@@ -15,27 +15,26 @@ import numpy as np
 from edgeface.types import BoolArray, FloatArray, ImageArray
 
 TILE_SIDE = 640
-"""Side of a closer input, px, of files that take any size; others are shown tiles of their own."""
+"""The side of a closer input, px, for files that take any size; others have tiles of their own."""
 MUCH_LARGER = 1.5
 """An input that is larger than the usual one by more than this factor loses large faces."""
 OVERLAP = 0.2
-"""What neighbouring tiles share, in sides of a tile."""
+"""How far neighbouring tiles overlap, in sides of a tile."""
 ROUNDING = 0.02
-"""Of tiles to whole pixels, in steps from one to the next: no reason for one more."""
+"""How much rounding tiles to whole pixels may cost, in tile steps, before one more is needed."""
 SMALL = 0.125
-"""The longer side of the largest face that a closer input is asked for, in sides of the input.
-It is less than `OVERLAP`, so that each such face lies whole in some tile."""
+"""The longer side of the largest face that is taken from a closer input, in sides of the input. It
+is less than `OVERLAP`, so that each such face lies whole in some tile."""
 WORTHWHILE = 1.1
-"""An image is looked at closer if it is larger than the last input by this factor."""
+"""How many times larger than the last input an image must be to be looked at closer."""
 HINT_SCORE, HINT_SIDE_PX = 0.2, 24.0
-"""Whoever scores as much and is shorter in the input gives reason to look closer there. Where that
-was done, candidates so short are seen better and are not asked for any more."""
+"""A candidate with this score that is shorter than this in the input is a reason to look closer
+there. Where that was done, candidates so short are seen better, and no reason any more."""
 NOBODY_SCORE, SOMEBODY_SCORE = 0.5, 0.1
-"""If nobody scores as much as the first of these in the first pass, the whole image is looked at
-closer, but only if somebody scores as much as the second, or if the image has more pixels than the
-closer input."""
+"""If no candidate of the first pass reaches the first score, the whole image is looked at closer,
+but only if one reaches the second, or if the image has more pixels than the closer input."""
 AUTO_LEVELS = 2
-"""How often an image is looked at closer and closer, unless everything is asked for."""
+"""How many closer looks follow one another, unless everything is asked for."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +49,15 @@ class View:
 
     @property
     def scale(self) -> float:
-        """Input pixels an image pixel."""
+        """The number of input pixels for an image pixel."""
         return self.size / max(self.right - self.left, self.bottom - self.top)
 
     def cut(self, pixels: ImageArray) -> ImageArray:
-        """The rectangle of an image (H, W, 3); a view."""
+        """Cut the rectangle out of an image (H, W, 3), without a copy."""
         return pixels[self.top : self.bottom, self.left : self.right]
 
     def takes(self, boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> BoolArray:
-        """Which boxes (N, 4), image_px, are of small faces that lie whole in a closer view.
+        """Tell which boxes (N, 4), image_px, are of small faces that lie whole in a closer view.
 
         Faces that its inner edges cut lie whole in the neighbour.
         """
@@ -78,16 +77,16 @@ class View:
 def closer_levels(
     size_hw: tuple[int, int], first_side: int, tile_side: int
 ) -> Iterator[list[View]]:
-    """The views of ever closer looks at an image, after a first one of the whole.
+    """Make the views of ever closer looks at an image, after a first one of the whole.
 
     Each has twice as many tiles along the image's longer side as the one before; a single tile is
     the whole image in a larger input. The last is as large as the image, or a tenth less.
 
     Parameters
     ----------
-    size_hw : height and width of the image
-    first_side : side of the first pass's input, px
-    tile_side : side of closer inputs, px
+    size_hw : the height and width of the image
+    first_side : the side of the first pass's input, px
+    tile_side : the side of closer inputs, px
     """
     longer, side = max(size_hw), first_side
     tiles = 1 if tile_side > first_side else 2
@@ -98,7 +97,7 @@ def closer_levels(
 
 
 def tiles_of(size_hw: tuple[int, int], scale: float, tile_side: int) -> list[View]:
-    """Overlapping tiles that cover an image which is ``scale`` times as large as it is."""
+    """Make overlapping tiles that cover an image when it is scaled by ``scale``."""
     rows, columns = (_spans(length, scale, tile_side) for length in size_hw)
     return [View(*x[:1], *y[:1], *x[1:], *y[1:], tile_side) for y in rows for x in columns]
 
@@ -118,16 +117,16 @@ def longer_sides(boxes_xyxy: FloatArray) -> FloatArray:
 
 
 def are_small(boxes_xyxy: FloatArray, scale: float | FloatArray) -> BoolArray:
-    """Which boxes (N, 4), image_px, are that small in the views that showed them at this scale."""
+    """Tell which boxes (N, 4), image_px, are small in views that showed them at this scale."""
     return longer_sides(boxes_xyxy) * scale < HINT_SIDE_PX
 
 
 def views_with(views: list[View], boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> list[View]:
-    """Those of the views in which some of the boxes (N, 4) lie whole."""
+    """The views in which some of the boxes (N, 4) lie whole."""
     return [view for view in views if view.takes(boxes_xyxy, size_hw).any()]
 
 
 def in_any(views: list[View], boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> BoolArray:
-    """Which boxes (N, 4) lie whole in one of the views."""
+    """Tell which boxes (N, 4) lie whole in one of the views."""
     taken = [view.takes(boxes_xyxy, size_hw) for view in views]
     return np.logical_or.reduce(taken, axis=0)

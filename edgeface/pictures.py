@@ -1,4 +1,4 @@
-"""From a PIL image, of whatever mode and orientation, to an upright uint8 RGB array."""
+"""Turning PIL images of any mode and orientation into upright uint8 RGB arrays."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from edgeface.errors import InvalidInputError
 from edgeface.types import AnyArray, ImageArray
 
 MAX_PIXELS = 250_000_000
-"""Of an image that is decoded: phones make 200 million. Decoding takes up to 8 bytes a pixel."""
+"""The largest image that is decoded; phones make 200 million, and a pixel takes up to 8 bytes."""
 BAND_PIXELS = 1 << 20
-"""Pixels that are converted at a time: a large photo then is in memory once more, not thrice."""
+"""How many pixels are converted at a time, so that a photo is in memory once more, not thrice."""
 
 ORIENTATION = 0x0112
 # by EXIF orientation: how Pillow turns the picture upright, and the orientation that undoes it
@@ -41,13 +41,13 @@ class Picture:
 
     Parameters
     ----------
-    image : as opened, loaded or made; it is not changed
-    orientation : 1 to 8; by default what the image's own EXIF or XMP says
+    image : the image, opened, loaded or made; it is not changed
+    orientation : the orientation, 1 to 8; by default, the one in the image's own EXIF or XMP
 
     Raises
     ------
     InvalidInputError
-        If it is empty or has more than `MAX_PIXELS`.
+        If the image is empty or has more than `MAX_PIXELS`.
     """
 
     def __init__(self, image: Image.Image, orientation: int | None = None) -> None:
@@ -57,7 +57,7 @@ class Picture:
 
     @staticmethod
     def check_size(size: tuple[int, int]) -> None:
-        """Raise InvalidInputError for a width and height that are none, or beyond `MAX_PIXELS`."""
+        """Raise InvalidInputError for an empty size, or one of more than `MAX_PIXELS`."""
         width, height = size
         if width < 1 or height < 1:
             raise InvalidInputError(f"it is empty: {width} x {height} pixels")
@@ -67,14 +67,14 @@ class Picture:
             )
 
     def to_array(self) -> ImageArray:
-        """uint8, shape (H, W, 3), RGB, upright.
+        """Decode the pixels, uint8, shape (H, W, 3), RGB, upright.
 
         Raises
         ------
         InvalidInputError
             If the mode has no stated range: 32-bit integers and floats.
         Exception
-            Whatever the decoder raises on a damaged file.
+            If the decoder raises it on a damaged file.
         """
         image = self._image
         image.load()
@@ -103,7 +103,7 @@ class Picture:
 
 
 def _turned(array: AnyArray, orientation: int) -> AnyArray:
-    """A view of an array (H, W, ...) that was stored so, upright."""
+    """Turn an array (H, W, ...) of an orientation upright; returns a view."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -114,7 +114,7 @@ def _turned(array: AnyArray, orientation: int) -> AnyArray:
 
 
 def _bits_above_8(image: Image.Image) -> int:
-    """By how many bits grey values of more than 8 are shifted down; 0 for other modes."""
+    """By how many bits grey values of more than 8 bits are shifted down; 0 for other modes."""
     if image.mode in _SIXTEEN_BITS:
         # cameras' 12 bits lie in the lower ones
         depth = getattr(image, "tag_v2", {}).get(258)
@@ -130,7 +130,7 @@ def _bits_above_8(image: Image.Image) -> int:
 
 
 def _rgb(band: Image.Image, shift: int) -> Image.Image | ImageArray:
-    """RGB as an image, or grey (H, W, 1) as an array."""
+    """Convert a band to an RGB image, or to a grey array (H, W, 1)."""
     if shift:
         values = np.asarray(band).astype(np.int64) >> shift
         return values.clip(0, 255).astype(np.uint8)[:, :, None]
@@ -142,7 +142,7 @@ def _rgb(band: Image.Image, shift: int) -> Image.Image | ImageArray:
 
 
 def _profile_transform(image: Image.Image) -> Any:
-    """What takes a band to sRGB by the image's colour profile; None where it has none of use."""
+    """The transform of the image's colour profile to sRGB; None if it has no usable one."""
     profile, mode = image.info.get("icc_profile"), _WITH_PROFILE.get(image.mode)
     if not isinstance(profile, bytes) or mode is None:
         return None
@@ -163,7 +163,7 @@ def _profile_transform(image: Image.Image) -> Any:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF orientation of an image, 1 to 8; 1 where nothing says it.
+    """The EXIF orientation of an image, 1 to 8; 1 if nothing says it.
 
     Only this entry is read, so that damaged ones beside it do not matter.
     """
@@ -184,7 +184,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_orientation(exif: bytes) -> int | None:
-    """The orientation in a block of EXIF, 1 to 8; None where it holds none."""
+    """The orientation in a block of EXIF, 1 to 8; None if it has none."""
     while exif.startswith(b"Exif\0\0"):
         exif = exif[6:]
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])

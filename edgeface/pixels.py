@@ -1,4 +1,4 @@
-"""Arrays and tensors of whatever library, to an RGB array."""
+"""Turning arrays and tensors of any library into an RGB array."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHANNELS = (1, 3, 4)
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether another library's array can be read: by DLPack, or by numpy's own protocols."""
+    """Whether another library's array can be read, by DLPack or by numpy's own protocols."""
     return any(hasattr(value, name) for name in ("__dlpack__", "__array_interface__", "__array__"))
 
 
@@ -26,12 +26,12 @@ def is_pixels(image: Any) -> bool:
 
 
 def array_of_tensor(tensor: Any) -> AnyArray:
-    """A tensor of PyTorch, CuPy, JAX, TensorFlow... as an array: a view where it is in memory.
+    """Turn a tensor of PyTorch, CuPy, JAX or others into an array, a view if it is in memory.
 
     Raises
     ------
     InvalidInputError
-        If it cannot be had; the message says why.
+        If it cannot be read; the message says why.
     """
     try:
         if hasattr(tensor, "detach"):  # PyTorch, which exports no tensor that is being trained
@@ -46,7 +46,7 @@ def array_of_tensor(tensor: Any) -> AnyArray:
 
 
 def _on_the_cpu(tensor: Any) -> Any:
-    """A copy in the computer's own memory of a tensor that lies on a device."""
+    """Copy a tensor that lies on a device into the computer's own memory."""
     for method in ("cpu", "get"):  # PyTorch's and CuPy's
         if hasattr(tensor, method):
             return getattr(tensor, method)()
@@ -54,11 +54,11 @@ def _on_the_cpu(tensor: Any) -> Any:
 
 
 def rgb_of_array(array: AnyArray, color: Color = "rgb") -> ImageArray:
-    """The RGB pixels of an array; see `edgeface.read_image`.
+    """Turn an array into RGB pixels (`edgeface.read_image`).
 
     Returns
     -------
-    uint8, shape (H, W, 3); a view of the argument where it already was that
+    uint8, shape (H, W, 3); a view of the argument if it already was that
 
     Raises
     ------
@@ -80,7 +80,7 @@ def rgb_of_array(array: AnyArray, color: Color = "rgb") -> ImageArray:
 
 
 def _channels_last(array: AnyArray) -> AnyArray:
-    """An image as (H, W, C). Channels that come first are known by a last axis that is none."""
+    """Turn an image into (H, W, C); channels come first if the last axis cannot hold them."""
     if array.ndim == 2:
         return array[:, :, None]
     if array.ndim == 3:
@@ -95,7 +95,7 @@ def _channels_last(array: AnyArray) -> AnyArray:
 
 
 def _eight_bits(array: AnyArray) -> ImageArray:
-    """Pixels as uint8: of 16 bits the higher 8, of floats in [0, 1] the nearest of 255 steps."""
+    """Turn pixels into uint8: the higher 8 of 16 bits, or the nearest step of floats in [0, 1]."""
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:

@@ -1,4 +1,4 @@
-"""The options of a run and the outputs of a network, checked before anything is computed."""
+"""Checking the options of a run and the outputs of a network before anything is computed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from edgeface.types import Float32Array, ImageArray
 from edgeface.values import Choice, Number, Whole, array_of, option, shown
 
 MAX_COORDINATE, MIN_SIDE_PX = 1_000_000, 0.01
-"""Of the boxes that a network looks at, image_px."""
+"""The largest coordinate and the least side of boxes that a network looks at, image_px."""
 MAX_FACES = 1000
-"""Faces that `Model.run` reports at most, unless told otherwise."""
+"""How many faces `Model.run` reports at most, unless told otherwise."""
 
 Detail = Literal["auto", "fast", "full"]
-"""How closely an image is looked at; see `edgeface.load`."""
+"""How closely an image is looked at (`edgeface.load`)."""
 
 
 @dataclass(frozen=True)
 class DetectionOptions:
-    """The options of `edgeface.Model.run` of a network that detects, checked.
+    """The checked options of `edgeface.Model.run` of a network that detects.
 
     ``limit_is_default`` says that nobody asked for ``max_faces``.
     """
@@ -50,7 +50,7 @@ def detection_options(
     suppression: kernels.Suppression | None = None,
     look_again: bool | None = None,
 ) -> DetectionOptions:
-    """What was asked for, and defaults where nothing was; raises InvalidInputError."""
+    """Check what was asked for, and fill in defaults; raises InvalidInputError."""
     score, iou = thresholds(metadata, score_threshold, iou_threshold)
     limit, method = suppression_of(max_faces, suppression)
     return DetectionOptions(
@@ -60,7 +60,7 @@ def detection_options(
 
 
 def checked_detail(detail: Detail) -> Detail:
-    """The same word; raises InvalidInputError for any other."""
+    """Check the word; raises InvalidInputError for any other."""
     option("detail", detail, Choice(get_args(Detail)))
     return detail
 
@@ -85,7 +85,7 @@ def refuse_foreign_options(metadata: Metadata, **options: object) -> None:
 def thresholds(
     metadata: Metadata, score_threshold: float | None, iou_threshold: float | None
 ) -> tuple[float, float]:
-    """Both thresholds of a detection, by default those that the file names."""
+    """Check both thresholds of a detection; by default, they are those that the file names."""
     score = metadata.score_threshold if score_threshold is None else score_threshold
     iou = metadata.iou_threshold if iou_threshold is None else iou_threshold
     fraction = Number(0, 1)
@@ -109,7 +109,7 @@ def check_heads(metadata: Metadata, heads: Mapping[str, Float32Array]) -> None:
 def suppression_of(
     max_faces: int | None, method: kernels.Suppression | None
 ) -> tuple[int, kernels.Suppression]:
-    """How many faces are reported at most, and what becomes of the others; checked."""
+    """Check how many faces are reported at most, and what suppression does to the others."""
     limit = MAX_FACES if max_faces is None else option("max_faces", max_faces, Whole(0, 10**6))
     if method is None:
         return limit, "weighted"
@@ -118,7 +118,7 @@ def suppression_of(
 
 
 def face_boxes(boxes_xyxy: ArrayLike | None, pixels: ImageArray, crop_scale: float) -> Float32Array:
-    """Checked boxes (N, 4); without any, the one whose crop just holds the whole image."""
+    """Check boxes (N, 4); without any, take the one whose crop just holds the whole image."""
     height, width = pixels.shape[:2]
     if boxes_xyxy is None:
         half = max(height, width) / crop_scale / 2

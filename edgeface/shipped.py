@@ -16,17 +16,17 @@ BUNDLED = ("mfn", "sfn", "fusion")
 """The names of the networks that ship with edgeface."""
 
 Precision = Literal["fp32", "int8"]
-"""Of the files of a network that ships, as one may ask for it."""
+"""A precision that one may ask for of a network that ships."""
 
 
 def network_path(
     name: str, path_or_name: str | os.PathLike[str], precision: Precision | None = None
 ) -> Path:
-    """The absolute path of a model file that is named as `edgeface.load` takes it.
+    """Find the absolute path of a model file that is named as in `edgeface.load`.
 
     Parameters
     ----------
-    name : of the argument, for messages
+    name : the name of the argument, for messages
 
     Raises
     ------

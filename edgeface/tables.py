@@ -1,9 +1,9 @@
-"""Faces as tables: a row a face, for pandas, Arrow, CSV, JSON lines, and as `supervision` has them.
+"""Faces as tables with a row for each, for pandas, Arrow, CSV and JSON lines, and for supervision.
 
 The columns that every table has:
 
 ``track_id``
-    int64; only of faces that were followed.
+    int64; only if faces were followed.
 ``score``
     As in `edgeface.Faces.scores`.
 ``x0``, ``y0``, ``x1``, ``y1``
@@ -45,7 +45,7 @@ ARRAYS = ("landmarks_3d", "identity_coeffs", "expression_coeffs", "rotation", "t
 
 
 def numbers_of(faces: FaceArrays, clip: bool = False) -> dict[str, AnyArray]:
-    """The columns that every table has, each of shape (N,)."""
+    """Make the columns that every table has, each of shape (N,)."""
     boxes = faces.clipped_boxes_xyxy if clip else faces.boxes_xyxy
     columns: dict[str, AnyArray] = {}
     if faces.track_ids is not None:
@@ -57,12 +57,12 @@ def numbers_of(faces: FaceArrays, clip: bool = False) -> dict[str, AnyArray]:
 
 
 def json_of(value: Any) -> str:
-    """A value of plain numbers, texts, lists and dictionaries as JSON, in one line."""
+    """Write a value of plain numbers, texts, lists and dictionaries as a line of JSON."""
     return json.dumps(value, allow_nan=False)
 
 
 def csv_of(columns: Mapping[str, AnyArray]) -> str:
-    """A CSV file of columns, the first line their names; what is NaN is left empty."""
+    """Write columns as CSV, with their names in the first line; NaN is left empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -72,13 +72,13 @@ def csv_of(columns: Mapping[str, AnyArray]) -> str:
 
 
 def to_pandas(faces: FaceArrays, clip: bool = False) -> Any:
-    """A ``pandas.DataFrame`` of `numbers_of`."""
+    """Make a ``pandas.DataFrame`` of `numbers_of`."""
     pandas = needed("pandas", "tables of pandas", "tables")
     return pandas.DataFrame(numbers_of(faces, clip))
 
 
 def to_arrow(faces: FaceArrays, clip: bool = False) -> Any:
-    """A ``pyarrow.Table`` of `numbers_of` and of `ARRAYS`."""
+    """Make a ``pyarrow.Table`` of `numbers_of` and of `ARRAYS`."""
     arrow = needed("pyarrow", "tables of Arrow and Parquet files", "tables")
     columns = {
         name: arrow.array(np.ascontiguousarray(column), from_pandas=name in ARKIT_NAMES)
@@ -92,7 +92,7 @@ def to_arrow(faces: FaceArrays, clip: bool = False) -> Any:
 
 
 def _lists(arrow: Any, array: AnyArray) -> Any:
-    """An array (N, ...) as a column of N lists of one size; one of shape (N,) as numbers."""
+    """Turn an array (N, ...) into a column of N lists of one size, or (N,) into numbers."""
     flat = arrow.array(np.ascontiguousarray(array).ravel())
     size = int(np.prod(array.shape[1:], dtype=int))
     return flat if array.ndim == 1 else arrow.FixedSizeListArray.from_arrays(flat, size)
@@ -107,7 +107,7 @@ def parquet_of(table: Any) -> bytes:
 
 
 def to_supervision(faces: FaceArrays, clip: bool = False) -> Any:
-    """``supervision.Detections`` of the class 0, ``face``.
+    """Make ``supervision.Detections`` of class 0, ``face``.
 
     Its ``data`` holds, beside ``class_name``, ``landmarks_2d`` (N, 68, 2), ``euler_deg`` (N, 3)
     and ``arkit_coeffs`` (N, 52).
@@ -129,7 +129,7 @@ def to_supervision(faces: FaceArrays, clip: bool = False) -> Any:
 
 
 def needed(module: str, what: str, extra: str) -> Any:
-    """A library of an extra; raises BackendUnavailableError, which names it."""
+    """Import a library of an extra; raises BackendUnavailableError, which names the extra."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

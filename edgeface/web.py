@@ -1,7 +1,7 @@
-"""Fetching a picture from the web: by the standard library, and no farther than was asked.
+"""Fetching a picture from the web by the standard library, and no farther than was asked.
 
-An address is fetched with what this program may reach. Whoever serves strangers should fetch what
-they name elsewhere and pass the bytes on: an address may name a machine of the own network.
+This program fetches from wherever it can reach. Whoever serves strangers should fetch the addresses
+that they name elsewhere, and pass the bytes on: one may name a machine of the own network.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from edgeface.errors import InvalidInputError
 from edgeface.image_files import HEAD_BYTES, format_of, is_web_address
 
 MAX_BYTES = 1 << 27
-"""Of a picture: 128 MiB."""
+"""The largest picture, 128 MiB."""
 MAX_SECONDS = 30.0
-"""From the first byte asked for to the last one that came."""
+"""The longest time from the request to the last byte."""
 SILENCE_SECONDS = 10.0
-"""After which a server that sends nothing is given up."""
+"""How long a server may send nothing before it is given up."""
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 1 << 16
 
 
 def fetch(address: str) -> bytes:
-    """The content of a picture on the web; of what is no picture only the first bytes.
+    """Fetch a picture on the web; of anything else, only the first bytes.
 
     Raises
     ------
     InvalidInputError
-        If it cannot be fetched, is larger than `MAX_BYTES`, takes longer than `MAX_SECONDS`, or is
-        redirected more than `MAX_REDIRECTS` times, to something other than ``http`` and ``https``,
-        or from a public machine to one of a private network.
+        If it cannot be fetched, is larger than `MAX_BYTES`, or takes longer than `MAX_SECONDS`; if
+        it is redirected more than `MAX_REDIRECTS` times, to anything but ``http`` and ``https``, or
+        from a public machine to one of a private network.
     """
     until = time.monotonic() + MAX_SECONDS
     try:
@@ -108,7 +108,7 @@ def is_private(address: str) -> bool:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """What asks for web addresses only: urllib's usual one reads files and FTP, too."""
+    """Make an opener of web addresses alone; urllib's usual one reads files and FTP too."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

@@ -119,5 +119,8 @@ class Blob:
 
     def finish(self) -> None:
         """Hand the binary part back to the file."""
+        for accessor in self._gltf.accessors:
+            if accessor.bufferView is None:  # of sparse ones the library makes up an offset
+                accessor.byteOffset = None
         self._gltf.buffers[0].byteLength = len(self._data)
         self._gltf.set_binary_blob(bytes(self._data))

@@ -1,11 +1,11 @@
 """The range of a person: what each shape reads at rest, and how far it goes.
 
 Networks read a person's shut eye as 0.5 or as 0.8, and their resting face seldom as 0. A range
-turns that into what a character needs. It is learned from a take (`learn_range`), kept in a small
-file by person, and where there is none, lids alone are stretched by the blinks seen (`LidReach`).
+turns that into what a character needs. It is learned from a take (`learn_range`) and kept in a
+small file for each person. Without one, lids alone are stretched, by the blinks seen (`LidReach`).
 
-A blink is a fast event: a peak that stands `PROMINENCE` above what was read within `BLINK_S` before
-and after it. Looking down, which shuts the lids slowly and not quite, is none.
+A blink is a fast event, a peak that stands `PROMINENCE` above what was read within `BLINK_S` before
+and after it. Looking down shuts the lids slowly and not quite, and is no blink.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ FORMAT, VERSION = "edgeface-range", (1, 0)
 LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
 BLINK_S, PROMINENCE = 0.3, 0.25
 WEAKEST = 0.6
-"""No blink that is weaker than this share of the median one says how far lids go."""
+"""Blinks weaker than this share of the median one do not tell how far lids go."""
 QUIET = 0.15
-"""An uncalibrated lid that is so little over its usual value is passed on as it is, so that noise
-stays as small as it is."""
+"""How far an uncalibrated lid may be over its usual value and still be passed on as it is, so that
+noise is not made larger."""
 USUAL_STEP = 0.005
-"""How fast the usual value of a lid follows, a frame."""
+"""How fast the usual value of a lid follows in a frame."""
 FIRST_REACH = 0.75
-"""What counts as shut until a blink was seen."""
+"""The value that counts as shut until a blink was seen."""
 LEAST_REACH = 0.5
 """A shape that went less far from its rest in a take is stretched as if it had gone so far."""
 REST_SHARE, REACH_SHARE = 0.3, 0.99
-"""Quantiles of a take: the resting face is seen in a third of it, the farthest in a hundredth."""
+"""Quantiles of a take: a third of it shows the resting face, a hundredth the farthest."""
 MAX_BLINKS = 30
 _ENTRIES = Record(
     required={
@@ -62,7 +62,8 @@ class PersonRange:
 
     Attributes
     ----------
-    rest, reach : by ARKit's names; a shape without them is taken as it is
+    rest, reach : what shapes read at rest and at their farthest, by ARKit's names; a shape that has
+        none is taken as it is
     quaternion_wxyz : the rotation of the head at rest, shape (4,), ``model`` frame
     """
 
@@ -71,7 +72,7 @@ class PersonRange:
     quaternion_wxyz: tuple[float, ...] = IDENTITY
 
     def __call__(self, name: str, value: float) -> float:
-        """``(v - rest) / (reach - rest)``, cut to [0, 1]; 1 at the top where no reach is known.
+        """Compute ``(v - rest) / (reach - rest)``, cut to [0, 1]; an unknown reach is 1.
 
         Examples
         --------
@@ -101,7 +102,7 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
     Raises
     ------
     InvalidInputError
-        If it is absent, no range, of a newer major version, or names what ARKit does not.
+        If it is absent, no range, of a newer major version, or has a name that ARKit has not.
     """
     try:
         values = strict_json.parse(Path(path).read_bytes())
@@ -147,14 +148,15 @@ def learn_range(
     quaternions_wxyz: FloatArray,
     rest_s: float | None = None,
 ) -> PersonRange:
-    """The range that a take shows.
+    """Learn the range that a take shows.
 
     Parameters
     ----------
     times_s : when each frame is shown, shape (T,), seconds
     blendshapes : T dictionaries by ARKit's names
     quaternions_wxyz : shape (T, 4), ``model`` frame
-    rest_s : for how long the resting face is shown at the beginning; None where nobody was asked to
+    rest_s : how long the resting face is shown at the beginning; None if nobody was asked to show
+        it
 
     Returns
     -------
@@ -191,7 +193,7 @@ def learn_range(
 
 
 def blink_peaks(times_s: FloatArray, values: FloatArray) -> Float64Array:
-    """Heights of the blinks in a lid's curve (T,), in turn."""
+    """Find the heights of the blinks in a lid's curve (T,), in turn."""
     lids = LidReach()
     for time_s, value in zip(times_s.tolist(), values.tolist(), strict=True):
         lids.see(time_s, value)
@@ -201,9 +203,9 @@ def blink_peaks(times_s: FloatArray, values: FloatArray) -> Float64Array:
 class LidReach:
     """How far a lid goes, learned while it is seen.
 
-    Up to `QUIET` over the usual value, the running median, values are passed on as they are; from
-    there to the reach they rise to 1. So noise of open eyes is never made larger. The reach is the
-    10 % quantile of the last blinks, so that all but the weakest shut the eye.
+    Up to `QUIET` over the usual value, which is the running median, values are passed on as they
+    are; from there to the reach they rise to 1. So noise of open eyes is never made larger. The
+    reach is the 10 % quantile of the last blinks, so that all but the weakest shut the eye.
     """
 
     def __init__(self) -> None:
@@ -240,7 +242,7 @@ class LidReach:
             self.peaks.append(value)
 
     def __call__(self, value: float) -> float:
-        """The value on the scale from open, 0, to shut, 1."""
+        """Put a value on the scale from open, 0, to shut, 1."""
         quiet = QUIET + (self._usual or 0.0)
         if value <= quiet or quiet >= self.reach:
             return min(1.0, max(value, 0.0))

@@ -29,4 +29,4 @@ faces.track_ids, faces.velocities.round()
 from edgeface.recording import read_recording
 
 recording = read_recording("take.jsonl")
-recording
+recording.num_frames

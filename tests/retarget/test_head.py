@@ -1,5 +1,7 @@
 """The head that ships, read back by another library."""
 
+import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,10 @@ def test_a_performance_moves_it(tmp_path, performance):
     performance.blendshapes[:] = looking
     write_gltf(tmp_path / "out.glb", "head", performance)
     gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    # glTF 2.0, 5.1.2: a sparse accessor without a view has no offset into it
+    data = (tmp_path / "out.glb").read_bytes()
+    text = json.loads(data[20 : 20 + struct.unpack_from("<I", data, 12)[0]])
+    assert not [a for a in text["accessors"] if "bufferView" not in a and "byteOffset" in a]
     (animation,) = gltf.animations
     moved = {
         (gltf.nodes[c.target.node].name, c.target.path): animation.samplers[c.sampler]
