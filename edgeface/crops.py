@@ -7,14 +7,18 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeface import kernels
+from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.heads import HeadDecoder
 from edgeface.image import crop
 from edgeface.metadata import Metadata
-from edgeface.network import Heads
+from edgeface.network import Heads, Network
 from edgeface.passes import longer_sides
 from edgeface.types import Float32Array, ImageArray, IntArray
 
+MAX_REFINED = 100
+"""So many faces of an image, the largest ones, are looked at again by ``load(refine=)``: 0.2 s on
+one core with the `sfn`."""
 CROPS_AT_ONCE = 32
 """How many crops are a batch at most, so that the network's memory has a bound."""
 
@@ -51,3 +55,18 @@ class CropLooker:
 def largest_first(faces: Faces) -> IntArray:
     """The order (N,) of N faces by their size; equal ones keep theirs."""
     return np.argsort(-longer_sides(faces.boxes_xyxy), kind="stable")
+
+
+def check_refiner(finder: Network, refiner: Network) -> None:
+    """Raise unless the second network can look closer at what the first one finds."""
+    if not finder.metadata.detects:
+        raise InvalidInputError(
+            f"refine: a network of the kind {finder.metadata.kind} finds no faces to look closer at"
+        )
+    if refiner.metadata.detects:
+        raise InvalidInputError(
+            f"refine: a network of the kind {refiner.metadata.kind} finds its own faces; expected "
+            "an sfn or another network that looks at crops"
+        )
+    if refiner.face_model.sha256 != finder.face_model.sha256:
+        raise InvalidInputError("refine: the two networks speak of different face models")

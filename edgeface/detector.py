@@ -126,7 +126,7 @@ class Detector:
     ) -> kernels.FoundFaces | None:
         """Find the candidates of all passes, ``image_px``; None if the first pass is enough."""
         size_hw = pixels.shape[0], pixels.shape[1]
-        least = min(options.score_threshold, passes.SOMEBODY_SCORE)
+        least = min(options.score_threshold, passes.SUSPECTED_SCORE)
         seen = self._decoder.candidates(heads, placement, least, engine)
         small = passes.are_small(seen.boxes_xyxy, self._first_side / max(size_hw))
         best = seen.scores.max(initial=0.0)
@@ -134,6 +134,7 @@ class Detector:
         nobody = best < passes.NOBODY_SCORE and unseen
         whole = options.detail == "full" or nobody or self._stays_large
         kept: list[kernels.FoundFaces] = []
+        before = [View(0, 0, size_hw[1], size_hw[0], self._first_side)]
         levels = passes.closer_levels(size_hw, self._first_side, self._closer_side)
         most = None if options.detail == "full" else passes.AUTO_LEVELS
         for views in itertools.islice(levels, most):
@@ -145,7 +146,11 @@ class Detector:
             again = small & passes.in_any(views, seen.boxes_xyxy, size_hw)
             kept.append(_rows(seen, ~again))
             looks = [self._look(pixels, view, least, engine) for view in views]
-            seen = _joined(looks)
+            looks = [
+                _rows(look, passes.suspected(look.boxes_xyxy, *seen[:2], before, size_hw))
+                for look in looks
+            ]
+            seen, before = _joined(looks), views
             scales = np.repeat([view.scale for view in views], [len(look.scores) for look in looks])
             small = passes.are_small(seen.boxes_xyxy, scales)
             whole = options.detail == "full"

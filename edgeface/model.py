@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from edgeface import kernels
 from edgeface.backends import Backend
 from edgeface.colours import ChannelCheck
-from edgeface.crops import CropLooker, largest_first
+from edgeface.crops import MAX_REFINED, CropLooker, check_refiner, largest_first
 from edgeface.detector import Detector
 from edgeface.engine import KernelChoice
 from edgeface.errors import InvalidInputError
@@ -40,9 +40,6 @@ from edgeface.types import BoolArray, Float32Array, ImageArray
 from edgeface.values import Flag, Text, Whole, option, shown
 
 MAX_THREADS = 1024
-MAX_REFINED = 100
-"""So many faces of an image, the largest ones, are looked at again by ``load(refine=)``: 0.2 s on
-one core with the `sfn`."""
 
 
 def load(
@@ -401,18 +398,3 @@ class Model(ManyImages, Network):
     def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of this model's `run`."""
         return replace(faces, face_model=self.face_model).vertices()
-
-
-def check_refiner(finder: Model, refiner: Model) -> None:
-    """Raise unless the second network can look closer at what the first one finds."""
-    if not finder.metadata.detects:
-        raise InvalidInputError(
-            f"refine: a network of the kind {finder.metadata.kind} finds no faces to look closer at"
-        )
-    if refiner.metadata.detects:
-        raise InvalidInputError(
-            f"refine: a network of the kind {refiner.metadata.kind} finds its own faces; expected "
-            "an sfn or another network that looks at crops"
-        )
-    if refiner.face_model.sha256 != finder.face_model.sha256:
-        raise InvalidInputError("refine: the two networks speak of different face models")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeface.boxes import iou_matrix
 from edgeface.types import BoolArray, FloatArray, ImageArray
 
 TILE_SIDE = 640
@@ -29,10 +30,13 @@ WORTHWHILE = 1.1
 """How many times larger than the last input an image must be to be looked at closer."""
 HINT_SCORE, HINT_SIDE_PX = 0.2, 24.0
 """A candidate with this score that is shorter than this in the input is a reason to look closer
-there. Where that was done, candidates so short are seen better, and no reason any more."""
+there. Where that was done, candidates so short are left out, since the closer look sees better."""
 NOBODY_SCORE, SOMEBODY_SCORE = 0.5, 0.1
 """If no candidate of the first pass reaches the first score, the whole image is looked at closer,
 but only if one reaches the second, or if the image has more pixels than the closer input."""
+SUSPECTED_SCORE, SUSPECTED_SIDE_PX, SUSPECTED_IOU = 0.02, 8.0, 0.3
+"""What only a closer look shows is believed if a candidate of the look before has this score and
+overlaps it by this, or if it is shorter than this in the input of that look."""
 AUTO_LEVELS = 2
 """How many closer looks follow one another, unless everything is asked for."""
 
@@ -119,6 +123,32 @@ def longer_sides(boxes_xyxy: FloatArray) -> FloatArray:
 def are_small(boxes_xyxy: FloatArray, scale: float | FloatArray) -> BoolArray:
     """Tell which boxes (N, 4), image_px, are small in views that showed them at this scale."""
     return longer_sides(boxes_xyxy) * scale < HINT_SIDE_PX
+
+
+def suspected(
+    boxes_xyxy: FloatArray,
+    before_xyxy: FloatArray,
+    before_scores: FloatArray,
+    before: list[View],
+    size_hw: tuple[int, int],
+) -> BoolArray:
+    """Which boxes (N, 4) of a closer look the look before it suspected, or could not have seen.
+
+    Parameters
+    ----------
+    boxes_xyxy : image_px
+    before_xyxy : shape (M, 4), image_px, and ``before_scores``, (M,), its candidates
+    before : its views
+    size_hw : height and width of the image
+    """
+    if not len(boxes_xyxy):
+        return np.zeros(0, bool)
+    low, high = boxes_xyxy[:, :2].min(axis=0), boxes_xyxy[:, 2:].max(axis=0)
+    near = (before_xyxy[:, 2:] > low).all(axis=1) & (before_xyxy[:, :2] < high).all(axis=1)
+    near &= before_scores >= SUSPECTED_SCORE
+    overlap = iou_matrix(boxes_xyxy, before_xyxy[near]).max(axis=1, initial=0.0)
+    tiny = longer_sides(boxes_xyxy) * before[0].scale < SUSPECTED_SIDE_PX
+    return (overlap >= SUSPECTED_IOU) | tiny | ~in_any(before, boxes_xyxy, size_hw)
 
 
 def views_with(views: list[View], boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> list[View]:

@@ -33,7 +33,7 @@ def ours(name, threshold):
     model = edgeface.load(
         name, num_threads=1, kernels=engine, input_size=int(size) if size else None
     )
-    return lambda image: len(model.run(image, score_threshold=threshold))
+    return lambda image: len(model.run(image, score_threshold=threshold, detail="fast"))
 
 
 def mediapipe(path):

@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--refine", default="sfn", help="a network of crops (default: sfn)")
     arguments = parser.parse_args()
     model, backend = open_counting(arguments.model)
-    photos = read_unseen(data_dir(arguments.data), model.face_model)
+    photos = read_unseen(data_dir(arguments.data))
     print("| detail | AP50 from 2 % | 5 % | 10 % | found from 2 %, % | precision, % | "
           "false faces in 100 empty photos | passes a group photo |")  # fmt: skip
     print("|---|" + "---:|" * 7)

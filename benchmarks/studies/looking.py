@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,19 @@ import numpy as np
 
 import edgeface
 from edgeface.backends import Backend, open_backend
-from edgeface.face_model import FaceModel
-from edgeface.model import ASSETS, Model
-from edgeface.reference.data.labelled import LabelledImage
-from edgeface.reference.data.packs import NEGATIVE_PACK
-from edgeface.reference.data.validation import read_packs
-from edgeface.reference.evaluation.headline import FACES, PHOTOS
+from edgeface.model import Model
+from edgeface.reference.data.labelled import LabelledImage, Labels, face_box, labels
+from edgeface.reference.data.packs import (
+    HUMAN_PACK,
+    MULTI_FACE_PACK,
+    NEGATIVE_PACK,
+    Pack,
+    is_validation,
+    open_pack,
+)
+from edgeface.reference.data.photos import INVALID
 from edgeface.run_options import Detail
-from edgeface.shipped import BUNDLED
+from edgeface.shipped import network_path
 
 LEAST_SCORE = 0.01
 
@@ -38,8 +43,7 @@ class CountingBackend:
 
 def open_counting(name: str) -> tuple[Model, CountingBackend]:
     """A model on one thread, and the backend that counts its passes."""
-    path = ASSETS / f"{name}.onnx" if name in BUNDLED else Path(name)
-    backend = CountingBackend(open_backend(path, 1))
+    backend = CountingBackend(open_backend(network_path("model", name), 1))
     return Model(backend), backend
 
 
@@ -52,13 +56,26 @@ class Photos:
     portraits: list[LabelledImage]
 
 
-def read_unseen(folder: Path, model: FaceModel) -> Photos:
-    """The validation split of the packs that judge detection."""
-    kept: dict[str, list[LabelledImage]] = {PHOTOS: [], NEGATIVE_PACK: [], FACES: []}
-    for image in read_packs(folder, model):
-        if image.group in kept:
-            kept[image.group].append(image)
-    return Photos(kept[PHOTOS], kept[NEGATIVE_PACK], kept[FACES])
+def read_unseen(folder: Path) -> Photos:
+    """The validation split of the packs that judge detection, with the labels of people alone."""
+    groups = open_pack(folder, MULTI_FACE_PACK)
+    boxes, invalid = groups.labels["face_box"], groups.labels["face_attr"][:, INVALID] > 0
+    of_image = groups.labels["face_image"]
+    empty, portraits = open_pack(folder, NEGATIVE_PACK), open_pack(folder, HUMAN_PACK)
+    points = portraits.labels["landmarks68"]
+    return Photos(
+        _images(groups, lambda i: labels(boxes[of_image == i], ignore=invalid[of_image == i])),
+        _images(empty, lambda _: labels(np.zeros((0, 4)))),
+        _images(portraits, lambda i: labels(face_box(points[[i]]), landmarks=points[[i]])),
+    )
+
+
+def _images(pack: Pack, labels_of: Callable[[int], Labels]) -> list[LabelledImage]:
+    chosen = np.flatnonzero(is_validation(pack))
+    return [
+        LabelledImage(pack.image_names[i], pack.name, pixels, labels_of(i), complete=True)
+        for i, pixels in pack.images(chosen)
+    ]
 
 
 def everything_seen(

@@ -25,7 +25,7 @@ from edgeface.boxes import iou_matrix
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import data_dir
 from edgeface.reference.evaluation.detection import MATCH_IOU, match_faces, size_share
-from edgeface.types import BoolArray, FloatArray
+from edgeface.types import AnyArray, BoolArray, FloatArray
 
 LEAST_SHARE = 0.02
 """The least face of which recall is told, as a share of the photo on both sides."""
@@ -74,7 +74,7 @@ class Scores:
 
 def scores_of(groups: list, empty: list) -> Scores:
     """What was found, against the labels; both are pairs of an image and its faces."""
-    parts: dict[str, list[FloatArray]] = {name: [] for name in Scores.__annotations__}
+    parts: dict[str, list[AnyArray]] = {name: [] for name in Scores.__annotations__}
     for image, faces in groups:
         labels, size = image.labels, image.pixels.shape[:2]
         true = iou_matrix(faces.boxes_xyxy, labels.boxes).max(axis=1, initial=0) >= MATCH_IOU
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--least-precision", type=float, default=0.9)
     arguments = parser.parse_args()
     model, _ = open_counting(arguments.model)
-    photos = read_unseen(data_dir(arguments.data), model.face_model)
+    photos = read_unseen(data_dir(arguments.data))
     seen = [
         list(zip(images, everything_seen(model, images, arguments.detail, DOUBTFUL), strict=True))
         for images in (photos.groups, photos.empty)

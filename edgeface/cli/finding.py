@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import get_args
 
 from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
+from edgeface.crops import MAX_REFINED, check_refiner
 from edgeface.faces import Faces
-from edgeface.model import MAX_REFINED, Model, check_refiner, load
+from edgeface.model import Model, load
 from edgeface.run_options import MAX_FACES, Detail
 from edgeface.types import ImageArray
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeface.passes import SMALL, WORTHWHILE, closer_levels, in_any, tiles_of, views_with
+from edgeface.passes import (
+    SMALL,
+    WORTHWHILE,
+    View,
+    closer_levels,
+    in_any,
+    suspected,
+    tiles_of,
+    views_with,
+)
 
 sides = st.integers(1, 9000)
 
@@ -64,3 +73,21 @@ def test_large_faces_and_those_cut_by_inner_edges_are_left_to_others():
     ]
     assert taken == [True, False, True]  # the image's own edge cuts what no neighbour has
     assert not first.takes(face * 3, (1000, 1000)).any()
+
+
+def test_what_the_look_before_should_have_seen_must_have_been_suspected():
+    before = [View(0, 0, 1000, 1000, 250)]  # four image pixels an input pixel
+    face = np.array([[100.0, 100, 140, 140]])
+    tiny = np.array([[500.0, 500, 525, 525]])
+    boxes = np.concatenate([face, face + 200, tiny])
+    seen = face + 4
+    for score, believed in ((0.03, [True, False, True]), (0.01, [False, False, True])):
+        kept = suspected(boxes, seen, np.array([score]), before, (1000, 1000))
+        assert kept.tolist() == believed
+    corner = [View(0, 0, 330, 330, 82)]  # where nobody looked, nobody could be suspected
+    assert suspected(boxes, seen[:0], np.zeros(0), corner, (1000, 1000)).tolist() == [
+        False,
+        True,
+        True,
+    ]
+    assert suspected(boxes[:0], seen, np.ones(1), before, (1000, 1000)).shape == (0,)
