@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--person",
         type=int,
         metavar="ID",
-        help="number of the person in the take (default: whoever is seen most)",
+        help="the number of the person in the take (default: whoever is seen most)",
     )
     add_tracking_options(parser)
 

@@ -16,29 +16,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare checkpoint, formats, precisions and folders."""
     parser.add_argument(
         "checkpoint",
-        help="checkpoint of edgeface-train, or mfn, sfn or fusion for one that ships with edgeface",
+        help="a checkpoint of edgeface-train, or mfn, sfn or fusion for one that ships",
     )
     parser.add_argument(
         "--to",
         default="onnx",
         metavar="FORMATS",
-        help="formats to write, of onnx,tflite,coreml,pt2 (default: onnx)",
+        help="the formats to write, of onnx,tflite,coreml,pt2 (default: onnx)",
     )
     parser.add_argument(
         "--precision",
         default="fp32",
         metavar="PRECISIONS",
-        help="precisions to write, of fp32,fp16,int8,w8,palette (default: fp32); a format is "
+        help="the precisions to write, of fp32,fp16,int8,w8,palette (default: fp32); a format is "
         "written in those of them that it has",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder that the files go to"
+        "--out", type=Path, required=True, metavar="DIR", help="the folder that the files go to"
     )
     parser.add_argument(
         "--calibration",
         type=Path,
         metavar="DIR",
-        help="folder of real photos: int8 needs it to set its ranges, and a part of the photos "
+        help="a folder of real photos: int8 needs it to set its ranges, and a part of the photos "
         "verifies every file",
     )
     parser.add_argument(
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dense",
         action=argparse.BooleanOptionalAction,
         help="whether the files carry the dense mesh of the face model, which only meshes and "
-        "viewers need (default: they do where it takes no more than 1 MB)",
+        "viewers need (default: they do if it takes no more than 1 MB)",
     )
 
 

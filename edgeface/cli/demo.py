@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port",
         type=int,
         default=DEFAULT_PORT,
-        help="port at which the page is served; 0 takes any that is free (default: "
+        help="the port at which the page is served; 0 takes any that is free (default: "
         f"{DEFAULT_PORT})",
     )
     parser.add_argument(

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fp32, fp16 or int8 (default: fp32, and fp16 for CoreML)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder that the file goes to"
+        "--out", type=Path, required=True, metavar="DIR", help="the folder that the file goes to"
     )
 
 

@@ -14,8 +14,8 @@ def add_input_size(parser: argparse.ArgumentParser) -> None:
         "--input-size",
         type=int,
         metavar="PX",
-        help="side of the square that an mfn sees, a multiple of 32: a smaller one is faster, a "
-        "larger one finds smaller faces (default: the size that it was trained for)",
+        help="the side of the square that an mfn sees, a multiple of 32: a smaller one is faster, "
+        "a larger one finds smaller faces (default: the size that it was trained for)",
     )
 
 
@@ -36,7 +36,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
         "--images",
         type=Path,
         metavar="DIR",
-        help="folder of photos to use (default: the demo photo that ships with edgeface)",
+        help="a folder of photos to use (default: the demo photo that ships with edgeface)",
     )
 
 

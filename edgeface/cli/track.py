@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record", type=Path, metavar="FILE", help=f"write what was seen: {suffixes}"
     )
     parser.add_argument(
-        "--to", choices=FORMATS, help="format of --record where its suffix does not say it"
+        "--to", choices=FORMATS, help="the format of --record, if its suffix does not say it"
     )
     parser.add_argument(
         "--take",
@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--person",
         type=int,
         metavar="ID",
-        help="number of the person to export or stream (default: whoever is seen most)",
+        help="the number of the person to export or stream (default: whoever is seen most)",
     )
     parser.add_argument(
         "--mesh", action="store_true", help="draw the faces' dense meshes into the video, too"

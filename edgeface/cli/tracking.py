@@ -53,8 +53,8 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="COUNT",
-        help="number of threads of the networks and of the video's encoder; 0 leaves the choice to "
-        "them (default: 0)",
+        help="the number of threads of the networks and of the video's encoder; 0 leaves the "
+        "choice to them (default: 0)",
     )
 
 

@@ -215,7 +215,7 @@ events.onmessage = (event) => {
 };
 
 // ---- what can be asked for ----
-$("source").replaceChildren(...data.sources.map((name) => new Option(name, name)));
+$("source").replaceChildren(...data.sources.map((name) => new Option(name.split(/[\\/]/).pop(), name)));
 $("source").onchange = () => ask("source", { name: $("source").value }).catch((error) => say(error.message));
 $("mirror").onchange = () => ask("mirror", { on: $("mirror").checked });
 $("reach").oninput = () => { $("reached").textContent = Number($("reach").value).toFixed(2); };

@@ -10,8 +10,8 @@ from edgeface.cli.bench.files import read_record
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the two records."""
-    parser.add_argument("a", type=Path, metavar="A.json", help="record of edgeface bench run")
-    parser.add_argument("b", type=Path, metavar="B.json", help="record to compare with it")
+    parser.add_argument("a", type=Path, metavar="A.json", help="a record of edgeface bench run")
+    parser.add_argument("b", type=Path, metavar="B.json", help="the record to compare with it")
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from edgeface.cli.options import add_thread_counts
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the models, the tool and the processor."""
-    parser.add_argument("models", nargs="+", metavar="MODEL", help=".tflite files")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="the .tflite files to measure")
     parser.add_argument(
         "--tool",
         type=Path,

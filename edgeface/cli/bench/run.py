@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=words,
         default=[],
         metavar="onnx,..",
-        help="formats of the networks that ship with edgeface (default: onnx)",
+        help="the formats in which networks that ship are measured (default: onnx)",
     )
     add_thread_counts(parser)
     parser.add_argument(
