@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def read_ready(file: ReadyFile) -> dict[str, bytes]:
                 path: _rebuilt(member, archive.read(path), source)
                 for path, member in members.items()
             }
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFormatError(f"{pack} is damaged: {error}; install edgeface again") from error
 
 
@@ -203,7 +204,7 @@ def _index(pack: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(pack) as archive:
             return json.loads(archive.read(INDEX))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFormatError(f"{pack} is damaged: {error}; install edgeface again") from error
 
 

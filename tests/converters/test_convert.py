@@ -58,7 +58,7 @@ def test_convert_writes_verified_files(checkpoint, tmp_path):
     names = ["sfn.onnx", "sfn-fp16.onnx", "sfn.pt2"]
     assert [w.path.name for w in written] == names
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
-    assert steps[0] == "[1/3] onnx fp32: exporting"
+    assert steps[:2] == ["reading the checkpoint and the photos", "[1/3] onnx fp32: exporting"]
     for entry in written:
         model = edgeface.load(entry.path)
         assert model.metadata == entry.metadata

@@ -39,9 +39,9 @@ class Browser:
         return found["result"].get("value")
 
     def wait_for(self, script, seconds=60):
-        """Wait until a script gives something true."""
+        """Wait until a script gives something true, on a page that may still be loading."""
         deadline = time.monotonic() + seconds
-        while not (value := self.run(script)):
+        while not (value := self.run(f"(() => {{ try {{ return {script}; }} catch {{}} }})()")):
             assert time.monotonic() < deadline, script
             time.sleep(0.05)
         return value
