@@ -7,6 +7,7 @@ import argparse
 from edgeface.errors import BackendUnavailableError
 from edgeface.reference.cli import (
     anchors,
+    average,
     conventions,
     cost,
     database,
@@ -22,7 +23,7 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
-    train, evaluate, plot, strip, cost, labels, anchors, study, face_model, personal, conventions,
+    train, evaluate, plot, strip, average, cost, labels, anchors, study, face_model, personal, conventions,
     database,
 )  # fmt: skip
 """The modules of the commands, in the order in which help lists them."""

@@ -1,0 +1,38 @@
+"""``edgeface-train average``: the mean of two trainings of a network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgeface.output import refuse_inputs
+from edgeface.reference.cli.options import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "average", help="write the mean of a network's weights and of what training made of them"
+    )
+    parser.add_argument("first", type=Path, help="the checkpoint that training went on from")
+    parser.add_argument("second", type=Path, help="the checkpoint that it led to")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="how much of the second the mean holds, from 0 to 1 (default: 0.5)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"
+    )
+    parser.set_defaults(execute=_execute)
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.networks.average import average
+    from edgeface.reference.networks.checkpoint import load_network, save_network
+
+    refuse_inputs(arguments.out, (arguments.first, arguments.second))
+    first, second = (load_network(path) for path in (arguments.first, arguments.second))
+    save_network(average(first, second, arguments.share), arguments.out)
