@@ -92,7 +92,7 @@ def test_convert_leaves_the_dense_mesh_out_on_demand(checkpoint, tmp_path):
         assert (a.metadata.dense_mesh, b.metadata.dense_mesh) == (True, False)
         assert a.num_bytes - b.num_bytes > 100_000
         models = [edgeface.load(written.path) for written in (a, b)]
-        ours, theirs = (model.run(edgeface.DEMO_PHOTO, detail="fast") for model in models)
+        ours, theirs = (model.run(edgeface.DEMO_PHOTO) for model in models)
         np.testing.assert_array_equal(ours.landmarks_3d, theirs.landmarks_3d)
         assert ours.vertices().shape == (1, 468, 3)
         with pytest.raises(InvalidInputError, match="without the dense mesh"):
