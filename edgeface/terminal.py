@@ -30,14 +30,14 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
     Names of files that the terminal's encoding cannot hold are printed with escapes. If the output
     cannot be written, as on a full disk, that is an error, but not if nobody reads it any more.
     """
+    _open_closed_streams()
     _tolerate_any_name()
     try:
         try:
             with ended_by_signals():
                 return execute() or 0
         finally:  # also where the parser ends the program
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except EdgeFaceError as error:
@@ -48,6 +48,13 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
     except OSError as error:
         _drop_output()
         return _fail(f"{program}: cannot write the output: {error.strerror or error}")
+
+
+def _open_closed_streams() -> None:
+    """Let whoever closed standard output or error have it go nowhere, rather than be None."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for the program's life)
 
 
 @contextlib.contextmanager

@@ -111,7 +111,7 @@ def test_version_has_one_source(about):
 def test_every_dependency_has_a_lower_bound(about):
     for requirement in about.get_all("Requires-Dist"):
         assert requirement.startswith("edgeface[") or re.match(
-            r"[\w.-]+(<[\d.]+,)?[>=]=", requirement
+            r"[\w.-]+(\[\w+\])?(<[\d.]+,)?[>=]=", requirement
         )
 
 

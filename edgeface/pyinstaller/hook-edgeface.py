@@ -12,8 +12,8 @@ LEFT_OUT = ("converters", "reference", "pyinstaller")
 datas = [
     (str(file), str(file.parent.relative_to(PACKAGE.parent)))
     for folder in ("assets", "bench")
-    for file in sorted((PACKAGE / folder).iterdir())
-    if file.is_file() and file.suffix != ".py"
+    for file in sorted((PACKAGE / folder).rglob("*"))
+    if file.is_file() and file.suffix not in (".py", ".pyc")
 ]
 hiddenimports = [
     module.name

@@ -30,7 +30,7 @@ from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.types import FloatArray, ImageArray
 
 GREY = 127
-SCORE_THRESHOLD = 0.5
+SCORE_THRESHOLD = 0.65
 """The least score of a detection that counts as a face, unless somebody says otherwise."""
 IOU_THRESHOLD = 0.45
 """A box that overlaps a better one by more is the same face."""

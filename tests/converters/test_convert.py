@@ -122,7 +122,7 @@ def test_convert_command_prints_steps_and_table(checkpoint, photos, tmp_path, ca
     assert "sfn-int8.onnx" in captured.out
     assert "pt2 int8, pt2 fp16" in captured.out
     assert edgeface.load(tmp_path / "sfn-int8.onnx").metadata.parity["images"] == 2
-    assert main(["info", str(tmp_path / "sfn-int8.onnx")]) == 0
+    assert main(["info", "--layers", str(tmp_path / "sfn-int8.onnx")]) == 0
     printed = capsys.readouterr().out
     assert "QuantizeLinear" in printed
     assert "backbone.stem" in printed

@@ -122,7 +122,7 @@ def test_one_run_has_one_engine(monkeypatch):
     monkeypatch.setattr(module, "numba_installed", lambda: True)
     monkeypatch.setattr(module, "SWITCH_AFTER", 1)
     model, seen = Model(backend, "auto"), []
-    for name in ("find_faces", "pose_faces"):
+    for name in ("find_candidates", "merge_candidates", "pose_faces"):
         real = getattr(model_module.kernels, name)
 
         def spy(*arguments, engine, real=real, **options):
@@ -132,7 +132,8 @@ def test_one_run_has_one_engine(monkeypatch):
 
         monkeypatch.setattr(model_module.kernels, name, spy)
     model.run(edgeface.DEMO_PHOTO)
-    assert seen == ["numpy", "numpy"]
+    assert set(seen) == {"numpy"}
+    assert len(seen) >= 3
     assert model.engine.current == "numba"
 
 

@@ -169,10 +169,12 @@ def test_turned_faces_are_not_reported_with_the_mouth_on_the_forehead(model, pho
             for degrees in range(100, 270, 20):
                 turned = image.rotate(degrees, Image.Resampling.BILINEAR, expand=True)
                 for again in wrong:
-                    rolls = model.run(turned, look_again=again).euler_deg[:, 2]
+                    # at a low threshold, from where on one look errs often enough to count
+                    seen = model.run(turned, look_again=again, score_threshold=0.4)
+                    rolls = seen.euler_deg[:, 2]
                     # a face that is seen as it lies is turned by more than 90 degrees
                     wrong[again] += int((np.abs(rolls) < 45).sum())
-    assert wrong[False] >= 10
+    assert wrong[False] >= 10, wrong
     assert wrong[True] <= 0.1 * wrong[False]
 
 

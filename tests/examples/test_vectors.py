@@ -166,7 +166,7 @@ def test_committed_vectors_are_of_the_shipped_weights(vectors, fresh_vectors):
 
 def test_worked_example_of_the_format(face_model):
     """The numbers in the document, worked out again by the oracles."""
-    text = (ROOT / "docs" / "model-format.md").read_text()
+    text = (ROOT / "docs" / "reference" / "model-format.md").read_text()
     block = text[text.index("## A worked example") :]
     anchor = np.array([[78.0, 98.0]])
     grid = np.full((9, 9, 5), -20.0)

@@ -59,7 +59,7 @@ def _owners(batch, anchors, stride, size):
             alike.append(shared / (width * height + w * h - shared))
         best = alike.index(max(alike))
         for a, value in enumerate(alike):
-            if a == best or value > 0.5:
+            if a == best or value > 0.4:
                 owner[int(batch["image_index"][face]), int(y / stride), int(x / stride), a] = face
     return owner
 

@@ -67,7 +67,9 @@ def test_shipped_files_are_of_the_shipped_checkpoints(name):
 def test_bundled_files_state_their_parity(name):
     model = edgeface.load(name)
     parity = model.metadata.parity
-    assert max(parity[f"{output} max"] for output in model.metadata.output_names) < 1e-4
+    # rounding grows with the numbers: logits of 15 and more may differ by 1e-5 of that
+    assert max(parity[f"{output} max"] for output in model.metadata.output_names) < 2e-4
+    assert parity["landmarks px"] < 0.01
     assert (ASSETS / f"{name}.onnx").stat().st_size <= 13e6
 
 
@@ -108,8 +110,6 @@ def test_demo_faces_lie_where_they_were_pasted(demo_faces):
     assert (np.sign(found.euler_deg[:, 2]) == np.sign(tilts))[tilted].all()
 
 
-# an aim: 0.14 on the smallest, 15 input px high; the day it is reached, the test says so
-@pytest.mark.xfail(strict=True, reason="landmarks of the mfn's small faces are too rough for this")
 def test_no_demo_face_lies_far_off(demo_faces):
     assert landmarks_apart(*demo_faces).max() < 0.08
 
