@@ -87,6 +87,7 @@ class LiveView:
         try:
             self._server = _Server(port, self._handler())
         except (OSError, OverflowError) as error:
+            self.stage.close()
             raise InvalidInputError(f"cannot serve at port {port}: {error}") from error
         port = self._server.server_address[1]
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
