@@ -23,8 +23,8 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
-    train, evaluate, plot, strip, average, cost, labels, anchors, study, face_model, personal, conventions,
-    database,
+    train, evaluate, plot, strip, average, cost, labels, anchors, study, face_model, personal,
+    conventions, database,
 )  # fmt: skip
 """The modules of the commands, in the order in which help lists them."""
 

@@ -34,8 +34,8 @@ def average(first: TrainedNetwork, second: TrainedNetwork, share: float) -> Trai
         raise InvalidInputError(f"the share of the second must be in [0, 1], got {share}")
     if first.config != second.config:
         raise InvalidInputError(
-            f"only trainings of one network can be averaged: {first.config.name} and "
-            f"{second.config.name} have other layers"
+            f"only trainings of one network can be averaged: {first.config.kind} and "
+            f"{second.config.kind} have other layers"
         )
     old = on_face_model(first, second.face_model).network.state_dict()
     network = copy.deepcopy(second.network)
