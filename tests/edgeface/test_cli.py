@@ -158,3 +158,9 @@ def test_bash_completes_commands_options_and_choices(capsys, tmp_path):
         command = ["bash", "-c", code + '; echo "${COMPREPLY[@]}"', "bash", "edgeface", *words]
         found.append(subprocess.check_output(command, cwd=tmp_path, text=True).strip())
     assert found == ["info", "--recursive", "parquet", "photo.jpg"]
+
+
+@pytest.mark.parametrize("module", ["edgeface", "edgeface.cli", "edgeface.reference.cli"])
+def test_command_lines_are_modules_too(module):
+    command = [sys.executable, "-m", module, "--help"]
+    assert "usage: edgeface" in subprocess.run(command, capture_output=True, text=True).stdout
