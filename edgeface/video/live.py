@@ -257,6 +257,7 @@ class _Server(ThreadingHTTPServer):
     """A server for this machine alone, whose threads are few and never wait for ever."""
 
     daemon_threads = True
+    request_queue_size = 4 * MAX_CLIENTS  # clients beyond it wait for seconds before they try again
 
     def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         self._free = threading.BoundedSemaphore(MAX_CLIENTS)
