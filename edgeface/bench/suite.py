@@ -16,7 +16,7 @@ from edgeface.bench.system import system_record
 from edgeface.errors import InvalidInputError
 from edgeface.kernels import numba_installed
 from edgeface.model import DEMO_PHOTO
-from edgeface.ready import ASSETS
+from edgeface.ready import cached_ready, find_ready
 from edgeface.shipped import BUNDLED
 from edgeface.timing import time_call
 
@@ -99,8 +99,7 @@ def _python(*arguments: str) -> str:
 def _files(model: str, backends: list[str]) -> list[Path]:
     """The model files of a name for the wanted backends."""
     if model in BUNDLED:
-        suffixes = [f".{b}" for b in backends] or [".onnx"]
-        files = [ASSETS / f"{model}{suffix}" for suffix in suffixes]
+        files = [cached_ready(find_ready(model, backend)) for backend in backends or ["onnx"]]
     else:
         files = [Path(model)]
     for path in files:

@@ -46,6 +46,15 @@ def test_record_counts_the_faces_it_was_asked_for(record):
     assert stages["network"]["median_ms"] > stages["nms"]["median_ms"]
 
 
+def test_suite_measures_networks_in_the_formats_that_ship():
+    pytest.importorskip("ai_edge_litert")
+    settings = suite.Settings(
+        ["sfn"], backends=["tflite"], faces=[1], kernels=["numpy"], budget_s=0.02
+    )
+    (result,) = suite.run_suite(settings, lambda _: None)["results"]
+    assert result["file"] == "sfn.tflite"
+
+
 @pytest.mark.parametrize("count", [0, 1, 20, 81])
 def test_planted_faces_are_found_exactly(count):
     model = load("mfn")
