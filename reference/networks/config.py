@@ -32,6 +32,8 @@ class NetworkConfig:
         The coarser features that the head is given see as much. 0 means the own cell alone; MFN
         only.
     width : the number of channels, as a share of MobileNet's; fusion only
+    rank : the number of maps of which all blendshapes' corrections are mixed; 0 means that each
+        blendshape has maps of its own; ModelNet only
     """
 
     kind: str
@@ -45,6 +47,7 @@ class NetworkConfig:
     anchors: tuple[tuple[float, float], ...] = ()
     reach: int = 0
     width: float = 1.0
+    rank: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

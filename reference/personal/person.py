@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,14 @@ class Surface:
         self.attention = _resized(attention, SHAPE_MAP)
         albedo = torch.from_numpy(template.albedo).permute(2, 0, 1).float() / 255
         self.albedo = _resized(albedo[None], SKIN_MAP)[0]
+
+    def to(self, device: torch.device) -> Surface:
+        """The same on another device."""
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(moved, name, value.to(device))
+        return moved
 
     def at_vertices(self, maps: Tensor) -> Tensor:
         """``F``: maps (C, R, R) sampled at the vertices, shape (V, C)."""
