@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,7 +125,7 @@ def spread_colours(skin: Float32Array, known: BoolArray) -> Float32Array:
     )
     rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
     links = csr_matrix((np.ones(len(rows)), (rows, columns)), (side * side, side * side))
-    balance = diags(np.asarray(links.sum(axis=1)).ravel()) - links
+    balance: Any = diags(np.asarray(links.sum(axis=1)).ravel()) - links
     inside, outside = ~known.ravel(), known.ravel()
     filled = skin.reshape(-1, 3).astype(np.float64)
     if inside.any() and outside.any():
