@@ -1,7 +1,7 @@
 """Reading the data packs: zips of ``images/*.jpg`` with one ``labels.npz``.
 
-Packs put the origin at the centre of the top-left pixel. Everything that leaves this module is in
-``image_px``, whose origin is that pixel's corner, so half a pixel is added.
+Everything that leaves this module is in ``image_px``, whose origin is the corner of the top-left
+pixel. Some packs count from that corner, the others from the pixel's centre (`FROM_CENTRE`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ MULTI_FACE_PACK = "multiface-wider"
 MASKED_PACK = "photos-masks"
 """Photos like those of `MULTI_FACE_PACK` without meshes; read too if it is in the folder."""
 NEGATIVE_PACK = "negatives"
+FROM_CORNER = (*SINGLE_FACE_PACKS, MULTI_FACE_PACK)
+"""Packs whose coordinates are in ``image_px`` as they are stored (`docs/explanation/labels.md`)."""
+FROM_CENTRE = 0.5
+"""What to add to the coordinates of all other packs, px."""
 VALIDATION_SHARE = 0.2
 MESH_VERTICES = 468  # the teacher's other ten vertices are the irises
 BLINK_WHEN_SHUT = 0.73
@@ -112,12 +116,13 @@ def open_pack(folder: Path, name: str) -> Pack:
     if "labels.npz" in files:
         with np.load(io.BytesIO(archive.read("labels.npz")), allow_pickle=False) as arrays:
             labels = dict(arrays)
+    origin = 0.0 if name in FROM_CORNER else FROM_CENTRE
     for key in ("landmarks68", "box", "face_box"):
         if key in labels:
-            labels[key] = labels[key].astype(np.float32) + 0.5
+            labels[key] = labels[key].astype(np.float32) + origin
     if "mesh478" in labels:
         mesh = labels.pop("mesh478").astype(np.float32)[:, :MESH_VERTICES]
-        mesh[..., :2] += 0.5
+        mesh[..., :2] += origin
         labels["mesh"] = mesh
     if "blendshapes52" in labels:
         labels["blendshapes52"] = labels["blendshapes52"].astype(np.float32)

@@ -68,14 +68,6 @@ def test_split_keeps_faces_of_one_photo_together(data_folder):
     assert groups["image_0001"] != groups["image_0002"]
 
 
-def test_labels_move_to_the_pixel_corner(tiny_packs):
-    pack = open_pack(tiny_packs, "faces68-300w")
-    with zipfile.ZipFile(tiny_packs / "faces68-300w.zip") as archive:
-        raw = np.load(archive.open("labels.npz"))
-        np.testing.assert_allclose(pack.labels["landmarks68"], raw["landmarks68"] + 0.5)
-    assert pack.labels["mesh"].shape[1] == 468
-
-
 def test_corrupt_images_are_named_skipped_and_counted(tiny_packs, tmp_path, face_model):
     for name in SINGLE_FACE_PACKS:
         shutil.copy(tiny_packs / f"{name}.zip", tmp_path)
