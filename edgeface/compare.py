@@ -52,7 +52,8 @@ limits of fp32 then decide, which are about what users see."""
 LIMITS: dict[str, dict[str, float]] = {
     "fp32": {"landmarks px": 0.05, "blendshapes": 1e-3, "pose deg": 0.05,
              "faces lost %": 0.0, "faces gained %": 0.0},
-    "fp16": {"landmarks %": 0.3, "person mm": 0.02, "person skin": 0.5, "faces lost %": 0.0, "faces gained %": 0.0},
+    "fp16": {"landmarks %": 0.3, "person mm": 0.02, "person skin": 0.5,
+             "faces lost %": 0.0, "faces gained %": 0.0},
     "w8": {"landmarks mean %": 0.5, "blendshapes mean": 0.02, "pose mean deg": 1.0,
            "person mm": 0.1, "person skin": 2.0, "faces lost %": 2.0, "faces gained %": 2.0},
     "palette": {"landmarks mean %": 0.5, "blendshapes mean": 0.02, "pose mean deg": 1.0,

@@ -132,9 +132,7 @@ KINDS: dict[str, NetworkKind] = {
             | {"correction": 3 * NUM_HARMONICS, "pose": ROTATION_VECTOR_POSE.width},
             pose=ROTATION_VECTOR_POSE,
         ),
-        NetworkKind(
-            "tracknet", detects=False, outputs=_MOTION, pose=QUATERNION_POSE, scales=True
-        ),
+        NetworkKind("tracknet", detects=False, outputs=_MOTION, pose=QUATERNION_POSE, scales=True),
         NetworkKind("modelnet", detects=False, outputs=_PERSON, pose=NO_POSE, scales=True),
         NetworkKind(
             "personal", detects=False, outputs=_MOTION | _PERSON, pose=QUATERNION_POSE, scales=True

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 from torch.utils.data import Dataset, RandomSampler, WeightedRandomSampler
 
 from edgeface.errors import InvalidInputError
@@ -36,7 +35,7 @@ from edgeface.reference.personal.regions import draw_oval, draw_regions
 from edgeface.reference.training.loading import Split
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.views.plan import Batch
-from edgeface.types import FloatArray, ImageArray, IntArray
+from edgeface.types import BoolArray, FloatArray, ImageArray, IntArray
 
 PACKS = ("faces68-video", "faces-expressive", "faces-portraits")
 NUM_FRAMES = 4
@@ -177,7 +176,7 @@ def view_matrix(
     return similarity_matrix(size / side, angle, centre, np.array([size / 2, size / 2]))
 
 
-def cut_view(image: ImageArray, matrix: FloatArray, size: int) -> tuple[ImageArray, FloatArray]:
+def cut_view(image: ImageArray, matrix: FloatArray, size: int) -> tuple[ImageArray, BoolArray]:
     """The view (S, S, 3) of an image, and where the view lies in the image, bool (S, S)."""
     linear = np.linalg.inv(matrix[:, :2])
     shift = -linear @ matrix[:, 2]
@@ -230,8 +229,3 @@ def _photos(folder: Path, size: int) -> Callable[[np.random.Generator], ImageArr
         return np.asarray(Image.fromarray(image).resize((size, size), reducing_gap=2.0))
 
     return photo
-
-
-def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """A batch on a device."""
-    return {name: tensor.to(device) for name, tensor in batch.items()}

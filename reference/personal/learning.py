@@ -216,9 +216,7 @@ class PersonalLoss(nn.Module):
             "mesh": robust_points(placed, labels.nan_to_num(), known.float()),
         }
 
-    def _motion(
-        self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def _motion(self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         light, expression, _ = outputs[:3]
         weights = torch.sigmoid(expression)
         labels = batch["expression"].flatten(0, 1)
@@ -249,7 +247,9 @@ class PersonalLoss(nn.Module):
         return {
             "smoothness": losses.quadratic_form(smoothness, neutral) / len(people),
             "blendshape_gradient": losses.quadratic_form(gradient, bent) / len(people),
-            "symmetry": torch.stack([losses.symmetry_loss(p.neutral, flips) for p in people]).mean(),
+            "symmetry": torch.stack(
+                [losses.symmetry_loss(p.neutral, flips) for p in people]
+            ).mean(),
             "identity": torch.stack([p.identity.square().sum() for p in people]).mean(),
             "dynamic_skin": dynamic * surface.num_shapes,
             "skin_variation": torch.stack([losses.total_variation(p.skin) for p in people]).mean(),

@@ -135,10 +135,14 @@ class Recipe:
         The face model's path is cut to its name, since the model itself is in the checkpoint.
         """
         stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
-        return asdict(self) | stated | {
-            "sizes": list(self.sizes),
-            "frozen": list(self.frozen),
-        }
+        return (
+            asdict(self)
+            | stated
+            | {
+                "sizes": list(self.sizes),
+                "frozen": list(self.frozen),
+            }
+        )
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:

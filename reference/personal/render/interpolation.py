@@ -114,7 +114,9 @@ class _NormalSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vertices: Tensor, triangles: Tensor) -> Tensor:
         ctx.save_for_backward(vertices, triangles)
-        sums = on_own_threads(loops.normals, vertices.detach().contiguous().numpy(), triangles.numpy())
+        sums = on_own_threads(
+            loops.normals, vertices.detach().contiguous().numpy(), triangles.numpy()
+        )
         return torch.from_numpy(sums)
 
     @staticmethod
