@@ -6,7 +6,7 @@ Whoever needs to know how networks differ asks a `NetworkKind`; nothing compares
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY
@@ -17,6 +17,8 @@ NUM_HARMONICS = 20
 """The number of the face model's manifold harmonics by which a network may correct a shape."""
 
 
+NUM_GAZE = 4
+"""The number of values of a gaze: pitch and yaw of the right eye, then of the left, rad."""
 PERSON_MAPS = {
     "modes": (50,),
     "neutral": (3, 64, 64),
@@ -71,6 +73,7 @@ class NetworkKind:
         cell of a grid and every anchor; others have them once for each crop.
     outputs : the network's outputs in order, and how many values each has for one face
     pose : what the values of the output ``pose`` are
+    optional : the outputs that some of its networks have after the others, and their sizes
     scales : whether its networks are multi-scale or single-scale, so that their names tell which
     """
 
@@ -78,6 +81,7 @@ class NetworkKind:
     detects: bool
     outputs: Mapping[str, int]
     pose: PoseLayout
+    optional: Mapping[str, int] = field(default_factory=lambda: {})
     scales: bool = False
 
     @property
@@ -101,6 +105,10 @@ class NetworkKind:
         """Whether the output ``correction`` changes the face model's shape (Wang et al. 2019)."""
         return "correction" in self.outputs
 
+    def outputs_with(self, *, gaze: bool) -> Mapping[str, int]:
+        """The outputs of a network that tells where eyes look, or of one that does not."""
+        return {**self.outputs, **(self.optional if gaze else {})}
+
 
 _MOTION = {"light": 27, "expression": NUM_EXPRESSIONS, "pose": QUATERNION_POSE.width}
 _PERSON = {name: prod(shape) for name, shape in PERSON_MAPS.items()}
@@ -114,6 +122,7 @@ KINDS: dict[str, NetworkKind] = {
             detects=False,
             outputs=_IDENTITY_AND_EXPRESSION | {"pose": QUATERNION_POSE.width},
             pose=QUATERNION_POSE,
+            optional={"gaze": NUM_GAZE},
             scales=True,
         ),
         NetworkKind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +35,7 @@ class NetworkConfig:
     width : the number of channels, as a share of MobileNet's; fusion only
     rank : the number of maps of which all blendshapes' corrections are mixed; 0 means that each
         blendshape has maps of its own; ModelNet only
+    gaze : whether the network tells where both eyes look; SFN only
     """
 
     kind: str
@@ -48,6 +50,7 @@ class NetworkConfig:
     reach: int = 0
     width: float = 1.0
     rank: int = 0
+    gaze: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -63,11 +66,18 @@ class NetworkConfig:
             )
         if detects and self.stride not in ((16, 32) if self.multi_scale else (32,)):
             raise InvalidInputError(f"a grid cell of {self.stride} px is not possible here")
+        if self.gaze and "gaze" not in self.network_kind.optional:
+            raise InvalidInputError(f"an {self.kind} does not tell where eyes look")
 
     @property
     def network_kind(self) -> NetworkKind:
         """What all networks of this kind have in common."""
         return KINDS[self.kind]
+
+    @property
+    def outputs(self) -> Mapping[str, int]:
+        """The network's outputs in order, and how many values each has for one face."""
+        return self.network_kind.outputs_with(gaze=self.gaze)
 
     @property
     def grid_size(self) -> int:
