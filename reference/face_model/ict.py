@@ -14,10 +14,14 @@ from scipy.spatial import KDTree
 
 from edgeface.face_model import FaceModel
 from edgeface.reference.face_model import landmark_map as contours
-from edgeface.reference.geometry.alignment import align, similarity
+from edgeface.reference.geometry.alignment import similarity
 from edgeface.types import BoolArray, FloatArray, IntArray
 
 NUM_ROUNDS = 4
+SURE = np.array([*range(17), 28, 29, 30, 31, 33, 35, *range(36, 68)])
+"""The landmarks that both place alike: outline, nose, lids and lips. Of brows each has a definition
+of its own, which would drag the forehead along."""
+SMOOTHING = 1e-3
 MODE_SIGMA = 0.01
 """The assumed distance of corresponding points, outer eye distances, when modes are fitted."""
 NEAR = 12
@@ -53,15 +57,14 @@ def places_on_ict(ict: FaceModel, mean: FloatArray, landmarks: FloatArray) -> Pl
     Parameters
     ----------
     ict : as `edgeface.from_ict_facekit` reads it
-    mean : float, shape (468, 3); landmarks : float, shape (68, 3), of the mean face, whose own
-        landmarks those of ``ict`` are taken to be
+    mean : float, shape (468, 3); landmarks : float, shape (68, 3), of the mean face
 
     Notes
     -----
     In turn, ICT's identity modes are fitted to the mean face, a thin-plate spline through the
-    landmarks takes up the rest, and each vertex moves to the nearest point of the surface. A point
-    of one lip is never looked for on the other: lips that touch lie at the same place, and the open
-    jaw tells them apart.
+    `SURE` landmarks takes up the rest, and each vertex moves to the nearest point of the surface. A
+    point of one lip is never looked for on the other: lips that touch lie at the same place, and
+    the open jaw tells them apart.
     """
     open_jaw = ict.expression[list(ict.expression_names).index("jawOpen")]
     way = np.linalg.norm(open_jaw, axis=1)
@@ -72,25 +75,17 @@ def places_on_ict(ict: FaceModel, mean: FloatArray, landmarks: FloatArray) -> Pl
     modes = ict.identity[1:].astype(np.float64)
     goal = ict.mean.astype(np.float64)
     places: Places | None = None
-    near = align(mean[None], _matching(ict, landmarks, mean), np.ones(len(mean)))[0]
     for _ in range(NUM_ROUNDS):
-        points = goal[ict.landmark_vertices[:, 0]]
-        scale, rotation, shift = similarity(landmarks[None], points, np.ones(68))
+        points = goal[ict.landmark_vertices[SURE, 0]]
+        scale, rotation, shift = similarity(landmarks[None, SURE], points, np.ones(len(SURE)))
         near = scale[0] * mean @ rotation[0].T + shift[0]
-        own = scale[0] * landmarks @ rotation[0].T + shift[0]
-        spline = RBFInterpolator(own, points - own, kernel="thin_plate_spline", smoothing=1e-4)
+        own = scale[0] * landmarks[SURE] @ rotation[0].T + shift[0]
+        spline = RBFInterpolator(own, points - own, kernel="thin_plate_spline", smoothing=SMOOTHING)
         moved = near + spline(near)
         places = _nearest(moved, goal, face, lower, upper_lip, lower_lip)
         goal = ict.mean + _fitted(places, ict.mean, modes, near)
     assert places is not None
     return places
-
-
-def _matching(ict: FaceModel, landmarks: FloatArray, mean: FloatArray) -> FloatArray:
-    scale, rotation, shift = similarity(
-        landmarks[None], ict.mean[ict.landmark_vertices[:, 0]].astype(float), np.ones(68)
-    )
-    return scale[0] * mean @ rotation[0].T + shift[0]
 
 
 def _lips() -> tuple[set[int], set[int]]:
