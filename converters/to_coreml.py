@@ -29,6 +29,9 @@ from edgeface.types import ImageArray
 
 PALETTE_BITS = 6
 
+DEBUG_TABLE = "executorch_debug_handle_mapping.json"
+"""A table for debuggers that coremltools puts beside the model: a sixteenth of the package."""
+
 
 class _FromPlanes(nn.Module):
     """The network behind CoreML's RGB images, which are float planes (1, 3, S, S) of 0..255."""
@@ -108,6 +111,7 @@ class CoremlFormat:
         model.user_defined_metadata.update(to_text(metadata, face_model))
         with quietly("saving the CoreML package"):
             model.save(str(path))
+        (path / DEBUG_TABLE).unlink(missing_ok=True)
         described = path / MODEL
         described.write_bytes(stamped(described.read_bytes(), network_pieces(path)))
 

@@ -147,7 +147,7 @@ class Detector:
             kept.append(_rows(seen, ~again))
             looks = [self._look(pixels, view, least, engine) for view in views]
             looks = [
-                _rows(look, passes.suspected(look.boxes_xyxy, *seen[:2], before, size_hw))
+                _doubted(look, passes.suspected(look.boxes_xyxy, *seen[:2], before, size_hw))
                 for look in looks
             ]
             seen, before = _joined(looks), views
@@ -170,6 +170,11 @@ class Detector:
 
 def _rows(candidates: kernels.FoundFaces, rows: BoolArray) -> kernels.FoundFaces:
     return kernels.FoundFaces(*(array[rows] for array in candidates))
+
+
+def _doubted(candidates: kernels.FoundFaces, suspected: BoolArray) -> kernels.FoundFaces:
+    believed = np.where(suspected, 1.0, passes.DOUBT).astype(candidates.scores.dtype)
+    return candidates._replace(scores=candidates.scores * believed)
 
 
 def _joined(parts: list[kernels.FoundFaces]) -> kernels.FoundFaces:

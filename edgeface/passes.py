@@ -35,8 +35,10 @@ NOBODY_SCORE, SOMEBODY_SCORE = 0.5, 0.1
 """If no candidate of the first pass reaches the first score, the whole image is looked at closer,
 but only if one reaches the second, or if the image has more pixels than the closer input."""
 SUSPECTED_SCORE, SUSPECTED_SIDE_PX, SUSPECTED_IOU = 0.02, 8.0, 0.3
-"""What only a closer look shows is believed if a candidate of the look before has this score and
+"""What a closer look shows was suspected if a candidate of the look before has this score and
 overlaps it by this, or if it is shorter than this in the input of that look."""
+DOUBT = 0.7
+"""What the score of a face that was not suspected is multiplied by."""
 AUTO_LEVELS = 2
 """How many closer looks follow one another, unless everything is asked for."""
 

@@ -76,14 +76,14 @@ def make_pack(path: Path, model: FaceModel, random: np.random.Generator) -> None
         "group": np.array([f"person{i}" for i in range(COUNT)]),
         "source": np.array(["lfpw_train"] * COUNT),
         "box": np.zeros((COUNT, 4), np.float32),
-        # ten more vertices, which are irises in photos; the origin is a pixel's centre
-        "mesh478": np.pad(meshes, ((0, 0), (0, 10), (0, 0)), "edge") - [0.5, 0.5, 0],
+        # ten more vertices, which are irises in photos
+        "mesh478": np.pad(meshes, ((0, 0), (0, 10), (0, 0)), "edge"),
         "blendshapes52": scores,
         "blendshape_names": np.array(edgeface.ARKIT_NAMES),
     }
     labels["mesh478"] = labels["mesh478"].astype(np.float32)
     if path.stem != "faces-expressive":
-        labels["landmarks68"] = (landmarks - 0.5).astype(np.float32)
+        labels["landmarks68"] = landmarks.astype(np.float32)
     with zipfile.ZipFile(path, "w") as archive:
         for name, mesh in zip(labels["image"], meshes, strict=True):
             picture = io.BytesIO()

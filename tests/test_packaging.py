@@ -94,7 +94,10 @@ def test_checkpoints_have_the_version_of_the_runtime():
 
 
 def test_metadata_tells_licences_and_addresses(about):
-    assert about["License-Expression"] == "Apache-2.0 AND MIT AND LicenseRef-edgeface-research"
+    assert (
+        about["License-Expression"]
+        == "Apache-2.0 AND MIT AND CC-BY-4.0 AND LicenseRef-edgeface-research"
+    )
     assert {url.split(",")[0] for url in about.get_all("Project-URL")} >= {
         "Homepage", "Documentation", "Source", "Issues", "Changelog",
     }  # fmt: skip

@@ -112,7 +112,8 @@ def timed(photos: Path, folder: Path, count: int, workers: int) -> None:
         whole = time.perf_counter() - started
         (first, head), (last, end) = moments[0], moments[-1]
         rates[engine] = (end - head) / (last - first)
-        print(f"{engine}: {rates[engine]:.1f} photos a second, {whole:.0f} s with its start")
+        start = whole - count / rates[engine]
+        print(f"{engine}: {rates[engine]:.1f} photos a second, and {start:.0f} s to start")
     print(f"ray over plain: {rates['ray'] / rates['plain']:.2f}")
 
 

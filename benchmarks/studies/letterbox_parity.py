@@ -66,7 +66,7 @@ def compare_sfn(model, arguments):
     """Face crops with labels, brought to the network's size by either resize."""
     with zipfile.ZipFile(arguments.pack) as pack:
         labels = np.load(io.BytesIO(pack.read("labels.npz")))
-    truth = labels["landmarks68"] + 0.5
+    truth = labels["landmarks68"]
     picked = np.linspace(0, len(truth) - 1, arguments.count).astype(int)
     size = model.metadata.input_size
     errors, apart = [[], []], []

@@ -39,7 +39,12 @@ def export_gltf(
     del face_model  # the character brings its own shapes
     if options.character is None:
         options = replace(options, character=Path(NAME))
-    write_gltf(path, cast(Path, options.character), *options.calibrated(recording))
+    write_gltf(
+        path,
+        cast(Path, options.character),
+        *options.calibrated(recording),
+        clip={name: recording.header.get(name) for name in ("source", "fps", "timecode")},
+    )
 
 
 def write_gltf(
@@ -47,6 +52,8 @@ def write_gltf(
     character: str | os.PathLike[str],
     performance: Performance,
     retargeter: Retargeter | None = None,
+    *,
+    clip: dict[str, Any] | None = None,
 ) -> None:
     """Write a copy of a character with the performance as an animation.
 
@@ -59,6 +66,7 @@ def write_gltf(
     retargeter : turns the person's expression into the character's. Its targets must be shapes of
         the character, that is morph targets or a VRM file's expressions. Without targets, those of
         ARKit's shapes are moved that the character has.
+    clip : what is known of the clip, which goes with the gaps into the animation's ``extras``
 
     Raises
     ------
@@ -75,6 +83,9 @@ def write_gltf(
     spine make their shares: a bone's local rotation is ``P^-1 turn^share P rest``, where P is the
     rest rotation of its parent in the world. Keys that follow each other have quaternions of the
     same sign, so that players turn the short way between them.
+
+    Keys lie at the clip's own times: the animation of somebody who comes after a second begins
+    there. ``extras.edgeface.gaps_s`` tells from when till when they were not seen.
     """
     retargeter = retargeter or Retargeter()
     read = read_character(character)
@@ -86,7 +97,7 @@ def write_gltf(
         )
     ]
     blob = Blob(read.gltf)
-    times = blob.add((performance.times_s - performance.times_s[0])[:, None], "SCALAR")
+    times = blob.add(performance.times_s[:, None], "SCALAR")
     channels: list[tuple[int, str, int]] = []
     for node, weights in _weights(read, [shapes for shapes, _ in frames]).items():
         channels.append((node, "weights", blob.add(weights.reshape(-1, 1), "SCALAR")))
@@ -97,6 +108,9 @@ def write_gltf(
         local = _local_rotations(read.gltf, node, turns)
         channels.append((node, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
     _animate(read.gltf, times, channels)
+    known = {name: value for name, value in (clip or {}).items() if value is not None}
+    gaps = performance.gaps_s.round(4).tolist()
+    read.gltf.animations[-1].extras = {"edgeface": known | {"gaps_s": gaps}}
     blob.finish()
     write_output(path, b"".join(read.gltf.save_to_bytes()), inputs=(character,))
 

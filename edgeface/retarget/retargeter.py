@@ -8,10 +8,11 @@ from collections.abc import Collection
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
+from edgeface.lids import LIDS, LidReach
 from edgeface.retarget.derived import derive
 from edgeface.retarget.fit import PoseFit
 from edgeface.retarget.mapping import BONES, Mapping, Source
-from edgeface.retarget.reach import LIDS, LidReach, PersonRange
+from edgeface.retarget.reach import PersonRange
 from edgeface.rotations import (
     quaternion_from_rotation,
     rotation_from_quaternion,

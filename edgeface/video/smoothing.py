@@ -38,10 +38,12 @@ class Group:
     ----------
     min_cutoff_hz : the cutoff at rest; a slow drift lags by ``1 / (2 pi min_cutoff_hz)`` seconds
     beta : how much the cutoff rises, Hz, for each unit of speed
+    most : how far smoothing may move a coordinate from where it was seen, in units of its size
     """
 
     min_cutoff_hz: float
     beta: float
+    most: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,12 @@ class Settings:
     expression: Group
 
 
+MOST_EXPRESSION = 0.1
+"""No expression is smoothed further from what was read, so that events of one frame stay: a
+low-pass alone takes the more of them the shorter the frames are."""
 STRENGTHS: dict[str, Settings] = {
-    "light": Settings(Group(1.4, 12.0), Group(1.6, 6.0), Group(2.0, 8.0)),
-    "strong": Settings(Group(0.6, 8.0), Group(0.6, 4.0), Group(0.8, 6.0)),
+    "light": Settings(Group(1.4, 12.0), Group(1.6, 6.0), Group(2.0, 8.0, MOST_EXPRESSION)),
+    "strong": Settings(Group(0.6, 8.0), Group(0.6, 4.0), Group(0.8, 6.0, MOST_EXPRESSION)),
 }
 """The settings of each strength; "off" has none. ``docs/how-to/video.md`` states their latency."""
 
@@ -87,6 +92,8 @@ class OneEuro:
         speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
         cutoff = self._group.min_cutoff_hz + self._group.beta * speed
         smoothed: FloatArray = self._value + _gain(cutoff, dt_s) * (value - self._value)
+        most = self._group.most * size
+        smoothed = np.clip(smoothed, value - most, value + most)
         self._value, self._raw = smoothed, value
         return smoothed
 

@@ -2,9 +2,9 @@
 
     python examples/vectors/make.py
 
-Run it again whenever the weights in the package change. For every candidate over a threshold it
-writes the raw outputs, and for every face that suppression leaves what a reader of the file must
-get from them.
+Run it again whenever the weights in the package change. ``mfn.json``: for every candidate over a
+threshold the raw outputs, and for every face that suppression leaves what a reader of the file must
+get from them. ``sfn.json``: the same for the crop of one face.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import edgeface
-from edgeface.image import letterbox, read_image
+from edgeface.image import crop, letterbox, read_image
 
 FEWEST, MOST = 12, 24
 """Candidates in the vectors, so that suppression has something to do whatever the weights."""
@@ -34,26 +34,36 @@ FACE_KEYS = (
     "rotation",
     "identity_coeffs",
     "expression_coeffs",
+    "translation",
+    "focal",
 )
 
 
 def main() -> None:
-    """Parse the command line and write ``input.png`` and ``mfn.json``."""
+    """Parse the command line and write the input and the vectors of each network."""
     here = Path(__file__).parent
     assets = Path(edgeface.__file__).parent / "assets"
     parser = argparse.ArgumentParser(description="write test vectors for the model format")
-    parser.add_argument("--model", type=Path, default=assets / "mfn.onnx")
+    parser.add_argument("--model", type=Path, help="by default the mfn and the sfn that ship")
     parser.add_argument("--out", type=Path, default=here, metavar="DIR")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_vectors(arguments.model, arguments.out)
+    shipped = [assets / "mfn.onnx", assets / "sfn.onnx"]
+    for path in [arguments.model] if arguments.model else shipped:
+        write_vectors(path, arguments.out)
 
 
 def write_vectors(path: Path, out: Path) -> None:
-    """``input.png`` and ``mfn.json`` in the folder ``out`` for the MFN at ``path``."""
+    """Write the input and the vectors of the network at ``path`` into the folder ``out``."""
     model = edgeface.load(path)
-    if model.metadata.kind != "mfn":
-        raise SystemExit(f"the vectors are of an mfn, {path} is an {model.metadata.kind}")
+    write = {"mfn": _write_mfn, "sfn": _write_sfn}.get(model.metadata.kind)
+    if write is None:
+        raise SystemExit(f"there are no vectors of a {model.metadata.kind}, which {path} is")
+    write(model, path, out)
+
+
+def _write_mfn(model: edgeface.Model, path: Path, out: Path) -> None:
+    """``input.png`` and ``mfn.json``."""
     photo = read_image(edgeface.DEMO_PHOTO)
     input_tensor, placement = letterbox(photo, model.metadata.input_size)
     outputs = _infer(path, input_tensor)
@@ -67,13 +77,7 @@ def write_vectors(path: Path, out: Path) -> None:
     faces = model.run(
         input_tensor, score_threshold=float(score_threshold), look_again=False, detail="fast"
     )
-    vectors = {
-        "model": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
-        "metadata": json.loads(model.metadata.to_json()),
-        "input": {
-            "file": "input.png",
-            "sha256": hashlib.sha256(input_tensor.tobytes()).hexdigest(),
-        },
+    vectors = _about(model, path, "input.png", input_tensor) | {
         "photo": {
             "file": edgeface.DEMO_PHOTO.name,
             "size": list(photo.shape[:2]),
@@ -95,14 +99,56 @@ def write_vectors(path: Path, out: Path) -> None:
             {"cell": cell.tolist(), **{name: _plain(v[tuple(cell)]) for name, v in values.items()}}
             for cell in np.argwhere(values["detection"][..., 4] >= logit)
         ],
-        "faces": [
-            {key: _plain(np.float32(value)) for key, value in face.items() if key in FACE_KEYS}
-            for face in faces.to_dict()
-        ],
+        "faces": _plain_faces(faces),
     }
     Image.fromarray(input_tensor).save(out / "input.png", optimize=True)
     (out / "mfn.json").write_text(_lines(vectors))
     print(f"{len(vectors['candidates'])} candidates, {len(faces)} faces, into {out}")
+
+
+def _write_sfn(model: edgeface.Model, path: Path, out: Path) -> None:
+    """``sfn-input.png`` and ``sfn.json``: the first face that the shipped `mfn` finds."""
+    photo = read_image(edgeface.DEMO_PHOTO)
+    box = edgeface.load("mfn").run(photo, detail="fast").boxes_xyxy[0]
+    size, crop_scale = model.metadata.input_size, model.metadata.crop_scale
+    input_tensor, placement = crop(photo, box, crop_scale, size)
+    # the box that makes the input its own crop, so that the face is in input_px
+    low, high = (size - size / crop_scale) / 2, (size + size / crop_scale) / 2
+    faces = model.run(input_tensor, boxes_xyxy=[[low, low, high, high]])
+    vectors = _about(model, path, "sfn-input.png", input_tensor) | {
+        "photo": {
+            "file": edgeface.DEMO_PHOTO.name,
+            "size": list(photo.shape[:2]),
+            "box_xyxy": _plain(box),
+            "scale": placement.scale.tolist(),
+            "offset": placement.offset.tolist(),
+        },
+        "outputs": {n: _plain(output) for n, output in _infer(path, input_tensor).items()},
+        "faces": _plain_faces(faces),
+    }
+    Image.fromarray(input_tensor).save(out / "sfn-input.png", optimize=True)
+    (out / "sfn.json").write_text(_lines(vectors))
+    print(f"a crop, into {out}")
+
+
+def _about(
+    model: edgeface.Model, path: Path, file: str, input_tensor: NDArray[np.uint8]
+) -> dict[str, Any]:
+    """What was run on what."""
+    return {
+        "model": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+        "metadata": json.loads(model.metadata.to_json()),
+        "input": {"file": file, "sha256": hashlib.sha256(input_tensor.tobytes()).hexdigest()},
+    }
+
+
+def _plain_faces(faces: edgeface.Faces) -> list[dict[str, Any]]:
+    """What a reader must get, with the ARKit names' values apart."""
+    return [
+        {key: _plain(np.float32(face[key])) for key in FACE_KEYS}
+        | {"blendshapes": {name: _plain(np.float32(v)) for name, v in face["blendshapes"].items()}}
+        for face in faces.to_dict()
+    ]
 
 
 def _infer(path: Path, input_tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

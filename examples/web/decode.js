@@ -1,24 +1,44 @@
-// Raw outputs of an mfn to faces; the equations of docs/reference/model-format.md.
+// Raw outputs to faces; the equations of docs/reference/model-format.md.
 
 const MAX_LOG_SIZE = 6;
 const LEAST_WEIGHT = 1e-12;
+const DECODED = ["identity", "expression", "pose"]; // others are handed on as they are
 
 const sigmoid = x => 1 / (1 + Math.exp(-x));
 const clip = (x, low, high) => Math.min(Math.max(x, low), high);
 
 /**
+ * An mfn's faces that reach a score and that no better one overlaps too much.
  * @param {Object<string, {dims: number[], data: Float32Array}>} outputs of one image
  * @param {object} metadata, @param {object} faceModel of `readModelFile`
  * @param {{scale: number[], offset: number[]}} placement of `letterbox`
  * @param {number} scoreThreshold
  * @returns {object[]} faces in image pixels, best first
  */
-export function decode(outputs, metadata, faceModel, placement, scoreThreshold) {
+export function decodeImage(outputs, metadata, faceModel, placement, scoreThreshold) {
+  need(outputs, "detection");
   const found = candidates(outputs, metadata, scoreThreshold);
   return suppress(found, metadata.iou_threshold).map(members => {
-    const face = readFace(mean(members, scoreThreshold, metadata), metadata, faceModel);
-    return toImage(face, placement);
+    const raw = mean(members, scoreThreshold, metadata, Object.keys(outputs));
+    return toImage(readFace(raw, metadata, faceModel), placement);
   });
+}
+
+/** An sfn's face in one crop of a batch; `placement` is that of `crop`. */
+export function decodeCrop(outputs, row, metadata, faceModel, placement) {
+  const { input_size: size, crop_scale: scale } = metadata;
+  const [low, high] = [(size - size / scale) / 2, (size + size / scale) / 2];
+  const values = {};
+  for (const [name, { dims, data }] of Object.entries(outputs)) {
+    values[name] = Array.from(data.subarray(row * dims[1], (row + 1) * dims[1]));
+  }
+  const raw = { score: 1, box: [low, low, high, high], values };
+  return toImage(readFace(raw, metadata, faceModel), placement);
+}
+
+function need(values, name) {
+  if (!(name in values)) throw new Error(`the network has no output ${name}`);
+  return values[name];
 }
 
 function candidates(outputs, metadata, scoreThreshold) {
@@ -60,7 +80,7 @@ function suppress(found, iouThreshold) {
 }
 
 /** A survivor whose box and raw values are the weighted means of all members'. */
-function mean(members, scoreThreshold, { iou_threshold: iouThreshold }) {
+function mean(members, scoreThreshold, { iou_threshold: iouThreshold }, names) {
   const weights = members.map(({ score, box }) => // nothing where a candidate would come or go
     Math.max(
       score * (score - scoreThreshold) * (iou(members[0].box, box) - iouThreshold), LEAST_WEIGHT));
@@ -71,7 +91,8 @@ function mean(members, scoreThreshold, { iou_threshold: iouThreshold }) {
   return {
     score: members[0].score,
     box: meanOf(members.map(member => member.box)),
-    values: name => meanOf(members.map(member => member.values(name))),
+    values: Object.fromEntries(names.filter(name => name !== "detection").map(
+      name => [name, meanOf(members.map(member => member.values(name)))])),
   };
 }
 
@@ -84,14 +105,15 @@ function iou(a, b) {
 
 /** One face's box, pose, coefficients and landmarks, in input pixels. */
 function readFace({ score, box, values }, metadata, faceModel) {
-  const pose = values("pose");
+  const pose = need(values, "pose");
   const part = name => pose.slice(...metadata.pose_slices[name]);
-  const identity = values("identity");
-  const expression = values("expression").map(sigmoid);
+  const identity = need(values, "identity");
+  const expression = need(values, "expression").map(sigmoid);
   const rotation = rotationMatrix(part("quaternion_wxyz"));
   const translation = part("translation");
   const longer = Math.max(box[2] - box[0], box[3] - box[1]);
-  const unit = sigmoid(part("scale_logit")[0]) * longer; // input pixels a model unit
+  const focal = sigmoid(part("scale_logit")[0]);
+  const unit = focal * longer; // input pixels a model unit
   const centre = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 0];
   const landmarks = landmarkShape(faceModel, identity, expression).map(point =>
     rotation.map((row, axis) => {
@@ -105,9 +127,32 @@ function readFace({ score, box, values }, metadata, faceModel) {
     landmarks_3d: landmarks,
     euler_deg: eulerDegrees(rotation),
     rotation,
+    blendshapes: blendshapes(metadata, expression),
     identity_coeffs: identity,
     expression_coeffs: expression,
+    translation,
+    focal,
+    other_outputs: Object.fromEntries(
+      Object.entries(values).filter(([name]) => !DECODED.includes(name))),
   };
+}
+
+/** By ARKit's names: two of the coefficients are one of ARKit's, and two are a pair of them. */
+function blendshapes({ expression_names: names, unseen_expressions: unseen }, values) {
+  const named = Object.fromEntries(names.map((name, k) => [name, values[k]]));
+  for (const name of unseen) delete named[name];
+  const { browInnerUpLeft: left, browInnerUpRight: right } = named;
+  if (left !== undefined && right !== undefined) {
+    named.browInnerUp = (left + right) / 2;
+    delete named.browInnerUpLeft;
+    delete named.browInnerUpRight;
+  }
+  for (const single of ["eyeLookUp", "eyeLookDown"]) {
+    if (!(single in named)) continue;
+    named[`${single}Left`] = named[`${single}Right`] = named[single];
+    delete named[single];
+  }
+  return Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** sum_i w_i (N_i + sum_k e_k E_ik) at the landmarks, in the model's own frame. */
@@ -151,9 +196,11 @@ function toImage(face, { scale, offset }) {
   const y = v => (v - offset[1]) / scale[1];
   const [x0, y0, x1, y1] = face.box_xyxy;
   const depth = (scale[0] + scale[1]) / 2;
+  const landmarks = face.landmarks_3d.map(p => [x(p[0]), y(p[1]), p[2] / depth]);
   return {
     ...face,
     box_xyxy: [x(x0), y(y0), x(x1), y(y1)],
-    landmarks_3d: face.landmarks_3d.map(p => [x(p[0]), y(p[1]), p[2] / depth]),
+    landmarks_2d: landmarks.map(point => point.slice(0, 2)),
+    landmarks_3d: landmarks,
   };
 }

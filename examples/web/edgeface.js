@@ -1,58 +1,92 @@
-// A model file in the browser: image in, faces out.
-import * as ort from "onnxruntime-web/wasm";
-import { decode } from "./decode.js";
-import { letterbox } from "./image.js";
+// Model files in the browser, or in Node: an image in, faces out.
+import { decodeCrop, decodeImage } from "./decode.js";
+import { crop, letterbox } from "./image.js";
 import { readModelFile } from "./model-file.js";
 
-ort.env.wasm.wasmPaths = new URL("./node_modules/onnxruntime-web/dist/", import.meta.url).href;
+export { camera, facesOf, stopCamera } from "./video.js";
+export { drawFaces } from "./draw.js";
+export { EdgeFaceWorker } from "./worker-client.js";
+export { pixelsOf, readImage } from "./pixels.js";
+
+const CROPS_AT_ONCE = 32; // so that the network's memory has a bound
+
+/** onnxruntime-web for an engine; from `ortPath`, or as the bundler or Node finds it. */
+async function loadRuntime(engine, ortPath) {
+  if (!ortPath) {
+    return engine === "webgpu" ? import("onnxruntime-web/webgpu") : import("onnxruntime-web/wasm");
+  }
+  const base = new URL(ortPath.endsWith("/") ? ortPath : `${ortPath}/`, globalThis.location?.href);
+  const ort = await import(new URL(`ort.${engine}.bundle.min.mjs`, base).href);
+  ort.env.wasm.wasmPaths = base.href;
+  return ort;
+}
+
+async function hasGpu() {
+  return Boolean(await globalThis.navigator?.gpu?.requestAdapter());
+}
+
+async function bytesOf(source) {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  const response = await fetch(source);
+  if (!response.ok) throw new Error(`${source}: ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
 
 export class EdgeFace {
-  /**
-   * Fetches a model file and opens it.
-   * @param {string | URL} url
-   * @param {{wasmPaths?: string}} [options] where the page serves onnxruntime-web's dist folder
-   */
-  static async load(url, { wasmPaths } = {}) {
-    if (wasmPaths) ort.env.wasm.wasmPaths = wasmPaths;
-    const response = await fetch(url);
-    if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
+  static async load(source, { engine = "wasm", ortPath, numThreads } = {}) {
+    if (!["wasm", "webgpu"].includes(engine)) throw new Error(`there is no engine "${engine}"`);
+    if (engine === "webgpu" && !(await hasGpu())) {
+      throw new Error("this browser offers no WebGPU here; load with {engine: \"wasm\"}");
+    }
+    const bytes = await bytesOf(source);
     const model = new EdgeFace();
-    Object.assign(model, await readModelFile(bytes));
-    model.session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+    Object.assign(model, await readModelFile(bytes), { engine });
+    model.ort = await loadRuntime(engine, ortPath);
+    if (numThreads) model.ort.env.wasm.numThreads = numThreads;
+    model.session = await model.ort.InferenceSession.create(
+      bytes, { executionProviders: [engine], logSeverityLevel: 3 });
     return model;
   }
 
-  /**
-   * Finds the faces of an image.
-   * @param {ImageData} image
-   * @param {number} [scoreThreshold] by default the one that the file names
-   * @returns {Promise<object[]>} faces in pixels of the image, best first
-   */
-  async run(image, scoreThreshold = this.metadata.score_threshold) {
-    const { input_size: size, input } = this.metadata;
-    const placement = letterbox(image, size, input.pad_value);
+  async run(image, { scoreThreshold = this.metadata.score_threshold } = {}) {
+    if (this.metadata.kind !== "mfn") {
+      throw new Error(`an ${this.metadata.kind} finds no faces: run an mfn, then refine by this`);
+    }
+    const placement = letterbox(image, this.metadata.input_size, this.metadata.input.pad_value);
     const outputs = await this.infer(placement.pixels);
-    return decode(outputs, this.metadata, this.faceModel, placement, scoreThreshold);
+    return decodeImage(outputs, this.metadata, this.faceModel, placement, scoreThreshold);
   }
 
-  /** Raw outputs by name for one input, uint8 RGB, rows first. */
+  async refine(image, faces) {
+    const { kind, input_size: size, crop_scale: scale, input } = this.metadata;
+    if (kind !== "sfn") throw new Error(`an ${kind} finds its own faces: refine by an sfn`);
+    const closer = [];
+    for (let start = 0; start < faces.length; start += CROPS_AT_ONCE) {
+      const batch = faces.slice(start, start + CROPS_AT_ONCE);
+      const crops = batch.map(face => crop(image, face.box_xyxy, scale, size, input.pad_value));
+      const pixels = new Uint8Array(batch.length * size * size * 3);
+      crops.forEach((each, i) => pixels.set(each.pixels, i * size * size * 3));
+      const outputs = await this.infer(pixels);
+      batch.forEach(({ box_xyxy, score, track_id }, i) => {
+        const face = decodeCrop(outputs, i, this.metadata, this.faceModel, crops[i]);
+        closer.push({ ...face, box_xyxy, score, ...(track_id !== undefined && { track_id }) });
+      });
+    }
+    return closer;
+  }
+
   infer(pixels) {
     const size = this.metadata.input_size;
-    const tensor = new ort.Tensor("uint8", pixels, [1, size, size, 3]);
+    const batch = pixels.length / (size * size * 3);
+    if (!Number.isInteger(batch) || batch < 1) {
+      throw new Error(`infer takes ${size} x ${size} x 3 values an input, got ${pixels.length}`);
+    }
+    const tensor = new this.ort.Tensor("uint8", pixels, [batch, size, size, 3]);
     return this.session.run({ [this.session.inputNames[0]]: tensor });
   }
-}
 
-/** Pixels of anything that a canvas can draw; the file's own colours, upright. */
-export function pixelsOf(source, width, height) {
-  const context = new OffscreenCanvas(width, height).getContext("2d");
-  context.drawImage(source, 0, 0, width, height);
-  return context.getImageData(0, 0, width, height);
-}
-
-/** Pixels of an image file. */
-export async function readImage(blob) {
-  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
-  return pixelsOf(bitmap, bitmap.width, bitmap.height);
+  async close() {
+    await this.session.release();
+  }
 }

@@ -6,6 +6,12 @@ const METADATA_PROPS = 14; // field of ModelProto
 const KEY = 1; // fields of StringStringEntryProto
 const VALUE = 2;
 const SCHEMA_MAJOR = 1;
+const NEEDED = ["name", "licence", "input_size", "input", "expression_names", "unseen_expressions",
+  "pose_slices"];
+const NEEDED_BY_KIND = {
+  mfn: ["stride", "anchors", "score_threshold", "iou_threshold"],
+  sfn: ["crop_scale"],
+};
 
 /**
  * Reads a model file.
@@ -19,11 +25,11 @@ export async function readModelFile(bytes) {
   if (version[0] !== SCHEMA_MAJOR) {
     throw new Error(`metadata version ${version}; this program reads ${SCHEMA_MAJOR}.x`);
   }
-  if (need(metadata, "kind") !== "mfn") {
-    throw new Error(`this program runs an mfn, the file holds a ${metadata.kind}`);
+  const own = NEEDED_BY_KIND[need(metadata, "kind")];
+  if (!own) {
+    throw new Error(`this program runs an mfn or an sfn, the file holds a ${metadata.kind}`);
   }
-  for (const key of ["input_size", "stride", "anchors", "score_threshold", "iou_threshold",
-    "expression_names", "input", "outputs", "pose_slices"]) need(metadata, key);
+  for (const key of [...NEEDED, ...own]) need(metadata, key);
   const packed = Uint8Array.from(atob(need(props, "edgeface_face_model")), c => c.charCodeAt(0));
   const faceModel = landmarkBasis(await readNpz(packed));
   if (faceModel.sha256 !== need(metadata, "face_model_sha256")) {

@@ -1,32 +1,41 @@
-// Serves this folder, and a model file as /model.onnx:  node serve.js [MODEL.onnx] [PORT]
+// Serves the page, and the model files that ship:  node serve.js [MFN.onnx] [PORT]
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { dirname, extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const folder = dirname(fileURLToPath(import.meta.url));
-const bundled = join(folder, "../../edgeface/assets/mfn.onnx");
+const assets = join(folder, "../../edgeface/assets");
 const types = {
+  ".css": "text/css",
   ".html": "text/html",
+  ".jpg": "image/jpeg",
   ".js": "text/javascript",
   ".mjs": "text/javascript",
   ".wasm": "application/wasm",
 };
 
 /** Starts the server; port 0 takes a free one. */
-export function serve(model = bundled, port = 0) {
+export function serve(model = join(assets, "mfn.onnx"), port = 0) {
+  const named = {
+    "/page/": join(folder, "page/index.html"),
+    "/model.onnx": resolve(model),
+    "/refiner.onnx": join(assets, "sfn.onnx"),
+    "/demo.jpg": join(assets, "demo.jpg"),
+  };
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-    const name = path === "/" ? "index.html" : path;
+    if (path === "/") return response.writeHead(302, { location: "/page/" }).end();
+    const file = named[path] ?? join(folder, path);
     try {
-      const body = await readFile(path === "/model.onnx" ? resolve(model) : join(folder, name));
+      const body = await readFile(file);
       response.writeHead(200, {
-        "content-type": types[extname(name)] ?? "application/octet-stream",
+        "content-type": types[extname(file)] ?? "application/octet-stream",
         // WebAssembly threads need an isolated page
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-embedder-policy": "require-corp",
       });
-      response.end(body);
+      response.end(request.method === "HEAD" ? undefined : body);
     } catch {
       response.writeHead(404).end(`no ${path}`);
     }

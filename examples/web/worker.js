@@ -1,25 +1,26 @@
-// The same in a worker, so that the page never waits:
-//
-//   const worker = new Worker(new URL("edgeface-web/worker", import.meta.url), { type: "module" });
-//   worker.postMessage({ load: "mfn.onnx", options: { wasmPaths: "/ort/" } });
-//   worker.postMessage({ id: 1, image, scoreThreshold: 0.5 }, [image.data.buffer]);
-//   worker.onmessage = ({ data }) => ...      // {metadata}, {id, faces} or {id, error}
+// The same in a worker, so that the page never waits; `EdgeFaceWorker` speaks to it.
 import { EdgeFace } from "./edgeface.js";
 
-let model;
+const models = {}; // "model", and "refiner" where there is one
 
-self.onmessage = async ({ data }) => {
-  try {
-    if (data.load) {
-      model = EdgeFace.load(data.load, data.options);
-      self.postMessage({ metadata: (await model).metadata });
-    } else {
-      const opened = await model;
-      if (!opened) throw new Error("send {load: URL} before the first image");
-      const faces = await opened.run(data.image, data.scoreThreshold);
-      self.postMessage({ id: data.id, faces });
-    }
-  } catch (error) {
-    self.postMessage({ id: data.id, error: String(error) });
+async function answer({ load, image, scoreThreshold, refine }) {
+  if (load) {
+    models.model = await EdgeFace.load(load.source, load.options);
+    if (load.refine) models.refiner = await EdgeFace.load(load.refine, load.options);
+    return { metadata: models.model.metadata, engine: models.model.engine };
   }
+  const faces = await models.model.run(image, { scoreThreshold });
+  return { faces: models.refiner && refine ? await models.refiner.refine(image, faces) : faces };
+}
+
+// one after another, in the order in which they come
+let last = Promise.resolve();
+self.onmessage = ({ data: { id, ...request } }) => {
+  last = last.then(async () => {
+    try {
+      self.postMessage({ id, ...(await answer(request)) });
+    } catch (error) {
+      self.postMessage({ id, error: error.message ?? String(error) });
+    }
+  });
 };

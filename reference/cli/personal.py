@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,20 +50,21 @@ def add_parser(commands: Commands) -> None:
     action.add_argument(
         "--ablation",
         action="store_true",
-        help="fit in five ways, from the template's modes to all corrections, instead of two",
+        help="fit in six ways, with more and more corrections and without two losses, not in two",
     )
+    action.add_argument("--seed", type=int, default=0, help="of the draw of people (default: 0)")
     action.set_defaults(execute=_held_out)
 
 
 def _template(arguments: argparse.Namespace) -> None:
     from edgeface.output import write_output
-    from edgeface.reference.personal.learn_skin import learn_skin
+    from edgeface.reference.personal.learn_skin import SKIN_OF, learn_skin
     from edgeface.reference.personal.template import derive_template
 
     template = derive_template(arguments.ict_facekit, arguments.mesh_map)
     if arguments.portraits is not None:
         skin = learn_skin(template, arguments.portraits, progress=_show)
-        info = template.info | {"skin": "mean of portraits of the pack faces-portraits"}
+        info = template.info | {"skin": SKIN_OF}
         template = replace(template, albedo=skin, info=info)
     inputs = (arguments.ict_facekit, arguments.mesh_map)
     write_output(arguments.out, template.to_bytes(), inputs)
@@ -84,15 +86,22 @@ def _add_people(action: argparse.ArgumentParser, default: int) -> None:
         metavar="COUNT",
         help=f"how many people (default: {default})",
     )
+    action.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="keep each person's figures in this file, and take those that are there from it",
+    )
 
 
 def _truth(arguments: argparse.Namespace) -> None:
     from edgeface.reference.personal.evaluate import known_truth
+    from edgeface.reference.personal.kept import Kept
 
     names = ("neutral before", "neutral", "posed", "blendshapes before", "blendshapes")
     print("errors in mm\n" + "  ".join(("person", *names)))
     rows: list[list[float]] = []
-    for truth in known_truth(arguments.people):
+    for truth in known_truth(arguments.people, kept=Kept(arguments.keep)):
         rows.append([getattr(truth, name.replace(" ", "_")) for name in names])
         _print_row(str(len(rows)), rows[-1], names)
     if rows:
@@ -101,21 +110,37 @@ def _truth(arguments: argparse.Namespace) -> None:
 
 def _held_out(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
-    from edgeface.reference.personal.evaluate import VARIANTS, held_out
+    from edgeface.reference.personal.evaluate import VARIANTS, HeldOut, held_out
+    from edgeface.reference.personal.kept import Kept
 
-    chosen = VARIANTS
-    if not arguments.ablation:
-        ends = ("modes, static skin", "+ dynamic skin: all")
-        chosen = {name: VARIANTS[name] for name in ends}
-    print("photometric error of 255, and NME-51 in %\n" + "  ".join(("person", *chosen)))
-    rows: list[list[float]] = []
-    folder = data_dir(arguments.data)
-    for person, found in held_out(folder, arguments.pack, arguments.people, chosen):
-        rows.append([v for name in chosen for v in (found[name].photometric, found[name].nme51)])
-        print(f"{person:<28}" + "".join(f"{value:9.2f}" for value in rows[-1]), flush=True)
-    if rows:
-        mean = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-        print(f"{'mean':<28}" + "".join(f"{value:9.2f}" for value in mean))
+    first, whole = "modes, static skin", "+ dynamic skin: all"
+    chosen = VARIANTS if arguments.ablation else {name: VARIANTS[name] for name in (first, whole)}
+    print("photometric error of 255 and NME-51 in %, in the order of the table below")
+    found: dict[str, list[HeldOut]] = {name: [] for name in chosen}
+    folder, kept = data_dir(arguments.data), Kept(arguments.keep)
+    people = held_out(
+        folder, arguments.pack, arguments.people, chosen, seed=arguments.seed, kept=kept
+    )
+    for person, figures in people:
+        for name in chosen:
+            found[name].append(figures[name])
+        cells = (f"{figures[n].photometric:7.2f}{figures[n].nme51:6.2f}" for n in chosen)
+        print(f"{person:<28}" + "".join(cells), flush=True)
+    if found[first]:
+        titles = ("photo", "change %", "NME-51", "change %", "own nearest %", "least cosine")
+        print(f"{'mean':<28}" + "".join(f"{title:>14}" for title in titles))
+        for name, rows in found.items():
+            photo, nme = _mean(rows, "photometric"), _mean(rows, "nme51")
+            values = (
+                photo, 100 * photo / _mean(found[first], "photometric") - 100,
+                nme, 100 * nme / _mean(found[first], "nme51") - 100,
+                100 * _mean(rows, "own_nearest"), min(row.least_cosine for row in rows),
+            )  # fmt: skip
+            print(f"{name:<28}" + "".join(f"{value:14.2f}" for value in values))
+
+
+def _mean(rows: Sequence[object], name: str) -> float:
+    return sum(getattr(row, name) for row in rows) / len(rows)
 
 
 def _print_row(label: str, values: list[float], names: tuple[str, ...]) -> None:

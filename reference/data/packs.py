@@ -1,7 +1,7 @@
 """Reading the data packs: zips of ``images/*.jpg`` with one ``labels.npz``.
 
-Packs put the origin at the centre of the top-left pixel. Everything that leaves this module is in
-``image_px``, whose origin is that pixel's corner, so half a pixel is added.
+Everything that leaves this module is in ``image_px``, whose origin is the corner of the top-left
+pixel. Some packs count from that corner, the others from the pixel's centre (`FROM_CENTRE`).
 """
 
 from __future__ import annotations
@@ -83,6 +83,10 @@ FREE = Sources(
     free=True,
 )
 """Packs made of sources that anyone may use."""
+FROM_CORNER = (*RESEARCH.faces, *RESEARCH.photos)
+"""Packs whose coordinates are in ``image_px`` as they are stored (`docs/explanation/labels.md`)."""
+FROM_CENTRE = 0.5
+"""What to add to the coordinates of all other packs, px."""
 
 
 def single_face_packs(folder: Path, sources: Sources = RESEARCH) -> tuple[str, ...]:
@@ -159,12 +163,13 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
     if "labels.npz" in files:
         with np.load(io.BytesIO(archive.read("labels.npz")), allow_pickle=False) as arrays:
             labels = dict(arrays)
+    origin = 0.0 if name in FROM_CORNER else FROM_CENTRE
     for key in ("landmarks68", "box", "face_box"):
         if key in labels:
-            labels[key] = labels[key].astype(np.float32) + 0.5
+            labels[key] = labels[key].astype(np.float32) + origin
     if "mesh478" in labels:
         mesh = labels.pop("mesh478").astype(np.float32)[:, :MESH_VERTICES]
-        mesh[..., :2] += 0.5
+        mesh[..., :2] += origin
         labels["mesh"] = mesh
     if "blendshapes52" in labels:
         labels["blendshapes52"] = labels["blendshapes52"].astype(np.float32)

@@ -11,11 +11,10 @@ import numpy as np
 from PIL import Image
 
 from edgeface.output import replace_file
+from edgeface.reference.data.packs import FROM_CENTRE
 from edgeface.types import AnyArray, FloatArray, ImageArray
 
 SIDE = 256
-HALF_PIXEL = 0.5
-"""Packs have their origin at the centre of the first pixel, the project at its corner."""
 QUALITY = 92
 STAMP = (2020, 1, 1, 0, 0, 0)
 """The date of every member, so that the same content gives the same file."""
@@ -30,10 +29,10 @@ def write_pack(
     stored = dict(labels) | {"image": np.array(names)}
     for key in ("landmarks68", "box", "face_box"):
         if key in stored:
-            stored[key] = (stored[key] - HALF_PIXEL).astype(np.float32)
+            stored[key] = (stored[key] - FROM_CENTRE).astype(np.float32)
     if "mesh478" in stored:
         mesh = stored["mesh478"].astype(np.float32)
-        mesh[..., :2] -= HALF_PIXEL
+        mesh[..., :2] -= FROM_CENTRE
         stored["mesh478"] = mesh.astype(np.float16)
     with zipfile.ZipFile(temporary, "w") as archive:
         for name, content in zip(names, images, strict=True):

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from edgeface.reference.data.ledger import Ledger
-from edgeface.reference.free.packing import HALF_PIXEL, crop_square, encoded, write_pack
+from edgeface.reference.data.packs import FROM_CENTRE
+from edgeface.reference.free.packing import crop_square, encoded, write_pack
 from edgeface.reference.free.teacher import Teacher
 from edgeface.reference.free.templates import landmarks_of_template, read_template
 from edgeface.types import FloatArray
@@ -111,7 +112,7 @@ def _labelled(portrait: Portrait, ledger: Ledger, teacher: Teacher) -> dict[str,
     if portrait.template:
         ledger.read(portrait.template)
         # templates have their origin at the first pixel's centre
-        points = landmarks_of_template(read_template(portrait.template)) + HALF_PIXEL
+        points = landmarks_of_template(read_template(portrait.template)) + FROM_CENTRE
         box, filled = points, FILLED
     low, high = box.min(axis=0), box.max(axis=0)
     side = float((high - low).max()) / filled

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from edgeface.reference.data.packs import Pack, open_pack
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.personal.fit import Fit, Fitter
 from edgeface.reference.personal.frames import Frames, concatenate, frame_of_face
+from edgeface.reference.personal.kept import Kept
 from edgeface.reference.personal.labelled import has_mesh
 from edgeface.reference.personal.person import blendshapes
 from edgeface.reference.personal.rendered import (
@@ -27,10 +29,11 @@ from edgeface.reference.personal.rendered import (
     error_mm,
     render_person,
 )
-from edgeface.reference.personal.schedule import STAGES, Stage, Weights
+from edgeface.reference.personal.schedule import LEVELS, RATES, STAGES, Stage, Weights
+from edgeface.types import BoolArray
 
 NUM_FRAMES = 20
-LEAST_FRAMES = 8
+LEAST_FRAMES, MOST_FRAMES = 8, 16
 CORRECTIONS = ("neutral", "shapes", "dynamic_skin")
 MOTION = ("turn", "translation", "logits")
 MOTION_STAGES = (
@@ -57,6 +60,11 @@ class Variant:
         )
         return tuple(kept)
 
+    def digest(self, template: Template) -> str:
+        """A name of all settings of an evaluation, whose figures are kept by it."""
+        settings = (self, STAGES, MOTION_STAGES, RATES, LEVELS, NUM_FRAMES, template.sha256)
+        return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
+
 
 VARIANTS = {
     "modes, static skin": Variant(CORRECTIONS),
@@ -64,6 +72,7 @@ VARIANTS = {
     "+ blendshape corrections": Variant(("dynamic_skin",)),
     "+ dynamic skin: all": Variant(),
     "all, no gradient loss": Variant(weights=Weights(blendshape_gradient=0.0)),
+    "all, no parsing loss": Variant(weights=Weights(parsing=0.0)),
 }
 
 
@@ -79,27 +88,38 @@ class Truth:
 
 
 def known_truth(
-    people: int, first_seed: int = 0, variant: Variant | None = None
+    people: int,
+    first_seed: int = 0,
+    variant: Variant | None = None,
+    kept: Kept | None = None,
 ) -> Iterator[Truth]:
     """Fit rendered people, whose truth no template has; one after another."""
-    variant = variant or Variant()
+    variant, kept = variant or Variant(), kept or Kept(None)
     template = default_template()
     fitter = Fitter(template, variant.weights)
-    active = [template.expression_names.index(name) for name in ACTIVE]
     for seed in range(first_seed, first_seed + people):
-        random = np.random.default_rng(seed)
-        truth = render_person(template, fitter.surface, NUM_FRAMES, random)
-        fit = fitter.fit(truth.frames, stages=variant.stages)
-        true = blendshapes(fitter.surface, truth.person)
-        fitted = blendshapes(fitter.surface, fit.person)
-        off, before = blendshape_error_mm(fitted, true, active)
-        yield Truth(
-            neutral_before=error_mm(fitter.surface.neutral[None], true.neutral[None]),
-            neutral=error_mm(fitted.neutral[None], true.neutral[None]),
-            posed=error_mm(fitted.posed(fit.expression), truth.vertices),
-            blendshapes_before=before,
-            blendshapes=off,
-        )
+        key = f"truth/{variant.digest(template)}/{seed}"
+        figures = kept.get(key)
+        if figures is None:
+            figures = asdict(_known_truth(template, fitter, variant, seed))
+            kept.put(key, figures)
+        yield Truth(**figures)
+
+
+def _known_truth(template: Template, fitter: Fitter, variant: Variant, seed: int) -> Truth:
+    active = [template.expression_names.index(name) for name in ACTIVE]
+    truth = render_person(template, fitter.surface, NUM_FRAMES, np.random.default_rng(seed))
+    fit = fitter.fit(truth.frames, stages=variant.stages)
+    true = blendshapes(fitter.surface, truth.person)
+    fitted = blendshapes(fitter.surface, fit.person)
+    off, before = blendshape_error_mm(fitted, true, active)
+    return Truth(
+        neutral_before=error_mm(fitter.surface.neutral[None], true.neutral[None]),
+        neutral=error_mm(fitted.neutral[None], true.neutral[None]),
+        posed=error_mm(fitted.posed(fit.expression), truth.vertices),
+        blendshapes_before=before,
+        blendshapes=off,
+    )
 
 
 @dataclass(frozen=True)
@@ -110,42 +130,60 @@ class HeldOut:
     ----------
     photometric : mean absolute difference of colours over the face, 0 to 255
     nme51 : mean distance of the 51 inner landmarks from the labels, % of the outer eye distance
+    own_nearest : share of the corrected blendshapes whose nearest one of the template is the one
+        that they correct
+    least_cosine : the smallest cosine of a corrected blendshape and the template's
     """
 
     photometric: float
     nme51: float
+    own_nearest: float
+    least_cosine: float
 
 
 def held_out(
-    folder: Path, pack_name: str, people: int, variants: dict[str, Variant]
+    folder: Path,
+    pack_name: str,
+    people: int,
+    variants: dict[str, Variant],
+    *,
+    seed: int = 0,
+    kept: Kept | None = None,
 ) -> Iterator[tuple[str, dict[str, HeldOut]]]:
     """Fit people to every other frame of theirs, and look at the rest.
 
     Parameters
     ----------
     folder, pack_name : a data pack with several frames a person
-    people : how many, evenly spread over those with `LEAST_FRAMES` or more
+    people : how many, drawn among those with `LEAST_FRAMES` or more
     variants : by their names
+    seed : of the draw
+    kept : figures from before, which are not made again
 
     Yields
     ------
     The person's group, and each variant's errors. Of the frames that were held out, only pose,
     expression and light are fitted, to what the ``sfn`` sees and to the picture.
     """
-    pack, template = open_pack(folder, pack_name), default_template()
+    pack, template, kept = open_pack(folder, pack_name), default_template(), kept or Kept(None)
     groups = pack.labels["group"].astype(str)
     usable = has_mesh(pack)
     names, counts = np.unique(groups[usable], return_counts=True)
     names = names[counts >= LEAST_FRAMES]
-    rows = np.unique(np.linspace(0, len(names) - 1, min(people, len(names))).astype(int))
+    drawn = np.random.default_rng(seed).permutation(len(names))[:people]
     with load("sfn") as looker:
-        for name in names[rows].tolist():
-            indices = np.flatnonzero(usable & (groups == name))
-            indices = indices[np.linspace(0, len(indices) - 1, min(16, len(indices))).astype(int)]
-            seen = [_seen(template, pack, int(i), looker) for i in indices]
-            frames = concatenate([frame for frame, _ in seen])
-            labels = torch.stack([points for _, points in seen])
-            yield name, {k: _held_out(template, v, frames, labels) for k, v in variants.items()}
+        for name in names[drawn].tolist():
+            seen: tuple[Frames, torch.Tensor] | None = None
+            found: dict[str, HeldOut] = {}
+            for title, variant in variants.items():
+                key = f"held-out/{variant.digest(template)}/{pack_name}/{name}"
+                figures = kept.get(key)
+                if figures is None:
+                    seen = seen or _seen_of(template, pack, usable & (groups == name), looker)
+                    figures = asdict(_held_out(template, variant, *seen))
+                    kept.put(key, figures)
+                found[title] = HeldOut(**figures)
+            yield name, found
 
 
 def _held_out(
@@ -155,7 +193,16 @@ def _held_out(
     person = fitter.fit(frames[::2], stages=variant.stages).person
     rest, truth = frames[1::2], labels[1::2]
     fit = fitter.fit(rest, person=person, stages=MOTION_STAGES)
-    return HeldOut(_photometric(fitter, rest, fit), _nme51(fitter, rest, fit, truth))
+    offsets = blendshapes(fitter.surface, person).offsets.flatten(1)
+    own = fitter.surface.expression.flatten(1)
+    nearest = torch.cdist(offsets, own).argmin(1) == torch.arange(len(own))
+    cosine = torch.nn.functional.cosine_similarity(offsets, own, dim=1)
+    return HeldOut(
+        photometric=_photometric(fitter, rest, fit),
+        nme51=_nme51(fitter, rest, fit, truth),
+        own_nearest=float(nearest.float().mean()),
+        least_cosine=float(cosine.min()),
+    )
 
 
 def _photometric(fitter: Fitter, frames: Frames, fit: Fit) -> float:
@@ -168,6 +215,17 @@ def _nme51(fitter: Fitter, frames: Frames, fit: Fit, truth: torch.Tensor) -> flo
     off = (fitter.landmarks(frames, fit) - truth).norm(dim=-1)[:, 17:].mean(1)
     eyes = (truth[:, 36] - truth[:, 45]).norm(dim=-1)
     return float((off / eyes).mean()) * 100
+
+
+def _seen_of(
+    template: Template, pack: Pack, rows: BoolArray, looker: Model
+) -> tuple[Frames, torch.Tensor]:
+    """Up to `MOST_FRAMES` images, evenly spread, as the network sees them, and their labels."""
+    indices = np.flatnonzero(rows)
+    count = min(MOST_FRAMES, len(indices))
+    indices = indices[np.linspace(0, len(indices) - 1, count).astype(int)]
+    seen = [_seen(template, pack, int(i), looker) for i in indices]
+    return concatenate([frame for frame, _ in seen]), torch.stack([points for _, points in seen])
 
 
 def _seen(template: Template, pack: Pack, index: int, looker: Model) -> tuple[Frames, torch.Tensor]:

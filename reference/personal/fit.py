@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
 from edgeface.personal.template import Template
 from edgeface.reference.personal import losses
@@ -25,7 +25,7 @@ from edgeface.reference.personal.person import (
     blendshapes,
     sample_corrections,
 )
-from edgeface.reference.personal.render import Camera, Rendering, ambient_light, render
+from edgeface.reference.personal.render import Camera, Rendering, ambient_light, render, sample
 from edgeface.reference.personal.schedule import (
     CORRECTIONS,
     LEVELS,
@@ -34,7 +34,7 @@ from edgeface.reference.personal.schedule import (
     Stage,
     Weights,
 )
-from edgeface.reference.personal.skin import estimate_light, mean_skin, unwrap
+from edgeface.reference.personal.skin import estimate_light, mean_skin, unwrap, usual_skin
 
 FOCAL_OF_SIDE = 1015 / 224
 """The assumed focal length in sides of the crop, as in Deng et al. 2019."""
@@ -42,6 +42,11 @@ JAW_WEIGHT = 0.3
 """Of the 17 points of the jaw line, which slide along the cheeks as the head turns."""
 TEMPLATE_TRUST = 0.05
 """Of the template's skin beside the frames', which count up to 1 each."""
+COVERED_OFF, PATCH_PX = 0.2, 5
+"""Where a patch differs by so much from the face's usual look, something else is in front of it."""
+PER_FRAME = ("turn", "translation", "logits", "light")
+MANY_FRAMES, HALVES = 16, (slice(0, None, 2), slice(1, None, 2))
+"""Of so many frames or more, a step draws every other one, in turns."""
 TO_CAMERA = torch.tensor([1.0, -1.0, -1.0])
 """From the ``model`` axes to the camera's: half a turn about x."""
 
@@ -79,6 +84,7 @@ class Fitter:
 
     def __init__(self, template: Template, weights: Weights | None = None) -> None:
         self.surface = Surface(template)
+        self.points = self.surface.points()
         self.weights = weights or Weights()
         self.smoothness = losses.smoothness_form(template.triangles, len(template.neutral))
         self.gradient = losses.gradient_form(template.neutral, template.triangles)
@@ -110,19 +116,24 @@ class Fitter:
         seen = False
         for stage in stages:
             if stage.pictures and not seen:
-                self._start_skin(frames, unknowns, keep="skin" not in stage.unknowns)
+                frames = self._start_skin(frames, unknowns, keep="skin" not in stage.unknowns)
                 seen = True
+            surface = self.surface if stage.pictures else self.points
             moving = set(CORRECTIONS).intersection(stage.unknowns)
-            fixed = None if moving else sample_corrections(self.surface, self._person(unknowns))
+            fixed = None if moving else sample_corrections(surface, self._person(unknowns))
             active = [
                 {"params": [unknowns[part].requires_grad_() for part in _parts(n)], "lr": RATES[n]}
                 for n in stage.unknowns
             ]
             optimiser = torch.optim.Adam(active, betas=(0.9, 0.98))
             decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.2, max(stage.steps, 1))
-            for _ in range(stage.steps):
+            many = stage.pictures and len(frames) >= MANY_FRAMES
+            parts = [(s, frames[s]) for s in (HALVES if many else (slice(None),))]
+            for step in range(stage.steps):
                 optimiser.zero_grad(set_to_none=True)
-                terms = self._losses(frames, unknowns, stage.pictures, fixed)
+                some, part = parts[step % len(parts)]
+                own = unknowns | {name: unknowns[name][some] for name in PER_FRAME}
+                terms = self._losses(part, own, surface, fixed)
                 torch.stack(list(terms.values())).sum().backward()
                 optimiser.step()
                 decay.step()
@@ -188,24 +199,38 @@ class Fitter:
         middle = points.mean(1)
         return torch.cat([place - middle[:, :2], (depth - middle[:, 2])[:, None]], dim=1)
 
-    def _start_skin(self, frames: Frames, unknowns: dict[str, Tensor], *, keep: bool) -> None:
-        """Light and, unless it is to be kept, skin, in turns, for the shapes and poses so far."""
+    def _start_skin(self, frames: Frames, unknowns: dict[str, Tensor], *, keep: bool) -> Frames:
+        """Light and, unless it is to be kept, skin, in turns, for the shapes and poses so far.
+
+        Returns the frames without what covers the face: pixels that are far from what it looks like
+        in the other frames. Skin and light are estimated once more without them.
+        """
         shapes = blendshapes(self.surface, self._person(unknowns))
         vertices = self._in_camera(shapes, *self._motion(frames, unknowns))
-        colour, normal, weight = self._unwrapped(frames, vertices)
-        template = self.surface.albedo.permute(1, 2, 0)
-        skin, light = template + unknowns["skin"].permute(1, 2, 0), unknowns["light"]
-        for _ in range(2):
-            light = estimate_light(colour, skin, normal, weight)
-            if not keep:
-                skin = mean_skin(colour, normal, weight, light, template, TEMPLATE_TRUST)
-        unknowns["light"] = light
-        unknowns["skin"] = (skin - template).permute(2, 0, 1).contiguous()
+        template = self.surface.albedo
+        prior = template.permute(1, 2, 0)
+        for last in (False, True):
+            seen = colour, normal, weight = self._unwrapped(frames, vertices)
+            skin, light = (template + unknowns["skin"]).permute(1, 2, 0), unknowns["light"]
+            for _ in range(2):
+                light = estimate_light(colour, skin, normal, weight)
+                if not keep and last:
+                    skin = mean_skin(*seen, light, prior, TEMPLATE_TRUST)
+                elif not keep:
+                    skin = usual_skin(*seen, light, prior)
+            flat = skin.permute(2, 0, 1).contiguous()
+            if not last:
+                skins = flat.expand(len(frames), -1, -1, -1)
+                frames = _uncovered(frames, self._rendered(frames, vertices, skins, light))
+        unknowns |= {"light": light, "skin": flat - template}
+        return frames
 
     def _person(self, unknowns: dict[str, Tensor]) -> Person:
         values = {f.name: unknowns[f.name] for f in fields(Person)}
         for name in CORRECTIONS:
-            values[name] = values[name] + sum(_enlarged(unknowns[p]) for p in _parts(name))
+            parts = [unknowns[p] for p in _parts(name)]
+            if any(part.requires_grad or part.any() for part in parts):
+                values[name] = values[name] + sum(_enlarged(part) for part in parts)
         return Person(**values)
 
     def _camera(self, frames: Frames) -> Camera:
@@ -227,9 +252,10 @@ class Fitter:
         return render(vertices, surface.triangles, surface.uv, skin, light, self._camera(frames))
 
     def _losses(
-        self, frames: Frames, unknowns: dict[str, Tensor], pictures: bool, fixed: Tensor | None
+        self, frames: Frames, unknowns: dict[str, Tensor], surface: Surface, fixed: Tensor | None
     ) -> dict[str, Tensor]:
-        weights, surface = self.weights, self.surface
+        """The weighted terms; pictures count where ``surface`` is the whole one."""
+        weights = self.weights
         person = self._person(unknowns)
         shapes = blendshapes(surface, person, fixed)
         rotation, translation, expression = self._motion(frames, unknowns)
@@ -252,8 +278,8 @@ class Fitter:
             torch.ones(int(known.sum())),
         )
         if fixed is None:
-            terms |= self._shape_losses(person, shapes)
-        if pictures:
+            terms |= self._shape_losses(person, shapes, surface)
+        if surface is self.surface:
             terms |= self._picture_losses(frames, person, expression, vertices, unknowns["light"])
             terms |= self._skin_losses(person)
         return terms
@@ -264,7 +290,9 @@ class Fitter:
         weights = self.weights
         drawn = self._rendered(frames, vertices, albedo(self.surface, person, expression), light)
         mask = drawn.mask * frames.valid
+        drawn_parts = sample(self.surface.parts.expand(len(frames), -1, -1, -1), drawn.uv)
         return {
+            "parsing": weights.parsing * losses.parsing_loss(frames.parts, drawn_parts, mask),
             "photometric": weights.photometric
             * losses.photometric_loss(frames.images, drawn.image, mask),
             "image_gradient": weights.image_gradient
@@ -272,14 +300,21 @@ class Fitter:
             "light": weights.light * losses.light_loss(light),
         }
 
-    def _shape_losses(self, person: Person, shapes: Blendshapes) -> dict[str, Tensor]:
+    def _shape_losses(
+        self, person: Person, shapes: Blendshapes, surface: Surface
+    ) -> dict[str, Tensor]:
         weights = self.weights
         flips = torch.tensor([-1.0, 1.0, 1.0])
-        return {
-            "smoothness": weights.smoothness
-            * losses.quadratic_form(self.smoothness, shapes.neutral_correction),
-            "blendshape_gradient": weights.blendshape_gradient
-            * losses.quadratic_form(self.gradient, shapes.corrections),
+        neutral = shapes.neutral_correction
+        terms: dict[str, Tensor] = {}
+        if surface is self.surface:
+            terms["blendshape_gradient"] = weights.blendshape_gradient * losses.quadratic_form(
+                self.gradient, shapes.corrections
+            )
+        else:  # only the neutral shape moves, and it must be smooth everywhere
+            neutral = self.surface.at_vertices(person.neutral)
+        return terms | {
+            "smoothness": weights.smoothness * losses.quadratic_form(self.smoothness, neutral),
             "corrections": weights.corrections
             * (person.neutral.square().sum() + person.shapes.square().sum()),
             "symmetry": weights.symmetry * losses.symmetry_loss(person.neutral, flips),
@@ -293,6 +328,16 @@ class Fitter:
             * self.surface.num_shapes,
             "skin_variation": weights.skin_variation * losses.total_variation(person.skin),
         }
+
+
+def _uncovered(frames: Frames, drawn: Rendering) -> Frames:
+    """The frames without the patches in which they do not look like what is drawn."""
+    both = drawn.mask * frames.valid
+    off = (drawn.image - frames.images).abs().mean(-1) * both
+    patch = (PATCH_PX, 1, PATCH_PX // 2)
+    mean_off = avg_pool2d(off, *patch) / avg_pool2d(both, *patch).clamp(min=1e-3)
+    covered = max_pool2d((mean_off >= COVERED_OFF).float(), 3, 1, 1)  # and its rim
+    return replace(frames, regions=frames.regions * (covered == 0))
 
 
 def _levels(name: str) -> list[tuple[str, int]]:

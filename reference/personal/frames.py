@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.personal.template import REGIONS, Template
+from edgeface.reference.personal.losses import soft_parts
 from edgeface.reference.personal.regions import draw_oval, draw_regions
 
 SIDE_PX = 112
@@ -27,6 +29,8 @@ CROP_OF_FACE = 1.5
 """Side of the square in longer sides of the landmarks' box."""
 RIM_OF_SIDE = 0.027
 """What lies so near to the face's outline may be hair or background, and is left out."""
+PART_SPREAD_OF_SIDE = 0.01
+"""How soft the edges of parts are; as far as on the template's map."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ class Frames:
     def valid(self) -> Tensor:
         """Where the skin is seen, float, shape (B, S, S)."""
         return (self.regions > REGIONS.index("none")).float()
+
+    @cached_property
+    def parts(self) -> Tensor:
+        """The regions as soft maps, float, shape (B, S, S, 4), for `losses.parsing_loss`."""
+        spread = round(PART_SPREAD_OF_SIDE * self.images.shape[1])
+        return soft_parts(self.regions, len(REGIONS), spread).permute(0, 2, 3, 1).contiguous()
 
 
 def concatenate(parts: Sequence[Frames]) -> Frames:

@@ -35,6 +35,39 @@ def image_gradient_loss(image: Tensor, rendered: Tensor, mask: Tensor) -> Tensor
     )
 
 
+def parsing_loss(labels: Tensor, rendered: Tensor, mask: Tensor) -> Tensor:
+    """Eq. 5: the length of the difference of two parsing maps, as `photometric_loss` takes means.
+
+    ``L_pa = sum_n ||I_n^pa - R(S_n, n_n, T)||``
+
+    Parameters
+    ----------
+    labels : float, shape (B, H, W, P), how much of each pixel is of each of P parts
+    rendered : the same of the face: the template's map ``T`` of the parts, drawn by ``uv``
+    mask : shape (B, H, W), in [0, 1]
+
+    Notes
+    -----
+    The paper compares hard labels. Edges of hard labels have no gradient, so both maps are to be
+    soft; see `soft_parts`.
+    """
+    return _masked_mean(_length(labels - rendered), mask)
+
+
+def soft_parts(regions: Tensor, num_regions: int, spread: int) -> Tensor:
+    """Labels (B, H, W), 0 for none, as soft maps (B, num_regions - 1, H, W).
+
+    Each map is a part's share of what is labelled in squares of ``2 spread + 1``, twice, so that an
+    edge between two parts is a slope that far to either side. An edge to nothing stays where it is,
+    since it is where something was left out of the labels.
+    """
+    hard = torch.nn.functional.one_hot(regions.long(), num_regions)[..., 1:].permute(0, 3, 1, 2)
+    soft = hard.float()
+    for _ in range(2):
+        soft = torch.nn.functional.avg_pool2d(soft, 2 * spread + 1, 1, spread)
+    return soft / soft.sum(1, keepdim=True).clamp(min=1e-6)
+
+
 def point_loss(predicted: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """The mean squared distance of points (B, P, 2), px^2, under weights (P,) or (B, P)."""
     squared = (predicted - labels).square().sum(-1)

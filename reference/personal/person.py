@@ -6,18 +6,21 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import interpolate
 
-from edgeface.personal.template import Template
+from edgeface.personal.template import REGIONS, Template
+from edgeface.reference.personal.losses import soft_parts
 
 SHAPE_MAP = 64
 """Side of the maps of shape corrections, texels: expressions survive the round trip by 0.016 mm."""
 SKIN_MAP = 128
 DYNAMIC_MAP = 64
+PART_SPREAD_TEXELS = 2
 
 
 class Surface:
@@ -29,6 +32,7 @@ class Surface:
     landmarks : int64, shape (68,); mesh : int64, shape (468,), vertices; -1 for none
     attention : float, shape (K, 1, 64, 64), in [0, 1]
     albedo : float, shape (3, 128, 128), in [0, 1]
+    parts : float, shape (4, 128, 128), the soft map ``T`` of Eq. 5
     """
 
     def __init__(self, template: Template) -> None:
@@ -45,10 +49,24 @@ class Surface:
         albedo = torch.from_numpy(template.albedo).permute(2, 0, 1).float() / 255
         self.albedo = _resized(albedo[None], SKIN_MAP)[0]
 
+        regions = torch.from_numpy(template.regions)[None]
+        self.parts = soft_parts(regions, len(REGIONS), PART_SPREAD_TEXELS)[0]
+        self.sampling = _bilinear(self.uv, SHAPE_MAP)
+
     def at_vertices(self, maps: Tensor) -> Tensor:
-        """``F``: maps (C, R, R) sampled at the vertices, shape (V, C)."""
-        grid = self.uv[None, None] * 2 - 1
-        return grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0].T
+        """``F``: maps (C, 64, 64) sampled at the vertices, bilinear, shape (V, C)."""
+        return self.sampling @ maps.flatten(1).T
+
+    def points(self) -> Surface:
+        """The surface's landmarks and mesh points alone, which are quick to move."""
+        kept = torch.unique(torch.cat([self.landmarks, self.mesh[self.mesh >= 0]]))
+        part = copy(self)
+        part.neutral, part.uv = self.neutral[kept], self.uv[kept]
+        part.identity, part.expression = self.identity[:, kept], self.expression[:, kept]
+        part.landmarks = torch.searchsorted(kept, self.landmarks)
+        part.mesh = torch.where(self.mesh < 0, -1, torch.searchsorted(kept, self.mesh))
+        part.sampling = _bilinear(part.uv, SHAPE_MAP)
+        return part
 
 
 @dataclass
@@ -137,6 +155,22 @@ def albedo(surface: Surface, person: Person, weights: Tensor) -> Tensor:
     dynamic = torch.tensordot(weights, masked, dims=1)
     static = surface.albedo + person.skin
     return static + interpolate(dynamic, size=SKIN_MAP, mode="bilinear", align_corners=False)
+
+
+def _bilinear(uv: Tensor, side: int) -> Tensor:
+    """The sparse matrix (V, side * side) that samples a map at places (V, 2) between its texels."""
+    place = (uv * side - 0.5).clamp(0, side - 1)
+    low = place.long().clamp(max=side - 2)
+    x, y = (place - low).unbind(1)
+    first = low[:, 1] * side + low[:, 0]
+    columns = torch.stack([first, first + 1, first + side, first + side + 1], dim=1)
+    weights = torch.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], dim=1)
+    rows = torch.arange(len(uv)).repeat_interleave(4)
+    places = torch.stack([rows, columns.flatten()])
+    size = (len(uv), side * side)
+    return torch.sparse_coo_tensor(
+        places, weights.flatten(), size, check_invariants=True
+    ).coalesce()
 
 
 def _resized(maps: Tensor, size: int) -> Tensor:

@@ -128,6 +128,7 @@ def test_coreml_packages_compute_the_network(precision, largest, sfn, photo, tmp
     difference = largest_difference(open_written(path), sfn, real_inputs(photo, 64)[:2])
     assert difference < largest
     assert (difference > 1e-5) == (precision != "fp32")
+    assert sorted(p.name for p in path.iterdir()) == ["Data", "Manifest.json"]
 
 
 @pytest.mark.parametrize("name", ["mfn-single", "mfn"])

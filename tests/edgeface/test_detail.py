@@ -67,6 +67,19 @@ def test_files_of_one_size_look_at_tiles(face_model):
     assert backend.seen.shape == (1, 288, 288, 3)
 
 
+@pytest.mark.parametrize(("larger", "share"), [(0.0, 1.0), (0.5, 0.7)])
+def test_faces_that_the_first_look_should_have_suspected_are_doubted(face_model, larger, share):
+    """Every tile of 288 px shows a face that is 6 px high in the first look, or 10 if larger."""
+    metadata = metadata_of("mfn", face_model)
+    heads = neutral_heads(metadata)
+    grid = heads["detection"].reshape(9, 9, 2, 5)
+    grid[..., 4] = -9
+    grid[4, 4, 0, 2:] = larger, larger, 2.0
+    model = Model(FixedBackend(face_model, metadata, heads))
+    faces = model.run(np.zeros((500, 500, 3), np.uint8), look_again=False)
+    np.testing.assert_allclose(faces.scores, [share / (1 + np.exp(-2.0))] * 4, rtol=1e-5)
+
+
 def test_a_batch_looks_closer_as_single_images_do(mfn, photo):
     images = [on_canvas(photo, (700, 900), (0, 0, 400)), photo[:300, :300]]
     for faces, image in zip(mfn.run_batch(images), images, strict=True):

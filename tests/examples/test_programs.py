@@ -26,6 +26,8 @@ LIMITS = {
     "rotation": 1e-5,
     "identity_coeffs": 1e-4,
     "expression_coeffs": 1e-4,
+    "translation": 1e-4,
+    "focal": 1e-4,
 }
 
 
@@ -38,7 +40,7 @@ def needs(program):
 
 @pytest.fixture(scope="module")
 def check_page():
-    """Calls ``check.js`` with more arguments."""
+    """Calls ``test/check.js`` with more arguments."""
     node = needs("node")
     chromium = os.environ.get("CHROMIUM") or needs("chromium")
     if not (WEB / "node_modules" / "puppeteer-core").is_dir():
@@ -46,7 +48,7 @@ def check_page():
 
     def call(*arguments):
         return subprocess.run(
-            [node, WEB / "check.js", *arguments],
+            [node, WEB / "test" / "check.js", *arguments],
             env=os.environ | {"CHROMIUM": chromium},
             capture_output=True,
             text=True,
@@ -81,11 +83,42 @@ def test_page_check_notices_a_moved_landmark(check_page, fresh_vectors, tmp_path
     assert re.search(r"landmarks_3d of face 0 differs by 0\.(49|50)", done.stderr)
 
 
-def test_package_agrees_with_the_vectors_in_node():
+def test_package_agrees_with_the_vectors_in_node(fresh_vectors):
+    if not (WEB / "node_modules" / "onnxruntime-web").is_dir():
+        pytest.skip("needs the package's engine: npm install in examples/web")
     done = subprocess.run(
-        [needs("node"), "--test", WEB / "test.js"], capture_output=True, text=True
+        [needs("node"), "--test", WEB / "test" / "vectors.test.js"],
+        env=os.environ | {"EDGEFACE_VECTORS": str(fresh_vectors)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_package_has_the_types_that_a_user_needs():
+    compiler = WEB / "node_modules" / ".bin" / "tsc"
+    if not compiler.exists():
+        pytest.skip("needs the compiler of TypeScript: npm install in examples/web")
+    done = subprocess.run([compiler, "-p", WEB / "test"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_package_holds_what_it_imports():
+    files = set(json.loads((WEB / "package.json").read_text())["files"])
+    imported = {"edgeface.js", "worker.js", "edgeface.d.ts"}
+    for name in files - {"edgeface.d.ts"}:
+        text = (WEB / name).read_text()
+        imported |= set(re.findall(r"""(?:from |URL\()["']\./([\w.-]+)["']""", text))
+    assert files == imported
+
+
+def test_faces_have_the_fields_of_python(cpp_faces):
+    """A face of the package, by its types, and one of the program, by what it prints."""
+    [face] = edgeface.load("mfn").run(edgeface.DEMO_PHOTO)[:1].to_dict()
+    types = (WEB / "edgeface.d.ts").read_text()
+    declared = types[types.index("interface Face {") : types.index("interface Metadata")]
+    assert set(re.findall(r"^  (\w+)\??:", declared, re.MULTILINE)) == {*face, "other_outputs"}
+    assert set(cpp_faces[0]) == {*face, "other_outputs"}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +132,7 @@ def cpp_program(tmp_path_factory):
     done = subprocess.run(configure, capture_output=True, text=True)
     if " was not found;" in done.stderr:
         missing = next(line for line in done.stderr.splitlines() if " was not found;" in line)
-        pytest.skip(f"needs what examples/README.md lists: {missing.strip()}")
+        pytest.skip(f"needs what examples/cpp/README.md lists: {missing.strip()}")
     assert done.returncode == 0, done.stderr
     done = subprocess.run([cmake, "--build", build], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -107,8 +140,63 @@ def cpp_program(tmp_path_factory):
     return build / "edgeface_example"
 
 
-def faces_of(program, image, threshold, model=MODEL):
+def test_cpp_library_agrees_with_the_vectors(cpp_program, fresh_vectors):
+    for name in ("mfn", "sfn"):
+        command = [cpp_program.parent / "edgeface_test", MODEL.with_stem(name)]
+        done = subprocess.run(
+            [*command, fresh_vectors / f"{name}.json"], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_cpp_library_notices_a_moved_landmark(cpp_program, fresh_vectors, tmp_path):
+    vectors = json.loads((fresh_vectors / "sfn.json").read_text())
+    vectors["faces"][0]["landmarks_3d"][30][0] += 0.5
+    (tmp_path / "sfn.json").write_text(json.dumps(vectors))
+    shutil.copy(fresh_vectors / "sfn-input.png", tmp_path)
+    command = [cpp_program.parent / "edgeface_test", MODEL.with_stem("sfn"), tmp_path / "sfn.json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.search(r"differs by 0\.(49|50)\d* at /landmarks_3d/30/0", done.stderr)
+
+
+def test_cpp_library_is_found_by_another_project(cpp_program, tmp_path):
+    """Installed, found by ``find_package``, and linked."""
+    cmake, build = needs("cmake"), tmp_path / "build"
+    steps = [
+        [cmake, "--install", cpp_program.parent, "--prefix", tmp_path / "installed"],
+        [cmake, "-S", CPP / "tests" / "consumer", "-B", build,
+         f"-DCMAKE_PREFIX_PATH={tmp_path / 'installed'}",
+         f"-DONNXRUNTIME_ROOT={os.environ.get('ONNXRUNTIME_ROOT', '')}"],
+        [cmake, "--build", build],
+        [build / "consumer", MODEL, edgeface.DEMO_PHOTO],
+    ]  # fmt: skip
+    for step in steps:
+        done = subprocess.run(step, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 5
+
+
+@pytest.fixture(scope="module")
+def cpp_faces(cpp_program):
+    """What the program sees in the photo with a closer look."""
+    return faces_of(cpp_program, edgeface.DEMO_PHOTO, 0.65, refine=MODEL.with_stem("sfn"))
+
+
+def test_cpp_looks_closer_as_python_does(cpp_faces):
+    """Another way to shrink a crop: within a pixel of the 1280 x 800 photo."""
+    found = edgeface.load("mfn").run(edgeface.DEMO_PHOTO, score_threshold=0.65, detail="fast")
+    expected = edgeface.load("sfn").refine(edgeface.DEMO_PHOTO, found)
+    assert len(cpp_faces) == len(expected)
+    points = np.array([face["landmarks_2d"] for face in cpp_faces])
+    np.testing.assert_allclose(points, expected.landmarks_2d, atol=1)
+    shapes = np.array([face["expression_coeffs"] for face in cpp_faces])
+    np.testing.assert_allclose(shapes, expected.expression_coeffs, atol=0.05)
+
+
+def faces_of(program, image, threshold, model=MODEL, refine=None):
     command = [program, model, image, "--json", "--threshold", str(threshold)]
+    command += ["--refine", refine] if refine else []
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)["faces"]
 
@@ -173,7 +261,7 @@ BAD_FILES = [
     ({"edgeface_face_model": None}, "lacks edgeface_face_model$", "lacks edgeface_face_model$"),
     ({"edgeface_face_model": "AAAA"}, "no zip archive", "no zip archive"),
     ({"schema_version": [2, 0]}, r"the file has \[2,0\]", "metadata version 2,0"),
-    ({"kind": "sfn"}, "runs an mfn", "runs an mfn"),
+    ({"kind": "fusion"}, "runs an mfn", "runs an mfn"),
     ({"stride": None}, "'stride' not found", "lacks stride"),
     ({"face_model_sha256": "0"}, "not the one its metadata names", "not the one its metadata"),
 ]

@@ -129,6 +129,7 @@ def test_runtime_agrees_with_fresh_vectors(fresh_vectors):
     )
     assert len(faces) == len(vectors["faces"])
     for face, expected in zip(faces.to_dict(), vectors["faces"], strict=True):
+        assert face["blendshapes"] == pytest.approx(expected.pop("blendshapes"), abs=1e-3)
         for name, value in expected.items():
             np.testing.assert_allclose(face[name], value, atol=1e-3)
 
@@ -146,20 +147,42 @@ def test_vectors_place_the_photo(fresh_vectors):
 
 def test_make_refuses_another_kind(tmp_path):
     script = FOLDER / "make.py"
-    command = [sys.executable, script, "--model", MODEL.with_name("sfn.onnx"), "--out", tmp_path]
+    command = [sys.executable, script, "--model", MODEL.with_name("fusion.onnx"), "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "is an sfn" in done.stderr
+    assert "no vectors of a fusion" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_committed_vectors_are_of_the_shipped_weights(vectors, fresh_vectors):
-    fresh = json.loads((fresh_vectors / "mfn.json").read_text())
-    if vectors["model"]["sha256"] != hashlib.sha256(MODEL.read_bytes()).hexdigest():
+def test_vectors_of_a_crop_follow_from_the_equations(face_model):
+    """Raw outputs to a face by the oracles, which share no code with the runtime."""
+    vectors = json.loads((FOLDER / "sfn.json").read_text())
+    raw, [face], metadata = vectors["outputs"], vectors["faces"], vectors["metadata"]
+    expression = np.array([detection.sigmoid(v) for v in raw["expression"]])
+    shape = morphable.landmarks(face_model.reduced, np.array(raw["identity"]), expression)
+    pose, size = raw["pose"], metadata["input_size"]
+    norm = morphable.project(shape, pose[:4], pose[4:7], detection.sigmoid(pose[7]))
+    points = norm * size / metadata["crop_scale"] + [size / 2, size / 2, 0]
+    np.testing.assert_allclose(face["landmarks_3d"], points, atol=1e-3)
+    np.testing.assert_allclose(face["expression_coeffs"], expression, atol=1e-6)
+    np.testing.assert_allclose(face["translation"], pose[4:7], atol=1e-6)
+    np.testing.assert_allclose(face["focal"], detection.sigmoid(pose[7]), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["mfn", "sfn"])
+def test_committed_vectors_are_of_the_shipped_weights(kind, fresh_vectors):
+    vectors = json.loads((FOLDER / f"{kind}.json").read_text())
+    fresh = json.loads((fresh_vectors / f"{kind}.json").read_text())
+    digest = hashlib.sha256(MODEL.with_stem(kind).read_bytes()).hexdigest()
+    if vectors["model"]["sha256"] != digest:
         pytest.fail("the weights have changed: run python examples/vectors/make.py")
-    assert (FOLDER / "input.png").read_bytes() == (fresh_vectors / "input.png").read_bytes()
-    assert [c["cell"] for c in vectors["candidates"]] == [c["cell"] for c in fresh["candidates"]]
+    name = vectors["input"]["file"]
+    assert (FOLDER / name).read_bytes() == (fresh_vectors / name).read_bytes()
+    cells = [[c["cell"] for c in v.get("candidates", [])] for v in (vectors, fresh)]
+    assert cells[0] == cells[1]
     for old, new in zip(vectors["faces"], fresh["faces"], strict=True):
+        shapes = [list(face.pop("blendshapes").items()) for face in (old, new)]
+        assert [n for n, _ in shapes[0]] == [n for n, _ in shapes[1]]
         for name, value in old.items():
             np.testing.assert_allclose(value, new[name], atol=1e-3)
 

@@ -101,11 +101,11 @@ def random_faces(
 
 
 def teacher_meshes(model: FaceModel, fit: Fit) -> NDArray[np.float32]:
-    """Meshes (N, 478, 3) as the packs store them: pixel-centre origin, z towards the back."""
+    """Meshes (N, 478, 3) as the packs store them: ``image_px``, z towards the back."""
     shapes = model.vertices(fit.identity, fit.expression)
     posed = np.einsum("nij,nvj->nvi", fit.rotation, shapes) * fit.scale_px[:, None, None]
     posed = posed * [1, -1, -1]
-    posed[..., :2] += fit.origin_px[:, None] - 0.5
+    posed[..., :2] += fit.origin_px[:, None]
     return np.concatenate([posed, posed[:, :10]], axis=1).astype(np.float32)
 
 
@@ -147,12 +147,12 @@ def tiny_packs(tmp_path_factory: pytest.TempPathFactory, face_model: FaceModel) 
             "blendshape_names": np.array(TEACHER_NAMES),
         }
         if name != "faces-expressive":
-            labels["landmarks68"] = (fit.landmarks(face_model) - 0.5).astype(np.float32)
+            labels["landmarks68"] = fit.landmarks(face_model).astype(np.float32)
             labels["mesh478"][3] = np.nan
         images = [dotted(random, 256, 256, p[None]) for p in fit.landmarks(face_model)]
         write_pack(folder / f"{name}.zip", images, labels)
     fit, scores = random_faces(face_model, count, random, 150.0, 40.0)
-    boxes = fit.face_boxes(face_model) - 0.5
+    boxes = fit.face_boxes(face_model)
     far = np.tile([[260.0, 10.0, 264.0, 15.0]], (count, 1))
     write_pack(
         folder / "multiface-wider.zip",

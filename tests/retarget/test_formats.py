@@ -73,7 +73,7 @@ def test_gltf_moves_the_characters_shapes_and_head(tmp_path, performance, make_c
     node, sampler = by_path["weights"]
     assert gltf.nodes[node].name == "face"
     times = read_accessor(gltf, sampler.input)[:, 0]
-    np.testing.assert_allclose(times, performance.times_s - 1, atol=1e-6)
+    np.testing.assert_allclose(times, performance.times_s, atol=1e-6)
     weights = read_accessor(gltf, sampler.output).reshape(len(times), 3)
     np.testing.assert_allclose(weights[:, 0], (performance.times_s - 1) / 2, atol=1e-6)
     np.testing.assert_allclose(weights[:, 1], 0.1)

@@ -27,6 +27,19 @@ def test_a_blink_of_three_frames_keeps_80_percent(strength, fps, blink):
 
 
 @EACH
+@pytest.mark.parametrize("fps", [24, 30, 60, 120])
+@pytest.mark.parametrize("height", [0.5, 1.0])
+def test_an_event_of_one_frame_stays_at_any_rate(strength, fps, height):
+    smooth = OneEuro(settings_of(strength).expression)
+    values = 0.02 * np.random.default_rng(1).normal(size=2 * fps)
+    values[fps] = height
+    out = np.array([float(smooth(np.array([[v]]), 1 / fps)[0, 0]) for v in values])
+    assert out[fps] >= 0.8 * height
+    assert out[fps + 1] <= 0.15  # and is over in the next
+    assert out[fps // 2 : fps].std() < 0.8 * values[fps // 2 : fps].std()
+
+
+@EACH
 def test_rest_is_smoothed_and_speed_followed(strength, random):
     group = settings_of(strength).points
     noise = random.normal(0, 0.002, (300, 68, 2))

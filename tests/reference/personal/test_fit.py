@@ -9,16 +9,19 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
 
+from edgeface.personal.model import sample_maps  # noqa: E402
 from edgeface.personal.template import default_template  # noqa: E402
 from edgeface.reference.personal import losses  # noqa: E402
 from edgeface.reference.personal.enrol import to_model  # noqa: E402
 from edgeface.reference.personal.evaluate import MOTION_STAGES, VARIANTS  # noqa: E402
 from edgeface.reference.personal.fit import Fitter  # noqa: E402
-from edgeface.reference.personal.person import blendshapes  # noqa: E402
+from edgeface.reference.personal.person import Person, Surface, blendshapes  # noqa: E402
 from edgeface.reference.personal.quality import report  # noqa: E402
+from edgeface.reference.personal.render import sample  # noqa: E402
 from edgeface.reference.personal.rendered import error_mm, render_person  # noqa: E402
 from edgeface.reference.personal.schedule import STAGES  # noqa: E402
 
+GREEN = torch.tensor([0.1, 0.9, 0.2])
 SHORT = (
     replace(STAGES[0], steps=40),
     replace(STAGES[1], steps=60),
@@ -103,6 +106,66 @@ def test_smoothness_form_sums_squared_differences_over_edges(random):
     total = 2 * sum(np.square(offset[a] - offset[b]).sum() for a, b in edges) / 4
     value = losses.quadratic_form(losses.smoothness_form(triangles, 4), torch.from_numpy(offset))
     assert float(value) == pytest.approx(total, rel=1e-5)
+
+
+def test_points_alone_move_as_the_surface_does(random):
+    surface = Surface(default_template())
+    points = surface.points()
+    person = Person.of_template(surface)
+    person.neutral = torch.from_numpy(random.normal(size=person.neutral.shape)).float()
+    person.identity = torch.from_numpy(random.normal(size=50)).float()
+    weights = torch.from_numpy(random.random((2, surface.num_shapes))).float()
+    whole = blendshapes(surface, person).posed(weights)
+    part = blendshapes(points, person).posed(weights)
+    known = surface.mesh >= 0
+    assert part.shape[1] < 0.1 * whole.shape[1]
+    torch.testing.assert_close(part[:, points.landmarks], whole[:, surface.landmarks])
+    torch.testing.assert_close(part[:, points.mesh[known]], whole[:, surface.mesh[known]])
+
+
+def test_surface_samples_maps_as_the_runtime_does(random):
+    template = default_template()
+    maps = random.normal(size=(1, 3, 64, 64)).astype(np.float32)
+    sampled = Surface(template).at_vertices(torch.from_numpy(maps[0]))
+    np.testing.assert_allclose(sampled, sample_maps(maps, template.uv)[0], atol=1e-5)
+
+
+def test_parsing_loss_pulls_a_part_to_its_label():
+    """Eq. 5 of a square part that is drawn two pixels off: downhill is towards the label."""
+    regions = torch.ones(1, 40, 40, dtype=torch.uint8)
+    regions[:, 12:28, 14:26] = 2
+    regions[:, :4] = 0  # an edge to nothing pulls nowhere
+    map_ = losses.soft_parts(regions, 3, 1)
+    labels, mask = map_.permute(0, 2, 3, 1), torch.ones(1, 40, 40)
+    rows, columns = torch.meshgrid(torch.arange(40), torch.arange(40), indexing="ij")
+    centres = (torch.stack([columns, rows], dim=-1)[None] + 0.5) / 40
+
+    def loss(shift):
+        return losses.parsing_loss(labels, sample(map_, centres - shift), mask)
+
+    shift = torch.tensor([2.0 / 40, 0.0], requires_grad=True)
+    value = loss(shift)
+    value.backward()
+    value = value.detach()
+    assert float(loss(torch.zeros(2))) < 1e-5 < float(value)
+    assert float(shift.grad[0]) > 0.1
+    assert abs(float(shift.grad[1])) < 0.01 * float(shift.grad[0])
+    # by its definition: the mean over pixels of the difference's length
+    off = (labels - sample(map_, centres - shift.detach()))[0].numpy()
+    assert float(value) == pytest.approx(np.linalg.norm(off, axis=-1).mean(), rel=1e-3)
+
+
+def test_what_covers_the_face_is_left_out(fitted):
+    """A green hand in front of the cheek of two frames of six does not become part of the skin."""
+    _, fitter, truth, fit = fitted
+    covered = seen_through(
+        truth.frames, lambda i: i[:2, 60:80, 62:82].copy_(GREEN.expand(20, 20, 3))
+    )
+    spoilt = fitter.fit(covered, stages=(*SHORT[:2], replace(SHORT[3], steps=1)))
+    skin = (fitter.surface.albedo + spoilt.person.skin).permute(1, 2, 0)
+    clean = (fitter.surface.albedo + fit.person.skin).permute(1, 2, 0)
+    greener = (skin - clean)[..., 1] - (skin - clean)[..., 0]
+    assert float((greener[40:100, 30:98] > 0.15).float().mean()) < 0.005
 
 
 def seen_through(frames, change):

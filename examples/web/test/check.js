@@ -1,30 +1,34 @@
 // The page in headless Chromium against the test vectors, with no network but this machine:
-//   node check.js [--vectors DIR] [--model FILE] [--photo FILE] [--screenshot FILE]
+//   node test/check.js [--vectors DIR] [--model FILE] [--photo FILE] [--engine wasm|webgpu]
+//                      [--screenshots DIR]
 // CHROMIUM names the browser; by default the one on the PATH.
-import { readFile, copyFile, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import puppeteer from "puppeteer-core";
-import { serve } from "./serve.js";
+import { serve } from "../serve.js";
 
 const here = import.meta.dirname;
 const { values: options } = parseArgs({
   options: {
-    vectors: { type: "string", default: join(here, "../vectors") },
-    model: { type: "string", default: join(here, "../../edgeface/assets/mfn.onnx") },
-    photo: { type: "string", default: join(here, "../../edgeface/assets/demo.jpg") },
-    screenshot: { type: "string" },
+    vectors: { type: "string", default: join(here, "../../vectors") },
+    model: { type: "string", default: join(here, "../../../edgeface/assets/mfn.onnx") },
+    photo: { type: "string", default: join(here, "../../../edgeface/assets/demo.jpg") },
+    engine: { type: "string", default: "wasm" },
+    screenshots: { type: "string" },
   },
 });
 // Raw outputs, then what a user sees: pixels of the input, degrees, else as stated.
 const RAW = 1e-4;
 const LIMITS = {
   box_xyxy: 5e-3, landmarks_3d: 5e-3, euler_deg: 5e-3,
-  score: 1e-4, rotation: 1e-4, identity_coeffs: 1e-4, expression_coeffs: 1e-4,
+  score: 1e-4, rotation: 1e-4, identity_coeffs: 1e-4, expression_coeffs: 1e-4, translation: 1e-4,
+  focal: 1e-4,
 };
 // The photo itself: JPEG decoders differ by a level here and there.
 const PHOTO_LEVELS = 0.1;
+const PATIENCE_MS = 120_000; // a GPU in software takes that long to compile
 
 const vectors = JSON.parse(await readFile(join(options.vectors, "mfn.json")));
 // at the threshold that the file names
@@ -40,22 +44,26 @@ const browser = await puppeteer.launch({
   args: [
     "--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
     `--use-file-for-fake-video-capture=${film}`,
+    "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", // a GPU in software
   ],
 });
 try {
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   const problems = await watch(page);
   await page.goto(origin);
-  await page.waitForSelector("#photo:not([disabled])");
+  await page.waitForSelector("#demo:not([disabled])");
   const input = await readFile(join(options.vectors, vectors.input.file), "base64");
-  await page.evaluate(prepare, input);
+  await page.evaluate(prepare, input, options.engine);
   checkOutputs(await page.evaluate(inferInput));
   checkFaces(await page.evaluate(runInput, vectors.score_threshold));
   for (const [name, value] of Object.entries(largest)) {
     console.log(`${name}: largest difference ${value.toExponential(1)}`);
   }
   await checkPhoto(page);
+  await checkCloser(page);
   await checkCamera(page);
+  if (options.screenshots) await takeScreenshots(page);
   if (problems.length) fail(problems.join("; "));
   console.log("the page agrees with the vectors");
 } finally {
@@ -78,10 +86,11 @@ async function watch(page) {
 }
 
 // The next four run inside the page.
-async function prepare(base64) {
-  const { EdgeFace, readImage } = await import("./edgeface.js");
-  const { letterbox } = await import("./image.js");
-  const model = await EdgeFace.load("model.onnx");
+async function prepare(base64, engine) {
+  const { EdgeFace, readImage } = await import("/edgeface.js");
+  const { letterbox } = await import("/image.js");
+  const ortPath = "/node_modules/onnxruntime-web/dist/";
+  const model = await EdgeFace.load("/model.onnx", { engine, ortPath });
   const { input_size: size, input } = model.metadata;
   const fit = image => letterbox(image, size, input.pad_value).pixels;
   const png = await (await fetch(`data:image/png;base64,${base64}`)).blob();
@@ -101,13 +110,13 @@ async function inferInput() {
 }
 
 function runInput(threshold) {
-  return window.check.model.run(window.check.image, threshold);
+  return window.check.model.run(window.check.image, { scoreThreshold: threshold });
 }
 
 async function photoDifference() {
   const { fit, readImage, image } = window.check;
   const expected = fit(image);
-  const actual = fit(await readImage(document.getElementById("photo").files[0]));
+  const actual = fit(await readImage(document.getElementById("file").files[0]));
   return expected.reduce((sum, v, i) => sum + Math.abs(v - actual[i]), 0) / expected.length;
 }
 
@@ -147,27 +156,74 @@ function checkFaces(faces) {
 
 /** Picks the photo as a user does; the network's input and the faces must be the vectors'. */
 async function checkPhoto(page) {
+  if (options.engine !== "wasm") {
+    await page.select("#engine", options.engine);
+    await page.waitForSelector("#engine:not([disabled])");
+    const chosen = await page.$eval("#engine", element => element.value);
+    if (chosen !== options.engine) fail(`the page stays with ${chosen}: ${await statusOf(page)}`);
+  }
   await setThreshold(page, vectors.score_threshold);
-  await (await page.$("#photo")).uploadFile(options.photo);
+  await (await page.$("#file")).uploadFile(options.photo);
   await waitForFaces(page, vectors.faces.length);
   const levels = await page.evaluate(photoDifference);
   console.log(`photo: the input differs by ${levels.toFixed(3)} levels on average`);
   if (!(levels <= PHOTO_LEVELS)) fail(`the photo's input differs by ${levels} levels`);
+  await forget(page);
   await setThreshold(page, vectors.metadata.score_threshold);
   await waitForFaces(page, numFaces);
-  console.log(`photo: ${await page.$eval("#status", element => element.textContent)}`);
-  if (options.screenshot) await page.screenshot({ path: options.screenshot, fullPage: true });
+  console.log(`photo: ${await statusOf(page)}`);
+}
+
+/** Lets the sfn look closer: as many faces, and other numbers. */
+async function checkCloser(page) {
+  if (!numFaces) return;
+  const cards = () => page.$eval("#faces", element => element.textContent);
+  const before = await cards();
+  await forget(page);
+  await page.click("#closer");
+  await waitForFaces(page, numFaces);
+  if (before === await cards()) fail("a closer look changes nothing");
+  await forget(page);
+  await page.click("#closer");
+  await waitForFaces(page, numFaces);
 }
 
 /** Starts the camera, which films the photo at its own size and quality. */
 async function checkCamera(page) {
-  await page.evaluate(() => delete document.getElementById("canvas").dataset.numFaces);
+  await forget(page);
   await page.click("#camera");
   await page.waitForSelector("#canvas[data-num-faces]");
-  console.log(`camera: ${await page.$eval("#status", element => element.textContent)}`);
+  console.log(`camera: ${await statusOf(page)}`);
   const seen = await page.$eval("#canvas", element => Number(element.dataset.numFaces));
   if (numFaces > 0 && seen === 0) fail("the camera sees no face in the photo");
   await page.click("#camera");
+  const text = await page.$eval("#camera", element => element.textContent);
+  if (text !== "Start the camera") fail(`the camera does not stop: ${await statusOf(page)}`);
+}
+
+/** The page as a person sees it: wide and narrow, light and dark. */
+async function takeScreenshots(page) {
+  await mkdir(options.screenshots, { recursive: true });
+  await forget(page);
+  await page.click("#demo");
+  await waitForFaces(page, numFaces);
+  for (const [size, width, height] of [["wide", 1280, 900], ["phone", 390, 844]]) {
+    for (const scheme of ["light", "dark"]) {
+      await page.setViewport({ width, height });
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+      const path = join(options.screenshots, `${size}-${scheme}.png`);
+      await page.screenshot({ path, fullPage: true });
+    }
+  }
+}
+
+function statusOf(page) {
+  return page.$eval("#status", element => element.textContent);
+}
+
+/** Takes the number of faces from the canvas, so that the next one is of a new look. */
+function forget(page) {
+  return page.evaluate(() => delete document.getElementById("canvas").dataset.numFaces);
 }
 
 function setThreshold(page, value) {
@@ -181,8 +237,7 @@ async function waitForFaces(page, count) {
   try {
     await page.waitForSelector(`#canvas[data-num-faces="${count}"]`);
   } catch {
-    const text = await page.$eval("#status", element => element.textContent);
-    fail(`expected ${count} faces in the photo, the page says: ${text}`);
+    fail(`expected ${count} faces in the photo, the page says: ${await statusOf(page)}`);
   }
 }
 

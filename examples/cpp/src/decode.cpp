@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+namespace edgeface {
+
 namespace {
 
 constexpr double max_log_size = 6, least_weight = 1e-12;
@@ -21,10 +23,10 @@ struct Candidate {
   std::size_t index;  // of cell and anchor, row-major
 };
 
-std::vector<Candidate> candidates(const Output& detection, const nlohmann::json& metadata,
+std::vector<Candidate> candidates(const Output& detection, const Metadata& metadata,
                                   double score_threshold) {
-  const auto anchors = metadata.at("anchors").get<std::vector<std::array<double, 2>>>();
-  const double stride = metadata.at("stride");
+  const auto& anchors = metadata.anchors;
+  const double stride = metadata.stride;
   const auto num_rows = detection.shape[1], num_columns = detection.shape[2];
   std::vector<Candidate> found;
   for (std::int64_t row = 0; row < num_rows; ++row)
@@ -128,57 +130,102 @@ std::vector<Vector> landmark_shape(const FaceModel& model, const std::vector<dou
   return shape;
 }
 
+// By ARKit's names: two of this project's shapes are one of ARKit's, and two are a pair of them.
+std::map<std::string, double> arkit(const Metadata& metadata, const std::vector<double>& values) {
+  std::map<std::string, double> named;
+  for (std::size_t k = 0; k < values.size(); ++k) named[metadata.expression_names[k]] = values[k];
+  for (const auto& name : metadata.unseen_expressions) named.erase(name);
+  const auto left = named.find("browInnerUpLeft"), right = named.find("browInnerUpRight");
+  if (left != named.end() && right != named.end()) {
+    named["browInnerUp"] = (left->second + right->second) / 2;
+    named.erase(left);
+    named.erase(right);
+  }
+  for (const std::string single : {"eyeLookUp", "eyeLookDown"})
+    if (const auto found = named.find(single); found != named.end()) {
+      named[single + "Left"] = named[single + "Right"] = found->second;
+      named.erase(found);
+    }
+  return named;
+}
+
+std::vector<double> taken(RawFace& raw, const char* name) {
+  const auto found = raw.values.find(name);
+  if (found == raw.values.end()) throw Error(std::string("the network has no output ") + name);
+  auto values = std::move(found->second);
+  raw.values.erase(found);
+  return values;
+}
+
 }  // namespace
 
-std::vector<Face> decode(const std::map<std::string, Output>& outputs,
-                         const nlohmann::json& metadata, const FaceModel& face_model,
-                         const Placement& placement, double score_threshold) {
-  const auto num_anchors = metadata.at("anchors").size();
-  const auto first_of = [&](const char* part) -> std::size_t {
-    return metadata.at("pose_slices").at(part).at(0);
-  };
-  const auto quaternion = first_of("quaternion_wxyz"), moved = first_of("translation"),
-             scale_logit = first_of("scale_logit");
-  const double iou_threshold = metadata.at("iou_threshold");
-  const auto [scale, offset] = placement;
-  std::vector<Face> faces;
-  for (const auto& members : suppress(
-           candidates(outputs.at("detection"), metadata, score_threshold),
-           iou_threshold)) {
+std::vector<RawFace> detect(const Outputs& outputs, const Metadata& metadata,
+                            double score_threshold) {
+  const auto detection = outputs.find("detection");
+  if (detection == outputs.end()) throw Error("the network has no output detection");
+  const double iou_threshold = metadata.iou_threshold;
+  std::vector<RawFace> faces;
+  for (const auto& members :
+       suppress(candidates(detection->second, metadata, score_threshold), iou_threshold)) {
     const auto weights = shares(members, score_threshold, iou_threshold);
-    const auto values = [&](const char* name) {
-      return mean(outputs.at(name), num_anchors, members, weights);
-    };
-    Box box{};
+    RawFace face{{}, members.front().score, {}};
     for (std::size_t m = 0; m < members.size(); ++m)
-      for (int i = 0; i < 4; ++i) box[i] += weights[m] * members[m].box[i];
-    const auto pose = values("pose");
-    Face face{};
-    face.score = members.front().score;
-    face.identity_coeffs = values("identity");
-    for (const double logit : values("expression"))
-      face.expression_coeffs.push_back(sigmoid(logit));
-    face.rotation = rotation_matrix({pose[quaternion], pose[quaternion + 1],
-                                     pose[quaternion + 2], pose[quaternion + 3]});
-    face.euler_deg = euler_degrees(face.rotation);
-    const Vector centre{(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 0};
-    // input pixels a model unit
-    const double unit =
-        sigmoid(pose[scale_logit]) * std::max(box[2] - box[0], box[3] - box[1]);
-    for (const auto& point :
-         landmark_shape(face_model, face.identity_coeffs, face.expression_coeffs)) {
-      Vector p;
-      for (int axis = 0; axis < 3; ++axis) {
-        const auto& r = face.rotation[axis];
-        const double value =
-            r[0] * point[0] + r[1] * point[1] + r[2] * point[2] + pose[moved + axis];
-        p[axis] = centre[axis] + (axis == 0 ? unit : -unit) * value;  // y and z turn round
-      }
-      face.landmarks_3d.push_back({(p[0] - offset[0]) / scale[0], (p[1] - offset[1]) / scale[1],
-                                   p[2] / ((scale[0] + scale[1]) / 2)});
-    }
-    for (int i = 0; i < 4; ++i) face.box_xyxy[i] = (box[i] - offset[i % 2]) / scale[i % 2];
+      for (int i = 0; i < 4; ++i) face.box[i] += weights[m] * members[m].box[i];
+    for (const auto& [name, output] : outputs)
+      if (name != "detection")
+        face.values[name] = mean(output, metadata.anchors.size(), members, weights);
     faces.push_back(std::move(face));
   }
   return faces;
 }
+
+RawFace face_of_crop(const Outputs& outputs, std::size_t row, const Metadata& metadata) {
+  const double size = metadata.input_size, side = size / metadata.crop_scale;
+  const double low = (size - side) / 2, high = (size + side) / 2;
+  RawFace face{{low, low, high, high}, 1, {}};
+  for (const auto& [name, output] : outputs) {
+    const auto width = static_cast<std::size_t>(output.shape[1]);
+    const float* first = output.values + row * width;
+    face.values[name] = {first, first + width};
+  }
+  return face;
+}
+
+Face decode(RawFace raw, const Metadata& metadata, const FaceModel& face_model,
+            const Placement& placement) {
+  const auto& [scale, offset] = placement;
+  const auto& box = raw.box;
+  Face face;
+  face.score = raw.score;
+  face.identity_coeffs = taken(raw, "identity");
+  face.expression_coeffs = taken(raw, "expression");
+  const auto pose = taken(raw, "pose");
+  face.other_outputs = std::move(raw.values);
+  for (double& value : face.expression_coeffs) value = sigmoid(value);
+  face.blendshapes = arkit(metadata, face.expression_coeffs);
+  const auto q = metadata.quaternion;
+  face.rotation = rotation_matrix({pose.at(q), pose.at(q + 1), pose.at(q + 2), pose.at(q + 3)});
+  face.euler_deg = euler_degrees(face.rotation);
+  face.focal = sigmoid(pose.at(metadata.scale_logit));
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    face.translation[axis] = pose.at(metadata.translation + axis);
+  const Vector centre{(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 0};
+  // input pixels a model unit
+  const double unit = face.focal * std::max(box[2] - box[0], box[3] - box[1]);
+  for (const auto& point :
+       landmark_shape(face_model, face.identity_coeffs, face.expression_coeffs)) {
+    Vector p;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      const auto& r = face.rotation[axis];
+      const double value = r[0] * point[0] + r[1] * point[1] + r[2] * point[2] +
+                           face.translation[axis];
+      p[axis] = centre[axis] + (axis == 0 ? unit : -unit) * value;  // y and z turn round
+    }
+    face.landmarks_3d.push_back({(p[0] - offset[0]) / scale[0], (p[1] - offset[1]) / scale[1],
+                                 p[2] / ((scale[0] + scale[1]) / 2)});
+  }
+  for (int i = 0; i < 4; ++i) face.box_xyxy[i] = (box[i] - offset[i % 2]) / scale[i % 2];
+  return face;
+}
+
+}  // namespace edgeface

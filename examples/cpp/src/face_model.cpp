@@ -6,9 +6,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <stdexcept>
 
-#include "stb_image.h"  // for its inflate
+#include "image.hpp"
+
+namespace edgeface {
 
 namespace {
 
@@ -27,7 +28,7 @@ std::string decode_base64(const std::string& text) {
   for (char c : text) {
     if (c == '=') break;
     const auto value = alphabet.find(c);
-    if (value == std::string::npos) throw std::runtime_error("the face model is no base64");
+    if (value == std::string::npos) throw Error("the face model is no base64");
     bits = bits << 6 | static_cast<std::uint32_t>(value);
     count += 6;
     if (count >= 8) {
@@ -40,7 +41,7 @@ std::string decode_base64(const std::string& text) {
 
 // A little-endian integer; the zip format has no other.
 std::size_t number(const std::string& data, std::size_t at, int length) {
-  if (at + length > data.size()) throw std::runtime_error("the face model is cut off");
+  if (at + length > data.size()) throw Error("the face model is cut off");
   std::size_t value = 0;
   for (int i = length; i-- > 0;) value = value << 8 | static_cast<unsigned char>(data[at + i]);
   return value;
@@ -51,7 +52,7 @@ std::string between(const std::string& header, const std::string& first, const c
   const auto start = header.find(first);
   const auto end = header.find(last, start + first.size());
   if (start == std::string::npos || end == std::string::npos)
-    throw std::runtime_error("the face model holds an array without " + first);
+    throw Error("the face model holds an array without " + first);
   return header.substr(start + first.size(), end - start - first.size());
 }
 
@@ -60,7 +61,7 @@ Array read_npy(const std::string& data) {
   const auto start = is_long ? 12 + number(data, 8, 4) : 10 + number(data, 8, 2);
   const auto header = data.substr(0, start);
   if (between(header, "'fortran_order': ", ",") != "False")
-    throw std::runtime_error("the face model holds an array that is not in C order");
+    throw Error("the face model holds an array that is not in C order");
   Array array{{}, between(header, "'descr': '", "'"), data.substr(start)};
   std::istringstream sizes(between(header, "'shape': (", ")"));
   for (std::size_t size; sizes >> size; sizes.ignore()) array.shape.push_back(size);
@@ -69,7 +70,7 @@ Array read_npy(const std::string& data) {
 
 std::map<std::string, Array> read_npz(const std::string& data) {
   const auto end = data.rfind("PK\5\6");  // the end-of-central-directory record
-  if (end == std::string::npos) throw std::runtime_error("the face model is no zip archive");
+  if (end == std::string::npos) throw Error("the face model is no zip archive");
   std::map<std::string, Array> arrays;
   auto at = number(data, end + 16, 4);
   for (auto left = number(data, end + 10, 2); left > 0; --left) {
@@ -79,14 +80,7 @@ std::map<std::string, Array> read_npz(const std::string& data) {
     const auto start = local + 30 + number(data, local + 26, 2) + number(data, local + 28, 2);
     auto name = data.substr(at + 46, name_length);
     auto bytes = data.substr(start, packed);
-    if (method == 8) {
-      std::string out(size, '\0');
-      bytes.append(4, '\0');  // stb looks ahead, to where a zlib stream has its checksum
-      const int length = stbi_zlib_decode_noheader_buffer(
-          out.data(), static_cast<int>(size), bytes.data(), static_cast<int>(bytes.size()));
-      if (length != static_cast<int>(size)) throw std::runtime_error(name + " does not inflate");
-      bytes = std::move(out);
-    }
+    if (method == 8) bytes = inflate(std::move(bytes), size);
     arrays[name.substr(0, name.rfind(".npy"))] = read_npy(bytes);
     at += 46 + name_length + number(data, at + 30, 2) + number(data, at + 32, 2);
   }
@@ -110,7 +104,7 @@ std::vector<T> values(const Array& array) {
 
 std::vector<float> floats(const Array& array) {
   if (array.type == "<f4") return values<float>(array);
-  if (array.type != "<f2") throw std::runtime_error("unexpected type " + array.type);
+  if (array.type != "<f2") throw Error("unexpected type " + array.type);
   const auto halves = values<std::uint16_t>(array);
   std::vector<float> out(halves.size());
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = half(halves[i]);
@@ -124,7 +118,7 @@ std::vector<float> at_landmarks(const Array& shapes, const Array& vertices, cons
   const auto num_vertices = shapes.shape[shapes.shape.size() - 2];
   const auto num_landmarks = vertices.shape[0], corners = vertices.shape[1];
   if (weight.size() != vertex.size() || vertex.size() != num_landmarks * corners)
-    throw std::runtime_error("the face model's landmark map has unexpected shapes");
+    throw Error("the face model's landmark map has unexpected shapes");
   const auto count = dense.size() / (num_vertices * 3);
   std::vector<float> out(count * num_landmarks * 3);
   for (std::size_t s = 0; s < count; ++s)
@@ -143,7 +137,7 @@ FaceModel read_face_model(const std::string& base64) {
   const auto &vertices = arrays.at("landmark_vertices"), &weights = arrays.at("landmark_weights");
   const auto rank = expression.shape.size();
   if (identity.shape.size() != 3 || rank < 3 || vertices.shape.size() != 2)
-    throw std::runtime_error("the face model's arrays have unexpected shapes");
+    throw Error("the face model's arrays have unexpected shapes");
   return FaceModel{
       vertices.shape[0],
       identity.shape[0],
@@ -154,3 +148,5 @@ FaceModel read_face_model(const std::string& base64) {
       nlohmann::json::parse(arrays.at("header").bytes).at("sha256"),
   };
 }
+
+}  // namespace edgeface

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+namespace edgeface {
+
 // The 3DMM at its landmarks alone, in the model's own frame.
 struct FaceModel {
   std::size_t num_landmarks, num_identity, num_expressions;
@@ -14,5 +16,7 @@ struct FaceModel {
   std::string sha256;
 };
 
-// Throws std::runtime_error where the text is damaged.
+// Throws an Error where the text is damaged.
 FaceModel read_face_model(const std::string& base64);
+
+}  // namespace edgeface

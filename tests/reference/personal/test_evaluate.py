@@ -1,0 +1,68 @@
+"""Evaluations of personal models: figures that are kept, and what they measure."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
+
+from edgeface.errors import InvalidInputError
+from edgeface.reference.cli import main
+from edgeface.reference.personal import evaluate
+from edgeface.reference.personal.kept import Kept
+from edgeface.reference.personal.schedule import Weights
+
+
+def test_figures_are_found_again(tmp_path):
+    path = tmp_path / "figures.jsonl"
+    Kept(path).put("a", {"neutral": 1.25})
+    Kept(path).put("b", {"neutral": 2.0})
+    again = Kept(path)
+    assert again.get("a") == {"neutral": 1.25}
+    assert again.get("b") == {"neutral": 2.0}
+    assert again.get("c") is None
+
+
+def test_nothing_is_kept_without_a_file():
+    kept = Kept(None)
+    kept.put("a", {"neutral": 1.0})
+    assert kept.get("a") == {"neutral": 1.0}
+
+
+@pytest.mark.parametrize("content", ["no json\n", '{"key": "a"}\n', "[1]\n"])
+def test_a_foreign_file_of_figures_is_an_error(tmp_path, content):
+    path = tmp_path / "figures.jsonl"
+    path.write_text(content)
+    with pytest.raises(InvalidInputError, match="holds no figures"):
+        Kept(path)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(InvalidInputError, match="no folder"):
+        Kept(tmp_path / "absent" / "figures.jsonl")
+
+
+def test_other_settings_have_figures_of_their_own():
+    template = evaluate.default_template()
+    usual, other = evaluate.Variant(), evaluate.Variant(weights=Weights(parsing=0.0))
+    assert usual.digest(template) == evaluate.Variant().digest(template)
+    assert usual.digest(template) != other.digest(template)
+
+
+def test_people_that_are_kept_are_not_fitted_again(tmp_path, capsys, monkeypatch):
+    figures = dict.fromkeys(
+        ("neutral_before", "neutral", "posed", "blendshapes_before", "blendshapes"), 1.5
+    )
+    digest = evaluate.Variant().digest(evaluate.default_template())
+    lines = [json.dumps({"key": f"truth/{digest}/{seed}", "figures": figures}) for seed in (0, 1)]
+    (tmp_path / "kept").write_text("\n".join(lines) + "\n")
+
+    def fails(*arguments):
+        raise AssertionError("a person is fitted again")
+
+    monkeypatch.setattr(evaluate, "_known_truth", fails)
+    command = ["personal", "truth", "--people", "2", "--keep", str(tmp_path / "kept")]
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["mean", *["1.50"] * 5]
