@@ -124,7 +124,7 @@ def _fit_pack(
     people = np.asarray(np.isfinite(labelled).all(axis=(1, 2)))
     landmarks = np.where(people[:, None, None], labelled, landmarks)
     fit = with_shut_lids(fit, model, landmarks)
-    return from_fit(fit, model, landmarks), fit
+    return from_fit(fit, model, landmarks, pack.labels["irises"][index]), fit
 
 
 def teacher_landmarks(pack: Pack, meshes: FloatArray, model: FaceModel) -> FloatArray:
