@@ -133,7 +133,7 @@ def read_corpus(folder: Path, validation: bool = False, sources: Sources = RESEA
 
 
 def _has_points(pack: Pack) -> NDArray[np.bool_]:
-    return np.isfinite(pack.labels["landmarks68"]).all(axis=(1, 2))
+    return np.asarray(np.isfinite(pack.labels["landmarks68"]).all(axis=(1, 2)))
 
 
 def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:

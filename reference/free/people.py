@@ -1,5 +1,8 @@
 """Rendered people with exact labels: heads of ICT-FaceKit with skins, hair, eyes and light."""
 
+# numba tells no types
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -102,7 +102,8 @@ def _placed(head: Head, mesh: FloatArray) -> tuple[FloatArray, FloatArray, Float
         scale, rotation, shift = similarity(points[None], target, np.ones(len(points)))
         goal = (target - shift[0]) @ rotation[0] / scale[0]
         rest = (goal - head.places(head.neutral.astype(np.float64))).ravel()
-        shape = head.neutral + np.tensordot(np.linalg.solve(gram, design.T @ rest), basis, 1)
+        weights = np.asarray(np.linalg.solve(gram, design.T @ rest), np.float64)
+        shape = head.neutral + np.tensordot(weights, basis, 1)
     turned = shape @ rotation[0].T
     normal = vertex_normals(turned, head.triangles)
     placed = scale[0] * turned + shift[0]
