@@ -2,19 +2,22 @@
 
 The first line describes the recording, each further line is a frame::
 
-    {"format": "edgeface-recording", "version": [1, 0], "source": ..., "size": [height, width],
-     "fps": ..., "model": ..., "face_model_sha256": ..., "expression_names": [...]}
+    {"format": "edgeface-recording", "version": [1, 1], "source": ..., "size": [height, width],
+     "fps": ..., "timecode": ..., "model": ..., "face_model_sha256": ..., "expression_names": [...]}
     {"frame": 0, "time_s": 0.0, "faces": [{"track_id": 1, "box_xyxy": [...], "score": ...,
       "quaternion_wxyz": [...], "euler_deg": [...], "translation": [...], "focal": ...,
       "velocity": [...], "blendshapes": {...}, "expression_coeffs": [...],
-      "identity_coeffs": [...], "landmarks_2d": [...]}]}
+      "identity_coeffs": [...], "landmarks_2d": [...], "gaze_deg": [[...], [...]],
+      "iris_centres": [[...], [...]]}]}
+
+The last two are absent where the gaze is not known.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,15 +31,24 @@ from edgeface.faces import Faces
 from edgeface.metadata import Metadata
 from edgeface.output import GrowingFile
 from edgeface.rotations import quaternion_from_rotation
+from edgeface.timecode import Timecode
 from edgeface.types import Float64Array, FloatArray, IntArray
-from edgeface.values import SHA256, Mapped, Number, Record, Several, Version, Whole, option
+from edgeface.values import SHA256, Mapped, Number, Record, Several, Text, Version, Whole, option
 
 FORMAT = "edgeface-recording"
-VERSION = (1, 0)
+VERSION = (1, 1)
 
 
 class RecordingWriter:
     """Writes frames as they come; every line is on disk before the next frame.
+
+    Parameters
+    ----------
+    path : the file to write
+    metadata : of the network that sees the faces
+    source : what the user calls the video
+    fps : its average number of frames a second, if it is known
+    timecode : that of its first frame, ``HH:MM:SS:FF``, if it has one
 
     Raises
     ------
@@ -45,7 +57,12 @@ class RecordingWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], metadata: Metadata, source: str, fps: float | None
+        self,
+        path: str | os.PathLike[str],
+        metadata: Metadata,
+        source: str,
+        fps: float | None,
+        timecode: str | None = None,
     ) -> None:
         self._file = GrowingFile(path, inputs=(source,))
         self._header = {
@@ -53,6 +70,7 @@ class RecordingWriter:
             "version": list(VERSION),
             "source": source,
             "fps": fps,
+            "timecode": timecode,
             "model": metadata.name,
             "face_model_sha256": metadata.face_model_sha256,
             "expression_names": list(metadata.expression_names),
@@ -82,6 +100,10 @@ class RecordingWriter:
 
 def _row(face: Face) -> dict[str, Any]:
     faces, i = face.faces, face.index
+    looking: dict[str, Any] = {}
+    if face.gaze_deg is not None and np.isfinite(face.gaze_deg).all():
+        looking["gaze_deg"] = _rounded(face.gaze_deg, 2)
+        looking["iris_centres"] = _rounded(face.iris_centres, 2)
     quaternion = quaternion_from_rotation(face.rotation)
     return {
         "track_id": face.track_id,
@@ -96,6 +118,7 @@ def _row(face: Face) -> dict[str, Any]:
         "expression_coeffs": _rounded(face.expression_coeffs, 4),
         "identity_coeffs": _rounded(face.identity_coeffs, 3),
         "landmarks_2d": _rounded(face.landmarks_2d, 2),
+        **looking,
     }
 
 
@@ -112,6 +135,7 @@ _HEADER = Record(
         "face_model_sha256": SHA256,
         "fps": Number(0, 1e6, above=True),
         "size": Several(Whole(1, 10**6), 2, 2),
+        "timecode": Text(),
     },
 )
 
@@ -129,6 +153,8 @@ class Performance:
     expression_coeffs : the expression in each frame, shape (T, 46)
     identity_coeffs : the person's identity, shape (50,): the last mean over frames, the best one
     blendshapes : the expression in each frame by ARKit's names, T dictionaries
+    gaps_s : from when till when the person was not seen, though the recording has frames of that
+        time: the times of the frames before and after each gap, shape (G, 2), seconds
     """
 
     track_id: int
@@ -138,6 +164,7 @@ class Performance:
     expression_coeffs: Float64Array
     identity_coeffs: Float64Array
     blendshapes: list[dict[str, float]]
+    gaps_s: Float64Array = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +174,12 @@ class Recording:
     header: dict[str, Any]
     performances: dict[int, Performance]
     num_frames: int
+
+    @property
+    def timecode(self) -> Timecode | None:
+        """The timecode of the first frame, if the video had one."""
+        text, fps = self.header.get("timecode"), self.header.get("fps")
+        return None if text is None or fps is None else Timecode(text, fps)
 
     def performance(self, track_id: int | None = None) -> Performance:
         """The performance of one person; by default, of the one seen in most frames.
@@ -193,6 +226,8 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     option(f"{path}: header", {k: v for k, v in header.items() if v is not None}, _HEADER)
     try:
         performances = _performances(rows[1:])
+        if header.get("timecode") is not None:
+            Timecode(header["timecode"], 1.0)
         for performance in performances.values():
             _check(performance)
         return Recording(header, performances, len(rows) - 1)
@@ -222,20 +257,28 @@ def _check(performance: Performance) -> None:
 
 
 def _performances(frames: list[dict[str, Any]]) -> dict[int, Performance]:
-    seen: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
-    for frame in frames:
+    seen: dict[int, list[tuple[int, dict[str, Any]]]] = {}
+    for number, frame in enumerate(frames):
         for face in frame["faces"]:
             track_id = Whole(0, 10**9).check(face["track_id"], "track_id")
-            seen.setdefault(track_id, []).append((frame, face))
-    return {
-        track_id: Performance(
-            track_id=track_id,
-            times_s=np.array([frame["time_s"] for frame, _ in rows], np.float64),
-            frames=np.array([frame["frame"] for frame, _ in rows], np.int64),
-            quaternions_wxyz=np.array([face["quaternion_wxyz"] for _, face in rows], np.float64),
-            expression_coeffs=np.array([face["expression_coeffs"] for _, face in rows], np.float64),
-            identity_coeffs=np.array(rows[-1][1]["identity_coeffs"], np.float64),
-            blendshapes=[face["blendshapes"] for _, face in rows],
-        )
-        for track_id, rows in seen.items()
-    }
+            seen.setdefault(track_id, []).append((number, face))
+    return {track_id: _performance(track_id, rows, frames) for track_id, rows in seen.items()}
+
+
+def _performance(
+    track_id: int, rows: list[tuple[int, dict[str, Any]]], frames: list[dict[str, Any]]
+) -> Performance:
+    """One person's, of their faces, each with the number of the line that it is on."""
+    lines = np.array([number for number, _ in rows])
+    times = np.array([frames[number]["time_s"] for number, _ in rows], np.float64)
+    before = np.flatnonzero(np.diff(lines) > 1)
+    return Performance(
+        track_id=track_id,
+        times_s=times,
+        frames=np.array([frames[number]["frame"] for number, _ in rows], np.int64),
+        quaternions_wxyz=np.array([face["quaternion_wxyz"] for _, face in rows], np.float64),
+        expression_coeffs=np.array([face["expression_coeffs"] for _, face in rows], np.float64),
+        identity_coeffs=np.array(rows[-1][1]["identity_coeffs"], np.float64),
+        blendshapes=[face["blendshapes"] for _, face in rows],
+        gaps_s=np.stack([times[before], times[before + 1]], axis=1),
+    )

@@ -14,10 +14,11 @@ from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
-from edgeface.retarget.datagrams import require_arkit
+from edgeface.retarget.datagrams import eye_radians, require_arkit
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
+from edgeface.timecode import Timecode, timecode_text
 
 ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
              "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
@@ -30,7 +31,7 @@ def export_livelink(
 ) -> None:
     """Write the chosen performance of a recording as Live Link Face CSV."""
     del face_model  # names and values are all that the format holds
-    write_livelink(path, *options.calibrated(recording))
+    write_livelink(path, *options.calibrated(recording), timecode=recording.timecode)
 
 
 def write_livelink(
@@ -39,6 +40,7 @@ def write_livelink(
     retargeter: Retargeter | None = None,
     *,
     fps: int = DEFAULT_FPS,
+    timecode: Timecode | None = None,
 ) -> None:
     """Write a performance as Live Link Face CSV.
 
@@ -50,6 +52,7 @@ def write_livelink(
         refused, since the format has ARKit's names only.
     fps : the number of frames a second that the timecode counts. Rows keep their own times, as
         fractions of these frames.
+    timecode : that of the clip's first frame; without one, the clip's timecodes begin at 0
 
     Raises
     ------
@@ -59,8 +62,9 @@ def write_livelink(
     Notes
     -----
     Angles are radians about ARKit's face anchor, which is our ``model`` frame: y for yaw, x for
-    pitch, z for roll. Past half a turn they go on, since curves are interpolated. Shapes that the
-    network cannot see, and the eyes, are 0.
+    pitch, z for roll. Past half a turn they go on, since curves are interpolated. The eyes turn in
+    the head, without roll. Shapes that the network cannot see, and eyes whose gaze it does not
+    tell, are 0.
     """
     retargeter = retargeter or Retargeter()
     require_arkit(retargeter, "Live Link Face")
@@ -77,26 +81,12 @@ def write_livelink(
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow([*header, *ROTATIONS])
-    for time_s, (weights, _), (pitch, yaw, roll) in zip(
-        performance.times_s, frames, angles, strict=True
+    for time_s, (weights, _), (pitch, yaw, roll), shapes in zip(
+        performance.times_s, frames, angles, performance.blendshapes, strict=True
     ):
-        values = [*(weights.get(n, 0.0) for n in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
-        row = [timecode(float(time_s), fps), count, *(f"{v:.8f}" for v in values)]
+        eyes = eye_radians(retargeter, shapes)
+        values = [*(weights.get(n, 0.0) for n in ARKIT_NAMES), yaw, pitch, roll, *eyes]
+        clock_s = float(time_s) if timecode is None else timecode.at(float(time_s))
+        row = [timecode_text(clock_s, fps), count, *(f"{v:.8f}" for v in values)]
         writer.writerow(row)
     write_output(path, table.getvalue())
-
-
-def timecode(time_s: float, fps: int) -> str:
-    """Tell a time in hours, minutes, seconds, frames and thousandths of a frame.
-
-    Examples
-    --------
-    >>> timecode(3661.508, 60)
-    '01:01:01:30.480'
-    """
-    thousandths = round(time_s * fps * 1000)
-    frames, thousandths = divmod(thousandths, 1000)
-    seconds, frame = divmod(frames, fps)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{hour:02d}:{minute:02d}:{second:02d}:{frame:02d}.{thousandths:03d}"

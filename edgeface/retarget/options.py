@@ -11,6 +11,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.personal.model import PersonalModel
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import read_character
+from edgeface.retarget.gaps import hold_in_gaps
 from edgeface.retarget.gltf_file import is_own_head
 from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 from edgeface.retarget.presets import adapt, choose_preset, report
@@ -100,7 +101,9 @@ class ExportOptions:
         return {"mirror": True} if self.mirror else {}
 
     def calibrated(self, recording: Recording) -> tuple[Performance, Retargeter]:
-        """The chosen performance, and a retargeter that knows its neutral face.
+        """The chosen performance, and a retargeter that knows its neutral face and its lids.
+
+        In long gaps the last pose is held (`edgeface.retarget.gaps`).
 
         Raises
         ------
@@ -118,4 +121,4 @@ class ExportOptions:
             performance.times_s.tolist(), performance.blendshapes, strict=True
         ):
             retargeter.watch(time_s, shapes)
-        return performance, retargeter
+        return hold_in_gaps(performance), retargeter

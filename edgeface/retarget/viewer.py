@@ -65,6 +65,7 @@ def write_viewer(
     name = source if "://" in source else Path(source).name
     values = page_values(face_model, name, personal=personal)
     values |= {"people": people, "duration": duration, "fps": recording.header.get("fps")}
+    values |= {"timecode": recording.header.get("timecode")}
     write_output(path, fill(values))
 
 
@@ -150,4 +151,5 @@ def _person(performance: Performance, face_model: FaceModel) -> dict[str, Any]:
         "neutral": packed(neutral_of(performance.identity_coeffs, face_model), np.float32),
         "weights": packed(weights_of(performance.expression_coeffs), np.uint8),
         "quaternions": packed(performance.quaternions_wxyz, np.float32),
+        "gaps": performance.gaps_s.round(4).tolist(),
     }

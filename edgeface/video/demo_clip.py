@@ -27,6 +27,7 @@ class DemoClip:
 
     live = has_sound = False
     fps: float | None = FPS
+    timecode: str | None = None
     start_s = 0.0
     primaries = transfer = 0
     source = "demo"

@@ -55,7 +55,11 @@ class Outputs:
         made_of_it = FORMATS[name].export is not None
         target = _unfinished(path) if made_of_it else path
         self._recording = RecordingWriter(
-            target, self._model.metadata, self._video.source, self._video.fps
+            target,
+            self._model.metadata,
+            self._video.source,
+            self._video.fps,
+            self._video.timecode,
         )
         if made_of_it:
             self._export = (target, path, name, options)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeface.errors import InvalidInputError
+from edgeface.timecode import is_timecode
 from edgeface.types import ImageArray
 from edgeface.video.channel import Channel, feed
 from edgeface.video.clock import FORWARDS_FILE_S, FORWARDS_S, Clock
@@ -113,6 +114,7 @@ class VideoReader:
     live : whether the source has no end, so that its frames come in their own time
     fps : the average number of frames a second; None if the source does not say
     num_frames : the number of frames; 0 if it is not known
+    timecode : the timecode of the first frame, ``HH:MM:SS:FF``; None if the source has none
     start_s : the time of the first frame on the source's own clock, known once it was read
     address : where the source can be opened again; None if it cannot
     primaries, transfer : how the colours of the last frame are meant, by the numbers of
@@ -129,6 +131,7 @@ class VideoReader:
         self.address = None if address is None or address.kind == "pipe" else address
         rates = [float(r or 0) for r in (self._stream.average_rate, self._stream.guessed_rate)]
         self.fps = next((rate for rate in rates if 0 < rate <= MAX_FPS), None)
+        self.timecode = _timecode(container, self._stream)
         self._num_packets, self.num_frames = (0, 0) if live else _lengths(self._stream)
         self.has_sound = bool(container.streams.audio) and not live and self.address is not None
         self.clock = Clock(1 / (self.fps or DEFAULT_FPS), self.forwards_s)
@@ -277,6 +280,15 @@ def watched(frames: Iterable[Frame], name: str) -> Iterator[Frame]:
 
 def _silent(name: str, count: int) -> InvalidInputError:
     return InvalidInputError(f"{name} fell silent {_after(count)}, for {READ_TIMEOUT_S:.0f} s")
+
+
+def _timecode(container: Any, film: Any) -> str | None:
+    """The timecode that the pictures, the container or a track of its own states."""
+    for holder in (film, container, *container.streams):
+        text = holder.metadata.get("timecode")
+        if text is not None:
+            return text if is_timecode(text) else None
+    return None
 
 
 def _lengths(stream: Any) -> tuple[int, int]:

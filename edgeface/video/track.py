@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeface.face_arrays import place
 from edgeface.faces import Faces
+from edgeface.lids import LIDS, LidReach
 from edgeface.types import BoolArray, FloatArray
 from edgeface.video.smoothing import FaceSmoother, Strength
 
@@ -98,8 +99,8 @@ class Track:
     Attributes
     ----------
     track_id : the person's number; 0 until the track is confirmed
-    face : the face as it was last measured, with the mean identity, a `Faces` with N = 1; it is
-        set once `see` was called
+    face : the face as it was last measured, with the mean identity and, if it is smoothed, lids on
+        their own scale (`edgeface.lids`); a `Faces` with N = 1, set once `see` was called
     smoothed : the same face after smoothing
     velocity : how far the centre of the landmarks moves in a second, shape (2,)
     crop_box : the box at which a network of crops looked last, shape (4,); None if none did
@@ -119,6 +120,7 @@ class Track:
         self.identity = IdentityAverage(reduced)
         self._appearance: FloatArray | None = None
         self._smooth = FaceSmoother(smoothing)
+        self._lids = {} if smoothing == "off" else {name: LidReach() for name in LIDS}
 
     def see(self, face: Faces, time_s: float) -> None:
         """Take a new measurement, a `Faces` with N = 1."""
@@ -130,6 +132,7 @@ class Track:
         self.seen_s = time_s
         self.identity.add(face.identity_coeffs[0])
         assert self.identity.mean is not None
+        face = self._with_own_lids(face, time_s)
         shape = self.identity.landmarks(face.expression_coeffs[0])
         if face.correction_coeffs is not None and face.face_model is not None:
             shape = shape + face.face_model.corrected_landmarks(face.correction_coeffs[0])
@@ -139,6 +142,17 @@ class Track:
             landmarks_3d=place(shape[None], face),
         )
         self.smoothed = self._smooth(self.face, dt)
+
+    def _with_own_lids(self, face: Faces, time_s: float) -> Faces:
+        """The face with its lids on the scale from open, 0, to shut, 1."""
+        names, expression = face.expression_names, face.expression_coeffs.copy()
+        for name, lid in self._lids.items():
+            if name in names and name not in face.unseen_expressions:
+                column = names.index(name)
+                value = float(expression[0, column])
+                lid.see(time_s, value)
+                expression[0, column] = lid(value)
+        return replace(face, expression_coeffs=expression)
 
     def is_like(self, faces: Faces) -> BoolArray:
         """Whether each of N faces has this person's identity, bool, shape (N,)."""

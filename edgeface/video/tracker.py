@@ -57,7 +57,8 @@ class Tracker:
     crop_model : a network of the same face model that looks at crops, `edgeface.load("sfn")` for
         one. With it, each face is looked at where it was in the last frame, and ``model`` runs
         only on the first frame, after a loss, and every ``detect_every`` frames.
-    smoothing : "off", "light" or "strong"
+    smoothing : "off", "light" or "strong". Unless it is off, lids are also put on the person's own
+        scale, 1 for a shut eye, which is learned from the blinks seen (`edgeface.lids`)
     detect_every : the number of frames between two detections while crops are followed
     max_crops : the most faces that are followed by crops. With more, ``model`` takes over, which
         costs the same for any number.

@@ -33,10 +33,11 @@ def make_video(tmp_path):
 
     def make(
         name, images, *, fps=30, times_s=None, sound=False, codec="libx264", pix_fmt="yuv420p",
-        prepare=lambda encoder: None, muxer=None, encoder_options=None,
+        prepare=lambda encoder: None, muxer=None, encoder_options=None, metadata=None,
     ):  # fmt: skip
         path = tmp_path / name
         with av.open(str(path), "w", options=muxer or {}) as container:
+            container.metadata.update(metadata or {})
             rate = Fraction(fps).limit_denominator(1000)
             stream = container.add_stream(codec, rate=rate, options=encoder_options or {})
             first = images[0]

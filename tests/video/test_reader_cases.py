@@ -213,6 +213,14 @@ def test_a_cover_is_no_video(make_video, ramp, tmp_path):
         open_video(path)
 
 
+@pytest.mark.parametrize("stated", ["01:02:03:04", "10:00:00;02", None])
+def test_the_timecode_of_the_first_frame_is_read(make_video, ramp, stated):
+    rate = 30000 / 1001 if ";" in (stated or "") else 25
+    metadata = {} if stated is None else {"timecode": stated}
+    with open_video(make_video("clip.mov", ramp, fps=rate, metadata=metadata)) as video:
+        assert video.timecode == stated
+
+
 def test_a_rate_that_is_a_time_base_is_not_believed(make_video, ramp):
     with open_video(make_video("plain.mkv", ramp)) as video:
         assert video.fps == pytest.approx(30)

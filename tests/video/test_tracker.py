@@ -5,6 +5,7 @@ import pytest
 
 import edgeface
 from edgeface import InvalidInputError, Tracker
+from edgeface.face_shapes import EXPRESSION_NAMES
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.geometry import boxes_around
 from edgeface.video.outputs import Outputs
@@ -18,6 +19,31 @@ BOTH_MODES = pytest.mark.parametrize("sfn", [False, True])
 def test_ids_stay_with_people_who_move(track_ids, sfn):
     people = [Person((60, 80), (2, 0), seed=1), Person((220, 150), (-1, 0.5), seed=2)]
     assert track_ids(people, 30, sfn=sfn) == [[1, 2]] * 30
+
+
+@pytest.mark.parametrize(("smoothing", "shut"), [("off", 0.6), ("light", 1.0)])
+def test_lids_go_as_far_as_their_persons_do(face_model, smoothing, shut):
+    """Three blinks that are read as 0.6: the last shuts the eye, in shapes and landmarks."""
+    scene = Scene("mfn", face_model, [Person((100, 100), side=90)])
+    tracker = Tracker(scene, smoothing=smoothing)
+    column = list(EXPRESSION_NAMES).index("eyeBlinkLeft")
+    make, read, gaps = scene.faces, [], []
+    for number in range(150):
+        value = 0.6 if number % 50 in (25, 26, 27) else 0.1
+
+        def blinking(*given, value=value):
+            faces = make(*given)
+            faces.expression_coeffs[:, column] = value
+            return faces
+
+        scene.faces = blinking
+        (face,) = tracker.update(frame_image(number), number / 30)
+        read.append(face.blendshapes["eyeBlinkLeft"])
+        upper, lower = face.landmarks_2d[[43, 44]], face.landmarks_2d[[47, 46]]
+        gaps.append(np.linalg.norm(lower - upper, axis=1).mean())
+    assert max(read[125:128]) == pytest.approx(shut, abs=0.05)
+    assert read[100] == pytest.approx(0.1, abs=0.01)
+    assert (min(gaps[125:128]) < 0.6 * min(gaps[25:28])) == (smoothing == "light")
 
 
 @BOTH_MODES

@@ -1,0 +1,70 @@
+"""Timecode: the clock of a shoot, by which takes of several devices are laid beside each other.
+
+A timecode names a frame as hours, minutes, seconds and frames. At 29.97 and 23.976 frames a second
+it counts as if there were 30 and 24, so that its seconds are longer than real ones by a thousandth;
+one that drops numbers, written with a semicolon, keeps up with real seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PATTERN = re.compile(r"(\d{2}):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})")
+DROP_MARKS = ";."
+
+
+def is_timecode(text: str) -> bool:
+    """Whether a text has the form of a timecode."""
+    return _PATTERN.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class Timecode:
+    """The timecode of a clip's first frame.
+
+    Attributes
+    ----------
+    text : the timecode as the clip has it, ``HH:MM:SS:FF``, or ``HH:MM:SS;FF`` if it drops numbers
+    fps : the clip's frames a second
+    """
+
+    text: str
+    fps: float
+
+    def __post_init__(self) -> None:
+        if not is_timecode(self.text):
+            raise ValueError(f"expected a timecode, HH:MM:SS:FF, got {self.text!r}")
+
+    def at(self, time_s: float) -> float:
+        """What the timecode's clock says, in its seconds, ``time_s`` after the first frame.
+
+        Examples
+        --------
+        >>> Timecode("01:00:00:12", 24.0).at(2.0)
+        3602.5
+        >>> round(Timecode("00:00:00:00", 30 / 1.001).at(1001.0), 3)
+        1000.0
+        """
+        match = _PATTERN.fullmatch(self.text)
+        assert match is not None
+        hours, minutes, seconds, mark, frames = match.groups()
+        counted = max(round(self.fps), 1)
+        start = 3600 * int(hours) + 60 * int(minutes) + int(seconds) + int(frames) / counted
+        return start + time_s * (1.0 if mark in DROP_MARKS else self.fps / counted)
+
+
+def timecode_text(seconds: float, fps: int) -> str:
+    """Tell seconds in hours, minutes, seconds, frames and thousandths of a frame.
+
+    Examples
+    --------
+    >>> timecode_text(3661.508, 60)
+    '01:01:01:30.480'
+    """
+    thousandths = round(seconds * fps * 1000)
+    frames, thousandths = divmod(thousandths, 1000)
+    whole, frame = divmod(frames, fps)
+    minutes, second = divmod(whole, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:02d}:{minute:02d}:{second:02d}:{frame:02d}.{thousandths:03d}"
