@@ -32,6 +32,8 @@ from edgeface.types import ImageArray
 SHOWN = 0.35
 """How often a rendered person shows each of the shapes in `ACTIVE`."""
 SIDE_JITTER, SHIFT_JITTER = 0.12, 0.05
+SKIN_SPREAD = (0.03, 0.12)
+"""Of the blotches: real skins have weaker ones than those that fitting is tested with."""
 
 
 class MadeUp:
@@ -71,7 +73,7 @@ class MadeUp:
     def draw(self, random: np.random.Generator) -> dict[str, Tensor]:
         """One person: views and labels of all frames, and the truth."""
         surface, many = self.surface, self.num_frames
-        person = make_up(surface, random)
+        person = make_up(surface, random, random.uniform(*SKIN_SPREAD))
         shapes = blendshapes(surface, person)
         expression = self._expressions(random)
         weights = torch.from_numpy(self.template.from_expression(expression))

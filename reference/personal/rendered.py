@@ -64,14 +64,19 @@ class RenderedPerson:
 
 
 def render_person(
-    template: Template, surface: Surface, num_frames: int, random: np.random.Generator
+    template: Template,
+    surface: Surface,
+    num_frames: int,
+    random: np.random.Generator,
+    skin_spread: float = SKIN_SPREAD,
 ) -> RenderedPerson:
     """Make up a person and draw frames of them.
 
     The face has the template's modes and smooth bumps besides; each blendshape in `ACTIVE` is bent
-    within its attention mask; the skin has coloured blotches, and some that come with expressions.
+    within its attention mask; the skin has coloured blotches, which ``skin_spread`` makes stronger
+    or weaker, and some that come with expressions.
     """
-    person = make_up(surface, random)
+    person = make_up(surface, random, skin_spread)
     shapes = blendshapes(surface, person)
     expression = _expressions(template, num_frames, random)
     posed = shapes.posed(expression)
@@ -132,7 +137,7 @@ def blendshape_error_mm(
     return float(off[where].mean()) * UNIT_MM, float(before[where].mean()) * UNIT_MM
 
 
-def make_up(surface: Surface, random: np.random.Generator) -> Person:
+def make_up(surface: Surface, random: np.random.Generator, skin_spread: float) -> Person:
     """A person whose face, blendshapes and skin no template has."""
     k = surface.num_shapes
     person = Person.of_template(surface)
@@ -142,8 +147,8 @@ def make_up(surface: Surface, random: np.random.Generator) -> Person:
     person.neutral = _bumps((3,), SHAPE_MAP, 6, random) * (NEUTRAL_MM / UNIT_MM)
     person.shapes = _bumps((k, 3), SHAPE_MAP, 5, random) * (SHAPE_MM / UNIT_MM) * 1.5
     tone = torch.from_numpy(random.uniform(-0.25, 0.12, (1, 1, 1))).float()
-    person.skin = tone + _bumps((3,), SKIN_MAP, 24, random) * SKIN_SPREAD / 2
-    person.skin = person.skin + _bumps((1,), SKIN_MAP, 10, random) * SKIN_SPREAD / 2
+    person.skin = tone + _bumps((3,), SKIN_MAP, 24, random) * skin_spread / 2
+    person.skin = person.skin + _bumps((1,), SKIN_MAP, 10, random) * skin_spread / 2
     person.dynamic_skin = (
         _bumps((k, 1), DYNAMIC_MAP, 12, random).expand(-1, 3, -1, -1) * DYNAMIC_SPREAD
     )

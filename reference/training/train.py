@@ -178,7 +178,8 @@ def train(
     ------
     InvalidInputError
         If the checkpoint in ``out`` is of another network or another face model, if the recipe's
-        face model cannot be trained with, or if ``minutes`` is not positive.
+        face model cannot be trained with, if ``minutes`` is not positive, or if a free run would
+        open what the ledger of free sources lacks or begin with weights that are not free.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
@@ -213,7 +214,12 @@ def train(
     views_an_epoch = len(learning.dataset) if timed else None
     training = Training(recipe, model, tuple(unseen), views_an_epoch, kind)
     if start_from is not None and not resumed:
-        start = on_face_model(load_network(start_from), model)
+        begun = load_network(start_from)
+        if recipe.free and not begun.recipe.get("free"):
+            raise InvalidInputError(
+                f"{start_from} was not learned in a free run, so a free run cannot begin with it"
+            )
+        start = on_face_model(begun, model)
         copied = sum(copy_weights(start.network, part) for part in parts_of(training.network))
         log.info("beginning with %d tensors of %s", copied, start_from)
     if recipe.config.network_kind.corrects_shape and not recipe.correction and not resumed:
