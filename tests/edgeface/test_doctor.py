@@ -58,8 +58,8 @@ def test_errors_at_a_terminal_name_the_page_that_helps(error, monkeypatch, capsy
 @pytest.mark.parametrize(
     ("site", "expected"),
     [
-        ("https://edgeface.example/docs", "docs/a.md#b"),
-        ("https://faces.org/docs", "https://faces.org/docs/a.html#b"),
+        ("https://edgeface.example/docs", "docs/index.md#b"),
+        ("https://faces.org/docs", "https://faces.org/docs/index.html#b"),
     ],
 )
 def test_pages_are_named_on_the_site_once_there_is_one(site, expected, monkeypatch):
@@ -68,4 +68,4 @@ def test_pages_are_named_on_the_site_once_there_is_one(site, expected, monkeypat
             return [f"Homepage, {site}", f"Documentation, {site}"]
 
     monkeypatch.setattr("importlib.metadata.metadata", lambda name: Stated())
-    assert page_address("a.html#b") == expected
+    assert page_address("index.html#b") == expected
