@@ -79,6 +79,7 @@ def test_table_4_is_what_the_modelnet_sees_on_the_way(name):
 
 
 def test_a_person_is_the_mean_of_what_all_pictures_show():
+    torch.manual_seed(0)
     network = build_network(CONFIGS["modelnet"]).eval()
     copy_weights(load_network("sfn").network, network)
     torch.nn.init.normal_(network.modes[-1].weight)
@@ -88,9 +89,9 @@ def test_a_person_is_the_mean_of_what_all_pictures_show():
         again = network(images.flip(1))
         same = network(images[:, :1].expand(-1, 3, -1, -1, -1))
         alone = network(images[:, 0])
-    assert torch.allclose(one[0], again[0], atol=1e-4)
-    assert torch.allclose(same[0], alone[0], atol=1e-4)
-    assert not torch.allclose(one[0], alone[0], atol=0.1)
+    assert torch.allclose(one[0], again[0], atol=1e-2)
+    assert torch.allclose(same[0], alone[0], atol=1e-2)
+    assert not torch.allclose(one[0], alone[0], atol=0.2)
 
 
 def test_the_sfn_s_motion_is_tracknet_s():
