@@ -9,7 +9,10 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
+
 from edgeface import strict_json
+from edgeface.blendshapes import blendshapes
 from edgeface.errors import InvalidInputError, MetadataError
 from edgeface.face_model import NUM_EXPRESSIONS
 from edgeface.face_model_file import EXPRESSION_LIST, HEADER
@@ -104,6 +107,12 @@ class Metadata:
     def output_names(self) -> tuple[str, ...]:
         """The names of the network's outputs in order."""
         return tuple(self.network_kind.outputs)
+
+    @property
+    def seen_shapes(self) -> tuple[str, ...]:
+        """Those of ARKit's shapes that the network tells."""
+        nothing = np.zeros(len(self.expression_names))
+        return tuple(blendshapes(self.expression_names, nothing, self.unseen_expressions))
 
     @property
     def usual_size(self) -> int:
