@@ -24,6 +24,7 @@ def network_metadata(trained: TrainedNetwork) -> Metadata:
         score_threshold=SCORE_THRESHOLD if detects else 0.0,
         iou_threshold=IOU_THRESHOLD if detects else 0.0,
         crop_scale=0.0 if detects else CROP_SCALE,
+        gaze=config.gaze,
         unseen_expressions=trained.unseen_expressions,
         training={"epochs": trained.epoch + 1, "recipe": trained.recipe},
     )

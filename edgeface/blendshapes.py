@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from edgeface.gaze import LOOKS, eye_looks
 from edgeface.types import Float32Array, FloatArray
 
 ARKIT_NAMES: tuple[str, ...] = (
@@ -33,9 +34,15 @@ MERGED = {"browInnerUp": ("browInnerUpLeft", "browInnerUpRight")}
 
 
 def blendshapes(
-    names: Sequence[str], coefficients: FloatArray, unseen: Collection[str]
+    names: Sequence[str],
+    coefficients: FloatArray,
+    unseen: Collection[str],
+    gaze_deg: FloatArray | None = None,
 ) -> dict[str, float]:
-    """Tell coefficients (46,) by ARKit's names, sorted; those that are unseen are left out."""
+    """Tell coefficients (46,) by ARKit's names, sorted; those that are unseen are left out.
+
+    Where the gaze (2, 2) is known, it tells the eight ``eyeLook`` names (`edgeface.gaze`).
+    """
     named = {
         name: float(value)
         for name, value in zip(names, coefficients, strict=True)
@@ -48,13 +55,22 @@ def blendshapes(
         if single in named:
             value = named.pop(single)
             named |= dict.fromkeys(parts, value)
+    if gaze_deg is not None:
+        looks = zip(LOOKS, eye_looks(gaze_deg[None])[0].tolist(), strict=True)
+        named |= {name: value for name, value in looks if value == value}
     return dict(sorted(named.items()))
 
 
 def arkit_coefficients(
-    names: Sequence[str], coefficients: FloatArray, unseen: Collection[str]
+    names: Sequence[str],
+    coefficients: FloatArray,
+    unseen: Collection[str],
+    gaze_deg: FloatArray | None = None,
 ) -> Float32Array:
-    """Put coefficients (N, 46) in the order of `ARKIT_NAMES` (N, 52); NaN if a name is unseen."""
+    """Put coefficients (N, 46) in the order of `ARKIT_NAMES` (N, 52); NaN if a name is unseen.
+
+    Where the gaze (N, 2, 2) is known, it tells the eight ``eyeLook`` names (`edgeface.gaze`).
+    """
     named = dict(zip(names, np.asarray(coefficients, np.float32).T, strict=True))
     for name in unseen:
         named.pop(name, None)
@@ -65,6 +81,9 @@ def arkit_coefficients(
         if single in named:
             named |= dict.fromkeys(parts, named[single])
     nothing = np.full(len(coefficients), np.nan, np.float32)
+    if gaze_deg is not None:
+        for name, look in zip(LOOKS, eye_looks(gaze_deg).T, strict=True):
+            named[name] = np.where(np.isfinite(look), look, named.get(name, nothing))
     return np.stack([named.get(name, nothing) for name in ARKIT_NAMES], axis=1)
 
 

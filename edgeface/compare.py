@@ -11,6 +11,7 @@ Quantities of a `Comparison`, of model ``b`` against model ``a``:
 ``landmarks mean %``   that, averaged over all landmarks of all faces
 ``blendshapes``        largest difference of an expression coefficient; ``blendshapes mean``
 ``pose deg``           largest angle between the heads' rotations; ``pose mean deg``
+``gaze deg``           largest angle between where an eye looks; ``gaze mean deg``
 ``faces``              compared: those of ``a`` that ``b`` finds as well
 ``faces lost %``       those of ``a`` that ``b`` misses, even a margin below the threshold
 ``faces gained %``     those of ``b`` that ``a`` misses, likewise
@@ -27,6 +28,7 @@ import numpy as np
 from edgeface.boxes import iou_matrix
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
+from edgeface.gaze import gaze_directions
 from edgeface.image import crop, letterbox
 from edgeface.model import Model, load
 from edgeface.types import Float64Array, ImageArray
@@ -46,7 +48,7 @@ RAW_SHARE = 1e-5
 formats of this project by at most 4e-6 of the largest, 30 times the spacing of float32. The other
 limits of fp32 then decide, which are about what users see."""
 LIMITS: dict[str, dict[str, float]] = {
-    "fp32": {"landmarks px": 0.05, "blendshapes": 1e-3, "pose deg": 0.05,
+    "fp32": {"landmarks px": 0.05, "blendshapes": 1e-3, "pose deg": 0.05, "gaze deg": 0.05,
              "faces lost %": 0.0, "faces gained %": 0.0},
     "fp16": {"landmarks %": 0.3, "faces lost %": 0.0, "faces gained %": 0.0},
     "w8": {"landmarks mean %": 0.5, "blendshapes mean": 0.02, "pose mean deg": 1.0,
@@ -54,7 +56,7 @@ LIMITS: dict[str, dict[str, float]] = {
     "palette": {"landmarks mean %": 0.5, "blendshapes mean": 0.02, "pose mean deg": 1.0,
                 "faces lost %": 2.0, "faces gained %": 2.0},
     "int8": {"landmarks mean %": 1.0, "blendshapes mean": 0.03, "pose mean deg": 2.0,
-             "faces lost %": 5.0, "faces gained %": 5.0},
+             "gaze mean deg": 2.0, "faces lost %": 5.0, "faces gained %": 5.0},
 }  # fmt: skip
 """The largest allowed value of each quantity, by the precision of ``b``."""
 
@@ -176,6 +178,8 @@ class _Tally:
     landmarks: float = 0.0
     blendshapes: float = 0.0
     degrees: float = 0.0
+    eyes: int = 0
+    eye_degrees: float = 0.0
 
     def summary(self) -> dict[str, float]:
         found, total = max(self.found, 1), max(self.found + self.lost, 1)
@@ -186,6 +190,7 @@ class _Tally:
             "landmarks mean %": self.landmarks / found,
             "blendshapes mean": self.blendshapes / found,
             "pose mean deg": self.degrees / found,
+            **({"gaze mean deg": self.eye_degrees / self.eyes} if self.eyes else {}),
         }
 
 
@@ -276,3 +281,11 @@ def _compare_faces(
     tally.landmarks += float((100 * distance / longer).mean(axis=1).sum())
     tally.blendshapes += float(shapes.mean(axis=1).sum())
     tally.degrees += float(angles.sum())
+    if ours.gaze_deg is not None and theirs.gaze_deg is not None:
+        apart = np.linalg.norm(
+            gaze_directions(ours.gaze_deg) - gaze_directions(theirs.gaze_deg), axis=2
+        )
+        looks = np.rad2deg(2 * np.arcsin(np.clip(apart / 2, 0, 1)))
+        result.largest("gaze deg", float(looks.max()), name)
+        tally.eyes += looks.size
+        tally.eye_degrees += float(looks.sum())

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from edgeface.face_model import FaceModel
+from edgeface.gaze import gaze_directions
 from edgeface.image import ImageLike, read_image
 from edgeface.types import Float32Array, Float64Array, ImageArray
 
@@ -29,6 +30,7 @@ LINES: tuple[tuple[range, bool], ...] = (
 )
 BOX_COLOUR = (255, 196, 0)
 POINT_COLOUR = (64, 255, 128)
+EYE_COLOUR = (255, 90, 220)
 MESH_COLOUR = (120, 200, 255)
 AXIS_COLOURS = ((255, 64, 64), (64, 255, 64), (80, 120, 255))  # x, y, z of the head
 NUM_EXPRESSIONS, MIN_EXPRESSION = 3, 0.15
@@ -59,6 +61,16 @@ class DrawnFace(Protocol):
     @property
     def rotation(self) -> Float32Array:
         """The head's rotation, shape (3, 3), ``model`` frame."""
+        ...
+
+    @property
+    def gaze_deg(self) -> Float32Array | None:
+        """Pitch and yaw of the right and the left eye, shape (2, 2); None if nobody told."""
+        ...
+
+    @property
+    def iris_centres(self) -> Float32Array:
+        """Where both irises lie, shape (2, 2), ``image_px``."""
         ...
 
     @property
@@ -102,7 +114,8 @@ def draw_faces(
     -------
     uint8, shape (H, W, 3), RGB
         Green: landmarks. Yellow, or a colour for each track: box, track and score. Red, green and
-        blue rays: the head's x (to its left), y (up) and z (out of the face).
+        blue rays: the head's x (to its left), y (up) and z (out of the face). Magenta, where it is
+        known: where the eyes look, from the irises on.
     """
     canvas = Image.fromarray(np.ascontiguousarray(read_image(image)))
     pen = ImageDraw.Draw(canvas)
@@ -150,10 +163,26 @@ def _draw_face(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
     for run, closed in LINES:
         path = [points[i] for i in run] + ([points[run[0]]] if closed else [])
         pen.line(path, fill=POINT_COLOUR, width=width, joint="curve")
+    _draw_gaze(pen, face, longer, width)
     _draw_axes(pen, face, longer, 2 * width)
     label = f"{face.score:.2f}" if face.track_id is None else f"#{face.track_id}  {face.score:.2f}"
     if longer > 30:
         pen.text((x0 + 2 * width, y0 + width), label, colour, font_size=_font_size(longer))
+
+
+def _draw_gaze(pen: ImageDraw.ImageDraw, face: DrawnFace, longer: float, width: int) -> None:
+    """Draw a ray from each iris to where the eye looks, as long as the eye's direction is aside."""
+    if face.gaze_deg is None:
+        return
+    looks = gaze_directions(face.gaze_deg) @ face.rotation.T
+    for iris, look in zip(face.iris_centres, looks, strict=True):
+        if not np.isfinite(iris).all():
+            continue
+        x, y = _near(pen, iris).tolist()
+        aside = look[:2] * [1.0, -1.0] * longer * 0.35
+        pen.line([(x, y), (x + aside[0], y + aside[1])], fill=EYE_COLOUR, width=width)
+        radius = max(1.0, longer / 80)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=EYE_COLOUR)
 
 
 def _draw_axes(pen: ImageDraw.ImageDraw, face: DrawnFace, longer: float, width: int) -> None:

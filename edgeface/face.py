@@ -105,6 +105,16 @@ class Face:
         """shape (3,): pitch, yaw, roll."""
         return self.faces.euler_deg[self.index]
 
+    @property
+    def gaze_deg(self) -> Float32Array | None:
+        """shape (2, 2): pitch and yaw of the right eye and of the left, relative to the head."""
+        return None if self.faces.gaze_deg is None else self.faces.gaze_deg[self.index]
+
+    @property
+    def iris_centres(self) -> Float32Array:
+        """shape (2, 2): `FaceArrays.iris_centres` of this face, right and left, image_px."""
+        return self.faces.select([self.index]).iris_centres[0]
+
     def vertices(self) -> Float32Array:
         """`Faces.vertices` of this face, shape (V, 3)."""
         return self.faces.select(np.array([self.index])).vertices()[0]
@@ -124,7 +134,9 @@ class Face:
     def blendshapes(self) -> dict[str, float]:
         """Expression under ARKit's names, in [0, 1]; what the network can't see is absent."""
         faces = self.faces
-        return blendshapes(faces.expression_names, self.expression_coeffs, faces.unseen_expressions)
+        return blendshapes(
+            faces.expression_names, self.expression_coeffs, faces.unseen_expressions, self.gaze_deg
+        )
 
     @property
     def arkit_coeffs(self) -> Float32Array:
@@ -168,7 +180,13 @@ class Face:
             tracked = {"track_id": self.track_id}
         if self.velocity is not None:
             tracked["velocity"] = self.velocity.tolist()
-        return tracked | {
+        looking: dict[str, Any] = {}
+        if self.gaze_deg is not None and np.isfinite(self.gaze_deg).all():
+            looking = {
+                "gaze_deg": self.gaze_deg.tolist(),
+                "iris_centres": self.iris_centres.tolist(),
+            }
+        known = tracked | {
             "box_xyxy": self.box_xyxy.tolist(),
             "score": self.score,
             "landmarks_2d": self.landmarks_2d.tolist(),
@@ -181,3 +199,4 @@ class Face:
             "translation": self.faces.translation[self.index].tolist(),
             "focal": float(self.faces.focal[self.index]),
         }
+        return known | looking

@@ -12,6 +12,7 @@ import numpy as np
 from edgeface.blendshapes import arkit_coefficients
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
+from edgeface.gaze import iris_centres
 from edgeface.kernels import project_landmarks
 from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
 from edgeface.values import shown
@@ -31,6 +32,7 @@ ANY = -1
 """A length that is the same in every row, whatever it is."""
 OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "correction_coeffs": (60,),
+    "gaze_deg": (2, 2),
     "track_ids": (),
     "velocities": (2,),
     "personal_vertices": (ANY, 3),
@@ -60,6 +62,7 @@ class FaceArrays:
     unseen_expressions: tuple[str, ...] = ()
     face_model: FaceModel | None = None
     correction_coeffs: Float32Array | None = None
+    gaze_deg: Float32Array | None = None
     track_ids: IntArray | None = None
     velocities: Float32Array | None = None
     personal_vertices: Float32Array | None = None
@@ -106,7 +109,18 @@ class FaceArrays:
         JSON, it is absent instead. It is never 0, which would say that the muscle rests.
         """
         names, unseen = self.expression_names, self.unseen_expressions
-        return arkit_coefficients(names, self.expression_coeffs, unseen)
+        return arkit_coefficients(names, self.expression_coeffs, unseen, self.gaze_deg)
+
+    @property
+    def iris_centres(self) -> Float32Array:
+        """Where the right and the left iris lie, float32, shape (N, 2, 2), image_px.
+
+        They follow from the landmarks, the head's rotation and the gaze (`edgeface.gaze`), and are
+        NaN where the gaze is not known.
+        """
+        nowhere = np.full((len(self), 2, 2), np.nan, np.float32)
+        gaze = nowhere if self.gaze_deg is None else self.gaze_deg
+        return iris_centres(self.landmarks_3d, self.rotation, gaze)
 
     @property
     def clipped_boxes_xyxy(self) -> Float32Array:

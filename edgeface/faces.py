@@ -61,6 +61,10 @@ class Faces(FaceArrays):
     correction_coeffs : float32, shape (N, 60), or None
         The coefficients of the face model's harmonics. Networks that do not correct its shapes
         leave them out.
+    gaze_deg : float32, shape (N, 2, 2), degrees, or None
+        Pitch and yaw of the right eye, then of the left, relative to the head, with the signs of
+        ``euler_deg``. Networks that do not tell leave it out; where several networks saw the faces
+        of one image, those of such a network have NaN.
     track_ids : int64, shape (N,), or None
         The number of each person, where `edgeface.Tracker` followed them.
     velocities : float32, shape (N, 2), image_px a second, or None
@@ -249,7 +253,8 @@ def _has(faces: Faces, name: str) -> bool:
 
 
 def _column(faces: Faces, name: str) -> AnyArray:
-    """One array; zeros where a network did not correct its shapes and another did."""
+    """One array; where a network did not give it, zeros for a correction, NaN for a gaze."""
     if not _has(faces, name):
-        return np.zeros((len(faces), *OPTIONAL_SHAPES[name]), np.float32)
+        absent = np.nan if name == "gaze_deg" else 0.0
+        return np.full((len(faces), *OPTIONAL_SHAPES[name]), absent, np.float32)
     return getattr(faces, name)

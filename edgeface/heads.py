@@ -101,7 +101,9 @@ class HeadDecoder:
             pose,
         )
         places = np.array([[*p.scale, *p.offset] for p in placements]).reshape(-1, 4)
-        return replace(self._assemble(found, places, engine), boxes_xyxy=boxes_xyxy)
+        gaze = np.rad2deg(heads["gaze"]).reshape(-1, 2, 2) if metadata.gaze else None
+        seen = self._assemble(found, places, engine)
+        return replace(seen, boxes_xyxy=boxes_xyxy, gaze_deg=gaze)
 
     def _assemble(
         self, found: kernels.FoundFaces, placements: Float64Array, engine: kernels.Engine

@@ -6,7 +6,7 @@ Whoever needs to know how networks differ asks a `NetworkKind`; nothing compares
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY
 
@@ -14,6 +14,10 @@ NUM_BOX = 5
 """The number of values of a box: its centre, its width and height, and the objectness."""
 NUM_HARMONICS = 20
 """The number of the face model's manifold harmonics by which a network may correct a shape."""
+
+
+NUM_GAZE = 4
+"""The number of values of a gaze: pitch and yaw of the right eye, then of the left, rad."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,7 @@ class NetworkKind:
         cell of a grid and every anchor; others have them once for each crop.
     outputs : the network's outputs in order, and how many values each has for one face
     pose : what the values of the output ``pose`` are
+    optional : the outputs that some of its networks have after the others, and their sizes
     scales : whether its networks are multi-scale or single-scale, so that their names tell which
     """
 
@@ -63,12 +68,17 @@ class NetworkKind:
     detects: bool
     outputs: Mapping[str, int]
     pose: PoseLayout
+    optional: Mapping[str, int] = field(default_factory=lambda: {})
     scales: bool = False
 
     @property
     def corrects_shape(self) -> bool:
         """Whether the output ``correction`` changes the face model's shape (Wang et al. 2019)."""
         return "correction" in self.outputs
+
+    def outputs_with(self, *, gaze: bool) -> Mapping[str, int]:
+        """The outputs of a network that tells where eyes look, or of one that does not."""
+        return {**self.outputs, **(self.optional if gaze else {})}
 
 
 _IDENTITY_AND_EXPRESSION = {"identity": NUM_IDENTITY, "expression": NUM_EXPRESSIONS}
@@ -81,6 +91,7 @@ KINDS: dict[str, NetworkKind] = {
             detects=False,
             outputs=_IDENTITY_AND_EXPRESSION | {"pose": QUATERNION_POSE.width},
             pose=QUATERNION_POSE,
+            optional={"gaze": NUM_GAZE},
             scales=True,
         ),
         NetworkKind(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
@@ -36,7 +37,7 @@ from edgeface.values import (
 KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
 """The key of the face model's ``.npz``, which is base64 if the format holds text only."""
-SCHEMA_VERSION = (1, 4)
+SCHEMA_VERSION = (1, 5)
 PAD_VALUE = 127
 SIZE_STEP = 32
 MAX_INPUT_SIZE = 4096
@@ -59,6 +60,7 @@ class Metadata:
     score_threshold : the least score of a face that a network that detects reports by default
     iou_threshold : the overlap with a better box beyond which it suppresses a box by default
     crop_scale : the side of the crop that a network of crops sees, in longer sides of the face box
+    gaze : whether the network has the output ``gaze``, which tells where both eyes look
     expression_names : the names of the 46 expression coefficients, in their order
     unseen_expressions : the names of those that no training label ever moved
     face_model_sha256 : the hash of the face model that the outputs speak of
@@ -85,6 +87,7 @@ class Metadata:
     score_threshold: float = 0.0
     iou_threshold: float = 0.0
     crop_scale: float = 0.0
+    gaze: bool = False
     unseen_expressions: tuple[str, ...] = ()
     precision: str = "fp32"
     training: dict[str, Any] = field(default_factory=lambda: {})
@@ -106,13 +109,19 @@ class Metadata:
     @property
     def output_names(self) -> tuple[str, ...]:
         """The names of the network's outputs in order."""
-        return tuple(self.network_kind.outputs)
+        return tuple(self.outputs)
+
+    @property
+    def outputs(self) -> Mapping[str, int]:
+        """The network's outputs in order, and how many values each has for one face."""
+        return self.network_kind.outputs_with(gaze=self.gaze)
 
     @property
     def seen_shapes(self) -> tuple[str, ...]:
         """Those of ARKit's shapes that the network tells."""
         nothing = np.zeros(len(self.expression_names))
-        return tuple(blendshapes(self.expression_names, nothing, self.unseen_expressions))
+        gaze = np.zeros((2, 2)) if self.gaze else None
+        return tuple(blendshapes(self.expression_names, nothing, self.unseen_expressions, gaze))
 
     @property
     def usual_size(self) -> int:
@@ -139,7 +148,7 @@ class Metadata:
 
     def output_shape(self, name: str) -> tuple[int, ...]:
         """The shape of an output for one image, without the batch axis."""
-        width = self.network_kind.outputs[name]
+        width = self.outputs[name]
         if not self.detects:
             return (width,)
         cells = self.input_size // self.stride
@@ -165,7 +174,10 @@ class Metadata:
                 "pad_value": PAD_VALUE,
             },
             "outputs": {
-                name: {"shape": ["batch", *self.output_shape(name)], "values": "raw logits"}
+                name: {
+                    "shape": ["batch", *self.output_shape(name)],
+                    "values": "rad" if name == "gaze" else "raw logits",
+                }
                 for name in self.output_names
             },
             "pose_slices": {
@@ -210,6 +222,7 @@ _COMMON = Record(
     },
     optional={
         "dense_mesh": Flag(),
+        "gaze": Flag(),
         "unseen_expressions": Several(Text(100), 0, NUM_EXPRESSIONS, unique=True),
         "precision": Choice(PRECISIONS),
         "training": Free(),
@@ -291,6 +304,8 @@ def _check_consistency(metadata: Metadata) -> None:
     foreign = set(metadata.unseen_expressions) - set(metadata.expression_names)
     if foreign:
         raise ValueError(f"unseen_expressions names {sorted(foreign)}, which are no expressions")
+    if metadata.gaze and not metadata.network_kind.optional:
+        raise ValueError(f"gaze is true, and an {metadata.kind} has no such output")
     if metadata.detects and metadata.input_size % metadata.stride:
         raise ValueError(
             f"stride must divide input_size, {metadata.input_size}, got {metadata.stride}"

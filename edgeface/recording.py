@@ -7,7 +7,10 @@ The first line describes the recording, each further line is a frame::
     {"frame": 0, "time_s": 0.0, "faces": [{"track_id": 1, "box_xyxy": [...], "score": ...,
       "quaternion_wxyz": [...], "euler_deg": [...], "translation": [...], "focal": ...,
       "velocity": [...], "blendshapes": {...}, "expression_coeffs": [...],
-      "identity_coeffs": [...], "landmarks_2d": [...]}]}
+      "identity_coeffs": [...], "landmarks_2d": [...], "gaze_deg": [[...], [...]],
+      "iris_centres": [[...], [...]]}]}
+
+The last two are absent where the gaze is not known.
 """
 
 from __future__ import annotations
@@ -97,6 +100,10 @@ class RecordingWriter:
 
 def _row(face: Face) -> dict[str, Any]:
     faces, i = face.faces, face.index
+    looking: dict[str, Any] = {}
+    if face.gaze_deg is not None and np.isfinite(face.gaze_deg).all():
+        looking["gaze_deg"] = _rounded(face.gaze_deg, 2)
+        looking["iris_centres"] = _rounded(face.iris_centres, 2)
     quaternion = quaternion_from_rotation(face.rotation)
     return {
         "track_id": face.track_id,
@@ -111,6 +118,7 @@ def _row(face: Face) -> dict[str, Any]:
         "expression_coeffs": _rounded(face.expression_coeffs, 4),
         "identity_coeffs": _rounded(face.identity_coeffs, 3),
         "landmarks_2d": _rounded(face.landmarks_2d, 2),
+        **looking,
     }
 
 

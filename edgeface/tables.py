@@ -10,6 +10,8 @@ The columns that every table has:
     The box, ``image_px``.
 ``pitch_deg``, ``yaw_deg``, ``roll_deg``
     As in `edgeface.Faces.euler_deg`.
+``right_eye_pitch_deg``, ``right_eye_yaw_deg``, ``left_eye_pitch_deg``, ``left_eye_yaw_deg``
+    As in `edgeface.Faces.gaze_deg`; missing where the gaze is not known.
 ``eyeBlinkLeft`` to ``tongueOut``
     ARKit's 52 names, in [0, 1]. What the network cannot see is missing: NaN in pandas and numpy,
     null in Arrow and Parquet, empty in CSV, and absent in JSON.
@@ -38,7 +40,8 @@ from edgeface.types import AnyArray
 
 CORNERS = ("x0", "y0", "x1", "y1")
 ANGLES = ("pitch_deg", "yaw_deg", "roll_deg")
-NUMBERS = ("score", *CORNERS, *ANGLES, *ARKIT_NAMES)
+GAZE = ("right_eye_pitch_deg", "right_eye_yaw_deg", "left_eye_pitch_deg", "left_eye_yaw_deg")
+NUMBERS = ("score", *CORNERS, *ANGLES, *GAZE, *ARKIT_NAMES)
 """The columns of faces that were not followed."""
 ARRAYS = ("landmarks_3d", "identity_coeffs", "expression_coeffs", "rotation", "translation",
           "focal", "correction_coeffs", "velocities")  # fmt: skip
@@ -53,6 +56,10 @@ def numbers_of(faces: FaceArrays, clip: bool = False) -> dict[str, AnyArray]:
     columns["score"] = faces.scores
     columns |= dict(zip(CORNERS, boxes.T, strict=True))
     columns |= dict(zip(ANGLES, faces.euler_deg.T, strict=True))
+    gaze = np.full((len(faces), 4), np.nan, np.float32)
+    if faces.gaze_deg is not None:
+        gaze = faces.gaze_deg.reshape(-1, 4)
+    columns |= dict(zip(GAZE, gaze.T, strict=True))
     return columns | dict(zip(ARKIT_NAMES, faces.arkit_coeffs.T, strict=True))
 
 
@@ -81,7 +88,7 @@ def to_arrow(faces: FaceArrays, clip: bool = False) -> Any:
     """Make a ``pyarrow.Table`` of `numbers_of` and of `ARRAYS`."""
     arrow = needed("pyarrow", "tables of Arrow and Parquet files", "tables")
     columns = {
-        name: arrow.array(np.ascontiguousarray(column), from_pandas=name in ARKIT_NAMES)
+        name: arrow.array(np.ascontiguousarray(column), from_pandas=name in (*GAZE, *ARKIT_NAMES))
         for name, column in numbers_of(faces, clip).items()
     }
     for name in ARRAYS:

@@ -60,7 +60,7 @@ class FixedBackend:
 
 def neutral_heads(metadata):
     """Outputs (1, ...) of a network with quaternions: the mean face, straight ahead."""
-    widths = metadata.network_kind.outputs
+    widths = metadata.outputs
     heads = {n: np.zeros((1, *metadata.output_shape(n)), np.float32) for n in widths}
     for name in ("identity", "pose"):
         heads[name][..., 0 :: widths[name]] = 1.0

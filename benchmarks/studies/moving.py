@@ -2,8 +2,8 @@
 
     python -m benchmarks.studies.moving --data DIR
 
-A shape moves if it goes to and fro by more than a share of its full range. Shapes that are absent are
-named: they are told by no network, and no rule makes them.
+A shape moves if it goes to and fro by more than a share of its full range. Shapes that are absent
+are named: they are told by no network, and no rule makes them.
 """
 
 from __future__ import annotations

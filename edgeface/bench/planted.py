@@ -40,7 +40,7 @@ def plant_faces(metadata: Metadata, count: int) -> dict[str, Float32Array]:
     num_anchors = len(metadata.anchors)
     random = np.random.default_rng(count)
     heads: dict[str, Float32Array] = {}
-    for name, width in metadata.network_kind.outputs.items():
+    for name, width in metadata.outputs.items():
         shape = (1, *metadata.output_shape(name)[:2], num_anchors, width)
         heads[name] = random.normal(0, 0.3, shape).astype(np.float32)
     grid = heads["detection"][0]

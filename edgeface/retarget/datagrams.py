@@ -65,6 +65,15 @@ def angles_of(quaternion_wxyz: FloatArray) -> tuple[float, float, float]:
     return pitch, yaw, roll
 
 
+def eye_radians(retargeter: Retargeter, blendshapes: dict[str, float]) -> list[float]:
+    """Live Link's last six numbers, rad: yaw, pitch and roll of the left and of the right eye."""
+    eyes = retargeter.eyes_deg(blendshapes)
+    if eyes is None:
+        return [0.0] * 6
+    (right_pitch, right_yaw), (left_pitch, left_yaw) = np.deg2rad(eyes).tolist()
+    return [left_yaw, left_pitch, 0.0, right_yaw, right_pitch, 0.0]
+
+
 def osc_client(host: str, port: int) -> Any:
     """Open a client that sends OSC over UDP.
 

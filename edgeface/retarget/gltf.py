@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import Character, read_character
@@ -24,9 +25,6 @@ from edgeface.rotations import continuous, quaternion_from_rotation, rotation_fr
 from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
-LOOKS = ("eyeLookUpLeft", "eyeLookDownLeft", "eyeLookOutLeft", "eyeLookInLeft")
-LOOK_DEG = (25.0, 30.0)
-"""How far an eye turns up or down, and to the side, when its shape is 1."""
 
 
 def export_gltf(
@@ -101,7 +99,7 @@ def write_gltf(
     channels: list[tuple[int, str, int]] = []
     for node, weights in _weights(read, [shapes for shapes, _ in frames]).items():
         channels.append((node, "weights", blob.add(weights.reshape(-1, 1), "SCALAR")))
-    for node, turns in _eye_turns(read, [shapes for shapes, _ in frames]):
+    for node, turns in _eye_turns(read, retargeter, performance.blendshapes):
         local = _local_rotations(read.gltf, node, turns)
         channels.append((node, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
     for node, turns in _bone_turns(read, retargeter, np.stack([turn for _, turn in frames])):
@@ -162,31 +160,22 @@ def _bone_turns(
 
 
 def _eye_turns(
-    character: Character, frames: list[dict[str, float]]
+    character: Character, retargeter: Retargeter, frames: list[dict[str, float]]
 ) -> Iterator[tuple[int, FloatArray]]:
-    """The nodes of eyes that turn as bones, and their turns (T, 4), if the gaze is seen."""
-    if not character.turns_eyes or not any(name in frames[0] for name in LOOKS):
+    """The nodes of eyes that turn as bones, and their turns (T, 4), if the gaze is seen.
+
+    Where it is not, the eyes look ahead.
+    """
+    gaze = [retargeter.eyes_deg(shapes) for shapes in frames]
+    if not character.turns_eyes or all(eyes is None for eyes in gaze):
         return
-    for bone, side, out in (("leftEye", "Left", 1.0), ("rightEye", "Right", -1.0)):
+    ahead = np.zeros((2, 2))
+    turns = eye_quaternions(np.stack([ahead if eyes is None else eyes for eyes in gaze]))
+    if character.looks_back:
+        turns = turns * [1, -1, 1, -1]
+    for eye, bone in enumerate(("rightEye", "leftEye")):
         if bone in character.bones:
-            up, down, inwards, outwards = (
-                np.array([frame.get(f"eyeLook{way}{side}", 0.0) for frame in frames])
-                for way in ("Up", "Down", "In", "Out")
-            )
-            pitch = np.deg2rad(LOOK_DEG[0]) * (down - up) * (-1 if character.looks_back else 1)
-            yaw = np.deg2rad(LOOK_DEG[1]) * out * (outwards - inwards)
-            yield (
-                character.bones[bone],
-                np.stack(
-                    [
-                        np.cos(yaw / 2) * np.cos(pitch / 2),
-                        np.cos(yaw / 2) * np.sin(pitch / 2),
-                        np.sin(yaw / 2) * np.cos(pitch / 2),
-                        -np.sin(yaw / 2) * np.sin(pitch / 2),
-                    ],
-                    axis=1,
-                ),
-            )
+            yield character.bones[bone], turns[:, eye]
 
 
 def _local_rotations(gltf: Any, bone: int, turns: FloatArray) -> FloatArray:

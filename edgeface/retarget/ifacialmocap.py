@@ -26,8 +26,9 @@ class IFacialMocapSender:
     -----
     The line is ``mouthSmile_L-42|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|``. It has
     whole per cent by ARKit's names, in which a letter stands for the side, then degrees about x, y
-    and z of ARKit's frame, which is our ``model`` frame, and metres. The head does not move and the
-    eyes look ahead, since neither is measured. Shapes that the network cannot see are left out.
+    and z of ARKit's frame, which is our ``model`` frame, and metres. The head does not move, since
+    that is not measured; eyes look ahead if the network does not tell the gaze. Shapes that it
+    cannot see are left out.
     """
 
     def __init__(
@@ -49,7 +50,10 @@ class IFacialMocapSender:
         pitch, yaw, roll = angles_of(head)
         parts = [f"{_lettered(name)}-{round(100 * value)}" for name, value in shapes.items()]
         parts.append(f"=head#{pitch:.4f},{yaw:.4f},{roll:.4f},0,0,0")
-        parts += ["rightEye#0,0,0", "leftEye#0,0,0"]
+        eyes = self.retargeter.eyes_deg(blendshapes)
+        turns = [[0.0, 0.0], [0.0, 0.0]] if eyes is None else eyes.tolist()
+        for name, (eye_pitch, eye_yaw) in zip(("rightEye", "leftEye"), turns, strict=True):
+            parts.append(f"{name}#{eye_pitch:.2f},{eye_yaw:.2f},0")
         self._socket.send(("|".join(parts) + "|").encode())
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
-from edgeface.retarget.datagrams import require_arkit
+from edgeface.retarget.datagrams import eye_radians, require_arkit
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
@@ -62,8 +62,9 @@ def write_livelink(
     Notes
     -----
     Angles are radians about ARKit's face anchor, which is our ``model`` frame: y for yaw, x for
-    pitch, z for roll. Past half a turn they go on, since curves are interpolated. Shapes that the
-    network cannot see, and the eyes, are 0.
+    pitch, z for roll. Past half a turn they go on, since curves are interpolated. The eyes turn in
+    the head, without roll. Shapes that the network cannot see, and eyes whose gaze it does not
+    tell, are 0.
     """
     retargeter = retargeter or Retargeter()
     require_arkit(retargeter, "Live Link Face")
@@ -80,10 +81,11 @@ def write_livelink(
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow([*header, *ROTATIONS])
-    for time_s, (weights, _), (pitch, yaw, roll) in zip(
-        performance.times_s, frames, angles, strict=True
+    for time_s, (weights, _), (pitch, yaw, roll), shapes in zip(
+        performance.times_s, frames, angles, performance.blendshapes, strict=True
     ):
-        values = [*(weights.get(n, 0.0) for n in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
+        eyes = eye_radians(retargeter, shapes)
+        values = [*(weights.get(n, 0.0) for n in ARKIT_NAMES), yaw, pitch, roll, *eyes]
         clock_s = float(time_s) if timecode is None else timecode.at(float(time_s))
         row = [timecode_text(clock_s, fps), count, *(f"{v:.8f}" for v in values)]
         writer.writerow(row)

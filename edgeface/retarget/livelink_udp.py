@@ -7,7 +7,7 @@ import struct
 import uuid
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.retarget.datagrams import Datagrams, angles_of, require_arkit
+from edgeface.retarget.datagrams import Datagrams, angles_of, eye_radians, require_arkit
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
@@ -36,7 +36,7 @@ class LiveLinkSender:
     subject; the time as int32 frame, float32 part of a frame, int32 60 and int32 1; uint8 61; and
     61 float32. These are ARKit's 52 in the order of `edgeface.ARKIT_NAMES`, then yaw, pitch and
     roll in radians of head, left eye and right eye. No value can be left out: shapes that the
-    network cannot see, and the eyes' angles, are 0.
+    network cannot see are 0, and so are the eyes' angles if it does not tell the gaze.
     """
 
     def __init__(
@@ -59,7 +59,8 @@ class LiveLinkSender:
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         pitch, yaw, roll = (math.radians(angle) for angle in angles_of(head))
         part, frame = math.modf(time_s * FRAME_RATE)
-        values = [*(shapes.get(name, 0.0) for name in ARKIT_NAMES), yaw, pitch, roll, *[0.0] * 6]
+        values = [*(shapes.get(name, 0.0) for name in ARKIT_NAMES), yaw, pitch, roll,
+                  *eye_radians(self.retargeter, blendshapes)]  # fmt: skip
         time = struct.pack(">ifii", int(frame) & 0x7FFFFFFF, part, FRAME_RATE, 1)
         self._socket.send(self._head + time + struct.pack(f">B{NUM_VALUES}f", NUM_VALUES, *values))
 

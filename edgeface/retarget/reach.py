@@ -20,9 +20,10 @@ import numpy as np
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
+from edgeface.gaze import LOOKS, gaze_from_looks
 from edgeface.lids import LIDS, blink_peaks, full_blinks
 from edgeface.output import write_output
-from edgeface.rotations import mean_quaternion
+from edgeface.rotations import mean_quaternion, rotation_from_quaternion
 from edgeface.types import FloatArray
 from edgeface.values import Mapped, Number, Record, Several, Version
 
@@ -31,14 +32,18 @@ LEAST_REACH = 0.5
 """A shape that went less far from its rest in a take is stretched as if it had gone so far."""
 REST_SHARE, REACH_SHARE = 0.3, 0.99
 """Quantiles of a take: a third of it shows the resting face, a hundredth the farthest."""
+MOST_OFFSET_DEG = 20.0
+"""A gaze that is read farther aside than this was not at the camera."""
 _ENTRIES = Record(
     required={
         "version": Version(VERSION[0]),
         "rest": Mapped(Number(-1, 2)),
         "reach": Mapped(Number(-1, 2)),
         "quaternion_wxyz": Several(Number(-1, 1), 4, 4),
-    }
+    },
+    optional={"gaze_deg": Several(Number(-90, 90), 4, 4)},
 )
+NO_OFFSET = (0.0, 0.0, 0.0, 0.0)
 IDENTITY = (1.0, 0.0, 0.0, 0.0)
 
 
@@ -51,11 +56,14 @@ class PersonRange:
     rest, reach : what shapes read at rest and at their farthest, by ARKit's names; a shape that has
         none is taken as it is
     quaternion_wxyz : the rotation of the head at rest, shape (4,), ``model`` frame
+    gaze_deg : how far the gaze is read aside of where the person looks: pitch and yaw of the right
+        eye and of the left, degrees (`gaze_offset`)
     """
 
     rest: dict[str, float] = field(default_factory=lambda: {})
     reach: dict[str, float] = field(default_factory=lambda: {})
     quaternion_wxyz: tuple[float, ...] = IDENTITY
+    gaze_deg: tuple[float, ...] = NO_OFFSET
 
     def __call__(self, name: str, value: float) -> float:
         """Compute ``(v - rest) / (reach - rest)``, cut to [0, 1]; an unknown reach is 1.
@@ -78,6 +86,7 @@ class PersonRange:
             "rest": {name: round(v, 4) for name, v in self.rest.items()},
             "reach": {name: round(v, 4) for name, v in self.reach.items()},
             "quaternion_wxyz": [round(v, 5) for v in self.quaternion_wxyz],
+            "gaze_deg": [round(v, 2) for v in self.gaze_deg],
         }
         write_output(path, json.dumps(values, indent=1) + "\n")
 
@@ -105,7 +114,12 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
         raise InvalidInputError(f"{path} names shapes that ARKit does not have: {unknown[0]}")
     if np.linalg.norm(entries["quaternion_wxyz"]) < 0.1:
         raise InvalidInputError(f"{path}: quaternion_wxyz must be of length 1")
-    return PersonRange(entries["rest"], entries["reach"], tuple(entries["quaternion_wxyz"]))
+    return PersonRange(
+        entries["rest"],
+        entries["reach"],
+        tuple(entries["quaternion_wxyz"]),
+        tuple(entries.get("gaze_deg", NO_OFFSET)),
+    )
 
 
 def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatArray) -> PersonRange:
@@ -125,7 +139,8 @@ def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatAr
                 seen.setdefault(name, []).append(value)
     rest = {name: float(np.median(values)) for name, values in sorted(seen.items())}
     mean = mean_quaternion(quaternions_wxyz)
-    return PersonRange(rest, {}, tuple(float(v) for v in mean))
+    offset = gaze_offset(blendshapes, quaternions_wxyz)
+    return PersonRange(_without_looks(rest, offset), {}, tuple(float(v) for v in mean), offset)
 
 
 def learn_range(
@@ -159,6 +174,10 @@ def learn_range(
     if not len(times_s):
         raise InvalidInputError("calibrating needs at least one frame with the face in it")
     resting = times_s - times_s[0] <= (np.inf if rest_s is None else rest_s)
+    offset = NO_OFFSET
+    if rest_s is not None:
+        rows = np.flatnonzero(resting)
+        offset = gaze_offset([blendshapes[row] for row in rows], quaternions_wxyz[rows])
     rest: dict[str, float] = {}
     reach: dict[str, float] = {}
     for name in sorted(set[str]().union(*blendshapes)):
@@ -176,4 +195,42 @@ def learn_range(
         elif farthest - rest[name] > LEAST_REACH / 2:
             reach[name] = max(farthest, rest[name] + LEAST_REACH)
     mean = mean_quaternion(np.asarray(quaternions_wxyz)[resting])
-    return PersonRange(rest, reach, tuple(float(v) for v in mean))
+    turn = tuple(float(v) for v in mean)
+    rest, reach = (_without_looks(shapes, offset) for shapes in (rest, reach))
+    return PersonRange(rest, reach, turn, offset)
+
+
+def gaze_offset(
+    blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatArray
+) -> tuple[float, ...]:
+    """How far aside the gaze of somebody is read who looks at the camera, degrees, 4 numbers.
+
+    Parameters
+    ----------
+    blendshapes : T frames by ARKit's names, in which the person looks at the camera
+    quaternions_wxyz : the head in these frames, shape (T, 4), ``model`` frame
+
+    Returns
+    -------
+    Pitch and yaw of the right eye and of the left: the median of what is read less ``R^T (0, 0,
+    1)``, which is where the camera is for a head turned by R. 0 if the gaze is not seen.
+    """
+    seen = [
+        (gaze_from_looks(shapes), quaternion)
+        for shapes, quaternion in zip(blendshapes, quaternions_wxyz, strict=True)
+        if all(np.isfinite(shapes.get(name, np.nan)) for name in LOOKS)
+    ]
+    if not seen:
+        return NO_OFFSET
+    read = np.stack([gaze for gaze, _ in seen])
+    turns = rotation_from_quaternion(np.stack([quaternion for _, quaternion in seen]))
+    x, y, z = turns[:, 2].T  # the last column of R^T
+    camera = np.rad2deg(np.stack([np.arctan2(-y, z), np.arcsin(np.clip(x, -1, 1))], axis=1))
+    offset = np.median(read - camera[:, None], axis=0).clip(-MOST_OFFSET_DEG, MOST_OFFSET_DEG)
+    return tuple(offset.ravel().tolist())
+
+
+def _without_looks(shapes: dict[str, float], offset: tuple[float, ...]) -> dict[str, float]:
+    """The shapes that have a range of their own: where eyes look has an offset instead."""
+    looks = LOOKS if offset != NO_OFFSET else ()
+    return {name: value for name, value in shapes.items() if name not in looks}

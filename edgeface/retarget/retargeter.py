@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
+from edgeface.gaze import LOOKS, eye_looks, gaze_from_looks
 from edgeface.lids import LIDS, LidReach
 from edgeface.retarget.derived import derive
 from edgeface.retarget.fit import PoseFit
@@ -18,7 +19,7 @@ from edgeface.rotations import (
     rotation_from_quaternion,
     slerp,
 )
-from edgeface.types import FloatArray
+from edgeface.types import Float64Array, FloatArray
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 AS_IT_IS = Source()
@@ -88,6 +89,8 @@ class Retargeter:
         quaternion_wxyz : the rotation of the head from its rest, shape (4,), same frame
         """
         read = {n: self._own(n, value) for n, value in blendshapes.items() if math.isfinite(value)}
+        if any(self.person.gaze_deg) and (gaze := self._gaze(blendshapes)) is not None:
+            read |= dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
         if self._derived:
             read = derive(read)
         read = {n: self.mapping.sources.get(n, AS_IT_IS)(value) for n, value in read.items()}
@@ -104,6 +107,29 @@ class Retargeter:
         if self._fit is not None and read:
             shapes |= self._fit(read)
         return shapes, self._head(quaternion_wxyz)
+
+    def eyes_deg(self, blendshapes: dict[str, float]) -> Float64Array | None:
+        """Tell how the character's eyes turn in its head, for those that have eyes as bones.
+
+        Parameters
+        ----------
+        blendshapes : those of a call
+
+        Returns
+        -------
+        Pitch and yaw of the right eye and of the left, shape (2, 2), degrees, with the signs of
+        `edgeface.Faces.gaze_deg`; None if the gaze was not seen.
+        """
+        gaze = self._gaze(blendshapes)
+        if gaze is not None and self.mapping.mirror:
+            return gaze[::-1] * [1, -1]
+        return gaze
+
+    def _gaze(self, blendshapes: dict[str, float]) -> Float64Array | None:
+        """Where the person's eyes look, calibrated; None unless all eight shapes are seen."""
+        if not all(math.isfinite(blendshapes.get(name, math.nan)) for name in LOOKS):
+            return None
+        return gaze_from_looks(blendshapes) - np.array(self.person.gaze_deg).reshape(2, 2)
 
     def bone_turns(
         self, head_wxyz: FloatArray, bones: Collection[str] = BONES

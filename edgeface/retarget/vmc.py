@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
+from edgeface.gaze import eye_quaternions
 from edgeface.retarget.datagrams import osc_client
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
@@ -43,7 +44,8 @@ class VmcSender:
     Unity's frame is left-handed with the avatar's left at -x, so a rotation is sent as
     (w, x, -y, -z). https://protocol.vmc.info
 
-    Every bundle of a frame begins with the time and the head, so that each one that arrives is of
+    Every bundle of a frame begins with the time, the head and the eyes, if their gaze is seen, so
+    that each one that arrives is of
     use. The last ends with ``/VMC/Ext/Blend/Apply``. Bundles that cannot be sent are lost, as any
     may be on its way; so an avatar that is away for a moment ends no recording.
     """
@@ -74,6 +76,10 @@ class VmcSender:
             w, x, y, z = (float(v) for v in turn)
             called = (mapping.head_bone if bone == "head" else None) or bone.capitalize()
             first.append(self._message("/VMC/Ext/Bone/Pos", called, 0.0, 0.0, 0.0, x, -y, -z, w))
+        eyes = self.retargeter.eyes_deg(blendshapes)
+        turns = [] if eyes is None else eye_quaternions(eyes).tolist()
+        for bone, (w, x, y, z) in zip(("RightEye", "LeftEye"), turns, strict=False):
+            first.append(self._message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w))
         rest = [
             *(self._message("/VMC/Ext/Blend/Val", clip, value) for clip, value in named.items()),
             self._message("/VMC/Ext/Blend/Apply"),

@@ -53,6 +53,7 @@ PARAMETERS: dict[str, dict[str, float]] = {
     "TongueOut": {"tongueOut": 1.0},
 }
 """For each parameter in [-1, 1], the weights of ARKit's shapes that sum to it."""
+EYES_ADDRESS = "/tracking/eye/LeftRightPitchYaw"
 OPEN_LID = 0.75
 """The value of VRChat's lids when they are open; that of a wide eye is 1."""
 
@@ -75,8 +76,9 @@ class VRChatSender:
     Notes
     -----
     ``EyeLid`` is ``0.75 (1 - blink) + 0.25 wide``. ``/tracking/eye/EyesClosedAmount`` tells the
-    same to avatars without parameters of their own. VRChat turns heads by itself. Parameters are
-    not sent if the network sees none of the shapes that they are made of.
+    same to avatars without parameters of their own, and ``/tracking/eye/LeftRightPitchYaw`` tells
+    where the eyes look, in degrees; down and to the person's right are positive. VRChat turns heads
+    by itself. Parameters are not sent if the network sees none of the shapes that they are made of.
     """
 
     def __init__(
@@ -98,6 +100,13 @@ class VRChatSender:
         for address, value in messages(shapes).items():
             with contextlib.suppress(OSError):
                 self._client.send_message(address, value)
+        eyes = self.retargeter.eyes_deg(blendshapes)
+        if eyes is not None:
+            (right_pitch, right_yaw), (left_pitch, left_yaw) = eyes.tolist()
+            with contextlib.suppress(OSError):
+                self._client.send_message(
+                    EYES_ADDRESS, [left_pitch, -left_yaw, right_pitch, -right_yaw]
+                )
 
     def close(self) -> None:
         """Release the socket."""

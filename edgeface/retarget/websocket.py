@@ -42,8 +42,9 @@ class WebSocketSender:
     Notes
     -----
     A message is ``{"name": "edgeface", "time_s": 1.2, "blendshapes": {"jawOpen": 0.4,
-    "cheekPuff": null, ...}, "quaternion_wxyz": [...], "euler_deg": [pitch, yaw, roll]}``; shapes
-    that the network cannot see are null. The head is in the ``model`` frame, which is that of glTF
+    "cheekPuff": null, ...}, "quaternion_wxyz": [...], "euler_deg": [pitch, yaw, roll], "eyes_deg":
+    [[pitch, yaw], [pitch, yaw]]}``, of the right eye and the left; what the network cannot see is
+    null. The head is in the ``model`` frame, which is that of glTF
     and three.js. A client that reads slower than frames come misses some.
     """
 
@@ -83,6 +84,7 @@ class WebSocketSender:
     ) -> None:
         """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
+        eyes = self.retargeter.eyes_deg(blendshapes)
         recipes = self.retargeter.mapping.recipes
         absent = dict.fromkeys(() if recipes else ARKIT_NAMES)
         message = json.dumps(
@@ -92,6 +94,7 @@ class WebSocketSender:
                 "blendshapes": absent | {name: round(v, 4) for name, v in shapes.items()},
                 "quaternion_wxyz": np.asarray(head, np.float64).round(5).tolist(),
                 "euler_deg": [round(angle, 3) for angle in angles_of(head)],
+                "eyes_deg": None if eyes is None else eyes.round(3).tolist(),
             }
         )
         with self._news:

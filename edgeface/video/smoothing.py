@@ -1,4 +1,4 @@
-"""One-Euro smoothing of faces: of landmarks, of the pose on the rotation manifold, of expressions.
+"""One-Euro smoothing of faces: landmarks, pose on the manifold of rotations, expressions, gaze.
 
 A One-Euro filter (Casiez et al. 2012) is a low-pass whose cutoff rises with the signal's speed:
 what rests is smoothed hard, and what moves is followed closely. Speeds of points are measured in
@@ -21,11 +21,14 @@ from edgeface.rotations import (
     rotation_vector,
     slerp,
 )
-from edgeface.types import FloatArray
+from edgeface.types import Float32Array, FloatArray
 from edgeface.values import Choice, option
 
 Strength = Literal["off", "light", "strong"]
 
+SHUT_BLINK = 0.6
+"""From this blink on an eye's gaze is not seen, and the last one is kept."""
+BLINK_NAMES = ("eyeBlinkRight", "eyeBlinkLeft")
 SPEED_CUTOFF_HZ = 1.5
 """The cutoff of the low-pass on velocities; their noise cancels before a speed is taken."""
 
@@ -146,6 +149,8 @@ class FaceSmoother:
         self._camera = OneEuro(settings.points)
         self._rotation = OneEuroRotation(settings.rotation)
         self._expression = OneEuro(settings.expression)
+        self._gaze = OneEuro(settings.rotation)
+        self._open_gaze: FloatArray | None = None
 
     def __call__(self, face: Faces, dt_s: float) -> Faces:
         """Smooth a face, a `Faces` with N = 1, ``dt_s`` seconds after the last."""
@@ -167,7 +172,23 @@ class FaceSmoother:
             euler_deg=euler_from_rotation(rotation),
             translation=camera[None, :3].astype(np.float32),
             focal=np.exp(camera[3:]).astype(np.float32),
+            gaze_deg=self._smooth_gaze(face, dt_s),
         )
+
+    def _smooth_gaze(self, face: Faces, dt_s: float) -> Float32Array | None:
+        """The gaze (1, 2, 2); that of an eye that is shut is the last one of the open eye."""
+        if face.gaze_deg is None:
+            return None
+        blinks = dict(zip(face.expression_names, face.expression_coeffs[0].tolist(), strict=True))
+        gaze = np.deg2rad(face.gaze_deg[0]).astype(np.float64)
+        if self._open_gaze is not None:
+            unseen = np.array([blinks.get(name, 0.0) >= SHUT_BLINK for name in BLINK_NAMES])
+            unseen |= ~np.isfinite(gaze).all(axis=1)
+            gaze[unseen] = self._open_gaze[unseen]
+        if not np.isfinite(gaze).all():
+            return face.gaze_deg
+        self._open_gaze = gaze
+        return np.rad2deg(self._gaze(gaze, dt_s))[None].astype(np.float32)
 
 
 def settings_of(strength: Strength) -> Settings | None:

@@ -26,6 +26,9 @@ from edgeface.rotations import quaternion_from_rotation
 from edgeface.types import ImageArray
 from edgeface.values import Choice, Flag, Record, Several, Text
 
+EYES = (*range(36, 42), *range(42, 48))
+OTHER_EYES = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
+"""The landmarks of both eyes, and those that a mirror puts in their places."""
 MAX_PEOPLE = 100
 """Whose lids are remembered."""
 TAKE_FORMATS = {"take.jsonl": "jsonl", "take.csv": "livelink", "take.glb": "gltf"}
@@ -188,13 +191,25 @@ class Stage:
 
 
 def mirrored(image: ImageArray, faces: Faces) -> tuple[ImageArray, Faces]:
-    """A picture and its faces as a mirror shows them; expressions keep their person's sides."""
+    """A picture and its faces as a mirror shows them; expressions keep their person's sides.
+
+    The person's left eye is the right one of who is seen in the mirror, and its landmarks and its
+    gaze are told so.
+    """
     width = image.shape[1]
     boxes, points = faces.boxes_xyxy.copy(), faces.landmarks_3d.copy()
+    points[:, EYES] = points[:, OTHER_EYES]
+    gaze = None
+    if faces.gaze_deg is not None:
+        gaze = (faces.gaze_deg[:, ::-1] * [1, -1]).astype(np.float32)
     boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
     points[..., 0] = width - points[..., 0]
     flip = np.diag([-1.0, 1.0, 1.0]).astype(np.float32)
     turned = replace(
-        faces, boxes_xyxy=boxes, landmarks_3d=points, rotation=flip @ faces.rotation @ flip
+        faces,
+        boxes_xyxy=boxes,
+        landmarks_3d=points,
+        rotation=flip @ faces.rotation @ flip,
+        gaze_deg=gaze,
     )
     return np.ascontiguousarray(image[:, ::-1]), turned

@@ -117,4 +117,4 @@ def _fit_pack(
     people = np.asarray(np.isfinite(labelled).all(axis=(1, 2)))
     landmarks = np.where(people[:, None, None], labelled, as_people_shut(mapped))
     fit = with_shut_lids(fit, model, landmarks)
-    return from_fit(fit, model, landmarks), fit
+    return from_fit(fit, model, landmarks, pack.labels["irises"][index]), fit

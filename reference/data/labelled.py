@@ -32,6 +32,7 @@ class Labels:
     yaw_deg : (N,), the head's yaw, which data sets label more often than ``rotation``; its sign has
         no meaning
     expression : (N, 46); a face may have some coefficients labelled and others not
+    gaze_deg : (N, 2, 2), pitch and yaw of the right and the left eye relative to the head
     """
 
     boxes: FloatArray
@@ -40,6 +41,7 @@ class Labels:
     rotation: FloatArray
     yaw_deg: FloatArray
     expression: FloatArray
+    gaze_deg: FloatArray
 
     def __getitem__(self, index: Any) -> Labels:
         return Labels(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
@@ -84,6 +86,7 @@ def labels(boxes: FloatArray, **known: AnyArray) -> Labels:
         "rotation": np.full((count, 3, 3), np.nan, np.float32),
         "yaw_deg": np.full(count, np.nan, np.float32),
         "expression": np.full((count, 46), np.nan, np.float32),
+        "gaze_deg": np.full((count, 2, 2), np.nan, np.float32),
     }
     return Labels(boxes=np.asarray(boxes, np.float32).reshape(-1, 4), **(unknown | known))
 

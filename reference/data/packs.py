@@ -37,7 +37,9 @@ FROM_CORNER = (*SINGLE_FACE_PACKS, MULTI_FACE_PACK)
 FROM_CENTRE = 0.5
 """What to add to the coordinates of all other packs, px."""
 VALIDATION_SHARE = 0.2
-MESH_VERTICES = 468  # the teacher's other ten vertices are the irises
+MESH_VERTICES = 468
+IRIS_CENTRES = (468, 473)
+"""The teacher's vertices in the middle of the right and the left iris; each has four around it."""
 BLINK_WHEN_SHUT = 0.73
 """The teacher's blink score at which the lids of its mesh meet; higher ones mean the same."""
 
@@ -121,9 +123,10 @@ def open_pack(folder: Path, name: str) -> Pack:
         if key in labels:
             labels[key] = labels[key].astype(np.float32) + origin
     if "mesh478" in labels:
-        mesh = labels.pop("mesh478").astype(np.float32)[:, :MESH_VERTICES]
+        mesh = labels.pop("mesh478").astype(np.float32)
         mesh[..., :2] += origin
-        labels["mesh"] = mesh
+        labels["mesh"] = mesh[:, :MESH_VERTICES]
+        labels["irises"] = mesh[:, IRIS_CENTRES, :2]
     if "blendshapes52" in labels:
         labels["blendshapes52"] = labels["blendshapes52"].astype(np.float32)
     names = (

@@ -74,10 +74,11 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
         scores, meshes = scores[meshed_here], labels["mesh"][meshed_here]
         fit = known_fit_of_meshes(model, meshes, scores)
         landmarks = as_people_shut(mapped_landmarks(meshes[..., :2], default_face_model()))
-        fitted = from_fit(with_shut_lids(fit, model, landmarks), model, landmarks)
+        irises = labels["irises"][meshed_here]
+        fitted = from_fit(with_shut_lids(fit, model, landmarks), model, landmarks, irises)
         rows = meshed[meshed_here]
         good = overlap(fitted.boxes, targets.boxes[rows]) > 0.5  # else the mesh is of another face
-        for name in ("landmarks", "identity", "expression", "rotation", "has_fit"):
+        for name in ("landmarks", "identity", "expression", "rotation", "gaze", "has_fit"):
             getattr(targets, name)[rows[good]] = getattr(fitted, name)[good]
         known[rows[good]] = scores[good]
     for i, pixels in pack.images(wanted):

@@ -15,6 +15,7 @@ from edgeface.reference.geometry.alignment import (
     identity_mirror,
 )
 from edgeface.reference.geometry.fit import Fit
+from edgeface.reference.geometry.gaze import gaze_of_irises
 from edgeface.reference.geometry.pose import yaw_from_rotation
 from edgeface.types import BoolArray, FloatArray, IntArray
 
@@ -31,6 +32,7 @@ class Targets:
     landmarks : (N, 68, 2)
     boxes : (N, 4), xyxy
     identity : (N, 50), expression : (N, 46), rotation : (N, 3, 3)
+    gaze : (N, 2, 2), rad, pitch and yaw of the right and the left eye, NaN where nobody knows
     has_fit : (N,) bool, whether more than the box is known
     ignore : (N,) bool, whether it does not matter if the face is found
     """
@@ -40,6 +42,7 @@ class Targets:
     identity: FloatArray
     expression: FloatArray
     rotation: FloatArray
+    gaze: FloatArray
     has_fit: BoolArray
     ignore: BoolArray
 
@@ -57,12 +60,18 @@ def concatenate(parts: list[Targets]) -> Targets:
     )
 
 
-def from_fit(fit: Fit, model: FaceModel, landmarks: FloatArray | None = None) -> Targets:
+def from_fit(
+    fit: Fit,
+    model: FaceModel,
+    landmarks: FloatArray | None = None,
+    irises: FloatArray | None = None,
+) -> Targets:
     """Targets of fitted faces; labelled ``landmarks`` (N, 68, 2) take the place of fitted ones.
 
     On a turned head, labelled outlines (0..16) slide along the silhouette while the model's stay on
     the surface; so beyond 20 degrees of yaw the fitted outline is the target. Where labels of the
-    mouth's inner corners only repeat the outer ones, the fitted inner corners are.
+    mouth's inner corners only repeat the outer ones, the fitted inner corners are. The centres of
+    the ``irises`` (N, 2, 2), ``image_px``, tell the gaze, which is NaN without them.
     """
     fitted = fit.landmarks(model)
     if landmarks is not None:
@@ -74,12 +83,16 @@ def from_fit(fit: Fit, model: FaceModel, landmarks: FloatArray | None = None) ->
             labelled[repeated, inner] = fitted[repeated, inner]
         fitted = labelled
     count = len(fitted)
+    gaze = np.full((count, 2, 2), np.nan, np.float32)
+    if irises is not None:
+        gaze = gaze_of_irises(irises, fit, model, fitted)
     return Targets(
         landmarks=fitted.astype(np.float32),
         boxes=fit.face_boxes(model).astype(np.float32),
         identity=fit.identity,
         expression=fit.expression,
         rotation=fit.rotation,
+        gaze=gaze,
         has_fit=np.ones(count, bool),
         ignore=np.zeros(count, bool),
     )
@@ -94,6 +107,7 @@ def boxes_only(boxes: FloatArray, ignore: BoolArray) -> Targets:
         identity=np.zeros((count, 50), np.float32),
         expression=np.zeros((count, 46), np.float32),
         rotation=np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)),
+        gaze=np.full((count, 2, 2), np.nan, np.float32),
         has_fit=np.zeros(count, bool),
         ignore=ignore,
     )
@@ -135,6 +149,7 @@ class Mirror:
             identity=(targets.identity @ self.identity).astype(np.float32),
             expression=targets.expression[:, self.expression],
             rotation=(flip @ targets.rotation @ flip).astype(np.float32),
+            gaze=(targets.gaze[:, ::-1] * [1, -1]).astype(np.float32),
             has_fit=targets.has_fit,
             ignore=targets.ignore,
         )
@@ -163,6 +178,7 @@ def warp(targets: Targets, matrix: FloatArray, angle_rad: float) -> Targets:
         identity=targets.identity,
         expression=targets.expression,
         rotation=(turn @ targets.rotation).astype(np.float32),
+        gaze=targets.gaze,
         has_fit=targets.has_fit,
         ignore=targets.ignore,
     )

@@ -55,4 +55,5 @@ def _labels(targets: Targets, scores: Float32Array) -> Labels:
         rotation=rotation,
         yaw_deg=yaw_from_rotation(rotation),
         expression=scores,
+        gaze_deg=np.rad2deg(targets.gaze),
     )

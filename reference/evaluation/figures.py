@@ -19,7 +19,7 @@ from edgeface.reference.evaluation.detection import (
     coco_precision,
     size_share,
 )
-from edgeface.reference.evaluation.eyes import eye_section
+from edgeface.reference.evaluation.eyes import eye_section, gaze_section
 from edgeface.reference.evaluation.metrics import (
     Norm,
     area_under_curve,
@@ -65,6 +65,8 @@ class FaceTable:
     true_rotation: FloatArray
     expression: FloatArray
     true_expression: FloatArray
+    gaze_deg: FloatArray
+    true_gaze_deg: FloatArray
 
 
 def face_table(results: list[ImageResult]) -> FaceTable:
@@ -78,9 +80,11 @@ def face_table(results: list[ImageResult]) -> FaceTable:
             ("landmarks", result.faces.landmarks_2d, labels.landmarks),
             ("rotation", result.faces.rotation, labels.rotation),
             ("expression", result.faces.expression_coeffs, labels.expression),
+            ("gaze_deg", result.faces.gaze_deg, labels.gaze_deg),
         ):
             spread = np.full((count, *truth.shape[1:]), np.nan, np.float32)
-            spread[result.found] = predicted
+            if predicted is not None:
+                spread[result.found] = predicted
             columns[name].append(spread[counts])
             columns[f"true_{name}"].append(truth[counts])
         columns["found"].append(result.found[counts])
@@ -112,6 +116,8 @@ def _sections(results: list[ImageResult], detects: bool) -> dict[str, Section]:
         faces.landmarks[known], faces.true_landmarks[known], faces.expression[known]
     )
     sections["head pose, deg"] = pose_section(faces)
+    parts = _parts(faces)
+    sections["gaze, deg"] = gaze_section(faces.gaze_deg, faces.true_gaze_deg, parts)
     sections |= expression_sections(faces)
     return {name: section for name, section in sections.items() if section}
 

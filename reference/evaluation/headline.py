@@ -47,4 +47,6 @@ def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str,
             "expression": faces["expression"]["all faces"]["error"],
             "pose, deg": faces["head pose, deg"]["all faces"]["mean of three"],
         }
+        if "gaze, deg" in faces:
+            figures["gaze, deg"] = faces["gaze, deg"]["all faces"]["angle"]
     return figures

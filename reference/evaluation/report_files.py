@@ -69,7 +69,7 @@ def to_markdown(found: Figures) -> str:
 def _format(column: str, value: float) -> str:
     if math.isnan(value):
         return "-"
-    if column in ("faces", "missed", "photos"):
+    if column in ("faces", "missed", "photos", "eyes"):
         return f"{value:.0f}"
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
 

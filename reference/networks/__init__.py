@@ -29,7 +29,7 @@ CLASSES: dict[str, type[SingleFaceNetwork | MultiFaceNetwork | FusionNetwork]] =
 ANCHORS = ((7.0, 9.0), (11.0, 15.0), (19.0, 25.0), (33.0, 43.0), (64.0, 83.0))
 
 CONFIGS: dict[str, NetworkConfig] = {
-    "sfn": NetworkConfig("sfn", True, 128, 64, (16, 32, 48), (64, 128, 176), 64),
+    "sfn": NetworkConfig("sfn", True, 128, 64, (16, 32, 48), (64, 128, 176), 64, gaze=True),
     "sfn-single": NetworkConfig("sfn", False, 128, 64, (16, 32, 48), (64, 128, 176), 64),
     "mfn": NetworkConfig(
         "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS, reach=7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ class NetworkConfig:
         The coarser features that the head is given see as much. 0 means the own cell alone; MFN
         only.
     width : the number of channels, as a share of MobileNet's; fusion only
+    gaze : whether the network tells where both eyes look; SFN only
     """
 
     kind: str
@@ -45,6 +47,7 @@ class NetworkConfig:
     anchors: tuple[tuple[float, float], ...] = ()
     reach: int = 0
     width: float = 1.0
+    gaze: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -60,11 +63,18 @@ class NetworkConfig:
             )
         if detects and self.stride not in ((16, 32) if self.multi_scale else (32,)):
             raise InvalidInputError(f"a grid cell of {self.stride} px is not possible here")
+        if self.gaze and "gaze" not in self.network_kind.optional:
+            raise InvalidInputError(f"an {self.kind} does not tell where eyes look")
 
     @property
     def network_kind(self) -> NetworkKind:
         """What all networks of this kind have in common."""
         return KINDS[self.kind]
+
+    @property
+    def outputs(self) -> Mapping[str, int]:
+        """The network's outputs in order, and how many values each has for one face."""
+        return self.network_kind.outputs_with(gaze=self.gaze)
 
     @property
     def grid_size(self) -> int:

@@ -102,11 +102,14 @@ def predict_crop(trained: TrainedNetwork, crop: ImageArray) -> Faces:
     outputs = trained.network(torch.from_numpy(crop[None].copy()))
     if trained.config.network_kind.corrects_shape:
         return _corrected_face(trained, outputs, size, side)
-    identity, expression, pose = outputs
+    identity, expression, pose, *gaze = outputs
     landmarks = _points(trained, identity, expression, pose).numpy() * side
     landmarks[..., :2] += size / 2
     box = np.array([[size - side, size - side, size + side, size + side]]) / 2
-    return _faces(trained, box, torch.ones(1), landmarks, identity, expression, pose)
+    seen = _faces(trained, box, torch.ones(1), landmarks, identity, expression, pose)
+    if gaze:
+        seen = replace(seen, gaze_deg=torch.rad2deg(gaze[0]).reshape(1, 2, 2).numpy())
+    return seen
 
 
 def _corrected_face(

@@ -21,7 +21,7 @@ def test_to_json_states_what_other_programs_need():
     assert values["input"]["shape"] == ["batch", 288, 288, 3]
     assert values["outputs"]["expression"]["shape"] == ["batch", 9, 9, 2 * 46]
     assert values["pose_slices"]["quaternion_wxyz"] == [0, 4]
-    assert values["schema_version"] == [1, 4]
+    assert values["schema_version"] == [1, 5]
 
 
 def test_output_shape():

@@ -14,7 +14,7 @@ from edgeface import ARKIT_NAMES, BackendUnavailableError, InvalidInputError, ta
 from tests.edgeface.test_faces import some_faces
 
 UNSEEN = {"cheekPuff", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight",
-          "tongueOut"}  # fmt: skip
+          "tongueOut", *tables.GAZE}  # fmt: skip
 
 
 @pytest.fixture

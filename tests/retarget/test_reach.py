@@ -1,10 +1,13 @@
 """What is learned of a person's range, on curves that are known and on marked clips."""
 
+import json
+
 import numpy as np
 import pytest
 
 from benchmarks.studies import blinks
 from edgeface import InvalidInputError
+from edgeface.gaze import LOOKS, eye_looks, gaze_from_looks
 from edgeface.lids import FIRST_REACH, LidReach, blink_peaks
 from edgeface.retarget import PersonRange, Retargeter, learn_range, read_range
 from edgeface.video.smoothing import STRENGTHS, OneEuro, settings_of
@@ -192,3 +195,42 @@ def test_blinks_of_a_clip_stay_at_any_rate(data_folder):
                     frames = (at >= shown[first - 1]) & (at <= shown[last + 1])
                     kept = out[frames].max(axis=0) / read[frames].max(axis=0)
                     assert kept.min() >= 0.85, (rate, strength, first)
+
+
+def looks(gaze):
+    return dict(zip(LOOKS, eye_looks(np.array([gaze]))[0].tolist(), strict=True))
+
+
+def test_who_looks_at_the_camera_calibrates_the_gaze(tmp_path):
+    """The head is turned by 10 degrees, so that the camera is 10 degrees to the other side."""
+    half = np.deg2rad(10) / 2
+    turned = np.array([np.cos(half), 0, np.sin(half), 0])  # to the own left
+    read = looks([[3.0, -4.0], [2.0, -6.0]])  # -10 would be right
+    frames = [read] * 30 + [looks([[0.0, 30.0], [0.0, 30.0]])] * 30
+    quaternions = np.tile(turned, (60, 1))
+    learned = learn_range(np.arange(60) / 10, frames, quaternions, rest_s=2.5)
+    np.testing.assert_allclose(learned.gaze_deg, [3, 6, 2, 4], atol=1e-4)
+    assert not set(LOOKS) & (set(learned.rest) | set(learned.reach))
+    learned.save(tmp_path / "me.json")
+    kept = read_range(tmp_path / "me.json")
+    np.testing.assert_allclose(kept.gaze_deg, learned.gaze_deg, atol=0.01)
+    shapes, _ = Retargeter(person=kept)(read, turned)
+    np.testing.assert_allclose(gaze_from_looks(shapes), [[0, -10], [0, -10]], atol=0.05)
+    np.testing.assert_allclose(
+        Retargeter(person=kept).eyes_deg(read), [[0, -10], [0, -10]], atol=0.05
+    )
+
+
+def test_a_file_of_before_has_no_offset(tmp_path):
+    PersonRange({"jawOpen": 0.1}).save(tmp_path / "me.json")
+    values = json.loads((tmp_path / "me.json").read_text())
+    del values["gaze_deg"]
+    (tmp_path / "old.json").write_text(json.dumps(values))
+    assert read_range(tmp_path / "old.json").gaze_deg == (0, 0, 0, 0)
+
+
+def test_nobody_is_calibrated_by_what_is_not_seen():
+    frames = [{"jawOpen": 0.1, "eyeLookUpLeft": 0.2}] * 30
+    learned = learn_range(np.arange(30) / 10, frames, np.tile(NO_TURN, (30, 1)), rest_s=2.5)
+    assert learned.gaze_deg == (0, 0, 0, 0)
+    assert Retargeter(person=learned).eyes_deg(frames[0]) is None

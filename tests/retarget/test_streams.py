@@ -12,6 +12,7 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.gaze import LOOKS, eye_looks
 from edgeface.retarget import (
     IFacialMocapSender,
     LiveLinkSender,
@@ -70,6 +71,43 @@ def test_live_link_is_what_unreal_reads(receiver):
     np.testing.assert_allclose(values[52:], [0.4, 0, 0, 0, 0, 0, 0, 0, 0], atol=1e-6)
 
 
+# 8 and 10 degrees down, and 19 to the own left
+GAZE = np.array([[8.0, 19.0], [10.0, 19.0]])
+LOOKING = SEEN | dict(zip(LOOKS, eye_looks(GAZE[None])[0].tolist(), strict=True))
+
+
+def test_eyes_turn_in_every_protocol(receiver):
+    """The same gaze as each protocol has it: order, unit and signs."""
+    port = port_of(receiver)
+    live = LiveLinkSender("127.0.0.1", port)
+    live.send(0.0, LOOKING, TURN)
+    values = live_link(receiver.recv(2000))[2]
+    np.testing.assert_allclose(np.rad2deg(values[55:]), [19, 10, 0, 19, 8, 0], atol=1e-3)
+    text = IFacialMocapSender("127.0.0.1", port)
+    text.send(0.0, LOOKING, TURN)
+    assert receiver.recv(4000).decode().endswith("|rightEye#8.00,19.00,0|leftEye#10.00,19.00,0|")
+    mirrored = IFacialMocapSender("127.0.0.1", port, Retargeter(Mapping(mirror=True)))
+    mirrored.send(0.0, LOOKING, TURN)
+    assert receiver.recv(4000).decode().endswith("|rightEye#10.00,-19.00,0|leftEye#8.00,-19.00,0|")
+    for sender in (live, text, mirrored):
+        sender.close()
+
+
+def test_vrchat_turns_eyes_without_parameters(receiver):
+    osc = pytest.importorskip("pythonosc.osc_message")
+    sender = VRChatSender("127.0.0.1", port_of(receiver))
+    sender.send(0.0, {n: LOOKING[n] for n in LOOKS}, NO_TURN)
+    found = {}
+    for _ in range(5):
+        message = osc.OscMessage(receiver.recv(2000))
+        found[message.address] = message.params
+    sender.close()
+    np.testing.assert_allclose(
+        found["/tracking/eye/LeftRightPitchYaw"], [10, -19, 8, -19], atol=1e-4
+    )
+    assert found["/avatar/parameters/v2/EyeLeftX"] == [pytest.approx(-0.5)]
+
+
 def test_ifacialmocap_is_a_line_of_text(receiver):
     sender = IFacialMocapSender("127.0.0.1", port_of(receiver))
     sender.send(0.0, SEEN, TURN)
@@ -84,7 +122,7 @@ def test_ifacialmocap_is_a_line_of_text(receiver):
         [float(v) for v in head.removeprefix("head#").split(",")],
         [0, np.rad2deg(0.4), 0, 0, 0, 0], atol=1e-3,
     )  # fmt: skip
-    assert (right, left) == ("rightEye#0,0,0", "leftEye#0,0,0")
+    assert (right, left) == ("rightEye#0.00,0.00,0", "leftEye#0.00,0.00,0")  # nobody told
 
 
 def test_vrchat_gets_its_parameters(receiver):

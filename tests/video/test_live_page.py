@@ -186,6 +186,10 @@ def test_a_mirrored_picture_has_its_faces_where_they_are(tracked):
     np.testing.assert_allclose(
         there.boxes_xyxy[:, [0, 2]], image.shape[1] - faces.boxes_xyxy[:, [2, 0]]
     )
+    looking = replace(faces, gaze_deg=np.tile([[[4.0, 9.0], [3.0, 5.0]]], (len(faces), 1, 1)))
+    seen = mirrored(image, looking)[1].iris_centres
+    flipped = looking.iris_centres[:, ::-1] * [-1, 1] + [image.shape[1], 0]
+    np.testing.assert_allclose(seen, flipped, atol=1e-2)
     again = mirrored(turned, there)[1]
     np.testing.assert_allclose(again.landmarks_3d, faces.landmarks_3d, atol=1e-4)
     np.testing.assert_allclose(again.rotation, faces.rotation, atol=1e-6)

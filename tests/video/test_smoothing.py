@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,25 @@ def test_the_whole_face_is_smoothed_and_off_changes_nothing(face_model):
 def test_an_unknown_strength_is_named():
     with pytest.raises(InvalidInputError, match="'medium'"):
         FaceSmoother("medium")
+
+
+def test_gaze_is_smoothed_and_held_while_an_eye_is_shut(face_model, random):
+    scene = Scene("mfn", face_model, [Person((100, 100))])
+    face = scene.run(np.zeros((240, 320, 3), np.uint8))
+    assert FaceSmoother("light")(face, 1 / 30).gaze_deg is None
+    blink = face.expression_names.index("eyeBlinkRight")
+    smooth, out = FaceSmoother("light"), []
+    for t in range(90):
+        gaze = np.array([[[0.0, 10.0], [0.0, 10.0]]]) + random.normal(0, 1, (1, 2, 2))
+        expression = face.expression_coeffs.copy()
+        expression[:, blink] = 0.9 if t >= 80 else 0.0
+        if t >= 80:
+            gaze[0, 0] = [40.0, -40.0]  # what is read of a shut eye
+        seen = replace(face, gaze_deg=gaze.astype(np.float32), expression_coeffs=expression)
+        out.append(smooth(seen, 1 / 30).gaze_deg[0])
+    out = np.array(out)
+    assert out[30:80].std(axis=0).max() < 0.7
+    np.testing.assert_allclose(out[30:].mean(axis=0), [[0, 10], [0, 10]], atol=1)
+    assert np.abs(out[80:, 0] - [0, 10]).max() < 3
+    unknown = replace(face, gaze_deg=np.full((1, 2, 2), np.nan, np.float32))
+    assert np.isnan(FaceSmoother("light")(unknown, 1 / 30).gaze_deg).all()

@@ -6,7 +6,7 @@ import {
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-const NUM_BARS = 8, GONE_MS = 1500, REMARK_MS = 6000, EYE_RAD = [25, 30].map((v) => v * Math.PI / 180);
+const NUM_BARS = 8, GONE_MS = 1500, REMARK_MS = 6000, EYE_RAD = [22, 38].map((v) => v * Math.PI / 180);
 
 function say(text) {
   $("message").style.display = text ? "grid" : "none";

@@ -15,6 +15,8 @@ LANDMARK_WEIGHT = 10.0
 """The weight of the landmark RMSE in ``face_norm``, which tau's terms would drown otherwise."""
 LID_WEIGHT = 1.0
 """The weight of the lids' distance beside the landmark RMSE."""
+GAZE_WEIGHT = 1.0
+"""The weight of the eyes' mean error, rad."""
 MIN_TAU = 0.5
 """The least value of Eq. 3's tau = 10/epoch: expressions need a teacher to the end."""
 
@@ -121,8 +123,16 @@ def lid_error(difference: Tensor) -> Tensor:
     return (gaps.square().sum(dim=2) + 1e-10).sqrt().mean(dim=1)
 
 
+def gaze_error(predicted: Tensor, target: Tensor) -> Tensor:
+    """The mean length of what eyes' pitches and yaws (F, 4), rad, are off, over those known."""
+    off = (predicted - target).reshape(-1, 2)
+    known = torch.isfinite(off).all(dim=1)
+    length = (torch.where(known[:, None], off, 0.0).square().sum(dim=1) + 1e-6).sqrt()
+    return (length * known).sum() / known.sum().clamp(min=1)
+
+
 class CropLoss(nn.Module):
-    """`FaceLoss` of a batch of crops, plus the `disagreement` of the copies in it.
+    """`FaceLoss` of a batch of crops, plus the `disagreement` of the copies in it, and the gaze.
 
     Parameters
     ----------
@@ -136,11 +146,15 @@ class CropLoss(nn.Module):
     def forward(
         self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor], epoch: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of raw identity, expression and pose; each row is a crop of the batch."""
-        identity, expression, pose = outputs
+        """The loss of raw identity, expression, pose and perhaps gaze; each row is a crop."""
+        identity, expression, pose, *gaze = outputs
         total, parts = self.face(identity, expression, pose, batch, epoch)
         if "copy_of" in batch:
             apart = disagreement(self.face, (identity, expression, pose), batch)
             total = total + self.disentangle * apart
             parts["disagreement"] = apart.detach()
+        if gaze:
+            off = gaze_error(gaze[0], batch["gaze"])
+            total = total + GAZE_WEIGHT * off
+            parts["gaze"] = off.detach()
         return total, parts

@@ -144,4 +144,5 @@ def crop_targets(targets: Targets, size: int) -> Batch:
         "identity": torch.from_numpy(targets.identity),
         "expression": torch.from_numpy(targets.expression),
         "quaternion": torch.from_numpy(rotation_to_quaternion(targets.rotation)),
+        "gaze": torch.from_numpy(targets.gaze.reshape(-1, 4)),
     }

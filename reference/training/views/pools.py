@@ -67,6 +67,7 @@ NOBODY = Targets(
     identity=np.zeros((0, 50), np.float32),
     expression=np.zeros((0, 46), np.float32),
     rotation=np.zeros((0, 3, 3), np.float32),
+    gaze=np.zeros((0, 2, 2), np.float32),
     has_fit=np.zeros(0, bool),
     ignore=np.zeros(0, bool),
 )

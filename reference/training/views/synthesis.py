@@ -21,6 +21,7 @@ from edgeface.face_model import FaceModel
 from edgeface.reference.data.faces import FaceSet
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
 from edgeface.reference.geometry.fit import Fit, has_teacher_topology
+from edgeface.reference.geometry.gaze import moved_gaze
 from edgeface.reference.geometry.pose import rotation_from_euler, yaw_from_rotation
 from edgeface.types import BoolArray, FloatArray, ImageArray, IntArray
 
@@ -106,7 +107,11 @@ def moved_targets(targets: Targets, old: Fit, new: Fit, model: FaceModel) -> Tar
     turned = (np.abs(old.rotation - new.rotation) > 1e-6).any(axis=(1, 2))
     beyond[turned, :17] = 0.0
     moved = from_fit(new, model)
-    return replace(moved, landmarks=(moved.landmarks + beyond).astype(np.float32))
+    return replace(
+        moved,
+        landmarks=(moved.landmarks + beyond).astype(np.float32),
+        gaze=moved_gaze(targets.gaze, old, new, model),
+    )
 
 
 def _moved_meshes(meshes: FloatArray, old: Fit, new: Fit, model: FaceModel) -> FloatArray:

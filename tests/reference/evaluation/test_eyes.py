@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeface.face_model import EXPRESSION_NAMES
-from edgeface.reference.evaluation.eyes import eye_section
+from edgeface.reference.evaluation.eyes import eye_section, gaze_section
 from edgeface.reference.geometry.lids import EYE_CORNERS, LID_PAIRS
 
 
@@ -36,3 +36,19 @@ def test_eyes_are_told_apart_by_the_labels():
 
 def test_no_figures_where_no_eye_is_shut():
     assert eye_section(faces([0.1]), faces([0.4]), np.zeros((1, 46))) == {}
+
+
+def test_gaze_is_judged_eye_by_eye_and_together():
+    """One face: right eye 10 degrees off to the left, left eye 10 to the right; one eye unknown."""
+    truth = np.array([[[0.0, 0.0], [0.0, 0.0]], [[0.0, 20.0], [np.nan, np.nan]]])
+    said = np.array([[[0.0, 10.0], [0.0, -10.0]], [[5.0, 20.0], [1.0, 1.0]]])
+    rows = gaze_section(said, truth, {"all": np.ones(2, bool), "none": np.zeros(2, bool)})
+    assert list(rows) == ["all"]
+    row = rows["all"]
+    assert row["eyes"] == 3
+    # five degrees of pitch at a yaw of 20 are a little less as an angle
+    assert row["angle"] == pytest.approx((10 + 10 + 5 * np.cos(np.deg2rad(20))) / 3, abs=0.01)
+    assert (row["pitch"], row["yaw"]) == pytest.approx((5 / 3, 20 / 3))
+    assert row["both eyes"] == pytest.approx(0, abs=1e-6)
+    assert row["constant"] > row["angle"] - 3
+    assert gaze_section(np.full_like(said, np.nan), truth, {"all": np.ones(2, bool)}) == {}

@@ -11,7 +11,13 @@ from edgeface.reference.geometry.morphable import (
     unit_quaternion,
 )
 from edgeface.reference.networks import CONFIGS
-from edgeface.reference.training.losses.faces import FaceLoss, decay, disagreement, lid_error
+from edgeface.reference.training.losses.faces import (
+    FaceLoss,
+    decay,
+    disagreement,
+    gaze_error,
+    lid_error,
+)
 from edgeface.reference.training.losses.grid import BLUR, GridLoss, shares
 from tests.oracles import detection as oracle
 from tests.oracles import grid_loss as grid_oracle
@@ -336,3 +342,16 @@ def test_lid_error_is_of_the_gaps_alone(random):
     torch.testing.assert_close(lid_error(difference), torch.stack(gaps).mean(dim=0))
     elsewhere = torch.ones(1, 68, 2)  # eyes that moved as a whole are as open as before
     assert float(lid_error(elsewhere)) < 1e-4
+
+
+def test_gaze_counts_where_it_is_known():
+    target = torch.tensor([[0.1, 0.2, torch.nan, torch.nan], [0.0, 0.0, 0.3, -0.1]])
+    predicted = target.nan_to_num(5.0) + torch.tensor([[0.3, 0.4, 9.0, 9.0], [0.0, 0.0, 0.0, 0.2]])
+    predicted.requires_grad_()
+    loss = gaze_error(predicted, target)
+    assert float(loss.detach()) == pytest.approx((0.5 + 0.0 + 0.2) / 3, abs=1e-3)
+    loss.backward()
+    assert torch.isfinite(predicted.grad).all()
+    assert (predicted.grad[0, 2:] == 0).all()
+    nobody = gaze_error(torch.zeros(2, 4, requires_grad=True), torch.full((2, 4), torch.nan))
+    assert float(nobody.detach()) == 0
