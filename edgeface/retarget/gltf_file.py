@@ -70,7 +70,8 @@ def _join_buffers(gltf: Any, folder: Path) -> None:
     joined, starts = bytearray(), dict[int, int]()
     empty: list[Any] = []
     for number, buffer in enumerate(gltf.buffers):
-        if (buffer.extensions or {}).get(MESHOPT, {}).get("fallback"):
+        compressed = _meshopt(buffer)
+        if compressed is not None and compressed.get("fallback"):
             empty.append(buffer)
             continue
         data = _buffer_bytes(gltf, buffer.uri, folder)
@@ -84,7 +85,7 @@ def _join_buffers(gltf: Any, folder: Path) -> None:
     places = dict.fromkeys(starts, 0)
     places |= {gltf.buffers.index(buffer): 1 + k for k, buffer in enumerate(empty)}
     for view in gltf.bufferViews:
-        packed = (view.extensions or {}).get(MESHOPT)
+        packed = _meshopt(view)
         if packed is not None:
             packed["byteOffset"] = packed.get("byteOffset", 0) + starts[packed["buffer"]]
             packed["buffer"] = 0
@@ -92,6 +93,12 @@ def _join_buffers(gltf: Any, folder: Path) -> None:
         view.buffer = places[view.buffer]
     gltf.buffers = [import_pygltflib().Buffer(byteLength=len(joined)), *empty]
     gltf.set_binary_blob(bytes(joined))
+
+
+def _meshopt(part: Any) -> dict[str, Any] | None:
+    """What a buffer or view says of its compression."""
+    extensions: dict[str, Any] = part.extensions or {}
+    return extensions.get(MESHOPT)
 
 
 def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
