@@ -168,6 +168,18 @@ def test_what_covers_the_face_is_left_out(fitted):
     assert float((greener[40:100, 30:98] > 0.15).float().mean()) < 0.005
 
 
+@pytest.mark.parametrize("tone", [0.3, 0.7, 1.05])
+def test_dark_skin_is_not_taken_for_dark_light(fitted, tone):
+    """The person's own tone stays theirs: a skin under a white light comes out as it is."""
+    _, fitter, truth, _ = fitted
+    dark = seen_through(truth.frames, lambda i: i.mul_(tone))
+    found = fitter.fit(dark, stages=(*SHORT[:2], replace(SHORT[3], steps=1)))
+    surface, true = fitter.surface, truth.person.skin
+    shown = (surface.albedo + found.person.skin)[:, 40:100, 30:98].mean((1, 2))
+    expected = tone * (surface.albedo + true).clamp(0, 1)[:, 40:100, 30:98].mean((1, 2))
+    assert float((shown / expected - 1).abs().max()) < 0.25
+
+
 def seen_through(frames, change):
     """The frames with other pictures."""
     images = frames.images.clone()
