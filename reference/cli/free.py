@@ -35,6 +35,12 @@ def add_parser(commands: Commands) -> None:
     )
     add_data(action)
     _add_file(action, "--out", "the face model to write")
+    action.add_argument(
+        "--head",
+        type=Path,
+        metavar="FILE",
+        help="the same model on the 11,248 vertices of ICT-FaceKit's head, to write too",
+    )
     action.set_defaults(execute=_face_model)
 
     action = actions.add_parser("people", help="render people and write their pack")
@@ -80,13 +86,18 @@ def _portraits(arguments: argparse.Namespace) -> None:
 def _face_model(arguments: argparse.Namespace) -> None:
     from dataclasses import replace
 
+    from edgeface.face_model_import import from_ict_facekit
     from edgeface.reference.data.packs import FREE, data_dir
+    from edgeface.reference.face_model.dense import on_head
     from edgeface.reference.face_model.learn import learn, report_on
+    from edgeface.reference.free.ict import FILE
 
     folder = data_dir(arguments.data)
     model = learn(folder, FREE)
     model = replace(model, info=model.info | {"report": report_on(model, folder, FREE)})
     model.save(arguments.out)
+    if arguments.head:
+        on_head(model, from_ict_facekit(folder / FILE)).save(arguments.head)
     print(model.info)
 
 

@@ -8,10 +8,12 @@ from PIL import Image
 
 from edgeface.errors import ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.face_model_import import from_ict_facekit
 from edgeface.reference.data.ledger import free_ledger
 from edgeface.reference.data.packs import FREE, expression_scores, open_pack
 from edgeface.reference.data.photos import read_photos
 from edgeface.reference.data.targets import concatenate
+from edgeface.reference.face_model.dense import on_head
 from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.free import crowds
 from edgeface.reference.free.expressions import draw_expression, teacher_scores
@@ -181,3 +183,13 @@ def test_crowds_are_read_as_photos(head, tmp_path, random, monkeypatch):
     inner = targets.landmarks[targets.has_fit][:, 17:]
     boxes = targets.boxes[targets.has_fit]
     assert ((inner > boxes[:, None, :2] - 1) & (inner < boxes[:, None, 2:] + 1)).mean() > 0.98
+
+
+def test_the_free_model_on_a_head_has_the_same_landmarks(data_folder, random):
+    model = read_face_model("free")
+    head = on_head(model, from_ict_facekit(data_folder / FILE))
+    assert len(head.mean) == 11248
+    identity = np.concatenate([np.ones((8, 1)), random.normal(0, 0.8, (8, 49))], axis=1)
+    expression = random.beta(0.5, 2.0, (8, 46))
+    apart = head.landmarks(identity, expression) - model.landmarks(identity, expression)
+    assert np.linalg.norm(apart, axis=2).max() < 0.01
