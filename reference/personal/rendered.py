@@ -76,7 +76,7 @@ def render_person(
     within its attention mask; the skin has coloured blotches, which ``skin_spread`` makes stronger
     or weaker, and some that come with expressions.
     """
-    person = _make_up(surface, random, skin_spread)
+    person = make_up(surface, random, skin_spread)
     shapes = blendshapes(surface, person)
     expression = _expressions(template, num_frames, random)
     posed = shapes.posed(expression)
@@ -90,10 +90,10 @@ def render_person(
         posed @ (TO_CAMERA[:, None] * turn).transpose(1, 2)
         + torch.from_numpy(place)[:, None].float()
     )
-    light = _lights(num_frames, random)
+    light = random_lights(num_frames, random)
     skin = albedo(surface, person, expression)
     drawn = render(vertices, surface.triangles, surface.uv, skin, light, camera)
-    regions = _drawn_regions(template, drawn.uv, drawn.mask)
+    regions = drawn_regions(template, drawn.uv, drawn.mask)
     background = torch.from_numpy(random.random((num_frames, 1, 1, 3))).float()
     noise = torch.from_numpy(random.normal(0, 0.01, drawn.image.shape)).float()
     images = (torch.where(drawn.mask[..., None], drawn.image, background) + noise).clamp(0, 1)
@@ -137,7 +137,8 @@ def blendshape_error_mm(
     return float(off[where].mean()) * UNIT_MM, float(before[where].mean()) * UNIT_MM
 
 
-def _make_up(surface: Surface, random: np.random.Generator, skin_spread: float) -> Person:
+def make_up(surface: Surface, random: np.random.Generator, skin_spread: float) -> Person:
+    """A person whose face, blendshapes and skin no template has."""
     k = surface.num_shapes
     person = Person.of_template(surface)
     person.identity = torch.from_numpy(
@@ -170,7 +171,8 @@ def _expressions(template: Template, num_frames: int, random: np.random.Generato
     return torch.from_numpy(weights).float()
 
 
-def _lights(num_frames: int, random: np.random.Generator) -> Tensor:
+def random_lights(num_frames: int, random: np.random.Generator) -> Tensor:
+    """Light (B, 9, 3) from the camera's side and another, slightly coloured."""
     light = ambient_light(num_frames, 0.85)
     direction = random.normal(0, 0.25, (num_frames, 3))
     light[:, 1:4] += torch.from_numpy(direction).float()[..., None]
@@ -179,7 +181,8 @@ def _lights(num_frames: int, random: np.random.Generator) -> Tensor:
     return light * tint
 
 
-def _drawn_regions(template: Template, uv: Tensor, mask: Tensor) -> Tensor:
+def drawn_regions(template: Template, uv: Tensor, mask: Tensor) -> Tensor:
+    """The parts of the face (B, H, W) that a rendering shows."""
     labels = torch.from_numpy(template.regions).float()[None, None]
     nearest = sample(labels.expand(len(uv), -1, -1, -1), uv)[..., 0].round()
     return torch.where(mask, nearest, 0).to(torch.uint8)

@@ -52,6 +52,8 @@ class Recipe:
     databases : what the fusion network learns from: names of ``PACKS``, or NAME=FOLDER of published
         databases
     correction : whether the fusion network corrects the face model's shapes
+    frozen : the modules of the network, by the beginnings of their names, that keep the weights
+        that they start with; TrackNet and ModelNet only
     licence : the terms on which the weights may be used, which depend on the data. Checkpoints and
         the files made of them state it.
     face_model : the face model whose coefficients the network gives: "default", "free", or the
@@ -76,6 +78,7 @@ class Recipe:
     labels: Labels = "teacher"
     databases: tuple[str, ...] = ()
     correction: bool = True
+    frozen: tuple[str, ...] = ()
     licence: str = NOT_STATED
     face_model: str = DEFAULT
     free: bool = False
@@ -83,6 +86,7 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "databases", tuple(self.databases))
         object.__setattr__(self, "sizes", tuple(self.sizes))
+        object.__setattr__(self, "frozen", tuple(self.frozen))
         for name in ("epochs", "batch_size", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InvalidInputError(
@@ -120,6 +124,8 @@ class Recipe:
             )
         if self.sizes and not self.config.network_kind.detects:
             raise InvalidInputError(f"only an mfn takes other sizes, not {self.network}")
+        if self.frozen and not self.config.network_kind.gives_person:
+            raise InvalidInputError(f"only TrackNet and ModelNet have frozen, not {self.network}")
         if not isinstance(self.correction, bool):
             raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
         if not isinstance(self.free, bool):
@@ -147,7 +153,14 @@ class Recipe:
         The face model's path is cut to its name, since the model itself is in the checkpoint.
         """
         stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
-        return asdict(self) | stated | {"sizes": list(self.sizes)}
+        return (
+            asdict(self)
+            | stated
+            | {
+                "sizes": list(self.sizes),
+                "frozen": list(self.frozen),
+            }
+        )
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
