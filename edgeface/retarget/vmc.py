@@ -77,7 +77,7 @@ class VmcSender:
             called = (mapping.head_bone if bone == "head" else None) or bone.capitalize()
             first.append(self._message("/VMC/Ext/Bone/Pos", called, 0.0, 0.0, 0.0, x, -y, -z, w))
         eyes = self.retargeter.eyes_deg(blendshapes)
-        turns = [] if eyes is None else eye_quaternions(eyes).tolist()
+        turns: list[list[float]] = [] if eyes is None else eye_quaternions(eyes).tolist()
         for bone, (w, x, y, z) in zip(("RightEye", "LeftEye"), turns, strict=False):
             first.append(self._message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w))
         rest = [

@@ -60,11 +60,21 @@ def test_a_fit_looks_like_the_pictures(fitted):
 def test_a_person_to_keep_is_the_fitted_one(fitted):
     template, fitter, truth, fit = fitted
     model = to_model(template, fitter, truth.frames, fit, {})
-    weights = fit.expression[:1]
+    seen = torch.tensor([name not in model.unseen for name in template.expression_names])
+    weights = fit.expression[:1] * seen
     expected = blendshapes(fitter.surface, fit.person).posed(weights)[0]
     np.testing.assert_allclose(model.shape(weights[0].numpy()), expected, atol=1e-4)
     assert model.report["frames"] == 6
     assert len(model.to_bytes()) < 2_000_000
+
+
+def test_shapes_that_are_not_seen_are_the_templates(fitted):
+    template, fitter, truth, fit = fitted
+    model = to_model(template, fitter, truth.frames, fit, {})
+    rows = [template.expression_names.index(name) for name in model.unseen]
+    assert 5 < len(rows) < 50
+    np.testing.assert_array_equal(model.offsets[rows], template.expression[rows])
+    assert not model.dynamic_skin[rows].any()
 
 
 def test_of_somebody_known_only_the_motion_is_fitted(fitted):
