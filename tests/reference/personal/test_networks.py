@@ -281,7 +281,7 @@ def test_a_file_of_tracknet_gives_faces_and_one_of_modelnet_none(untrained, tmp_
     with pytest.raises(InvalidInputError, match="gives no Faces"):
         guesser.refine(image, found)
     with pytest.raises(InvalidInputError, match="gives no Faces"):
-        edgeface.Tracker(finder, guesser)
+        edgeface.Tracker(finder, crop_model=guesser)
     with pytest.raises(InvalidInputError, match="gives no Faces"):
         edgeface.load("mfn", refine=tmp_path / "modelnet.onnx")
     heads = guesser.infer(np.zeros((1, 32, 32, 3), np.uint8))
