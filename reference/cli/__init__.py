@@ -13,6 +13,7 @@ from edgeface.reference.cli import (
     database,
     evaluate,
     face_model,
+    gaze,
     labels,
     personal,
     plot,
@@ -23,7 +24,7 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
-    train, evaluate, plot, strip, average, cost, labels, anchors, study, face_model, personal,
+    train, evaluate, plot, strip, average, gaze, cost, labels, anchors, study, face_model, personal,
     conventions, database,
 )  # fmt: skip
 """The modules of the commands, in the order in which help lists them."""

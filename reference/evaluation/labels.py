@@ -126,7 +126,7 @@ def _gaze_row(name: str, faces: FaceSet) -> str:
     it (1.48 times the median deviation): eyes that look at one point differ by its nearness alone.
     """
     gaze = np.rad2deg(faces.targets.gaze)
-    known = np.isfinite(gaze).all(axis=2)
+    known = np.asarray(np.isfinite(gaze).all(axis=2))
     scores = dict(zip(LOOKS, faces.looks.T, strict=True))
     down, left = (
         np.stack([scores[f"eyeLook{more}"] - scores[f"eyeLook{less}"] for more, less in pairs], 1)

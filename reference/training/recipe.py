@@ -42,8 +42,6 @@ class Recipe:
         longer than they remember
     sizes : more sizes of the input, px, for a fifth of the batches; MFN only
     turned : the number of copies turned in 3D, as a share of the single faces
-    fast : the modules of the network that learn five times as fast as the others, since the weights
-        to start from have nothing of them
     disentangle : the weight of the loss by which copies of a face must agree; SFN only
     epochs_before : the number of epochs that the weights to start from have learned already; Eq.
         3's tau goes on from there
@@ -68,7 +66,6 @@ class Recipe:
     ema_decay: float = 0.9995
     sizes: tuple[int, ...] = ()
     turned: float = 0.0
-    fast: tuple[str, ...] = ()
     disentangle: float = 0.0
     epochs_before: int = 0
     labels: Labels = "teacher"
@@ -80,7 +77,6 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "databases", tuple(self.databases))
         object.__setattr__(self, "sizes", tuple(self.sizes))
-        object.__setattr__(self, "fast", tuple(self.fast))
         for name in ("epochs", "batch_size", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InvalidInputError(
@@ -133,7 +129,7 @@ class Recipe:
         The face model's path is cut to its name, since the model itself is in the checkpoint.
         """
         stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
-        return asdict(self) | stated | {"sizes": list(self.sizes), "fast": list(self.fast)}
+        return asdict(self) | stated | {"sizes": list(self.sizes)}
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:

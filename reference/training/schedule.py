@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ WARMUP_STEPS = 150
 FINAL_RATE = 0.01
 WEIGHT_DECAY = 0.02
 """The decay of matrices and filters; biases and the scales of normalisation have none."""
-FAST = 5.0
-"""How many times faster those modules learn that a recipe calls ``fast``."""
 ROUND_STEPS = 600
 """The least number of steps between two validations in a run with a time budget."""
 
@@ -40,25 +37,13 @@ def learning_rate_factor(step: int, progress: float) -> float:
     return min(1.0, (step + 1) / WARMUP_STEPS) * (FINAL_RATE + (1 - FINAL_RATE) * cosine)
 
 
-def optimiser(network: nn.Module, rate: float, fast: Collection[str] = ()) -> torch.optim.Optimizer:
-    """AdamW, in which only weights of more than one dimension decay.
-
-    The weights of the modules named in ``fast`` learn `FAST` times as fast as the others: the
-    ``factor`` of their groups.
-    """
+def optimiser(network: nn.Module, rate: float) -> torch.optim.Optimizer:
+    """AdamW, in which only weights of more than one dimension decay."""
     weights = list(network.parameters())
-    groups: list[dict[str, Any]] = []
-    for quick in (False, True):
-        some = [
-            w for name, w in network.named_parameters() if (name.split(".")[0] in fast) == quick
-        ]
-        for decay, part in (
-            (WEIGHT_DECAY, [w for w in some if w.ndim > 1]),
-            (0.0, [w for w in some if w.ndim <= 1]),
-        ):
-            if part:
-                factor = FAST if quick else 1.0
-                groups.append({"params": part, "weight_decay": decay, "factor": factor})
+    groups = [
+        {"params": [w for w in weights if w.ndim > 1], "weight_decay": WEIGHT_DECAY},
+        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+    ]
     fused = all(w.device.type == "cuda" for w in weights)
     return torch.optim.AdamW(groups, lr=rate, fused=fused)
 
@@ -138,7 +123,7 @@ class Budget(Callback):
         self.step_began = self.step_began or time.monotonic()
         factor = learning_rate_factor(trainer.global_step, self.progress(trainer))
         for group in trainer.optimizers[0].param_groups:
-            group["lr"] = self.rate * factor * group["factor"]
+            group["lr"] = self.rate * factor
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int

@@ -95,7 +95,7 @@ class Training(lightning.LightningModule):
         self._step(batch, "validation")
 
     def configure_optimizers(self) -> Any:
-        return optimiser(self.network, self.recipe.learning_rate, self.recipe.fast)
+        return optimiser(self.network, self.recipe.learning_rate)
 
     def on_validation_start(self) -> None:
         torch.compiler.set_stance("force_eager")  # its last batch is smaller: not worth compiling
