@@ -22,12 +22,17 @@ from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.model import ASSETS
 from edgeface.output import replace_file
 from edgeface.reference.networks.checkpoint import SHIPPED as CHECKPOINTS
+from edgeface.reference.networks.checkpoint import load_network
 
 READY = (("onnx", "int8"), ("tflite", "fp32"), ("tflite", "int8"), ("coreml", "fp16"))
-SHIPPED: dict[str, tuple[tuple[str, str], ...]] = {"mfn": READY, "sfn": READY, "fusion": ()}
+SHIPPED: dict[str, tuple[tuple[str, str], ...]] = {
+    "mfn": READY,
+    "sfn": READY,
+    "fusion": (),
+}
 """The ready files of each network, beside its float32 ONNX file."""
 TERMS = "LicenseRef-edgeface-research"
-"""The identifier of ``LICENSE-WEIGHTS.md``, under which all of them are."""
+"""The identifier of ``LICENSE-WEIGHTS.md``, under which all are but those of free runs."""
 
 
 def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
@@ -41,6 +46,7 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
     if network not in SHIPPED or network not in CHECKPOINTS:
         raise InvalidInputError(f"no shipped network {network!r}; there are {', '.join(SHIPPED)}")
     plan = [(find_format(f), p) for f, p in (("onnx", "fp32"), *SHIPPED[network])]
+    terms = None if load_network(network).recipe.get("free") else TERMS
     started = time.perf_counter()
 
     def show(step: str) -> None:
@@ -52,7 +58,7 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
 
     with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=assets) as folder:
         written = convert_files(
-            CHECKPOINTS[network], folder, plan, calibration, progress=show, terms=TERMS
+            CHECKPOINTS[network], folder, plan, calibration, progress=show, terms=terms
         )
         original, *ready = (one.path for one in written)
         if ready:

@@ -34,6 +34,8 @@ from edgeface.types import ImageArray
 
 INPUT = "image"
 SIGNATURE = "serving_default"
+GAZE_OUTPUT = 3
+"""The number of the output ``gaze``, in networks that have one."""
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 NARROWEST = 1e-3
 """A calibrated range below this is that of a channel that never fires (`_ranges`)."""
@@ -85,6 +87,10 @@ class TfliteFormat:
                 quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
                 # these compute with float32 (docs/explanation/int8.md says why)
                 quantizer.add_weight_only_config(_last_layers(exported), ALL, num_bits=8)
+                if only := _only_for_gaze(exported):
+                    quantizer.update_quantization_recipe(
+                        only, ALL, algorithm_key=AlgorithmName.NO_QUANTIZE
+                    )
                 quantizer.update_quantization_recipe(
                     ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
                 )
@@ -150,6 +156,26 @@ def _last_layers(content: bytes) -> str:
                     break
             came = [makers[i] for i in operator.inputs if i in makers]
     return f"^({'|'.join(names)})"
+
+
+def _only_for_gaze(content: bytes) -> str:
+    """A regular expression of the tensors that only the fourth output, the gaze, needs, or "".
+
+    They stay float32: places in the image are among them, which int8 would round to half pixels.
+    """
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    makers = {index: operator for operator in graph.operators for index in operator.outputs}
+    needed: tuple[set[int], set[int]] = (set(), set())
+    for number, entry in enumerate(signature.outputs):
+        found, waiting = needed[number == GAZE_OUTPUT], [entry.tensorIndex]
+        while waiting:
+            index = waiting.pop()
+            if index in makers and index not in found:
+                found.add(index)
+                waiting += [i for i in makers[index].inputs if i >= 0]
+    names = (graph.tensors[i].name.decode() for i in needed[1] - needed[0])
+    return "^(" + "|".join(map(re.escape, names)) + ")" if needed[1] else ""
 
 
 def _ranges(content: bytes, quantizer: Quantizer, calibration: ImageArray) -> Any:

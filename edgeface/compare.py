@@ -11,6 +11,8 @@ Quantities of a `Comparison`, of model ``b`` against model ``a``:
 ``landmarks mean %``   that, averaged over all landmarks of all faces
 ``blendshapes``        largest difference of an expression coefficient; ``blendshapes mean``
 ``pose deg``           largest angle between the heads' rotations; ``pose mean deg``
+``person mm``          largest mean difference of a guessed person's neutral face
+``person skin``        the same of the skin, in levels of 255
 ``gaze deg``           largest angle between where an eye looks; ``gaze mean deg``
 ``faces``              compared: those of ``a`` that ``b`` finds as well
 ``faces lost %``       those of ``a`` that ``b`` misses, even a margin below the threshold
@@ -36,6 +38,8 @@ from edgeface.types import Float64Array, ImageArray
 SAME_FACE = 0.5
 """The least IoU of the boxes that both models have of one face."""
 
+_PERSON = {"neutral": ("person mm", 100.0), "skin": ("person skin", 255.0)}
+"""What is compared of a guessed person by output: the quantity, and its units in one of the raw."""
 MARGINS = {"fp32": 0.001, "fp16": 0.02}
 """How far below the threshold a score still counts, by precision; `ANY_MARGIN` for others."""
 ANY_MARGIN = 0.1
@@ -50,13 +54,16 @@ limits of fp32 then decide, which are about what users see."""
 LIMITS: dict[str, dict[str, float]] = {
     "fp32": {"landmarks px": 0.05, "blendshapes": 1e-3, "pose deg": 0.05, "gaze deg": 0.05,
              "faces lost %": 0.0, "faces gained %": 0.0},
-    "fp16": {"landmarks %": 0.3, "faces lost %": 0.0, "faces gained %": 0.0},
+    "fp16": {"landmarks %": 0.3, "person mm": 0.02, "person skin": 0.5,
+             "faces lost %": 0.0, "faces gained %": 0.0},
     "w8": {"landmarks mean %": 0.5, "blendshapes mean": 0.02, "pose mean deg": 1.0,
-           "faces lost %": 2.0, "faces gained %": 2.0},
+           "person mm": 0.1, "person skin": 2.0, "faces lost %": 2.0, "faces gained %": 2.0},
     "palette": {"landmarks mean %": 0.5, "blendshapes mean": 0.02, "pose mean deg": 1.0,
-                "faces lost %": 2.0, "faces gained %": 2.0},
+                "person mm": 0.1, "person skin": 2.0, "faces lost %": 2.0,
+                "faces gained %": 2.0},
     "int8": {"landmarks mean %": 1.0, "blendshapes mean": 0.03, "pose mean deg": 2.0,
-             "gaze mean deg": 2.0, "faces lost %": 5.0, "faces gained %": 5.0},
+             "gaze mean deg": 2.0, "person mm": 0.2, "person skin": 3.0,
+             "faces lost %": 5.0, "faces gained %": 5.0},
 }  # fmt: skip
 """The largest allowed value of each quantity, by the precision of ``b``."""
 
@@ -125,6 +132,8 @@ def compare(
     for name, pixels in images:
         faces = finder.faces(pixels)
         _compare_raw(a, b, network_inputs(a, pixels, faces), raw, result, name)
+        if not a.metadata.network_kind.gives_faces:
+            continue
         if faces is None:
             pairs = _match(a, b, pixels, margin, tally)
         else:
@@ -156,8 +165,11 @@ class FaceFinder:
         if self._detector is None:
             return None
         found = self._detector.run(pixels)
+        if len(found):
+            return found
         height, width = pixels.shape[:2]
-        return found if len(found) else self._model.run(pixels, boxes_xyxy=[[0, 0, width, height]])
+        looker = self._model if self._model.metadata.network_kind.gives_faces else load("sfn")
+        return looker.run(pixels, boxes_xyxy=[[0, 0, width, height]])
 
 
 def network_inputs(model: Model, pixels: ImageArray, faces: Faces | None) -> ImageArray:
@@ -221,6 +233,9 @@ def _compare_raw(
         magnitude = float(np.abs(head).max())
         result.magnitudes[name] = max(magnitude, result.magnitudes.get(name, 0.0))
         result.largest(f"{name} max", difference.max(), image)
+        if name in _PERSON:
+            quantity, factor = _PERSON[name]
+            result.largest(quantity, factor * float(difference.mean(axis=1).max()), image)
         sums[name] += [
             difference.sum(), difference.size, (head.astype(np.float64) ** 2).sum(),
             (difference**2).sum(),

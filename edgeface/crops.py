@@ -14,6 +14,7 @@ from edgeface.image import crop
 from edgeface.metadata import Metadata
 from edgeface.network import Heads, Network
 from edgeface.passes import longer_sides
+from edgeface.run_options import check_gives_faces
 from edgeface.types import Float32Array, ImageArray, IntArray
 
 MAX_REFINED = 100
@@ -68,5 +69,6 @@ def check_refiner(finder: Network, refiner: Network) -> None:
             f"refine: a network of the kind {refiner.metadata.kind} finds its own faces; expected "
             "an sfn or another network that looks at crops"
         )
+    check_gives_faces(refiner.metadata)
     if refiner.face_model.sha256 != finder.face_model.sha256:
         raise InvalidInputError("refine: the two networks speak of different face models")

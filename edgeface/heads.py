@@ -88,7 +88,8 @@ class HeadDecoder:
         size = metadata.input_size
         side = size / metadata.crop_scale
         centred = np.array([size - side, size - side, size + side, size + side]) / 2
-        identity, pose = heads["identity"], heads["pose"]
+        pose = heads["pose"]
+        identity = heads["identity"] if kind.gives_identity else _mean_identity(len(pose))
         if kind.corrects_shape:  # a correction is so many modes more
             identity = np.concatenate([identity, heads["correction"]], axis=1)
         if kind.pose is ROTATION_VECTOR_POSE:
@@ -134,3 +135,10 @@ class HeadDecoder:
             face_model=self._face_model,
             correction_coeffs=found.identity[:, NUM_IDENTITY:] if corrected else None,
         )
+
+
+def _mean_identity(count: int) -> Float32Array:
+    """Coefficients (N, 50) of the face model's mean face."""
+    identity = np.zeros((count, NUM_IDENTITY), np.float32)
+    identity[:, 0] = 1.0
+    return identity

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from edgeface.face_model import NUM_EXPRESSIONS, NUM_IDENTITY
 
@@ -18,6 +19,16 @@ NUM_HARMONICS = 20
 
 NUM_GAZE = 4
 """The number of values of a gaze: pitch and yaw of the right eye, then of the left, rad."""
+PERSON_MAPS = {
+    "modes": (50,),
+    "neutral": (3, 64, 64),
+    "shapes": (55, 3, 64, 64),
+    "skin": (3, 128, 128),
+    "dynamic_skin": (55, 3, 64, 64),
+}
+"""The shape of each output of a network that guesses a person: corrections of the template that
+ships (`edgeface.personal.Template`), as ``edgeface.reference.personal.Person`` has them; but the
+skin is whole, mean and correction (``R_0^t + Delta_0^R``)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +45,15 @@ class PoseLayout:
     @property
     def width(self) -> int:
         """The number of values."""
-        return max(end for _, end in self.slices.values())
+        return max((end for _, end in self.slices.values()), default=0)
 
 
 QUATERNION_POSE = PoseLayout(
     {"quaternion_wxyz": (0, 4), "translation": (4, 7), "scale_logit": (7, 8)}
 )
 """A raw quaternion, the translation in model units and the logit of the scale."""
+NO_POSE = PoseLayout({})
+"""Of a network that says nothing of where the face is."""
 ROTATION_VECTOR_POSE = PoseLayout(
     {"scale_logit": (0, 1), "rotation_vector": (1, 4), "translation_2d": (4, 6)}
 )
@@ -72,6 +85,22 @@ class NetworkKind:
     scales: bool = False
 
     @property
+    def gives_faces(self) -> bool:
+        """Whether the outputs say where a face is and what it does. ModelNet's say whose it is."""
+        return "pose" in self.outputs
+
+    @property
+    def gives_identity(self) -> bool:
+        """Whether faces have an identity of their own. TrackNet's have the mean one: whose motion
+        it is does not matter (Chaudhuri et al. 2020, Sec. 3.3)."""
+        return "identity" in self.outputs
+
+    @property
+    def gives_person(self) -> bool:
+        """Whether the outputs hold a person's corrections of the template (2020, Sec. 3.2)."""
+        return "neutral" in self.outputs
+
+    @property
     def corrects_shape(self) -> bool:
         """Whether the output ``correction`` changes the face model's shape (Wang et al. 2019)."""
         return "correction" in self.outputs
@@ -81,6 +110,8 @@ class NetworkKind:
         return {**self.outputs, **(self.optional if gaze else {})}
 
 
+_MOTION = {"light": 27, "expression": NUM_EXPRESSIONS, "pose": QUATERNION_POSE.width}
+_PERSON = {name: prod(shape) for name, shape in PERSON_MAPS.items()}
 _IDENTITY_AND_EXPRESSION = {"identity": NUM_IDENTITY, "expression": NUM_EXPRESSIONS}
 
 KINDS: dict[str, NetworkKind] = {
@@ -109,6 +140,11 @@ KINDS: dict[str, NetworkKind] = {
             outputs=_IDENTITY_AND_EXPRESSION
             | {"correction": 3 * NUM_HARMONICS, "pose": ROTATION_VECTOR_POSE.width},
             pose=ROTATION_VECTOR_POSE,
+        ),
+        NetworkKind("tracknet", detects=False, outputs=_MOTION, pose=QUATERNION_POSE, scales=True),
+        NetworkKind("modelnet", detects=False, outputs=_PERSON, pose=NO_POSE, scales=True),
+        NetworkKind(
+            "personal", detects=False, outputs=_MOTION | _PERSON, pose=QUATERNION_POSE, scales=True
         ),
     )
 }

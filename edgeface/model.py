@@ -27,6 +27,7 @@ from edgeface.pixels import Color
 from edgeface.ready import ASSETS
 from edgeface.run_options import (
     Detail,
+    check_gives_faces,
     check_heads,
     checked_detail,
     detection_options,
@@ -392,6 +393,7 @@ class Model(ManyImages, Network):
         )
 
     def _run_crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
+        check_gives_faces(self.metadata)
         boxes = face_boxes(boxes_xyxy, pixels, self.metadata.crop_scale)
         return self._looker.look(pixels, boxes, self.engine.current)
 

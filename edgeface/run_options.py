@@ -82,6 +82,15 @@ def refuse_foreign_options(metadata: Metadata, **options: object) -> None:
     )
 
 
+def check_gives_faces(metadata: Metadata) -> None:
+    """Raise InvalidInputError for a network that does not say where a face is: ModelNet."""
+    if not metadata.network_kind.gives_faces:
+        raise InvalidInputError(
+            f"a network of the kind {metadata.kind} guesses whose face it is and gives no Faces: "
+            "its raw outputs come from infer, and edgeface.personalise makes persons"
+        )
+
+
 def thresholds(
     metadata: Metadata, score_threshold: float | None, iou_threshold: float | None
 ) -> tuple[float, float]:

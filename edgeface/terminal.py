@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from typing import Any
+from urllib.parse import urlsplit
 
 from edgeface.errors import EdgeFaceError
 
@@ -97,17 +98,20 @@ def _where_to_read_more(error: EdgeFaceError) -> str:
     """A second line for whoever sits at a terminal: the page that explains such errors."""
     if not sys.stderr.isatty():
         return ""
-    return f"\n  more: {documentation()}/{error.page}"
+    return f"\n  more: {page_address(error.page)}"
 
 
-def documentation() -> str:
-    """The address of the documentation, as the distribution states it."""
+def page_address(page: str) -> str:
+    """Where a page of the documentation is: on the site that the distribution names, or, while that
+    is a placeholder under ``.example``, in the sources."""
     try:
         urls = importlib.metadata.metadata("edgeface").get_all("Project-URL") or []
     except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
         urls = []
-    named = dict(url.split(", ", 1) for url in urls)
-    return named.get("Documentation", "docs")
+    site = dict(url.split(", ", 1) for url in urls).get("Documentation", "")
+    if not site or (urlsplit(site).hostname or "").endswith(".example"):
+        return f"docs/{page.replace('.html', '.md')}"
+    return f"{site}/{page}"
 
 
 def _fail(message: str) -> int:

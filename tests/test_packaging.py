@@ -88,6 +88,11 @@ def test_package_of_the_web_has_the_version_of_the_runtime():
     assert described["version"] == edgeface.__version__
 
 
+def test_library_in_cpp_has_the_version_of_the_runtime():
+    described = (ROOT / "examples/cpp/CMakeLists.txt").read_text()
+    assert f"project(edgeface VERSION {edgeface.__version__} " in described
+
+
 def test_checkpoints_have_the_version_of_the_runtime():
     described = tomllib.loads((ROOT / CHECKPOINTS / "pyproject.toml").read_text())
     assert described["project"]["version"] == edgeface.__version__

@@ -15,7 +15,7 @@ from edgeface.metadata import Metadata
 from edgeface.model import Model
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.placing import check_mesh, place_person
-from edgeface.run_options import Detail, checked_detail
+from edgeface.run_options import Detail, check_gives_faces, checked_detail
 from edgeface.types import FloatArray, ImageArray
 from edgeface.values import Number, Whole, option, shown
 from edgeface.video.association import match
@@ -322,5 +322,6 @@ def _check_networks(model: Model, crop_model: Model | None) -> None:
             "crop_model: expected an sfn or another network that looks at crops, got an "
             f"{crop_model.metadata.kind}"
         )
+    check_gives_faces(crop_model.metadata)
     if crop_model.face_model.sha256 != model.face_model.sha256:
         raise InvalidInputError("the model and the crop_model speak of different face models")

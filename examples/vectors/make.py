@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ FACE_KEYS = (
     "expression_coeffs",
     "translation",
     "focal",
+    "gaze_deg",
+    "iris_centres",
 )
 
 
@@ -125,10 +128,24 @@ def _write_sfn(model: edgeface.Model, path: Path, out: Path) -> None:
         },
         "outputs": {n: _plain(output) for n, output in _infer(path, input_tensor).items()},
         "faces": _plain_faces(faces),
+        "gaze": _gaze(faces),
     }
     Image.fromarray(input_tensor).save(out / "sfn-input.png", optimize=True)
     (out / "sfn.json").write_text(_lines(vectors))
     print(f"a crop, into {out}")
+
+
+def _gaze(faces: edgeface.Faces) -> dict[str, Any]:
+    """What the optional output ``gaze`` would add to the face if it had these values, rad."""
+    raw = np.float32([[0.1, -0.3], [0.12, -0.25]])
+    looking = replace(faces, gaze_deg=np.rad2deg(raw)[None]).to_dict()[0]
+    shapes = {n: _plain(np.float32(v)) for n, v in looking["blendshapes"].items()}
+    return {
+        "raw": _plain(raw.ravel()),
+        "gaze_deg": looking["gaze_deg"],
+        "iris_centres": looking["iris_centres"],
+        "blendshapes": {name: v for name, v in shapes.items() if name.startswith("eyeLook")},
+    }
 
 
 def _about(
@@ -145,7 +162,7 @@ def _about(
 def _plain_faces(faces: edgeface.Faces) -> list[dict[str, Any]]:
     """What a reader must get, with the ARKit names' values apart."""
     return [
-        {key: _plain(np.float32(face[key])) for key in FACE_KEYS}
+        {key: _plain(np.float32(face[key])) for key in FACE_KEYS if key in face}
         | {"blendshapes": {name: _plain(np.float32(v)) for name, v in face["blendshapes"].items()}}
         for face in faces.to_dict()
     ]

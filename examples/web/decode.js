@@ -1,8 +1,10 @@
 // Raw outputs to faces; the equations of docs/reference/model-format.md.
 
+import { eyeLooks, gazeDegrees, irisCentres } from "./gaze.js";
+
 const MAX_LOG_SIZE = 6;
 const LEAST_WEIGHT = 1e-12;
-const DECODED = ["identity", "expression", "pose"]; // others are handed on as they are
+const DECODED = ["identity", "expression", "pose", "gaze"]; // others are handed on as they are
 
 const sigmoid = x => 1 / (1 + Math.exp(-x));
 const clip = (x, low, high) => Math.min(Math.max(x, low), high);
@@ -127,18 +129,19 @@ function readFace({ score, box, values }, metadata, faceModel) {
     landmarks_3d: landmarks,
     euler_deg: eulerDegrees(rotation),
     rotation,
-    blendshapes: blendshapes(metadata, expression),
+    blendshapes: blendshapes(metadata, expression, values.gaze),
     identity_coeffs: identity,
     expression_coeffs: expression,
     translation,
     focal,
+    ...("gaze" in values && { gaze_deg: gazeDegrees(values.gaze) }),
     other_outputs: Object.fromEntries(
       Object.entries(values).filter(([name]) => !DECODED.includes(name))),
   };
 }
 
 /** By ARKit's names: two of the coefficients are one of ARKit's, and two are a pair of them. */
-function blendshapes({ expression_names: names, unseen_expressions: unseen }, values) {
+function blendshapes({ expression_names: names, unseen_expressions: unseen }, values, gaze) {
   const named = Object.fromEntries(names.map((name, k) => [name, values[k]]));
   for (const name of unseen) delete named[name];
   const { browInnerUpLeft: left, browInnerUpRight: right } = named;
@@ -152,6 +155,7 @@ function blendshapes({ expression_names: names, unseen_expressions: unseen }, va
     named[`${single}Left`] = named[`${single}Right`] = named[single];
     delete named[single];
   }
+  if (gaze) Object.assign(named, eyeLooks(gazeDegrees(gaze)));
   return Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -202,5 +206,6 @@ function toImage(face, { scale, offset }) {
     box_xyxy: [x(x0), y(y0), x(x1), y(y1)],
     landmarks_2d: landmarks.map(point => point.slice(0, 2)),
     landmarks_3d: landmarks,
+    ...(face.gaze_deg && { iris_centres: irisCentres(landmarks, face.rotation, face.gaze_deg) }),
   };
 }

@@ -20,6 +20,10 @@ export interface Face {
   expression_coeffs: number[];
   translation: [number, number, number];
   focal: number;
+  /** Pitch and yaw of the right eye and of the left, relative to the head; of networks that see it. */
+  gaze_deg?: [[number, number], [number, number]];
+  /** Where the irises lie, right and left, with `gaze_deg`. */
+  iris_centres?: [[number, number], [number, number]];
   /** Raw values of outputs that this version does not know, such as a newer file's. */
   other_outputs: Record<string, number[]>;
 }

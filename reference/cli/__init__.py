@@ -13,6 +13,7 @@ from edgeface.reference.cli import (
     database,
     evaluate,
     face_model,
+    free,
     gaze,
     labels,
     personal,
@@ -24,6 +25,7 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
+    train, evaluate, plot, strip, average, cost, labels, anchors, study, face_model, free, personal,
     train, evaluate, plot, strip, average, gaze, cost, labels, anchors, study, face_model, personal,
     conventions, database,
 )  # fmt: skip

@@ -38,24 +38,11 @@ def add_parser(commands: Commands) -> None:
 
 def _learn(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
-    from edgeface.reference.face_model.learn import (
-        landmark_map_nme,
-        learn,
-        read_corpus,
-        residuals,
-    )
+    from edgeface.reference.face_model.learn import learn, report_on
 
     folder = data_dir(arguments.data)
     model = learn(folder)
-    report = {}
-    for split in ("train", "validation"):
-        corpus = read_corpus(folder, validation=split == "validation")
-        report[split] = {
-            "num_meshes": len(corpus.meshes),
-            "residual_percent_of_outer_eye_distance": residuals(model, corpus),
-            "landmark_map_nme_percent": landmark_map_nme(model, corpus),
-        }
-    model = replace(model, info=model.info | {"report": report})
+    model = replace(model, info=model.info | {"report": report_on(model, folder)})
     model.save(arguments.out)
     print(json.dumps(model.info, indent=2))
 

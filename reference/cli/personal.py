@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgeface.reference.cli.options import Commands, add_data
+from edgeface.reference.cli.options import Commands, add_data, add_runs
 
 
 def add_parser(commands: Commands) -> None:
@@ -34,6 +35,32 @@ def add_parser(commands: Commands) -> None:
         "(default: the skin is one tone)",
     )
     action.set_defaults(execute=_template)
+
+    action = actions.add_parser(
+        "train", help="train TrackNet and ModelNet together, or go on with a training"
+    )
+    action.add_argument(
+        "recipe",
+        nargs="?",
+        default="personal",
+        help="a recipe: a .toml file, or the name of one that ships (default: personal)",
+    )
+    add_runs(action)
+    action.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="CKPT",
+        help="a checkpoint: a new training begins with its weights; those of an sfn go into "
+        "TrackNet and ModelNet's encoder",
+    )
+    action.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="train for so many minutes instead of epochs; the learning rate follows the clock",
+    )
+    action.set_defaults(execute=_train)
 
     action = actions.add_parser("truth", help="fit rendered people, whose truth is known")
     _add_people(action, 20)
@@ -69,6 +96,24 @@ def _template(arguments: argparse.Namespace) -> None:
     inputs = (arguments.ict_facekit, arguments.mesh_map)
     write_output(arguments.out, template.to_bytes(), inputs)
     print(f"{template}, into {arguments.out}")
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    print("loading PyTorch and the people ...", file=sys.stderr, flush=True)
+    from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.personal.train_networks import train_networks
+    from edgeface.reference.training.recipe import read_recipe
+
+    logging.basicConfig(level=logging.INFO, format="%(relativeCreated)7d ms  %(message)s")
+    paths = train_networks(
+        read_recipe(arguments.recipe),
+        data_dir(arguments.data),
+        arguments.out,
+        arguments.start,
+        workers=arguments.workers,
+        minutes=arguments.minutes,
+    )
+    print(*paths, sep="\n")
 
 
 def _show(done: int, total: int) -> None:

@@ -13,8 +13,11 @@ from edgeface.face_model import FaceModel, default_face_model
 from edgeface.gaze import LOOKS
 from edgeface.reference.data.fits import known_fit_of_landmarks, known_fit_of_meshes
 from edgeface.reference.data.packs import (
+    FREE_HUMAN_PACK,
     HUMAN_PACK,
+    RESEARCH,
     Pack,
+    Sources,
     expression_scores,
     is_validation,
     open_pack,
@@ -55,10 +58,12 @@ class FaceSet:
     skipped: list[str]
 
 
-def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
+def read_faces(
+    folder: Path, model: FaceModel, validation: bool, sources: Sources = RESEARCH
+) -> FaceSet:
     """Read all faces of one split of the single-face packs; ``model`` is fitted to them."""
-    names = single_face_packs(folder)
-    parts = [read_face_pack(open_pack(folder, n), model, validation) for n in names]
+    packs = [open_pack(folder, n, sources.free) for n in single_face_packs(folder, sources)]
+    parts = [read_face_pack(pack, model, validation) for pack in packs]
     return FaceSet(
         crops=np.concatenate([p.crops for p in parts]),
         targets=concatenate([p.targets for p in parts]),
@@ -75,12 +80,14 @@ def read_faces(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
 def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     """Read the faces of one split of one single-face pack; ``model`` is fitted to them.
 
-    In `HUMAN_PACK`, people placed the landmarks. Elsewhere they are those of the teacher's mesh by
-    the default map, with lids that shut as people see them, since the 68 points of
-    ``faces68-video`` are biased and do not follow the lids (`docs/explanation/labels.md`).
+    In `HUMAN_PACK` and `FREE_HUMAN_PACK`, people placed the landmarks. Elsewhere they are those of
+    the teacher's mesh by the default map, with lids that shut as people see them, since the 68
+    points of ``faces68-video`` are biased and do not follow the lids
+    (`docs/explanation/labels.md`). Packs that were opened for a free run take neither the default
+    map nor those lids, which 300-W taught: their landmarks are by the map of ``model``.
     """
     has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
-    human = pack.name == HUMAN_PACK
+    human = pack.name in (HUMAN_PACK, FREE_HUMAN_PACK)
     usable = has_mesh | human
     wanted = np.flatnonzero(usable & (is_validation(pack) == validation))
     decoded = list(pack.images(wanted))
@@ -124,8 +131,15 @@ def _fit_pack(
     if not has_mesh.all():
         fits.append(known_fit_of_landmarks(model, labelled[~has_mesh]))
     fit = Fit.concatenate(fits)[np.argsort(order)]
-    mapped = mapped_landmarks(pack.labels["mesh"][index][..., :2], default_face_model())
+    landmarks = teacher_landmarks(pack, pack.labels["mesh"][index], model)
     people = np.asarray(np.isfinite(labelled).all(axis=(1, 2)))
-    landmarks = np.where(people[:, None, None], labelled, as_people_shut(mapped))
+    landmarks = np.where(people[:, None, None], labelled, landmarks)
     fit = with_shut_lids(fit, model, landmarks)
     return from_fit(fit, model, landmarks, pack.labels["irises"][index]), fit
+
+
+def teacher_landmarks(pack: Pack, meshes: FloatArray, model: FaceModel) -> FloatArray:
+    """The landmarks (N, 68, 2) of a pack's meshes (N, 468, 3), as `read_face_pack` says."""
+    if pack.free:
+        return mapped_landmarks(meshes[..., :2], model)
+    return as_people_shut(mapped_landmarks(meshes[..., :2], default_face_model()))

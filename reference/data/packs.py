@@ -21,21 +21,15 @@ from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.reference.data.ledger import free_ledger
 from edgeface.types import AnyArray, BoolArray, FloatArray, ImageArray, IntArray
 
 HUMAN_PACK = "faces68-300w"
 """The single-face pack whose 68 points people placed."""
-SINGLE_FACE_PACKS = (HUMAN_PACK, "faces68-video", "faces-expressive")
-MORE_FACE_PACKS = ("faces-portraits", "faces-lfw")
-"""Single-face packs that are read too if they are in the folder."""
+FREE_HUMAN_PACK = "faces68-webmorph"
+"""Likewise of the packs that anyone may use; some of its faces have no points."""
 MULTI_FACE_PACK = "multiface-wider"
-MASKED_PACK = "photos-masks"
-"""Photos like those of `MULTI_FACE_PACK` without meshes; read too if it is in the folder."""
 NEGATIVE_PACK = "negatives"
-FROM_CORNER = (*SINGLE_FACE_PACKS, MULTI_FACE_PACK)
-"""Packs whose coordinates are in ``image_px`` as they are stored (`docs/explanation/labels.md`)."""
-FROM_CENTRE = 0.5
-"""What to add to the coordinates of all other packs, px."""
 VALIDATION_SHARE = 0.2
 MESH_VERTICES = 468
 IRIS_CENTRES = (468, 473)
@@ -54,16 +48,61 @@ def data_dir(path: str | os.PathLike[str] | None) -> Path:
     return Path(chosen)
 
 
-def single_face_packs(folder: Path) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Sources:
+    """Which packs a run reads.
+
+    Attributes
+    ----------
+    faces, photos : packs of single faces, and of photos with any number of faces
+    more_faces, more_photos : the same, read if they are in the folder
+    empty : the pack of photos without faces
+    free : whether only files may be opened that the ledger of free sources has
+    """
+
+    faces: tuple[str, ...]
+    more_faces: tuple[str, ...]
+    photos: tuple[str, ...]
+    more_photos: tuple[str, ...]
+    empty: str
+    free: bool = False
+
+
+RESEARCH = Sources(
+    faces=(HUMAN_PACK, "faces68-video", "faces-expressive"),
+    more_faces=("faces-portraits", "faces-lfw"),
+    photos=(MULTI_FACE_PACK,),
+    more_photos=("photos-masks",),
+    empty=NEGATIVE_PACK,
+)
+"""All packs; what is learned from them is for research."""
+FREE = Sources(
+    faces=(FREE_HUMAN_PACK, "faces-free"),
+    more_faces=("faces-rendered",),
+    photos=("crowds-rendered",),
+    more_photos=(),
+    empty="negatives-made",
+    free=True,
+)
+"""Packs made of sources that anyone may use."""
+FROM_CORNER = (*RESEARCH.faces, *RESEARCH.photos)
+"""Packs whose coordinates are in ``image_px`` as they are stored (`docs/explanation/labels.md`)."""
+FROM_CENTRE = 0.5
+"""What to add to the coordinates of all other packs, px."""
+
+
+def single_face_packs(folder: Path, sources: Sources = RESEARCH) -> tuple[str, ...]:
     """The packs of single faces to read in a folder."""
-    more = (name for name in MORE_FACE_PACKS if (folder / f"{name}.zip").is_file())
-    return (*SINGLE_FACE_PACKS, *more)
+    return (*sources.faces, *_present(folder, sources.more_faces))
 
 
-def photo_packs(folder: Path) -> tuple[str, ...]:
+def photo_packs(folder: Path, sources: Sources = RESEARCH) -> tuple[str, ...]:
     """The packs of whole photos to read in a folder, those without faces last."""
-    masked = (MASKED_PACK,) if (folder / f"{MASKED_PACK}.zip").is_file() else ()
-    return (MULTI_FACE_PACK, *masked, NEGATIVE_PACK)
+    return (*sources.photos, *_present(folder, sources.more_photos), sources.empty)
+
+
+def _present(folder: Path, names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if (folder / f"{name}.zip").is_file()]
 
 
 @dataclass
@@ -77,6 +116,7 @@ class Pack:
     labels : the arrays of its ``labels.npz``, coordinates in ``image_px``
     image_names : the paths of the images in the zip
     skipped : the names of the images that could not be decoded
+    free : whether it was opened for a run that opens what the ledger has, and nothing else
     """
 
     name: str
@@ -84,6 +124,7 @@ class Pack:
     labels: dict[str, AnyArray]
     image_names: list[str]
     skipped: list[str] = field(default_factory=lambda: [])
+    free: bool = False
 
     def jpeg(self, index: int) -> bytes:
         """The stored bytes of one image."""
@@ -106,11 +147,17 @@ class Pack:
                 yield int(index), pixels
 
 
-def open_pack(folder: Path, name: str) -> Pack:
-    """Open the pack ``folder/name.zip``."""
+def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
+    """Open the pack ``folder/name.zip``.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no pack; with ``free``, if the ledger of free sources does not have it.
+    """
     path = folder / f"{name}.zip"
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(io.BytesIO(free_ledger().read(path)) if free else path)
     except (OSError, zipfile.BadZipFile) as error:
         raise InvalidInputError(f"cannot open the data pack {path}: {error}") from error
     files = archive.namelist()
@@ -134,7 +181,7 @@ def open_pack(folder: Path, name: str) -> Pack:
         if "image" in labels
         else sorted(name for name in files if name.startswith("images/"))
     )
-    return Pack(name, archive, labels, names)
+    return Pack(name, archive, labels, names, free=free)
 
 
 def split_groups(pack: Pack) -> NDArray[np.str_]:

@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edgeface.face_model import EXPRESSION_NAMES, FaceModel, default_face_model
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel
+from edgeface.reference.data.faces import teacher_landmarks
 from edgeface.reference.data.fits import known_fit_of_meshes
 from edgeface.reference.data.packs import (
+    RESEARCH,
     Pack,
+    Sources,
     expression_scores,
     is_validation,
     open_pack,
     photo_packs,
 )
 from edgeface.reference.data.targets import Targets, boxes_only, from_fit
-from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.boxes import overlap
-from edgeface.reference.geometry.lids import as_people_shut, with_shut_lids
+from edgeface.reference.geometry.lids import with_shut_lids
 from edgeface.types import Float32Array, ImageArray
 
 INVALID = 3  # column of face_attr
@@ -47,10 +49,11 @@ class Photo:
 
 
 def read_photos(
-    folder: Path, model: FaceModel, validation: bool
+    folder: Path, model: FaceModel, validation: bool, sources: Sources = RESEARCH
 ) -> tuple[list[Photo], list[Photo], list[str]]:
     """Read one split: photos with faces, photos without, and the names of corrupt ones."""
-    *packs, empty_pack = (open_pack(folder, name) for name in photo_packs(folder))
+    names = photo_packs(folder, sources)
+    *packs, empty_pack = (open_pack(folder, name, sources.free) for name in names)
     photos = [photo for pack in packs for photo in _read_photos(pack, model, validation)]
     nobody = boxes_only(np.zeros((0, 4)), np.zeros(0, bool))
     unknown = np.zeros((0, len(EXPRESSION_NAMES)), np.float32)
@@ -73,7 +76,7 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
         scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])
         scores, meshes = scores[meshed_here], labels["mesh"][meshed_here]
         fit = known_fit_of_meshes(model, meshes, scores)
-        landmarks = as_people_shut(mapped_landmarks(meshes[..., :2], default_face_model()))
+        landmarks = teacher_landmarks(pack, meshes, model)
         irises = labels["irises"][meshed_here]
         fitted = from_fit(with_shut_lids(fit, model, landmarks), model, landmarks, irises)
         rows = meshed[meshed_here]

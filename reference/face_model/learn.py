@@ -11,8 +11,10 @@ mirror image, so that left and right shapes become mirror images.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +23,20 @@ from scipy.spatial import Delaunay
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_IDENTITY, FaceModel
 from edgeface.face_model_import import from_ict_facekit
+from edgeface.reference.data.ledger import free_ledger
 from edgeface.reference.data.packs import (
+    FREE_HUMAN_PACK,
     HUMAN_PACK,
+    RESEARCH,
     Pack,
+    Sources,
     expression_scores,
     is_validation,
     open_pack,
     single_face_packs,
     split_groups,
 )
+from edgeface.reference.face_model.ict import places_on_ict
 from edgeface.reference.face_model.landmark_map import learn_landmark_map
 from edgeface.reference.face_model.transfer import transferred_expressions
 from edgeface.reference.geometry.alignment import (
@@ -42,9 +49,12 @@ from edgeface.reference.geometry.alignment import (
     similarity,
     to_model_axes,
 )
+from edgeface.reference.geometry.lids import BLINKS, lid_opening
 from edgeface.reference.geometry.pose import yaw_from_rotation
 from edgeface.types import FloatArray, IntArray
 
+RESEARCH_TERMS = "research use only: learned from data with such terms"
+FREE_TERMS = "any use: learned from sources of the ledger of free sources alone (NOTICE: CC BY 4.0)"
 NUM_ROUNDS = 6
 RIDGE = 12.0
 """The weight of the prior shapes, in the unit of a score's sum of squares over the corpus."""
@@ -60,6 +70,8 @@ TIERS = tuple(
 first leaves, and all other shapes the rest. If all were found at once, milder scores that always
 come along (a squint with a blink) would take a share, and the shape alone would move two thirds of
 what meshes of score 1 show."""
+SMILES = list(TIERS[1])
+"""The shapes that portraits show often and strongly."""
 PUCKER_RIDGE = 0.25
 """The weight of the prior of mouthPucker, relative to its score's sum of squares. The teacher's
 score also fires on ordinary closed lips, and would teach a pucker that hardly moves."""
@@ -72,6 +84,11 @@ HOLES = (
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398),
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173),
 )
+
+
+LandmarksOf = Callable[[FloatArray], FloatArray]
+WHOLLY_SHUT = 0.02
+"""Opening of the lids of a mean face that blinks, in widths of the eye."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +107,19 @@ def mirrored_scores(scores: FloatArray) -> FloatArray:
     return scores[..., EXPRESSION_MIRROR]
 
 
-def read_corpus(folder: Path, validation: bool = False) -> Corpus:
-    """Read the meshes of the single-face packs, of the training or of the validation split."""
+def read_corpus(folder: Path, validation: bool = False, sources: Sources = RESEARCH) -> Corpus:
+    """Read the meshes of the single-face packs, of the training or of the validation split.
+
+    Of the packs that anyone may use, those of photos alone: rendered people have ICT-FaceKit's
+    shapes.
+    """
     parts: list[tuple[Pack, IntArray]] = []
-    for name in single_face_packs(folder):
-        pack = open_pack(folder, name)
+    for name in sources.faces if sources.free else single_face_packs(folder):
+        pack = open_pack(folder, name, sources.free)
         good = np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
         parts.append((pack, np.flatnonzero((is_validation(pack) == validation) & good)))
-    labelled = [(p, i) for p, i in parts if p.name == HUMAN_PACK]
+    labelled = [(p, i[_has_points(p)[i]]) for p, i in parts
+                if p.name in (HUMAN_PACK, FREE_HUMAN_PACK)]  # fmt: skip
     names = parts[0][0].labels["blendshape_names"]
     return Corpus(
         meshes=to_model_axes(np.concatenate([p.labels["mesh"][i] for p, i in parts])),
@@ -110,9 +132,18 @@ def read_corpus(folder: Path, validation: bool = False) -> Corpus:
     )
 
 
-def learn(folder: Path) -> FaceModel:
-    """Learn the default face model from the training split of the packs in ``folder``."""
-    corpus = read_corpus(folder)
+def _has_points(pack: Pack) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(pack.labels["landmarks68"]).all(axis=(1, 2)))
+
+
+def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
+    """Learn a face model from the training split of the packs in ``folder``.
+
+    From all packs it is the default one. From those that anyone may use, the mean and the identity
+    modes are learned from their portraits, and the expressions are ICT-FaceKit's: portraits show
+    few.
+    """
+    corpus = read_corpus(folder, sources=sources)
     mean, weights = rigid_mean(corpus.meshes)
     permutation, mean = mirror_permutation(mean)
     weights = (weights + weights[permutation]) / 2
@@ -127,7 +158,7 @@ def learn(folder: Path) -> FaceModel:
         return np.einsum("...lkc,lk->...lc", shapes[..., vertices, :], shares)
 
     mean = _unit(mean, landmarks_of(mean))
-    prior = _prior_shapes(folder, mean, landmarks_of(mean), permutation)
+    prior = _prior_shapes(folder, mean, landmarks_of(mean), permutation, sources)
 
     meshes = np.concatenate([corpus.meshes, mirrored(corpus.meshes, permutation)])
     scores = np.concatenate([corpus.scores, mirrored_scores(corpus.scores)])
@@ -137,12 +168,15 @@ def learn(folder: Path) -> FaceModel:
     for _ in range(NUM_ROUNDS):
         aligned = align(meshes, prediction, weights)
         identity = _identity_part(aligned - mean - np.tensordot(scores, shapes, 1), modes, person)
-        mean, shapes = _regress_shapes(aligned - identity, scores, prior)
+        learned = _portrait_shapes if sources.free else _regress_shapes
+        mean, shapes = learned(aligned - identity, scores, prior)
         mean = _unit(mean, landmarks_of(mean))
         residual = aligned - mean - np.tensordot(scores, shapes, 1)
         modes = _identity_modes(residual, person)
         identity = _identity_part(residual, modes, person)
         prediction = mean + identity + np.tensordot(scores, shapes, 1)
+    if sources.free:
+        shapes = _shutting(shapes, mean, landmarks_of)
     halves = (mean, modes, shapes)
     mean, modes, shapes = (a.astype(np.float16).astype(np.float32) for a in halves)
     triangles, uv = _surface(mean)
@@ -154,12 +188,25 @@ def learn(folder: Path) -> FaceModel:
         triangles=triangles,
         uv=uv,
         info={
-            "name": "edgeface default",
+            "name": "edgeface free" if sources.free else "edgeface default",
             "num_meshes": len(corpus.meshes),
             "num_people": len(np.unique(corpus.person)),
-            "licence": "research use only: learned from data with such terms",
+            "licence": FREE_TERMS if sources.free else RESEARCH_TERMS,
         },
     )
+
+
+def report_on(model: FaceModel, folder: Path, sources: Sources = RESEARCH) -> dict[str, Any]:
+    """How well a model fits the meshes of both splits, and its landmark map people's points."""
+    report: dict[str, Any] = {}
+    for split in ("train", "validation"):
+        corpus = read_corpus(folder, split == "validation", sources)
+        report[split] = {
+            "num_meshes": len(corpus.meshes),
+            "residual_percent_of_outer_eye_distance": residuals(model, corpus),
+            "landmark_map_nme_percent": landmark_map_nme(model, corpus),
+        }
+    return report
 
 
 def residuals(model: FaceModel, corpus: Corpus) -> dict[str, float]:
@@ -213,7 +260,7 @@ def _unit(mean: FloatArray, landmarks: FloatArray) -> FloatArray:
 
 
 def _prior_shapes(
-    folder: Path, mean: FloatArray, landmarks: FloatArray, permutation: IntArray
+    folder: Path, mean: FloatArray, landmarks: FloatArray, permutation: IntArray, sources: Sources
 ) -> FloatArray:
     """The expressions of ICT-FaceKit at the learned vertices, made exactly symmetric.
 
@@ -223,8 +270,37 @@ def _prior_shapes(
     path = folder / "ict_facekit_light.npz"
     if not path.is_file():
         raise InvalidInputError(f"the learner needs ICT-FaceKit as its prior: {path} is absent")
-    prior = transferred_expressions(from_ict_facekit(path), mean, landmarks)
+    if sources.free:
+        free_ledger().read(path)
+        ict = from_ict_facekit(path)
+        prior = places_on_ict(ict, mean, landmarks)(ict.expression.astype(np.float64))
+    else:
+        prior = transferred_expressions(from_ict_facekit(path), mean, landmarks)
     return (prior + mirrored(prior[EXPRESSION_MIRROR], permutation)) / 2
+
+
+def _portrait_shapes(
+    targets: FloatArray, scores: FloatArray, prior: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The mean and the shapes that portraits show; all others stay as their priors are."""
+    size = np.linalg.norm(prior[SMILES], axis=2)
+    mask = np.clip(size / (0.25 * size.max(axis=1, keepdims=True)), OFF_MASK, 1.0)
+    others = np.setdiff1d(np.arange(len(prior)), SMILES)
+    left = targets - np.tensordot(scores[:, others], prior[others], 1)
+    shapes = prior.copy()
+    mean, shapes[SMILES] = _ridge(left, scores[:, SMILES], prior[SMILES], RIDGE / mask**2)
+    return mean, shapes
+
+
+def _shutting(shapes: FloatArray, mean: FloatArray, landmarks_of: LandmarksOf) -> FloatArray:
+    """The shapes with blinks as strong as it takes to shut the eyes of the mean face, as seen."""
+    stronger = shapes.copy()
+    for eye, blink in enumerate(BLINKS):
+        opened, left = (
+            lid_opening(landmarks_of(shape)[:, :2])[eye] for shape in (mean, mean + shapes[blink])
+        )
+        stronger[blink] *= (opened - WHOLLY_SHUT) / (opened - left)
+    return stronger
 
 
 def _regress_shapes(

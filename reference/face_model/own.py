@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
+from edgeface.reference.data.ledger import free_ledger
 
-DEFAULT = "default"
+DEFAULT, FREE = "default", "free"
+FREE_MODEL = Path(str(files("edgeface.assets").joinpath("face_model_free.npz")))
 OUTER_EYE_CORNERS = [36, 45]
 TOLERANCE = 0.01
 
@@ -19,7 +23,8 @@ def read_face_model(name: str) -> FaceModel:
 
     Parameters
     ----------
-    name : "default" for the one that ships, or the path of an ``.npz`` that `FaceModel.save` wrote
+    name : "default" or "free" for those that ship, or the path of an ``.npz`` that
+        `FaceModel.save` wrote
 
     Returns
     -------
@@ -37,6 +42,8 @@ def read_face_model(name: str) -> FaceModel:
     """
     if name == DEFAULT:
         return default_face_model()
+    if name == FREE:
+        return FaceModel.from_bytes(free_ledger().read(FREE_MODEL), source=FREE_MODEL.name)
     model = FaceModel.load(name)
     model.require_dense()
     landmarks = model.landmark_shapes[0][0].astype(np.float64)

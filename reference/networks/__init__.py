@@ -7,21 +7,40 @@ from torch import nn
 from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.networks.fusion import FusionNetwork
 from edgeface.reference.networks.mfn import MultiFaceNetwork
+from edgeface.reference.networks.modelnet import ModelNetwork
+from edgeface.reference.networks.personal import PersonalNetworks
 from edgeface.reference.networks.sfn import SingleFaceNetwork
+from edgeface.reference.networks.tracknet import TrackNetwork
 
 __all__ = [
     "CONFIGS",
     "FusionNetwork",
+    "ModelNetwork",
     "MultiFaceNetwork",
     "NetworkConfig",
+    "PersonalNetworks",
     "SingleFaceNetwork",
+    "TrackNetwork",
     "build_network",
 ]
 
-CLASSES: dict[str, type[SingleFaceNetwork | MultiFaceNetwork | FusionNetwork]] = {
+CLASSES: dict[
+    str,
+    type[
+        SingleFaceNetwork
+        | MultiFaceNetwork
+        | FusionNetwork
+        | TrackNetwork
+        | ModelNetwork
+        | PersonalNetworks
+    ],
+] = {
     "sfn": SingleFaceNetwork,
     "mfn": MultiFaceNetwork,
     "fusion": FusionNetwork,
+    "tracknet": TrackNetwork,
+    "modelnet": ModelNetwork,
+    "personal": PersonalNetworks,
 }
 """The network of each kind."""
 
@@ -39,8 +58,19 @@ CONFIGS: dict[str, NetworkConfig] = {
     ),
     "mfn-single": NetworkConfig("mfn", False, 288, 4, (), (), 0, 32, ANCHORS),
     "fusion": NetworkConfig("fusion", False, 128, 32, (), (), 64, width=0.75),
+    **{
+        name: NetworkConfig(name, True, 128, 64, (16, 32, 48), (64, 128, 176), 64, rank=16)
+        for name in ("tracknet", "modelnet", "personal")
+    },
+    **{
+        f"{name}-paper": NetworkConfig(name, False, 224, 64, (), (), 256)
+        for name in ("tracknet", "modelnet", "personal")
+    },
 }
-"""The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids."""
+"""The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids.
+
+TrackNet and ModelNet (2020) are ``-paper`` as in its Table 4, and else on the SFN's multi-scale
+trunk, whose weights they can start from."""
 
 
 def build_network(config: NetworkConfig) -> nn.Module:

@@ -33,6 +33,8 @@ class NetworkConfig:
         The coarser features that the head is given see as much. 0 means the own cell alone; MFN
         only.
     width : the number of channels, as a share of MobileNet's; fusion only
+    rank : the number of maps of which all blendshapes' corrections are mixed; 0 means that each
+        blendshape has maps of its own; ModelNet only
     gaze : whether the network tells where both eyes look; SFN only
     """
 
@@ -47,6 +49,7 @@ class NetworkConfig:
     anchors: tuple[tuple[float, float], ...] = ()
     reach: int = 0
     width: float = 1.0
+    rank: int = 0
     gaze: bool = False
 
     def __post_init__(self) -> None:

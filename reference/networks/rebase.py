@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,8 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
     """
     if trained.face_model.sha256 == model.sha256:
         return trained
+    if not trained.config.network_kind.gives_identity:
+        return replace(trained, face_model=model)
     old, new = (m.identity.reshape(len(m.identity), -1) for m in (trained.face_model, model))
     if old.shape != new.shape:
         raise InvalidInputError(
@@ -43,7 +46,8 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
         )
     change = np.linalg.lstsq(new.T.astype(float), old.T.astype(float), rcond=None)[0]
     network = copy.deepcopy(trained.network)
-    branch = network.get_submodule(CLASSES[trained.config.kind].identity_branch)
+    kind: Any = CLASSES[trained.config.kind]
+    branch = network.get_submodule(kind.identity_branch)
     last = list(branch.modules())[-1]
     assert isinstance(last, nn.Linear | nn.Conv2d)
     assert last.bias is not None

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from edgeface.errors import InvalidInputError
@@ -64,8 +65,8 @@ def enrol(
     chosen = choose_frames(looked.faces, num_frames)
     if len(chosen) < LEAST_FRAMES:
         raise InvalidInputError(
-            f"only {len(chosen)} usable pictures that differ in pose or expression; a personal "
-            f"model needs {LEAST_FRAMES} or more" + looked.reasons()
+            f"usable pictures that differ in pose or expression: {len(chosen)}; a personal model "
+            f"needs {LEAST_FRAMES} or more" + looked.reasons()
         )
     frames = concatenate([looked.frames[row] for row in chosen])
     fitter = Fitter(template)
@@ -79,18 +80,21 @@ def enrol(
 def to_model(
     template: Template, fitter: Fitter, frames: Frames, fit: Fit, refused: dict[str, int]
 ) -> PersonalModel:
-    """The fitted person as a model to keep, with its report."""
+    """The fitted person as a model to keep, with its report; unseen shapes are the template's."""
     surface, person = fitter.surface, fit.person
+    unseen = unseen_shapes(template, fit)
+    seen = torch.tensor([name not in unseen for name in template.expression_names])
+    attention = surface.attention * seen[:, None, None, None]
     static = (surface.albedo + person.skin).clamp(0, 1)
-    dynamic = surface.attention * person.dynamic_skin
+    dynamic = attention * person.dynamic_skin
     return PersonalModel(
         template=template,
         identity=person.identity.numpy(),
         neutral=_limited(person.neutral[None])[0].numpy(),
-        shapes=_limited(surface.attention * person.shapes).numpy(),
+        shapes=_limited(attention * person.shapes).numpy(),
         skin=static.permute(1, 2, 0).contiguous().numpy(),
         dynamic_skin=dynamic.permute(0, 2, 3, 1).contiguous().numpy(),
-        unseen=unseen_shapes(template, fit),
+        unseen=unseen,
         report=report(template, fitter, frames, fit, refused),
     )
 

@@ -34,7 +34,7 @@ from edgeface.reference.personal.schedule import (
     Stage,
     Weights,
 )
-from edgeface.reference.personal.skin import estimate_light, mean_skin, unwrap, usual_skin
+from edgeface.reference.personal.skin import estimate_light, mean_skin, toned, unwrap, usual_skin
 
 FOCAL_OF_SIDE = 1015 / 224
 """The assumed focal length in sides of the crop, as in Deng et al. 2019."""
@@ -208,10 +208,11 @@ class Fitter:
         shapes = blendshapes(self.surface, self._person(unknowns))
         vertices = self._in_camera(shapes, *self._motion(frames, unknowns))
         template = self.surface.albedo
-        prior = template.permute(1, 2, 0)
         for last in (False, True):
             seen = colour, normal, weight = self._unwrapped(frames, vertices)
-            skin, light = (template + unknowns["skin"]).permute(1, 2, 0), unknowns["light"]
+            known = (template + unknowns["skin"]).permute(1, 2, 0)
+            skin = prior = known if keep else toned(known, colour, weight)
+            light = unknowns["light"]
             for _ in range(2):
                 light = estimate_light(colour, skin, normal, weight)
                 if not keep and last:
@@ -315,6 +316,8 @@ class Fitter:
             neutral = self.surface.at_vertices(person.neutral)
         return terms | {
             "smoothness": weights.smoothness * losses.quadratic_form(self.smoothness, neutral),
+            "neutral_gradient": weights.neutral_gradient
+            * losses.quadratic_form(self.gradient, neutral),
             "corrections": weights.corrections
             * (person.neutral.square().sum() + person.shapes.square().sum()),
             "symmetry": weights.symmetry * losses.symmetry_loss(person.neutral, flips),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ OTHER_IDENTITY = 3.0
 """Distance of identity coefficients from the most central ones beyond which it is somebody else."""
 MOST_OTHERS = 0.25
 """Share of pictures with somebody else beyond which they are of no one person."""
+OTHER_MEAN, LEAST_SHOT = 1.8, 3
+"""Distance of the mean identities before and after a cut beyond which it is to somebody else. It is
+at most 1.6 within 12 clips of one person, and at least 2.0 in 99 of 100 pairs of clips of two."""
 
 SEVERAL = "several people"
 
@@ -157,6 +161,20 @@ def choose_frames(faces: Sequence[Faces], count: int) -> list[int]:
     return sorted(chosen)
 
 
+def largest_change(identity: NDArray[np.floating[Any]]) -> float:
+    """The largest distance of mean identity coefficients (N, 50) before and after any picture.
+
+    Both sides have a tenth of the pictures, and at least `LEAST_SHOT`. Single pictures of one
+    person differ as much as those of two; means do not.
+    """
+    least = max(LEAST_SHOT, len(identity) // 10)
+    count = np.arange(1, len(identity) + 1)[:, None]
+    before = np.cumsum(identity, axis=0) / count
+    after = np.cumsum(identity[::-1], axis=0)[::-1] / count[::-1]
+    apart = np.linalg.norm(before[:-1] - after[1:], axis=1)[least - 1 : len(identity) - least]
+    return float(apart.max(initial=0.0))
+
+
 def _unfit(faces: Faces, image: NDArray[np.uint8]) -> str | None:
     """Why a picture is of no use; None if it is."""
     if not len(faces):
@@ -192,7 +210,7 @@ def _check_people(looked: Looked) -> None:
     usual = int(apart.sum(axis=1).argmin())
     same = np.flatnonzero(apart[usual] <= OTHER_IDENTITY)
     others = len(looked.faces) - len(same)
-    if others > MOST_OTHERS * len(looked.faces):
+    if others > MOST_OTHERS * len(looked.faces) or largest_change(identity[same]) > OTHER_MEAN:
         raise InvalidInputError(
             f"the faces of {len(looked.faces)} pictures are of several people, one after another; "
             "a personal model is of one: cut the clip or leave photos out"

@@ -53,6 +53,14 @@ class Surface:
         self.parts = soft_parts(regions, len(REGIONS), PART_SPREAD_TEXELS)[0]
         self.sampling = _bilinear(self.uv, SHAPE_MAP)
 
+    def to(self, device: torch.device) -> Surface:
+        """The same on another device."""
+        moved = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(moved, name, value.to(device))
+        return moved
+
     def at_vertices(self, maps: Tensor) -> Tensor:
         """``F``: maps (C, 64, 64) sampled at the vertices, bilinear, shape (V, C)."""
         return self.sampling @ maps.flatten(1).T

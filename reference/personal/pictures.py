@@ -6,15 +6,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from torch import Tensor
 
 from edgeface.personal.page import FittedFrame
 from edgeface.reference.personal.enrol import Enrolment
+from edgeface.reference.personal.render import ambient_light
 from edgeface.types import ImageArray
 
 MOST_SHOWN = 8
 CLAY = 0.75
+AMBIENT, FRONT = 0.75, 0.5
+"""The light on a shape that is shown alone: from everywhere, and from the camera."""
 
 
 def fitted_frames(enrolment: Enrolment) -> list[FittedFrame]:
@@ -22,6 +27,9 @@ def fitted_frames(enrolment: Enrolment) -> list[FittedFrame]:
     count = len(enrolment.frames)
     rows = np.unique(np.linspace(0, count - 1, min(count, MOST_SHOWN)).round().astype(int))
     drawn = enrolment.fitter.render(enrolment.frames, enrolment.fit)
+    soft = ambient_light(count, AMBIENT)
+    soft[:, 2] -= FRONT
+    shape = enrolment.fitter.render(enrolment.frames, replace(enrolment.fit, light=soft)).shading
     found: list[FittedFrame] = []
     for row in rows.tolist():
         frame, mask = enrolment.frames.images[row], drawn.mask[row][..., None]
@@ -30,8 +38,9 @@ def fitted_frames(enrolment: Enrolment) -> list[FittedFrame]:
                 {
                     "frame": _uint8(frame),
                     "reconstruction": _uint8(drawn.image[row].where(mask, frame)),
-                    "shape alone": _uint8(drawn.shading[row] * CLAY),
-                    "albedo alone": _uint8(drawn.albedo[row].where(mask, drawn.albedo[row] * 0)),
+                    "shape alone": _uint8(shape[row] * CLAY),
+                    "skin alone": _uint8(drawn.albedo[row].where(mask, drawn.albedo[row] * 0)),
+                    "light alone": _uint8(drawn.shading[row] * CLAY),
                 }
             )
         )

@@ -83,7 +83,7 @@ def _warnings(
     if covered:
         found.append(
             f"something covers the face in {covered} of {len(frames)} frames (a hand, hair, "
-            "glasses?), or its skin shines: it may have become part of the skin"
+            "glasses?), or its skin shines: what other frames do not show is left out"
         )
     if _contrast(shading, mask) > SHADOW_RATIO:
         found.append("strong shadows: they may have become part of the skin")

@@ -64,14 +64,19 @@ class RenderedPerson:
 
 
 def render_person(
-    template: Template, surface: Surface, num_frames: int, random: np.random.Generator
+    template: Template,
+    surface: Surface,
+    num_frames: int,
+    random: np.random.Generator,
+    skin_spread: float = SKIN_SPREAD,
 ) -> RenderedPerson:
     """Make up a person and draw frames of them.
 
     The face has the template's modes and smooth bumps besides; each blendshape in `ACTIVE` is bent
-    within its attention mask; the skin has coloured blotches, and some that come with expressions.
+    within its attention mask; the skin has coloured blotches, which ``skin_spread`` makes stronger
+    or weaker, and some that come with expressions.
     """
-    person = _make_up(surface, random)
+    person = make_up(surface, random, skin_spread)
     shapes = blendshapes(surface, person)
     expression = _expressions(template, num_frames, random)
     posed = shapes.posed(expression)
@@ -85,10 +90,10 @@ def render_person(
         posed @ (TO_CAMERA[:, None] * turn).transpose(1, 2)
         + torch.from_numpy(place)[:, None].float()
     )
-    light = _lights(num_frames, random)
+    light = random_lights(num_frames, random)
     skin = albedo(surface, person, expression)
     drawn = render(vertices, surface.triangles, surface.uv, skin, light, camera)
-    regions = _drawn_regions(template, drawn.uv, drawn.mask)
+    regions = drawn_regions(template, drawn.uv, drawn.mask)
     background = torch.from_numpy(random.random((num_frames, 1, 1, 3))).float()
     noise = torch.from_numpy(random.normal(0, 0.01, drawn.image.shape)).float()
     images = (torch.where(drawn.mask[..., None], drawn.image, background) + noise).clamp(0, 1)
@@ -132,7 +137,8 @@ def blendshape_error_mm(
     return float(off[where].mean()) * UNIT_MM, float(before[where].mean()) * UNIT_MM
 
 
-def _make_up(surface: Surface, random: np.random.Generator) -> Person:
+def make_up(surface: Surface, random: np.random.Generator, skin_spread: float) -> Person:
+    """A person whose face, blendshapes and skin no template has."""
     k = surface.num_shapes
     person = Person.of_template(surface)
     person.identity = torch.from_numpy(
@@ -141,8 +147,8 @@ def _make_up(surface: Surface, random: np.random.Generator) -> Person:
     person.neutral = _bumps((3,), SHAPE_MAP, 6, random) * (NEUTRAL_MM / UNIT_MM)
     person.shapes = _bumps((k, 3), SHAPE_MAP, 5, random) * (SHAPE_MM / UNIT_MM) * 1.5
     tone = torch.from_numpy(random.uniform(-0.25, 0.12, (1, 1, 1))).float()
-    person.skin = tone + _bumps((3,), SKIN_MAP, 24, random) * SKIN_SPREAD / 2
-    person.skin = person.skin + _bumps((1,), SKIN_MAP, 10, random) * SKIN_SPREAD / 2
+    person.skin = tone + _bumps((3,), SKIN_MAP, 24, random) * skin_spread / 2
+    person.skin = person.skin + _bumps((1,), SKIN_MAP, 10, random) * skin_spread / 2
     person.dynamic_skin = (
         _bumps((k, 1), DYNAMIC_MAP, 12, random).expand(-1, 3, -1, -1) * DYNAMIC_SPREAD
     )
@@ -165,7 +171,8 @@ def _expressions(template: Template, num_frames: int, random: np.random.Generato
     return torch.from_numpy(weights).float()
 
 
-def _lights(num_frames: int, random: np.random.Generator) -> Tensor:
+def random_lights(num_frames: int, random: np.random.Generator) -> Tensor:
+    """Light (B, 9, 3) from the camera's side and another, slightly coloured."""
     light = ambient_light(num_frames, 0.85)
     direction = random.normal(0, 0.25, (num_frames, 3))
     light[:, 1:4] += torch.from_numpy(direction).float()[..., None]
@@ -174,7 +181,8 @@ def _lights(num_frames: int, random: np.random.Generator) -> Tensor:
     return light * tint
 
 
-def _drawn_regions(template: Template, uv: Tensor, mask: Tensor) -> Tensor:
+def drawn_regions(template: Template, uv: Tensor, mask: Tensor) -> Tensor:
+    """The parts of the face (B, H, W) that a rendering shows."""
     labels = torch.from_numpy(template.regions).float()[None, None]
     nearest = sample(labels.expand(len(uv), -1, -1, -1), uv)[..., 0].round()
     return torch.where(mask, nearest, 0).to(torch.uint8)

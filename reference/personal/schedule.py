@@ -14,7 +14,8 @@ class Weights:
     parsing: float = 10.0
     landmarks: float = 1.0
     mesh: float = 1.0
-    smoothness: float = 500.0
+    smoothness: float = 25.0
+    neutral_gradient: float = 10.0
     blendshape_gradient: float = 3.0
     corrections: float = 1e-4
     dynamic_skin: float = 20.0

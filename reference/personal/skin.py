@@ -21,6 +21,7 @@ from edgeface.reference.personal.render import (
 
 LIGHT_RIDGE = 0.01
 """Pulls an estimated light to a white one, of the mean square of a pixel's basis."""
+USUAL_LIGHT = 0.9
 LEAST_FACING = 0.3
 """Cosine between normal and line of sight under which a place tells nothing of the skin."""
 
@@ -93,6 +94,18 @@ def estimate_light(colour: Tensor, albedo: Tensor, normal: Tensor, weight: Tenso
         right = right + ridge[:, None] * start[:, :, c]
         lights.append(torch.linalg.solve(normal_matrix, right))
     return torch.stack(lights, dim=-1)
+
+
+def toned(skin: Tensor, colour: Tensor, weight: Tensor) -> Tensor:
+    """A skin (R, R, 3) with the mean colour that images (B, R, R, 3) show in white light.
+
+    What is dark may be so by its skin or by its light. Cameras expose for what they see and balance
+    its white, so the person's own tone is taken to be that of their pictures under a white light of
+    the level `USUAL_LIGHT`. Otherwise everybody would have the template's tone.
+    """
+    shown = (colour * weight[..., None]).sum((0, 1, 2))
+    own = (skin * weight[..., None]).sum((0, 1, 2)) * USUAL_LIGHT
+    return skin * (shown / own.clamp(min=1e-6)).clamp(0.05, 1 / USUAL_LIGHT)
 
 
 def usual_skin(

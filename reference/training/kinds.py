@@ -74,7 +74,17 @@ DATABASES = TrainingKind(
 
 
 def training_of(kind: NetworkKind) -> TrainingKind:
-    """How networks of a kind are trained, by what they look at and what they give."""
+    """How networks of a kind are trained, by what they look at and what they give.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is TrackNet or ModelNet, which are trained together.
+    """
+    if kind.gives_person or not kind.gives_identity:
+        raise InvalidInputError(
+            f"networks of the kind {kind.name} are trained by edgeface-train personal train"
+        )
     if kind.detects:
         return SCENES
     return DATABASES if kind.corrects_shape else CROPS

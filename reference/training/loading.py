@@ -105,7 +105,7 @@ def _prepared(
     labels = recipe.labels
     # another sfn says something else
     how = f"{labels} {digest(SHIPPED['sfn'])}" if labels == "sfn" else labels
-    wanted = Wanted(validation, photos, turned, copies, recipe.seed)
+    wanted = Wanted(validation, photos, turned, copies, recipe.seed, recipe.sources)
     return prepare(folder, model, wanted, how, lambda some: _relabelled(some, labels, model))
 
 

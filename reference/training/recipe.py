@@ -13,7 +13,9 @@ from typing import Any, Literal, get_args
 
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import SIZE_STEP
+from edgeface.reference.data.packs import FREE, RESEARCH, Sources
 from edgeface.reference.face_model.own import DEFAULT
+from edgeface.reference.face_model.own import FREE as FREE_MODEL
 from edgeface.reference.networks import CONFIGS
 from edgeface.reference.networks.checkpoint import NOT_STATED
 from edgeface.reference.networks.config import NetworkConfig
@@ -50,10 +52,15 @@ class Recipe:
     databases : what the fusion network learns from: names of ``PACKS``, or NAME=FOLDER of published
         databases
     correction : whether the fusion network corrects the face model's shapes
+    frozen : the modules of the network, by the beginnings of their names, that keep the weights
+        that they start with; TrackNet and ModelNet only
     licence : the terms on which the weights may be used, which depend on the data. Checkpoints and
         the files made of them state it.
-    face_model : the face model whose coefficients the network gives: "default", or the path of an
-        ``.npz``. In a recipe's file, a path is relative to its folder.
+    face_model : the face model whose coefficients the network gives: "default", "free", or the
+        path of an ``.npz``. In a recipe's file, a path is relative to its folder.
+    free : whether the run opens only what the ledger of free sources has (`data/ledger.py`). It
+        reads packs of their own, takes the face model "free", and begins from no weights but those
+        of another free run.
     """
 
     network: str
@@ -71,12 +78,15 @@ class Recipe:
     labels: Labels = "teacher"
     databases: tuple[str, ...] = ()
     correction: bool = True
+    frozen: tuple[str, ...] = ()
     licence: str = NOT_STATED
     face_model: str = DEFAULT
+    free: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "databases", tuple(self.databases))
         object.__setattr__(self, "sizes", tuple(self.sizes))
+        object.__setattr__(self, "frozen", tuple(self.frozen))
         for name in ("epochs", "batch_size", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InvalidInputError(
@@ -114,8 +124,17 @@ class Recipe:
             )
         if self.sizes and not self.config.network_kind.detects:
             raise InvalidInputError(f"only an mfn takes other sizes, not {self.network}")
+        if self.frozen and not self.config.network_kind.gives_person:
+            raise InvalidInputError(f"only TrackNet and ModelNet have frozen, not {self.network}")
         if not isinstance(self.correction, bool):
             raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
+        if not isinstance(self.free, bool):
+            raise InvalidInputError(f"free must be true or false, got {self.free!r}")
+        if self.free and (self.face_model != FREE_MODEL or self.labels == "sfn" or self.databases):
+            raise InvalidInputError(
+                'a free run takes face_model = "free", labels of the teacher and no databases: the '
+                "rest was learned from data for research"
+            )
         if not isinstance(self.licence, str) or not self.licence.strip():
             raise InvalidInputError(f"licence must be a text, got {self.licence!r}")
 
@@ -123,13 +142,25 @@ class Recipe:
     def config(self) -> NetworkConfig:
         return CONFIGS[self.network]
 
+    @property
+    def sources(self) -> Sources:
+        """The packs that the run reads."""
+        return FREE if self.free else RESEARCH
+
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON would return them.
 
         The face model's path is cut to its name, since the model itself is in the checkpoint.
         """
         stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
-        return asdict(self) | stated | {"sizes": list(self.sizes)}
+        return (
+            asdict(self)
+            | stated
+            | {
+                "sizes": list(self.sizes),
+                "frozen": list(self.frozen),
+            }
+        )
 
 
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
@@ -154,7 +185,7 @@ def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
         raise InvalidInputError(
             f"{path} has unknown keys {', '.join(sorted(unknown))}; known: {', '.join(known)}"
         )
-    if values.get("face_model", DEFAULT) != DEFAULT:
+    if values.get("face_model", DEFAULT) not in (DEFAULT, FREE_MODEL):
         values["face_model"] = str(path.parent / str(values["face_model"]))
     try:
         return Recipe(**values)

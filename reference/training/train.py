@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -26,9 +27,10 @@ from edgeface.reference.networks.checkpoint import (
     checkpoint_entry,
     load_network,
 )
+from edgeface.reference.networks.personal import parts_of
 from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
-from edgeface.reference.training.kinds import training_of
+from edgeface.reference.training.kinds import TrainingKind, training_of
 from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.schedule import ROUND_STEPS, Averaging, Budget, optimiser
@@ -47,6 +49,7 @@ class Training(lightning.LightningModule):
     unseen : the expressions that the training data never shows, for the checkpoint
     views_an_epoch : the number of views that Eq. 3's tau takes for an epoch in a run that counts
         minutes; None if the run counts epochs
+    kind : how the network is trained; by default as its kind says
 
     Notes
     -----
@@ -60,13 +63,15 @@ class Training(lightning.LightningModule):
         model: FaceModel,
         unseen: tuple[str, ...] = (),
         views_an_epoch: int | None = None,
+        kind: TrainingKind | None = None,
     ) -> None:
         super().__init__()
         self.views_an_epoch = views_an_epoch
         self.recipe, self.face_model, self.unseen = recipe, model, unseen
         network: Any = build_network(recipe.config)
         self.network = network.to(memory_format=torch.channels_last)
-        self.loss = training_of(recipe.config.network_kind).loss(recipe, model)
+        kind = kind or training_of(recipe.config.network_kind)
+        self.loss = kind.loss(recipe, model)
 
     def _step(self, batch: dict[str, Tensor], stage: str) -> Tensor:
         outputs = tuple(branch.float() for branch in self.network(batch["image"]))
@@ -145,6 +150,8 @@ def train(
     workers: int = 0,
     compiled: bool = False,
     minutes: float | None = None,
+    kind: TrainingKind | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Path:
     """Train a network, going on from ``out/last.ckpt`` if there is one.
 
@@ -160,6 +167,8 @@ def train(
     compiled : whether ``torch.compile`` fuses the network first, which takes two minutes on a CPU
     minutes : how long to learn, all parts of a resumed run together, instead of the recipe's
         epochs; the learning rate follows the clock
+    kind : how the network is trained; by default as its kind says
+    callbacks : more of Lightning's, before the others
 
     Returns
     -------
@@ -169,7 +178,8 @@ def train(
     ------
     InvalidInputError
         If the checkpoint in ``out`` is of another network or another face model, if the recipe's
-        face model cannot be trained with, or if ``minutes`` is not positive.
+        face model cannot be trained with, if ``minutes`` is not positive, or if a free run would
+        open what the ledger of free sources lacks or begin with weights that are not free.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
@@ -177,7 +187,7 @@ def train(
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
-    kind = training_of(recipe.config.network_kind)
+    kind = kind or training_of(recipe.config.network_kind)
     model = kind.prepare(read_face_model(recipe.face_model))
     if resumed:
         _check_fits(load_last(out), recipe, model, last)
@@ -189,7 +199,7 @@ def train(
         precision=recipe.precision,
         accumulate_grad_batches=recipe.accumulate,
         callbacks=[
-            Drawing(learning, validating), Averaging(recipe.ema_decay), budget,
+            *callbacks, Drawing(learning, validating), Averaging(recipe.ema_decay), budget,
             *_checkpoints(out), TQDMProgressBar(refresh_rate=10),
         ],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
@@ -202,10 +212,15 @@ def train(
     timed = minutes is not None
     unseen = (n for n in unseen_expressions(learning.scores) if n in model.expression_names)
     views_an_epoch = len(learning.dataset) if timed else None
-    training = Training(recipe, model, tuple(unseen), views_an_epoch)
+    training = Training(recipe, model, tuple(unseen), views_an_epoch, kind)
     if start_from is not None and not resumed:
-        start = on_face_model(load_network(start_from), model)
-        copied = copy_weights(start.network, training.network)
+        begun = load_network(start_from)
+        if recipe.free and not begun.recipe.get("free"):
+            raise InvalidInputError(
+                f"{start_from} was not learned in a free run, so a free run cannot begin with it"
+            )
+        start = on_face_model(begun, model)
+        copied = sum(copy_weights(start.network, part) for part in parts_of(training.network))
         log.info("beginning with %d tensors of %s", copied, start_from)
     if recipe.config.network_kind.corrects_shape and not recipe.correction and not resumed:
         training.network.leave_uncorrected()

@@ -4,7 +4,7 @@ import pytest
 
 from edgeface.cli import doctor, main
 from edgeface.errors import BackendUnavailableError, EdgeFaceError, ModelFormatError
-from edgeface.terminal import run_command
+from edgeface.terminal import page_address, run_command
 
 
 @pytest.fixture
@@ -52,4 +52,20 @@ def test_errors_at_a_terminal_name_the_page_that_helps(error, monkeypatch, capsy
     assert capsys.readouterr().err == "edgeface: no such thing\n"
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert run_command("edgeface", fail) == 1
-    assert capsys.readouterr().err.endswith(f"/{error.page}\n")
+    assert capsys.readouterr().err.endswith(f"/{error.page.replace('.html', '.md')}\n")
+
+
+@pytest.mark.parametrize(
+    ("site", "expected"),
+    [
+        ("https://edgeface.example/docs", "docs/index.md#b"),
+        ("https://faces.org/docs", "https://faces.org/docs/index.html#b"),
+    ],
+)
+def test_pages_are_named_on_the_site_once_there_is_one(site, expected, monkeypatch):
+    class Stated:
+        def get_all(self, name):
+            return [f"Homepage, {site}", f"Documentation, {site}"]
+
+    monkeypatch.setattr("importlib.metadata.metadata", lambda name: Stated())
+    assert page_address("index.html#b") == expected

@@ -31,6 +31,10 @@ void print_json(const std::string& image, const std::vector<edgeface::Face>& fac
                     {"identity_coeffs", face.identity_coeffs},
                     {"expression_coeffs", face.expression_coeffs},
                     {"other_outputs", face.other_outputs}});
+    if (face.gaze_deg) {
+      list.back()["gaze_deg"] = *face.gaze_deg;
+      list.back()["iris_centres"] = *face.iris_centres;
+    }
   }
   std::cout << nlohmann::json{{"image", image}, {"faces", list}} << "\n";
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "gaze.hpp"
+
 namespace edgeface {
 
 namespace {
@@ -200,6 +202,7 @@ Face decode(RawFace raw, const Metadata& metadata, const FaceModel& face_model,
   face.identity_coeffs = taken(raw, "identity");
   face.expression_coeffs = taken(raw, "expression");
   const auto pose = taken(raw, "pose");
+  const auto gaze = raw.values.extract("gaze");  // networks may have none
   face.other_outputs = std::move(raw.values);
   for (double& value : face.expression_coeffs) value = sigmoid(value);
   face.blendshapes = arkit(metadata, face.expression_coeffs);
@@ -225,6 +228,7 @@ Face decode(RawFace raw, const Metadata& metadata, const FaceModel& face_model,
                                  p[2] / ((scale[0] + scale[1]) / 2)});
   }
   for (int i = 0; i < 4; ++i) face.box_xyxy[i] = (box[i] - offset[i % 2]) / scale[i % 2];
+  if (gaze) look(face, gaze.mapped());
   return face;
 }
 

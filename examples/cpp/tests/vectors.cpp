@@ -34,7 +34,7 @@ void expect_error(const std::string& text, Work work) {
 }
 
 json as_json(const Face& face) {
-  return {{"box_xyxy", face.box_xyxy},
+  json made{{"box_xyxy", face.box_xyxy},
           {"score", face.score},
           {"landmarks_3d", face.landmarks_3d},
           {"euler_deg", face.euler_deg},
@@ -44,6 +44,11 @@ json as_json(const Face& face) {
           {"blendshapes", face.blendshapes},
           {"identity_coeffs", face.identity_coeffs},
           {"expression_coeffs", face.expression_coeffs}};
+  if (face.gaze_deg) {
+    made["gaze_deg"] = *face.gaze_deg;
+    made["iris_centres"] = *face.iris_centres;
+  }
+  return made;
 }
 
 // Compares all numbers of two texts of the same structure.
@@ -143,6 +148,14 @@ void check_sfn(const edgeface::Model& model, const edgeface::FaceModel& face_mod
                                      face_model, {{1, 1}, {0, 0}});
   compare_faces("from the raw values", {face}, vectors["faces"], 1e-3);
   compare("an unknown output", face.other_outputs, {{"later", {0.5, -0.5}}}, 1e-9);
+
+  made.add("gaze", {1, 4}, vectors["gaze"]["raw"]);
+  const auto looking = as_json(edgeface::decode(edgeface::face_of_crop(made.outputs, 0, metadata),
+                                                metadata, face_model, {{1, 1}, {0, 0}}));
+  for (const std::string name : {"gaze_deg", "iris_centres"})
+    compare(name, looking[name], vectors["gaze"][name], 1e-3);
+  for (const auto& [name, value] : vectors["gaze"]["blendshapes"].items())
+    compare(name, {looking["blendshapes"][name]}, {value}, 1e-4);
 
   const auto input = edgeface::read_image(folder + vectors["input"]["file"].get<std::string>());
   compare_faces("from the input", model.refine(input, {face}), vectors["faces"], 5e-3);

@@ -82,6 +82,19 @@ test("the face of an sfn comes out of its raw outputs", async () => {
   assert.deepEqual(face.other_outputs, { later: [0.5, -0.5] });
 });
 
+test("an output for where the eyes look is carried", async () => {
+  const { metadata, faceModel } = await readModelFile(sfn.file);
+  const { raw, ...expected } = sfn.vectors.gaze;
+  const outputs = { gaze: { dims: [1, 4], data: Float32Array.from(raw) } };
+  for (const name of ["identity", "expression", "pose"]) {
+    const values = sfn.vectors.outputs[name];
+    outputs[name] = { dims: [1, values.length], data: Float32Array.from(values) };
+  }
+  const face = decodeCrop(outputs, 0, metadata, faceModel, ITSELF);
+  compare(face, expected, 1e-3, "gaze");
+  assert.deepEqual(face.other_outputs, {});
+});
+
 test("an mfn finds the faces of its input", async () => {
   const model = await EdgeFace.load(mfn.file, { numThreads: 1 });
   const { vectors: { faces, score_threshold: scoreThreshold } } = mfn;

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from edgeface.reference.personal.render import loops
+from edgeface.reference.personal.render.threads import on_own_threads
 
 
 def interpolate(
@@ -54,14 +55,14 @@ class _Interpolation(torch.autograd.Function):
         arrays = (
             t.detach().contiguous().numpy() for t in (points, triangles, index, values, corners)
         )
-        return torch.from_numpy(loops.interpolate(*arrays))
+        return torch.from_numpy(on_own_threads(loops.interpolate, *arrays))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         points, values, triangles, index, corners = ctx.saved_tensors
         tensors = (points, triangles, index, values, corners, gradients[0])
         arrays = (t.detach().contiguous().numpy() for t in tensors)
-        by_points, by_values = loops.interpolate_backward(*arrays)
+        by_points, by_values = on_own_threads(loops.interpolate_backward, *arrays)
         return torch.from_numpy(by_points), torch.from_numpy(by_values), None, None, None
 
 
@@ -113,11 +114,13 @@ class _NormalSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vertices: Tensor, triangles: Tensor) -> Tensor:
         ctx.save_for_backward(vertices, triangles)
-        sums = loops.normals(vertices.detach().contiguous().numpy(), triangles.numpy())
+        sums = on_own_threads(
+            loops.normals, vertices.detach().contiguous().numpy(), triangles.numpy()
+        )
         return torch.from_numpy(sums)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         vertices, triangles = ctx.saved_tensors
         arrays = (t.detach().contiguous().numpy() for t in (vertices, triangles, gradients[0]))
-        return torch.from_numpy(loops.normals_backward(*arrays)), None
+        return torch.from_numpy(on_own_threads(loops.normals_backward, *arrays)), None

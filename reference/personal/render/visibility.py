@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from edgeface.reference.personal.render import loops
+from edgeface.reference.personal.render.threads import on_own_threads
 
 
 def visible_triangles(points: Tensor, triangles: Tensor, size: tuple[int, int]) -> Tensor:
@@ -27,7 +28,9 @@ def visible_triangles(points: Tensor, triangles: Tensor, size: tuple[int, int]) 
     """
     points = points.detach().float()
     if points.device.type == "cpu":
-        index = loops.rasterise(points.contiguous().numpy(), triangles.numpy(), *size)
+        index = on_own_threads(
+            loops.rasterise, points.contiguous().numpy(), triangles.numpy(), *size
+        )
         return torch.from_numpy(index)
     return torch.stack([sorted_by_depth(p, triangles, size) for p in points])
 

@@ -21,7 +21,7 @@ from edgeface.reference.data.cache import (
     save_arrays,
 )
 from edgeface.reference.data.faces import FaceSet, read_faces
-from edgeface.reference.data.packs import photo_packs, single_face_packs
+from edgeface.reference.data.packs import RESEARCH, Sources, photo_packs, single_face_packs
 from edgeface.reference.data.photos import Photo, read_photos
 from edgeface.reference.data.targets import Targets
 from edgeface.reference.training.views.atlas import Atlas, build_atlas, open_atlas, write_atlas
@@ -79,6 +79,7 @@ class Wanted:
     turned : the number of copies turned in 3D, as a share of the faces
     copies : whether faces have copies with another expression
     seed : the seed by which faces to be copied are drawn
+    sources : which packs it is read from
     """
 
     validation: bool
@@ -86,6 +87,7 @@ class Wanted:
     turned: float = 0.0
     copies: bool = False
     seed: int = 0
+    sources: Sources = RESEARCH
 
 
 Relabel = Callable[[list[Photo]], list[Photo]]
@@ -130,7 +132,8 @@ def prepare(
 
 
 def _key(folder: Path, model: FaceModel, wanted: Wanted, labels: str) -> str:
-    packs = [*single_face_packs(folder), *(photo_packs(folder) if wanted.photos else ())]
+    packs = [*single_face_packs(folder, wanted.sources)]
+    packs += photo_packs(folder, wanted.sources) if wanted.photos else ()
     sources = [path for room in ("data", "geometry", "training/views")
                for path in sorted((REFERENCE / room).glob("*.py"))]  # fmt: skip
     contents = [archive_digest(folder / f"{name}.zip") for name in packs]
@@ -140,7 +143,7 @@ def _key(folder: Path, model: FaceModel, wanted: Wanted, labels: str) -> str:
 def _read(
     folder: Path, model: FaceModel, wanted: Wanted, relabel: Relabel
 ) -> tuple[dict[str, AnyArray], list[ImageArray]]:
-    faces = read_faces(folder, model, wanted.validation)
+    faces = read_faces(folder, model, wanted.validation, wanted.sources)
     scores = [faces.scores]
     if wanted.turned:
         log.info("turning copies of %d %% of the faces", round(100 * wanted.turned))
@@ -157,7 +160,7 @@ def _read(
             targets.append(changed)
     photos, empty, skipped = [], [], list(faces.skipped)
     if wanted.photos:
-        photos, empty, unreadable = read_photos(folder, model, wanted.validation)
+        photos, empty, unreadable = read_photos(folder, model, wanted.validation, wanted.sources)
         scores += [photo.scores for photo in photos]
         photos, skipped = relabel(photos), unreadable + skipped
     groups = {"faces": gather([p.shape for p in pictures], targets, 0)}

@@ -60,11 +60,21 @@ def test_a_fit_looks_like_the_pictures(fitted):
 def test_a_person_to_keep_is_the_fitted_one(fitted):
     template, fitter, truth, fit = fitted
     model = to_model(template, fitter, truth.frames, fit, {})
-    weights = fit.expression[:1]
+    seen = torch.tensor([name not in model.unseen for name in template.expression_names])
+    weights = fit.expression[:1] * seen
     expected = blendshapes(fitter.surface, fit.person).posed(weights)[0]
     np.testing.assert_allclose(model.shape(weights[0].numpy()), expected, atol=1e-4)
     assert model.report["frames"] == 6
     assert len(model.to_bytes()) < 2_000_000
+
+
+def test_shapes_that_are_not_seen_are_the_templates(fitted):
+    template, fitter, truth, fit = fitted
+    model = to_model(template, fitter, truth.frames, fit, {})
+    rows = [template.expression_names.index(name) for name in model.unseen]
+    assert 5 < len(rows) < 50
+    np.testing.assert_array_equal(model.offsets[rows], template.expression[rows])
+    assert not model.dynamic_skin[rows].any()
 
 
 def test_of_somebody_known_only_the_motion_is_fitted(fitted):
@@ -166,6 +176,18 @@ def test_what_covers_the_face_is_left_out(fitted):
     clean = (fitter.surface.albedo + fit.person.skin).permute(1, 2, 0)
     greener = (skin - clean)[..., 1] - (skin - clean)[..., 0]
     assert float((greener[40:100, 30:98] > 0.15).float().mean()) < 0.005
+
+
+@pytest.mark.parametrize("tone", [0.3, 0.7, 1.05])
+def test_dark_skin_is_not_taken_for_dark_light(fitted, tone):
+    """The person's own tone stays theirs: a skin under a white light comes out as it is."""
+    _, fitter, truth, _ = fitted
+    dark = seen_through(truth.frames, lambda i: i.mul_(tone))
+    found = fitter.fit(dark, stages=(*SHORT[:2], replace(SHORT[3], steps=1)))
+    surface, true = fitter.surface, truth.person.skin
+    shown = (surface.albedo + found.person.skin)[:, 40:100, 30:98].mean((1, 2))
+    expected = tone * (surface.albedo + true).clamp(0, 1)[:, 40:100, 30:98].mean((1, 2))
+    assert float((shown / expected - 1).abs().max()) < 0.25
 
 
 def seen_through(frames, change):

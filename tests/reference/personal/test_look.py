@@ -62,6 +62,16 @@ def test_a_cut_to_somebody_else_is_an_error(face_model):
         seen(face_model, people)
 
 
+@pytest.mark.parametrize("split", [3, 12, 21])
+def test_a_cut_shows_in_mean_identities(random, split):
+    """Pictures of one person differ by 1.7 here, two people by 2.2: less than some of one's own."""
+    one = random.normal(0, 0.17, (24, 50))
+    two = one.copy()
+    two[split:, 0] += 2.2
+    assert look.largest_change(one) < look.OTHER_MEAN < look.largest_change(two)
+    assert look.largest_change(one[:5]) == 0.0
+
+
 def test_a_short_shot_of_somebody_else_is_left_out(face_model):
     people = [
         Person(MIDDLE, side=90, hidden=frozenset({3})),
@@ -97,7 +107,7 @@ def test_faces_that_look_away_are_left_out(face_model):
 def test_pictures_that_are_all_alike_are_an_error(face_model, monkeypatch):
     scene = Scene("mfn", face_model, [Person(MIDDLE, side=90)])
     monkeypatch.setattr(enrol, "load", lambda name, **options: contextlib.nullcontext(scene))
-    with pytest.raises(InvalidInputError, match="only 1 usable pictures that differ"):
+    with pytest.raises(InvalidInputError, match=r"that differ in .*: 1; a"):
         enrol.enrol([frame_image(i) for i in range(8)], num_frames=20)
 
 

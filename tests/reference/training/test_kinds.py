@@ -64,5 +64,5 @@ def test_a_network_gives_the_outputs_of_its_kind(name):
     with torch.inference_mode():
         outputs = network(torch.zeros(1, size, size, 3, dtype=torch.uint8))
     copies = max(1, len(config.anchors))
-    sizes = [size * copies for size in config.network_kind.outputs.values()]
+    sizes = [size * copies for size in config.network_kind.outputs_with(gaze=config.gaze).values()]
     assert [output.shape[-1] for output in outputs] == sizes

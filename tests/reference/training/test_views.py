@@ -15,7 +15,7 @@ from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.packs import (
     MULTI_FACE_PACK,
     NEGATIVE_PACK,
-    SINGLE_FACE_PACKS,
+    RESEARCH,
     data_dir,
     is_validation,
     open_pack,
@@ -50,7 +50,7 @@ from edgeface.reference.training.views.scenes import (
 from edgeface.reference.training.weak_labels import weakly_labelled
 from tests.reference.conftest import rotation
 
-ALL_PACKS = (*SINGLE_FACE_PACKS, MULTI_FACE_PACK, NEGATIVE_PACK)
+ALL_PACKS = (*RESEARCH.faces, MULTI_FACE_PACK, NEGATIVE_PACK)
 
 
 @pytest.mark.parametrize("name", ALL_PACKS)
@@ -69,7 +69,7 @@ def test_split_keeps_faces_of_one_photo_together(data_folder):
 
 
 def test_corrupt_images_are_named_skipped_and_counted(tiny_packs, tmp_path, face_model):
-    for name in SINGLE_FACE_PACKS:
+    for name in RESEARCH.faces:
         shutil.copy(tiny_packs / f"{name}.zip", tmp_path)
     path = tmp_path / "faces68-video.zip"
     with zipfile.ZipFile(path) as archive:

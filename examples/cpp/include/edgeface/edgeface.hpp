@@ -42,6 +42,9 @@ struct Face {
   std::array<double, 3> translation{};
   double focal = 0;
   std::map<std::string, double> blendshapes;  // by ARKit's names; what cannot be seen is absent
+  // Pitch and yaw of the right eye and of the left, relative to the head, and where the irises lie;
+  // of networks that see it.
+  std::optional<std::array<std::array<double, 2>, 2>> gaze_deg, iris_centres;
   // Raw values of outputs that this version does not know, such as a newer file's.
   std::map<std::string, std::vector<double>> other_outputs;
 };

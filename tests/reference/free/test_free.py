@@ -1,0 +1,160 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeface.errors import ModelFormatError
+from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.reference.data.ledger import free_ledger
+from edgeface.reference.data.packs import expression_scores, open_pack
+from edgeface.reference.face_model.own import read_face_model
+from edgeface.reference.free.expressions import draw_expression, teacher_scores
+from edgeface.reference.free.ict import FILE, read_head
+from edgeface.reference.free.packing import crop_square, encoded, write_pack
+from edgeface.reference.free.people import render_person
+from edgeface.reference.free.scenery import background
+from edgeface.reference.free.skins import mixed_skin
+from edgeface.reference.free.templates import along, landmarks_of_template, read_template
+from edgeface.reference.geometry.alignment import LANDMARK_MIRROR, mapped_landmarks
+from edgeface.reference.geometry.fit import fit_meshes
+from edgeface.reference.geometry.lids import lid_opening
+from tests.reference.conftest import TEACHER_NAMES
+
+ICT_NAMES = ("browInnerUp_L", "browInnerUp_R", "eyeBlink_L", "jawOpen", "PupilDilate_L")
+
+
+def test_along_cuts_a_curve_into_equal_lengths():
+    corner = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 1.0]])
+    np.testing.assert_allclose(along(corner, 4), [[0, 0], [1, 0], [2, 0], [3, 0], [3, 1]])
+
+
+def test_landmarks_of_a_mirrored_template_are_mirrored():
+    """A template whose right and left points are mirror images gives such landmarks."""
+    random = np.random.default_rng(0)
+    points = random.uniform(-1, 1, (189, 2))
+    pairs = {18: 27, 19: 26, 20: 25, 21: 24, 22: 23, 28: 33, 29: 32, 30: 31, 71: 82, 72: 81,
+             73: 80, 74: 79, 75: 78, 76: 77, 109: 112, 185: 187, 110: 113, 186: 188, 111: 114,
+             125: 133, 126: 132, 127: 131, 128: 130, 64: 69, 179: 182, 87: 93, 88: 92, 89: 91,
+             94: 98, 95: 97, 104: 108, 105: 107, 100: 102}  # fmt: skip
+    pairs |= {right: right + 6 for right in range(50, 55)}
+    for right, left in pairs.items():
+        points[left] = points[right] * [-1, 1]
+    for middle in (55, 90, 96, 101, 106, 129):
+        points[middle, 0] = 0
+    found = landmarks_of_template(points)
+    assert found.shape == (68, 2)
+    np.testing.assert_allclose(found[LANDMARK_MIRROR] * [-1, 1], found, atol=1e-12)
+
+
+def test_read_template_says_what_is_no_template(tmp_path):
+    path = tmp_path / "face.tem"
+    path.write_text("189\n" + "1.5 2\n" * 189)
+    np.testing.assert_allclose(read_template(path), np.tile([1.5, 2], (189, 1)))
+    for text in ("189\n1 2\n", "12\n" + "1 2\n" * 189, "189\n" + "x y\n" * 189):
+        path.write_text(text)
+        with pytest.raises(ModelFormatError, match=r"face\.tem"):
+            read_template(path)
+
+
+def test_crop_square_tells_where_its_pixels_come_from(random):
+    pixels = np.zeros((90, 120, 3), np.uint8)
+    pixels[40:50, 100:110] = 255
+    crop, scale, corner = crop_square(Image.fromarray(pixels), np.array([105.0, 45.0]), 64.0)
+    assert crop.shape == (256, 256, 3)
+    assert scale == 4
+    np.testing.assert_allclose((np.array([105.0, 45.0]) - corner) * scale, [128, 128])
+    assert crop[128, 128].min() > 250
+    assert crop[128, 128 + 40].max() < 5
+
+
+def test_packs_are_read_as_they_were_written(tmp_path, random):
+    mesh = random.uniform(0, 256, (2, 478, 3))
+    labels = {"mesh478": mesh, "landmarks68": mesh[:, :68, :2], "group": np.array(["a", "b"])}
+    pixels = [random.integers(0, 256, (256, 256, 3)).astype(np.uint8) for _ in range(2)]
+    write_pack(tmp_path / "two.zip", [encoded(p) for p in pixels], "jpg", labels)
+    first = (tmp_path / "two.zip").read_bytes()
+    write_pack(tmp_path / "two.zip", [encoded(p) for p in pixels], "jpg", labels)
+    assert (tmp_path / "two.zip").read_bytes() == first
+    pack = open_pack(tmp_path, "two")
+    np.testing.assert_allclose(pack.labels["mesh"], mesh[:, :468], atol=0.07)  # half precision
+    np.testing.assert_allclose(pack.labels["landmarks68"], mesh[:, :68, :2], atol=1e-4)
+    image = pack.image(1)
+    assert image is not None
+    assert image.shape == (256, 256, 3)
+
+
+def test_teacher_scores_join_what_ict_splits():
+    scores = teacher_scores(np.array([0.2, 0.6, 1.0, 0.5, 0.9]), ICT_NAMES)
+    assert scores == {"browInnerUp": pytest.approx(0.4), "eyeBlinkLeft": 1.0, "jawOpen": 0.5}
+
+
+def test_backgrounds_differ(random):
+    one, other = background(64, 96, random), background(64, 96, random)
+    assert one.shape == (64, 96, 3)
+    assert one.dtype == np.uint8
+    assert np.abs(one.astype(int) - other).mean() > 1
+
+
+@pytest.fixture(scope="module")
+def head(data_folder):
+    return read_head(data_folder / FILE, free_ledger(), read_face_model("free"))
+
+
+def test_mixed_skins_are_nobodys(random):
+    skins = np.stack([np.full((10, 3), tone) for tone in np.linspace(0.2, 0.9, 30)])
+    skins[:, 3, 0] = random.random(30)  # a mark of each
+    for _ in range(20):
+        assert np.abs(mixed_skin(skins, random) - skins).max(axis=(1, 2)).min() > 0.005
+
+
+def test_rendered_people_are_where_their_labels_say(head, random):
+    """Labels fit the free face model, and shut eyes are labelled shut and drawn so."""
+    skins = np.full((20, len(head.neutral), 3), 0.6)
+    shots = [shot for _ in range(4) for shot in render_person(head, skins, random)]
+    scores = np.array([[s.scores.get(name, 0.0) for name in TEACHER_NAMES] for s in shots])
+    targets = expression_scores(scores, np.array(TEACHER_NAMES))
+    model = read_face_model("free")
+    meshes = np.stack([shot.mesh[:468] for shot in shots]).astype(np.float32)
+    fit = fit_meshes(model, meshes, targets)
+    assert np.median(fit.residual) < 0.05
+    labelled, fitted = (
+        mapped_landmarks(meshes[..., :2], model)[:, 17:],
+        fit.landmarks(model)[:, 17:],
+    )
+    distance = np.linalg.norm(labelled - fitted, axis=2) / fit.scale_px[:, None]
+    assert distance.mean() < 0.025
+    assert np.abs(fit.expression - targets).mean() < 0.06
+    for shot in shots:
+        assert shot.pixels.shape == (256, 256, 3)
+        assert np.abs(np.median(shot.mesh[:468, :2], axis=0) - 128).max() < 60
+
+
+def test_blinks_shut_the_heads_eyes(head):
+    shape = head.neutral + head.shapes[list(head.names).index("eyeBlink_L")]
+    opened = lid_opening(shape[head.landmarks])
+    assert opened[1] < 0.1 < 0.25 < opened[0]
+
+
+def test_draw_expression_stays_within_bounds(head, random):
+    drawn = np.stack([draw_expression(head.names, random) for _ in range(300)])
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
+    shown = {name for name, most in zip(head.names, drawn.max(axis=0), strict=True) if most > 0.5}
+    assert {"eyeBlink_L", "jawOpen", "mouthSmile_R", "noseSneer_L", "cheekPuff_L"} <= shown
+
+
+def test_the_free_model_shuts_its_eyes():
+    model = read_face_model("free")
+    for side, eye in (("Right", 0), ("Left", 1)):
+        weights = np.eye(46)[EXPRESSION_NAMES.index(f"eyeBlink{side}")]
+        opened = lid_opening(model.landmarks(np.eye(50)[0], weights)[:, :2])
+        assert opened[eye] == pytest.approx(0.02, abs=0.03)
+        assert opened[1 - eye] > 0.2
+
+
+def test_archives_have_no_clock(tmp_path):
+    write_pack(tmp_path / "one.zip", [], "jpg", {})
+    with zipfile.ZipFile(io.BytesIO((tmp_path / "one.zip").read_bytes())) as archive:
+        assert {info.date_time for info in archive.infolist()} == {(2020, 1, 1, 0, 0, 0)}
