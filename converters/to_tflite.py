@@ -28,14 +28,13 @@ from edgeface.converters.depthwise import with_row_slices
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
+from edgeface.kinds import NUM_GAZE
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.types import ImageArray
 
 INPUT = "image"
 SIGNATURE = "serving_default"
-GAZE_OUTPUT = 3
-"""The number of the output ``gaze``, in networks that have one."""
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 NARROWEST = 1e-3
 """A calibrated range below this is that of a channel that never fires (`_ranges`)."""
@@ -159,7 +158,7 @@ def _last_layers(content: bytes) -> str:
 
 
 def _only_for_gaze(content: bytes) -> str:
-    """A regular expression of the tensors that only the fourth output, the gaze, needs, or "".
+    """A regular expression of the tensors that only the output ``gaze`` needs; "" without one.
 
     They stay float32: places in the image are among them, which int8 would round to half pixels.
     """
@@ -167,8 +166,10 @@ def _only_for_gaze(content: bytes) -> str:
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
     makers = {index: operator for operator in graph.operators for index in operator.outputs}
     needed: tuple[set[int], set[int]] = (set(), set())
-    for number, entry in enumerate(signature.outputs):
-        found, waiting = needed[number == GAZE_OUTPUT], [entry.tensorIndex]
+    for entry in signature.outputs:
+        # the names are not given yet; no other output has this shape
+        is_gaze = list(graph.tensors[entry.tensorIndex].shape) == [1, NUM_GAZE]
+        found, waiting = needed[is_gaze], [entry.tensorIndex]
         while waiting:
             index = waiting.pop()
             if index in makers and index not in found:

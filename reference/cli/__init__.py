@@ -25,9 +25,8 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
-    train, evaluate, plot, strip, average, cost, labels, anchors, study, face_model, free, personal,
     train, evaluate, plot, strip, average, gaze, cost, labels, anchors, study, face_model, personal,
-    conventions, database,
+    conventions, database, free,
 )  # fmt: skip
 """The modules of the commands, in the order in which help lists them."""
 

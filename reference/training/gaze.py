@@ -72,7 +72,7 @@ def learn_gaze(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0
     Raises
     ------
     InvalidInputError
-        If it is another kind of network.
+        If it is another kind of network, or nothing tells where eyes look.
     """
     if "gaze" not in trained.config.network_kind.optional:
         raise InvalidInputError(
@@ -91,9 +91,17 @@ def learn_gaze(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0
 
 @torch.no_grad()
 def look(network: SingleFaceNetwork, split: Split, passes: int, seed: int) -> Seen:
-    """What the network sees in views of all faces of which some gaze is known."""
+    """What the network sees in views of all faces of which some gaze is known.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such face.
+    """
     gaze = split.dataset.faces.targets.gaze
     known = np.flatnonzero(np.isfinite(gaze).all(axis=2).any(axis=1))
+    if not len(known):
+        raise InvalidInputError("no face of the packs' training split has irises to learn from")
     random = np.random.default_rng(seed)
     parts: list[Seen] = []
     for number in range(passes):
