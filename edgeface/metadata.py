@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
+
 from edgeface import strict_json
+from edgeface.blendshapes import blendshapes
 from edgeface.errors import InvalidInputError, MetadataError
 from edgeface.face_model import NUM_EXPRESSIONS
 from edgeface.face_model_file import EXPRESSION_LIST, HEADER
@@ -112,6 +115,13 @@ class Metadata:
     def outputs(self) -> Mapping[str, int]:
         """The network's outputs in order, and how many values each has for one face."""
         return self.network_kind.outputs_with(gaze=self.gaze)
+
+    @property
+    def seen_shapes(self) -> tuple[str, ...]:
+        """Those of ARKit's shapes that the network tells."""
+        nothing = np.zeros(len(self.expression_names))
+        gaze = np.zeros((2, 2)) if self.gaze else None
+        return tuple(blendshapes(self.expression_names, nothing, self.unseen_expressions, gaze))
 
     @property
     def usual_size(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+import threading
 import webbrowser
 from pathlib import Path
 
@@ -47,20 +48,23 @@ def execute(arguments: argparse.Namespace) -> int:
     tracker = make_tracker(model, arguments)
     sources = [] if arguments.source == "demo" else cameras()
     view = LiveView(model, arguments.source, arguments.port, [*sources, "demo"], tracker.personal)
-    shown = ""
+    shown, told = "", threading.Event()
 
     def open_wanted() -> VideoReader:
         nonlocal shown
         shown = view.stage.source
-        return _open(shown)
+        video = _open(shown)
+        if not told.is_set():
+            # the browser starts while the first pictures are looked at
+            told.set()
+            threading.Thread(target=_announce, args=(arguments, view.url), daemon=True).start()
+        return video
 
     with contextlib.closing(view):
         frames = unending(open_wanted, view.tell, lambda: view.stage.source == shown)
         results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=True)
         with contextlib.suppress(KeyboardInterrupt), contextlib.closing(results):
-            for number, (frame, faces) in enumerate(results):
-                if number == 0:
-                    _announce(arguments, view.url)
+            for frame, faces in results:
                 view.show(frame, faces)
     return 0
 

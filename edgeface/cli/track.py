@@ -16,6 +16,7 @@ from edgeface.cli.tracking import (
 )
 from edgeface.errors import InvalidInputError
 from edgeface.output import refuse_inputs, refuse_twice
+from edgeface.recording import read_recording
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
@@ -131,15 +132,18 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.take is not None:
         _check_take(arguments)
     model = detector(arguments)
-    if options.character is not None:
-        print(options.report(model.metadata.unseen_expressions))
     if Path(arguments.source).suffix.lower() == ".jsonl":
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
+        if options.character is not None:
+            take = read_recording(arguments.source).performance(options.track_id)
+            print(options.report(take.blendshapes[0]))
         export(arguments.source, target, name, model.face_model, options)
         print(f"wrote {target}")
         return 0
     tracker = make_tracker(model, arguments)
+    if options.character is not None:
+        print(options.report(tracker.seen_shapes))
     with open_source(arguments.source) as video:
         outputs = Outputs(video, model, arguments.threads)
         try:

@@ -16,7 +16,7 @@ from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import Character, read_character
-from edgeface.retarget.gltf_file import Blob, import_pygltflib
+from edgeface.retarget.gltf_file import Blob, glb_bytes, import_pygltflib
 from edgeface.retarget.head import NAME
 from edgeface.retarget.mapping import check_names
 from edgeface.retarget.options import ExportOptions
@@ -110,7 +110,7 @@ def write_gltf(
     gaps = performance.gaps_s.round(4).tolist()
     read.gltf.animations[-1].extras = {"edgeface": known | {"gaps_s": gaps}}
     blob.finish()
-    write_output(path, b"".join(read.gltf.save_to_bytes()), inputs=(character,))
+    write_output(path, glb_bytes(read.gltf), inputs=(character,))
 
 
 def _check_targets(retargeter: Retargeter, character: Character, path: Any) -> None:

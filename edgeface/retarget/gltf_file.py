@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import os
+import struct
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +18,8 @@ from edgeface.types import FloatArray
 
 BINARY_MAGIC = b"glTF"
 FLOAT, ALIGNMENT = 5126, 4
+MESHOPT = "EXT_meshopt_compression"
+"""Compressed views lie in a buffer of their own; the one that they name is empty, and stays so."""
 
 
 def import_pygltflib() -> Any:
@@ -64,20 +67,38 @@ def is_own_head(path: str | os.PathLike[str]) -> bool:
 
 
 def _join_buffers(gltf: Any, folder: Path) -> None:
-    joined, starts = bytearray(), list[int]()
+    joined, starts = bytearray(), dict[int, int]()
+    empty: list[Any] = []
     for number, buffer in enumerate(gltf.buffers):
+        compressed = _meshopt(buffer)
+        if compressed is not None and compressed.get("fallback"):
+            empty.append(buffer)
+            continue
         data = _buffer_bytes(gltf, buffer.uri, folder)
         if len(data) < buffer.byteLength:
             raise InvalidInputError(
                 f"buffer {number} of the character has {len(data)} bytes, not {buffer.byteLength}"
             )
         joined += b"\0" * (-len(joined) % ALIGNMENT)
-        starts.append(len(joined))
+        starts[number] = len(joined)
         joined += data[: buffer.byteLength]
+    places = dict.fromkeys(starts, 0)
+    places |= {gltf.buffers.index(buffer): 1 + k for k, buffer in enumerate(empty)}
     for view in gltf.bufferViews:
-        view.byteOffset, view.buffer = (view.byteOffset or 0) + starts[view.buffer], 0
-    gltf.buffers = [import_pygltflib().Buffer(byteLength=len(joined))]
+        packed = _meshopt(view)
+        if packed is not None:
+            packed["byteOffset"] = packed.get("byteOffset", 0) + starts[packed["buffer"]]
+            packed["buffer"] = 0
+        view.byteOffset = (view.byteOffset or 0) + starts.get(view.buffer, 0)
+        view.buffer = places[view.buffer]
+    gltf.buffers = [import_pygltflib().Buffer(byteLength=len(joined)), *empty]
     gltf.set_binary_blob(bytes(joined))
+
+
+def _meshopt(part: Any) -> dict[str, Any] | None:
+    """What a buffer or view says of its compression."""
+    extensions: dict[str, Any] = part.extensions or {}
+    return extensions.get(MESHOPT)
 
 
 def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
@@ -89,6 +110,20 @@ def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
     if not path.is_relative_to(folder.resolve()):
         raise InvalidInputError(f"the character's buffer {uri} lies outside its folder")
     return path.read_bytes()
+
+
+def glb_bytes(gltf: Any) -> bytes:
+    """A loaded file as a binary glTF file.
+
+    The library's own writer would lose the empty buffers of compressed meshes.
+    """
+    text = gltf.gltf_to_json().encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    blob = gltf.binary_blob() or b""
+    blob += b"\0" * (-len(blob) % ALIGNMENT)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text
+    chunks += struct.pack("<I4s", len(blob), b"BIN\0") + blob
+    return struct.pack("<4sII", BINARY_MAGIC, 2, 12 + len(chunks)) + chunks
 
 
 class Blob:

@@ -11,6 +11,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.personal.model import PersonalModel
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import read_character
+from edgeface.retarget.derived import origins
 from edgeface.retarget.gaps import hold_in_gaps
 from edgeface.retarget.gltf_file import is_own_head
 from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
@@ -88,11 +89,13 @@ class ExportOptions:
             )
         return name, adapted
 
-    def report(self, absent: Collection[str]) -> str:
-        """What of the character will be driven by a network that cannot see ``absent``."""
+    def report(self, seen: Collection[str]) -> str:
+        """What of the character will be driven by a network that sees these of ARKit's shapes."""
         if self.character is None:
             raise InvalidInputError("there is no character to report on")
         name, mapping = self.chosen_mapping()
+        known = origins(seen, derived=self.derive)
+        absent = [shape for shape, origin in known.items() if origin == "absent"]
         return f"{self.character}: " + report(read_character(self.character), name, mapping, absent)
 
     @property

@@ -30,6 +30,8 @@ def choose_preset(shapes: Collection[str], what: str) -> str:
     Of mappings that move as many, the one is taken that has more of its ``signs`` in the character,
     then the one that has more targets there, then the first by name.
     """
+    if not shapes:
+        raise InvalidInputError(f"{what} has no shapes that could move")
     scores: dict[str, tuple[int, int, int]] = {}
     for name in preset_names():
         mapping = read_mapping(name)

@@ -176,8 +176,8 @@ def learn_range(
     resting = times_s - times_s[0] <= (np.inf if rest_s is None else rest_s)
     offset = NO_OFFSET
     if rest_s is not None:
-        looking = [s for s, rests in zip(blendshapes, resting.tolist(), strict=True) if rests]
-        offset = gaze_offset(looking, quaternions_wxyz[resting])
+        rested = [shapes for shapes, rests in zip(blendshapes, resting, strict=True) if rests]
+        offset = gaze_offset(rested, quaternions_wxyz[resting])
     rest: dict[str, float] = {}
     reach: dict[str, float] = {}
     for name in sorted(set[str]().union(*blendshapes)):

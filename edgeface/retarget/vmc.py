@@ -7,8 +7,6 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from edgeface.gaze import eye_quaternions
 from edgeface.retarget.datagrams import osc_client
 from edgeface.retarget.retargeter import Retargeter
@@ -79,9 +77,8 @@ class VmcSender:
             called = (mapping.head_bone if bone == "head" else None) or bone.capitalize()
             first.append(self._message("/VMC/Ext/Bone/Pos", called, 0.0, 0.0, 0.0, x, -y, -z, w))
         eyes = self.retargeter.eyes_deg(blendshapes)
-        turns = np.zeros((0, 4)) if eyes is None else eye_quaternions(eyes)
-        for bone, turn in zip(("RightEye", "LeftEye"), turns, strict=False):
-            w, x, y, z = (float(v) for v in turn)
+        turns: list[list[float]] = [] if eyes is None else eye_quaternions(eyes).tolist()
+        for bone, (w, x, y, z) in zip(("RightEye", "LeftEye"), turns, strict=False):
             first.append(self._message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w))
         rest = [
             *(self._message("/VMC/Ext/Blend/Val", clip, value) for clip, value in named.items()),

@@ -38,7 +38,7 @@ MAX_CLIENTS = 16
 MAX_ASKED_BYTES = 1 << 22
 """Of what a page may send at once."""
 ASSETS = Path(__file__).parents[1] / "assets" / "live"
-SCRIPTS = ("live.js", "three.js")
+SCRIPTS = ("live.js", "three.js", "meshopt.js")
 HEAD = "head.glb"
 CLIENT_TIMEOUT_S = 10.0
 """How long a client may take to send its request, and to take what is sent."""
@@ -48,7 +48,8 @@ REPEAT_S = 3.0
 """After so long without news, the last is sent again, which shows who has gone."""
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
+    "style-src 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self' data: blob:; base-uri 'none'; form-action "
     "'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",

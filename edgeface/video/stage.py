@@ -61,6 +61,7 @@ class Stage:
         self._bones: set[str] = set()
         self._retargeters: dict[int | None, Retargeter] = {}
         self._lock = threading.Lock()
+        self._seen: set[str] = set()  # what networks of crops tell beside the one that detects
         self._folder = tempfile.TemporaryDirectory(prefix="edgeface-take-")
         self._take = Path(self._folder.name) / "take.jsonl"
         self._writer: RecordingWriter | None = None
@@ -129,6 +130,7 @@ class Stage:
             self._retargeters.clear()
         retargeter = self._retargeters.setdefault(face.track_id, Retargeter(self._mapping))
         seen = face.blendshapes
+        self._seen.update(seen)
         retargeter.watch(time_s, seen)
         shapes, head = retargeter(seen, quaternion_from_rotation(face.rotation))
         return {
@@ -151,7 +153,8 @@ class Stage:
         }  # fmt: skip
         self._bones = set(nodes) & set(BONES)
         self._use(replace(mapping, mirror=self.mirror))
-        drives = list(mapping.recipes)
+        seen = set(self._model.metadata.seen_shapes) | self._seen
+        drives = [name for name, recipe in mapping.recipes.items() if seen & set(recipe)]
         looks = {"LookLeft", "lookLeft"} & set(given["shapes"])
         return {
             "mapping": name,

@@ -116,6 +116,12 @@ class Tracker:
         self._birth_score = option("score_threshold", birth, Number(0, 1))
         self.reset()
 
+    @property
+    def seen_shapes(self) -> frozenset[str]:
+        """Those of ARKit's shapes that its networks tell."""
+        models = (self._model, self._crop_model)
+        return frozenset[str]().union(*(m.metadata.seen_shapes for m in models if m is not None))
+
     def reset(self) -> None:
         """Forget all faces, as at the start of another video; numbers begin at 1 again."""
         self._tracks: list[Track] = []

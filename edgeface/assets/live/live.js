@@ -6,7 +6,7 @@ import {
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-const NUM_BARS = 8, GONE_MS = 1500, EYE_RAD = [22, 38].map((v) => v * Math.PI / 180);
+const NUM_BARS = 8, GONE_MS = 1500, REMARK_MS = 6000, EYE_RAD = [22, 38].map((v) => v * Math.PI / 180);
 
 function say(text) {
   $("message").style.display = text ? "grid" : "none";
@@ -109,11 +109,20 @@ class Puppet {
 }
 
 const people = new Map();   // puppets by the number of the person; a promise while one is loaded
-let character = null, plan = null;
+let character = null, plan = null, spare = null;   // the spare one was loaded to be inspected, and is the first to enter
 
-function parse(buffer) {
+let saidAt = 0;
+function remark(text, stays) {   // what is no error goes after a while: it lies over the character
+  const number = ++saidAt;
+  $("says").textContent = text; $("says").style.opacity = 1;
+  if (!stays) setTimeout(() => { if (number === saidAt) $("says").style.opacity = 0; }, REMARK_MS);
+}
+
+async function parse(buffer) {
   const loader = new GLTFLoader();
   loader.register((parser) => new VRMLoaderPlugin(parser));
+  const head = new TextDecoder().decode(buffer.slice(0, 20 + new DataView(buffer).getUint32(12, true)));
+  if (head.includes("EXT_meshopt_compression")) loader.setMeshoptDecoder((await import("./meshopt.js")).MeshoptDecoder);
   return new Promise((done, failed) => loader.parse(buffer.slice(0), "", done, failed));
 }
 async function take(buffer, name) {
@@ -130,20 +139,23 @@ async function take(buffer, name) {
     const own = (gltf.asset || {}).generator === "edgeface";
     plan = await ask("character", { name, kind, own, shapes: [...shapes], nodes });
     for (const id of [...people.keys()]) leave(id);
-    character = buffer;
+    character = buffer; spare = gltf;
     $("character").textContent = `${name}: mapping ${plan.mapping}, ${plan.drives.length} shapes`;
-    $("says").textContent = plan.still.length ? `cannot drive: ${plan.still.slice(0, 12).join(", ")}${plan.still.length > 12 ? " ..." : ""}` : "";
+    remark(plan.still.length ? `cannot drive: ${plan.still.slice(0, 12).join(", ")}${plan.still.length > 12 ? " ..." : ""}` : "");
+    $("character").title = plan.still.length ? `cannot drive: ${plan.still.join(", ")}` : "";
     $("reset").hidden = name === data.head;
     document.body.dataset.mapping = plan.mapping;
     document.body.dataset.character = name;
   } catch (error) {
-    $("says").textContent = `${name}: ${error.message}`;
+    remark(error.message.startsWith(name) ? error.message : `${name}: ${error.message}`, true);
     document.body.dataset.refused = name;
   }
 }
 async function enter(id) {
   people.set(id, null);
-  const from = character, puppet = new Puppet(await parse(from), plan);
+  const from = character, ready = spare;
+  spare = null;
+  const puppet = new Puppet(ready || await parse(from), plan);
   if (from !== character || !people.has(id)) return;
   people.set(id, puppet);
   scene.add(puppet.root);
