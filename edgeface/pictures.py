@@ -88,7 +88,10 @@ class Picture:
         rows = max(1, BAND_PIXELS // width)
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
-            band = image.crop((0, top, width, bottom))
+            # as `crop`, to which Pillow 11 applies the limit that the application has for its files
+            band = image.resize(
+                (width, bottom - top), Image.Resampling.NEAREST, (0, top, width, bottom)
+            )
             band.info = {}  # what it says of transparency does not matter
             rgb = _rgb(band, shift) if to_srgb is None else to_srgb(band)
             target = stored[top:bottom]

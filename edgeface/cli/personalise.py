@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from edgeface.output import refuse_inputs, refuse_twice, write_output
 from edgeface.personal.glb import person_glb
 from edgeface.personal.model import SUFFIX, PersonalModel
 from edgeface.personal.page import FittedFrame, person_page
+from edgeface.progress import ProgressLine
 
 NUM_LISTED = 8
-REDRAW_S = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,33 +129,20 @@ def _summary(person: PersonalModel) -> str:
 
 
 class _Line:
-    """One line that says how far a run is, redrawn in place on a terminal, silent elsewhere."""
+    """A line of progress for each step of a run, one after the other."""
 
     def __init__(self) -> None:
-        self._step, self._started, self._drawn = "", 0.0, 0.0
-        self._first = 0
+        self._step = ""
+        self._shown: ProgressLine | None = None
 
     def show(self, step: str, done: int, total: int) -> None:
         """Tell of a step how much is done and how much there is; 0 if nobody knows."""
-        now = time.perf_counter()
-        if step != self._step:
-            self._step, self._started, self._first = step, now, done
-        if not sys.stderr.isatty() or now - self._drawn < REDRAW_S:
-            return
-        self._drawn = now
-        text = f"{step}  {done}"
-        if total:
-            share = min(1.0, done / total)
-            left = (now - self._started) / max(done - self._first, 1) * (total - done)
-            text = (
-                f"[{'#' * round(20 * share):<20}] {step}  {done}/{total}  "
-                f"{int(left) // 60}:{int(left) % 60:02d} left"
-            )
-        sys.stderr.write("\r\x1b[K" + text)
-        sys.stderr.flush()
+        if self._shown is None or step != self._step:
+            self.close()
+            self._step, self._shown = step, ProgressLine(total, "steps", sys.stderr)
+        self._shown.step(step, done - self._shown.count)
 
     def close(self) -> None:
         """Clear the line."""
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        if self._shown is not None:
+            self._shown.close()
