@@ -29,6 +29,7 @@ SHIPPED: dict[str, tuple[tuple[str, str], ...]] = {
     "mfn": READY,
     "sfn": READY,
     "fusion": (),
+    "sfn-free": (),
 }
 """The ready files of each network, beside its float32 ONNX file."""
 TERMS = "LicenseRef-edgeface-research"

@@ -12,8 +12,8 @@ from edgeface.errors import InvalidInputError
 from edgeface.ready import ASSETS, SUFFIXES, cached_ready, find_ready, ready_files
 from edgeface.values import Choice, option, path_of, shown
 
-BUNDLED = ("mfn", "sfn", "fusion")
-"""The names of the networks that ship with edgeface."""
+BUNDLED = ("mfn", "sfn", "fusion", "sfn-free")
+"""The names of the networks that ship with edgeface; anyone may use those that end in -free."""
 
 Precision = Literal["fp32", "int8"]
 """A precision that one may ask for of a network that ships."""

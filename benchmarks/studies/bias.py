@@ -18,6 +18,7 @@ import edgeface
 from edgeface.reference.data.labelled import face_box
 from edgeface.reference.data.packs import FREE_HUMAN_PACK, open_pack, validates
 
+LEAST_PEOPLE = 5
 AGES = ((0, 22, "to 21"), (22, 30, "22 to 29"), (30, 200, "30 and over"))
 
 
@@ -34,6 +35,8 @@ def main() -> None:
     print("| group | people | " + " | ".join(arguments.networks) + " |")
     print("|---|---:|" + "---:|" * len(errors))
     for title, chosen in groups(labels, rows).items():
+        if chosen.sum() < LEAST_PEOPLE:
+            continue
         cells = [f"{e[chosen].mean():.2f} ± {spread(e[chosen]):.2f}" for e in errors.values()]
         print(f"| {title} | {chosen.sum()} | " + " | ".join(cells) + " |")
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeface.reference.cli.options import Commands, add_data
+
+if TYPE_CHECKING:
+    from edgeface.reference.free.ict import Head
+    from edgeface.types import FloatArray
 
 
 def add_parser(commands: Commands) -> None:
@@ -30,6 +35,12 @@ def add_parser(commands: Commands) -> None:
     )
     add_data(action)
     _add_file(action, "--out", "the face model to write")
+    action.add_argument(
+        "--head",
+        type=Path,
+        metavar="FILE",
+        help="the same model on the 11,248 vertices of ICT-FaceKit's head, to write too",
+    )
     action.set_defaults(execute=_face_model)
 
     action = actions.add_parser("people", help="render people and write their pack")
@@ -38,6 +49,15 @@ def add_parser(commands: Commands) -> None:
         "--count", type=int, default=700, metavar="N", help="how many people (default: 700)"
     )
     action.set_defaults(execute=_people)
+
+    action = actions.add_parser(
+        "crowds", help="render crowds and scenes without people and write their packs"
+    )
+    add_data(action)
+    action.add_argument(
+        "--count", type=int, default=600, metavar="N", help="how many photos of each (default: 600)"
+    )
+    action.set_defaults(execute=_crowds)
 
 
 def _add_folder(action: argparse.ArgumentParser, name: str, meaning: str) -> None:
@@ -66,27 +86,49 @@ def _portraits(arguments: argparse.Namespace) -> None:
 def _face_model(arguments: argparse.Namespace) -> None:
     from dataclasses import replace
 
+    from edgeface.face_model_import import from_ict_facekit
     from edgeface.reference.data.packs import FREE, data_dir
+    from edgeface.reference.face_model.dense import on_head
     from edgeface.reference.face_model.learn import learn, report_on
+    from edgeface.reference.free.ict import FILE
 
     folder = data_dir(arguments.data)
     model = learn(folder, FREE)
     model = replace(model, info=model.info | {"report": report_on(model, folder, FREE)})
     model.save(arguments.out)
+    if arguments.head:
+        on_head(model, from_ict_facekit(folder / FILE)).save(arguments.head)
     print(model.info)
 
 
 def _people(arguments: argparse.Namespace) -> None:
-    from edgeface.reference.data.ledger import free_ledger
-    from edgeface.reference.data.packs import FREE_HUMAN_PACK, data_dir, open_pack
-    from edgeface.reference.face_model.own import FREE, read_face_model
-    from edgeface.reference.free.ict import FILE, read_head
+    from edgeface.reference.data.packs import data_dir
     from edgeface.reference.free.people import RENDERED_PACK, write_rendered_pack
-    from edgeface.reference.free.skins import read_skins
 
     folder = data_dir(arguments.data)
+    head, skins, names = _cast(folder)
+    path = folder / f"{RENDERED_PACK}.zip"
+    write_rendered_pack(head, skins, range(arguments.count), names, path)
+
+
+def _crowds(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.free.crowds import write_crowds
+
+    folder = data_dir(arguments.data)
+    head, skins, names = _cast(folder)
+    write_crowds(head, skins, arguments.count, names, folder)
+
+
+def _cast(folder: Path) -> tuple[Head, FloatArray, tuple[str, ...]]:
+    """The head and the skins that people are made up of, and the names of the teacher's scores."""
+    from edgeface.reference.data.ledger import free_ledger
+    from edgeface.reference.data.packs import FREE_HUMAN_PACK, open_pack
+    from edgeface.reference.face_model.own import FREE, read_face_model
+    from edgeface.reference.free.ict import FILE, read_head
+    from edgeface.reference.free.skins import read_skins
+
     head = read_head(folder / FILE, free_ledger(), read_face_model(FREE))
     portraits = open_pack(folder, FREE_HUMAN_PACK, free=True)
     names = tuple(portraits.labels["blendshape_names"].tolist())
-    skins = read_skins(portraits, head)
-    write_rendered_pack(head, skins, range(arguments.count), names, folder / f"{RENDERED_PACK}.zip")
+    return head, read_skins(portraits, head), names

@@ -80,6 +80,12 @@ def add_parser(commands: Commands) -> None:
         help="fit in six ways, with more and more corrections and without two losses, not in two",
     )
     action.add_argument("--seed", type=int, default=0, help="of the draw of people (default: 0)")
+    action.add_argument(
+        "--modelnet",
+        type=Path,
+        metavar="CKPT",
+        help="a trained modelnet: look at what its guess is worth too, on people whom it never saw",
+    )
     action.set_defaults(execute=_held_out)
 
 
@@ -154,17 +160,28 @@ def _truth(arguments: argparse.Namespace) -> None:
 
 
 def _held_out(arguments: argparse.Namespace) -> None:
+    from edgeface.personal.template import default_template
     from edgeface.reference.data.packs import data_dir
-    from edgeface.reference.personal.evaluate import VARIANTS, HeldOut, held_out
+    from edgeface.reference.personal.evaluate import GUESSES, VARIANTS, HeldOut, held_out
+    from edgeface.reference.personal.guess import Guesser
     from edgeface.reference.personal.kept import Kept
 
     first, whole = "modes, static skin", "+ dynamic skin: all"
     chosen = VARIANTS if arguments.ablation else {name: VARIANTS[name] for name in (first, whole)}
+    guesser = None
+    if arguments.modelnet is not None:
+        guesser, chosen = Guesser(arguments.modelnet, default_template()), chosen | GUESSES
     print("photometric error of 255 and NME-51 in %, in the order of the table below")
     found: dict[str, list[HeldOut]] = {name: [] for name in chosen}
     folder, kept = data_dir(arguments.data), Kept(arguments.keep)
     people = held_out(
-        folder, arguments.pack, arguments.people, chosen, seed=arguments.seed, kept=kept
+        folder,
+        arguments.pack,
+        arguments.people,
+        chosen,
+        seed=arguments.seed,
+        kept=kept,
+        guesser=guesser,
     )
     for person, figures in people:
         for name in chosen:

@@ -39,11 +39,12 @@ TEACHER_BLINK = 0.73
 class Shot:
     """A picture of one person, uint8 (256, 256, 3), and its labels in ``image_px``.
 
-    ``mesh`` is (478, 3): the 468 points of the teacher's mesh, and the irises. ``scores`` are by
-    the teacher's names.
+    ``cover`` is (256, 256): how much of a pixel is the person's, in [0, 1]. ``mesh`` is (478, 3):
+    the 468 points of the teacher's mesh, and the irises. ``scores`` are by the teacher's names.
     """
 
     pixels: ImageArray
+    cover: FloatArray
     mesh: FloatArray
     scores: dict[str, float]
 
@@ -76,11 +77,11 @@ def _shot(
     turn = rotation_from_euler(_pose(random)[None])[0]
     points = np.concatenate([head.places(shape), irises])
     camera = _Camera(turn, shape[head.landmarks], random)
-    pixels = _drawn(surfaces, glass, camera, random)
+    pixels, cover = _drawn(surfaces, glass, camera, random)
     scores = teacher_scores(weights, head.names)
     for side in ("Left", "Right"):
         scores[f"eyeBlink{side}"] *= TEACHER_BLINK
-    return Shot(pixels, camera.labels(points), scores)
+    return Shot(pixels, cover, camera.labels(points), scores)
 
 
 def _pose(random: np.random.Generator) -> FloatArray:
@@ -180,7 +181,7 @@ def _made_up(head: Head, skin: FloatArray, random: np.random.Generator) -> Float
 
 def _drawn(
     surfaces: list[Part], glass: Part | None, camera: _Camera, random: np.random.Generator
-) -> ImageArray:
+) -> tuple[ImageArray, FloatArray]:
     vertices = np.concatenate([part.vertices for part in surfaces])
     counts = np.cumsum([0, *(len(part.vertices) for part in surfaces)])
     triangles = np.concatenate(
@@ -213,7 +214,8 @@ def _drawn(
     if random.random() < 0.4:
         small = small.filter(ImageFilter.GaussianBlur(float(random.uniform(0, 1.6))))
     pixels = np.asarray(small, np.float32) + random.normal(0, random.uniform(0, 6), (SIDE, SIDE, 1))
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    halves = covered.reshape(SIDE, OVERSAMPLED, SIDE, OVERSAMPLED)
+    return np.clip(pixels, 0, 255).astype(np.uint8), halves.mean(axis=(1, 3))
 
 
 def _through_glass(

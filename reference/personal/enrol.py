@@ -21,6 +21,7 @@ from edgeface.personal.model import PersonalModel
 from edgeface.personal.template import UNIT_MM, Template, default_template
 from edgeface.reference.personal.fit import Fit, Fitter
 from edgeface.reference.personal.frames import Frames, concatenate
+from edgeface.reference.personal.guess import Guesser
 from edgeface.reference.personal.look import Progress, choose_frames, look, pictures_of
 from edgeface.reference.personal.quality import report, unseen_shapes
 from edgeface.reference.personal.schedule import STAGES, Stage
@@ -47,6 +48,7 @@ def enrol(
     num_frames: int,
     template: Template | None = None,
     stages: tuple[Stage, ...] = STAGES,
+    guesser: Guesser | None = None,
     progress: Progress | None = None,
 ) -> Enrolment:
     """Make the personal model of the one person in a clip or in some photos.
@@ -55,6 +57,7 @@ def enrol(
 
     template : what the model corrects; by default the one that ships
     stages : of the fit
+    guesser : guesses the person whom the fit starts from; by default it is the template
     """
     if num_frames < LEAST_FRAMES:
         raise InvalidInputError(f"num_frames must be at least {LEAST_FRAMES}, got {num_frames}")
@@ -70,7 +73,8 @@ def enrol(
         )
     frames = concatenate([looked.frames[row] for row in chosen])
     fitter = Fitter(template)
-    fit = fitter.fit(frames, stages=stages, progress=progress)
+    person = None if guesser is None else guesser(frames)
+    fit = fitter.fit(frames, person=person, stages=stages, progress=progress)
     model = to_model(template, fitter, frames, fit, looked.refused)
     model.report["pictures"] = looked.num_pictures
     model.report["seconds"] = round(time.perf_counter() - started, 1)

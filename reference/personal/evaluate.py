@@ -16,13 +16,14 @@ import torch
 
 from edgeface.model import Model, load
 from edgeface.personal.template import Template, default_template
-from edgeface.reference.data.packs import Pack, open_pack
+from edgeface.reference.data.packs import Pack, is_validation, open_pack
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.personal.fit import Fit, Fitter
 from edgeface.reference.personal.frames import Frames, concatenate, frame_of_face
+from edgeface.reference.personal.guess import Guesser
 from edgeface.reference.personal.kept import Kept
 from edgeface.reference.personal.labelled import has_mesh
-from edgeface.reference.personal.person import blendshapes
+from edgeface.reference.personal.person import Person, blendshapes
 from edgeface.reference.personal.rendered import (
     ACTIVE,
     blendshape_error_mm,
@@ -66,6 +67,14 @@ class Variant:
         return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
 
 
+@dataclass(frozen=True)
+class Start(Variant):
+    """A start instead of the template, which is fitted or left as it is."""
+
+    guessed: bool = True
+    fitted: bool = True
+
+
 VARIANTS = {
     "modes, static skin": Variant(CORRECTIONS),
     "+ neutral correction": Variant(("shapes", "dynamic_skin")),
@@ -74,6 +83,14 @@ VARIANTS = {
     "all, no gradient loss": Variant(weights=Weights(blendshape_gradient=0.0)),
     "all, no parsing loss": Variant(weights=Weights(parsing=0.0)),
 }
+
+
+GUESSES = {
+    "the template alone": Start(guessed=False, fitted=False),
+    "the guess alone": Start(fitted=False),
+    "all, from the guess": Start(),
+}
+"""What ModelNet's guess is worth."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +166,7 @@ def held_out(
     *,
     seed: int = 0,
     kept: Kept | None = None,
+    guesser: Guesser | None = None,
 ) -> Iterator[tuple[str, dict[str, HeldOut]]]:
     """Fit people to every other frame of theirs, and look at the rest.
 
@@ -159,6 +177,8 @@ def held_out(
     variants : by their names
     seed : of the draw
     kept : figures from before, which are not made again
+    guesser : guesses the persons of variants of `Start`; then only people of the validation split
+        are drawn, whom ModelNet has never seen
 
     Yields
     ------
@@ -168,6 +188,8 @@ def held_out(
     pack, template, kept = open_pack(folder, pack_name), default_template(), kept or Kept(None)
     groups = pack.labels["group"].astype(str)
     usable = has_mesh(pack)
+    if guesser is not None:
+        usable &= is_validation(pack)
     names, counts = np.unique(groups[usable], return_counts=True)
     names = names[counts >= LEAST_FRAMES]
     drawn = np.random.default_rng(seed).permutation(len(names))[:people]
@@ -177,20 +199,31 @@ def held_out(
             found: dict[str, HeldOut] = {}
             for title, variant in variants.items():
                 key = f"held-out/{variant.digest(template)}/{pack_name}/{name}"
+                if guesser is not None and isinstance(variant, Start):
+                    key += f"/{guesser.digest}"
                 figures = kept.get(key)
                 if figures is None:
                     seen = seen or _seen_of(template, pack, usable & (groups == name), looker)
-                    figures = asdict(_held_out(template, variant, *seen))
+                    figures = asdict(_held_out(template, variant, *seen, guesser))
                     kept.put(key, figures)
                 found[title] = HeldOut(**figures)
             yield name, found
 
 
 def _held_out(
-    template: Template, variant: Variant, frames: Frames, labels: torch.Tensor
+    template: Template,
+    variant: Variant,
+    frames: Frames,
+    labels: torch.Tensor,
+    guesser: Guesser | None,
 ) -> HeldOut:
     fitter = Fitter(template, variant.weights)
-    person = fitter.fit(frames[::2], stages=variant.stages).person
+    person = Person.of_template(fitter.surface)
+    if isinstance(variant, Start) and variant.guessed:
+        assert guesser is not None
+        person = guesser(frames[::2])
+    if not isinstance(variant, Start) or variant.fitted:
+        person = fitter.fit(frames[::2], person=person, stages=variant.stages).person
     rest, truth = frames[1::2], labels[1::2]
     fit = fitter.fit(rest, person=person, stages=MOTION_STAGES)
     offsets = blendshapes(fitter.surface, person).offsets.flatten(1)

@@ -191,6 +191,10 @@ def train(
     model = kind.prepare(read_face_model(recipe.face_model))
     if resumed:
         _check_fits(load_last(out), recipe, model, last)
+    elif recipe.free and start_from is not None and not load_network(start_from).recipe.get("free"):
+        raise InvalidInputError(
+            f"{start_from} was not learned in a free run, so a free run cannot begin with it"
+        )
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(
@@ -214,12 +218,7 @@ def train(
     views_an_epoch = len(learning.dataset) if timed else None
     training = Training(recipe, model, tuple(unseen), views_an_epoch, kind)
     if start_from is not None and not resumed:
-        begun = load_network(start_from)
-        if recipe.free and not begun.recipe.get("free"):
-            raise InvalidInputError(
-                f"{start_from} was not learned in a free run, so a free run cannot begin with it"
-            )
-        start = on_face_model(begun, model)
+        start = on_face_model(load_network(start_from), model)
         copied = sum(copy_weights(start.network, part) for part in parts_of(training.network))
         log.info("beginning with %d tensors of %s", copied, start_from)
     if recipe.config.network_kind.corrects_shape and not recipe.correction and not resumed:

@@ -12,6 +12,9 @@ from edgeface.reference.data.faces import read_faces
 from edgeface.reference.data.ledger import MADE, Ledger, Source, free_ledger
 from edgeface.reference.data.packs import FREE, open_pack, photo_packs, single_face_packs
 from edgeface.reference.face_model.own import FREE_MODEL, read_face_model
+from edgeface.reference.networks.checkpoint import SHIPPED
+from edgeface.reference.training.recipe import read_recipe
+from edgeface.reference.training.train import train
 
 RESEARCH_ONLY = ("300w", "wider", "lfw", "video", "negatives.zip", "expressive", "masks.zip")
 
@@ -101,3 +104,8 @@ def test_the_free_face_model_is_in_the_ledger():
     model = read_face_model("free")
     assert model.info["licence"].startswith("any use")
     assert model.mean.shape == (468, 3)
+
+
+def test_a_free_run_begins_with_no_weights_of_research(tmp_path):
+    with pytest.raises(InvalidInputError, match="was not learned in a free run"):
+        train(read_recipe("sfn-free"), tmp_path, tmp_path / "out", SHIPPED["sfn"])

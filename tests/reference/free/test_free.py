@@ -1,5 +1,6 @@
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,9 +8,14 @@ from PIL import Image
 
 from edgeface.errors import ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.face_model_import import from_ict_facekit
 from edgeface.reference.data.ledger import free_ledger
-from edgeface.reference.data.packs import expression_scores, open_pack
+from edgeface.reference.data.packs import FREE, expression_scores, open_pack
+from edgeface.reference.data.photos import read_photos
+from edgeface.reference.data.targets import concatenate
+from edgeface.reference.face_model.dense import on_head
 from edgeface.reference.face_model.own import read_face_model
+from edgeface.reference.free import crowds
 from edgeface.reference.free.expressions import draw_expression, teacher_scores
 from edgeface.reference.free.ict import FILE, read_head
 from edgeface.reference.free.packing import crop_square, encoded, write_pack
@@ -158,3 +164,32 @@ def test_archives_have_no_clock(tmp_path):
     write_pack(tmp_path / "one.zip", [], "jpg", {})
     with zipfile.ZipFile(io.BytesIO((tmp_path / "one.zip").read_bytes())) as archive:
         assert {info.date_time for info in archive.infolist()} == {(2020, 1, 1, 0, 0, 0)}
+
+
+def test_crowds_are_read_as_photos(head, tmp_path, random, monkeypatch):
+    """Boxes lie where the meshes do, and scenes without people have none."""
+    monkeypatch.setattr(crowds, "CAST", 2)
+    skins = np.full((20, len(head.neutral), 3), 0.6)
+    crowds.write_crowds(head, skins, 8, tuple(TEACHER_NAMES), tmp_path)
+    model = read_face_model("free")
+    sources = replace(FREE, free=False)
+    found = [read_photos(tmp_path, model, split, sources) for split in (True, False)]
+    photos = [photo for some, _, _ in found for photo in some]
+    assert len(photos) == len([photo for _, some, _ in found for photo in some]) == 8
+    targets = concatenate([photo.targets for photo in photos])
+    sizes = (targets.boxes[:, 2:] - targets.boxes[:, :2]).max(axis=1)
+    assert sizes.min() > 5
+    assert targets.has_fit.mean() > 0.9
+    inner = targets.landmarks[targets.has_fit][:, 17:]
+    boxes = targets.boxes[targets.has_fit]
+    assert ((inner > boxes[:, None, :2] - 1) & (inner < boxes[:, None, 2:] + 1)).mean() > 0.98
+
+
+def test_the_free_model_on_a_head_has_the_same_landmarks(data_folder, random):
+    model = read_face_model("free")
+    head = on_head(model, from_ict_facekit(data_folder / FILE))
+    assert len(head.mean) == 11248
+    identity = np.concatenate([np.ones((8, 1)), random.normal(0, 0.8, (8, 49))], axis=1)
+    expression = random.beta(0.5, 2.0, (8, 46))
+    apart = head.landmarks(identity, expression) - model.landmarks(identity, expression)
+    assert np.linalg.norm(apart, axis=2).max() < 0.01
