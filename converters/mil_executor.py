@@ -127,6 +127,14 @@ def _max_pool(a: dict[str, Any]) -> Tensor:
     return functional.max_pool2d(x, kernel, a["strides"].tolist(), ceil_mode=bool(a["ceil_mode"]))
 
 
+def _matmul(a: dict[str, Any]) -> Tensor:
+    x, y = (
+        m.transpose(-1, -2) if a[f"transpose_{side}"] else m
+        for side, m in (("x", _tensor(a["x"])), ("y", _tensor(a["y"])))
+    )
+    return x @ y
+
+
 def _dequantize(a: dict[str, Any]) -> Tensor:
     """``scale (data - zero point)`` along one axis."""
     data = torch.from_numpy(np.asarray(a["quantized_data"])).float()
@@ -157,8 +165,10 @@ OPERATORS: dict[str, Callable[[dict[str, Any]], Tensor]] = {
     "conv": _conv,
     "leaky_relu": lambda a: functional.leaky_relu(a["x"], float(a["alpha"])),
     "linear": lambda a: functional.linear(a["x"], a["weight"], a.get("bias")),
+    "matmul": _matmul,
     "max_pool": _max_pool,
     "mul": lambda a: _tensor(a["x"]) * _tensor(a["y"]),
+    "real_div": lambda a: _tensor(a["x"]) / _tensor(a["y"]),
     "reduce_mean": lambda a: a["x"].mean(a["axes"].tolist(), keepdim=bool(a["keep_dims"])),
     "relu": lambda a: torch.relu(a["x"]),
     "reshape": lambda a: a["x"].reshape(a["shape"].tolist()),

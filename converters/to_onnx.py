@@ -82,7 +82,7 @@ class OnnxFormat:
             return _quantize_weights(_copy(exported))
         if precision == "int8":
             assert calibration is not None
-            left_out = set(_last_layers(exported))
+            left_out = {*_last_layers(exported), *_only_for(exported, "gaze")}
             nodes = [n.name for n in exported.graph.node if n.name not in left_out]
             # the layers left out compute in float32, from weights of int8 like all others
             return _quantize_weights(quantize(exported, calibration, nodes))
@@ -245,6 +245,23 @@ def _last_layers(model: onnx.ModelProto) -> list[str]:
                 break
             came = [makers[i] for i in node.input if i in makers]
     return list(dict.fromkeys(names))
+
+
+def _only_for(model: onnx.ModelProto, output: str) -> list[str]:
+    """The names of the nodes that one output needs and no other: of none if there is no such one.
+
+    For the gaze, places in the image are computed there, which int8 would round to half pixels.
+    """
+    makers = {made: node for node in model.graph.node for made in node.output}
+    needed: dict[bool, dict[str, None]] = {True: {}, False: {}}
+    for value in model.graph.output:
+        names, waiting = needed[value.name == output], [value.name]
+        while waiting:
+            node = makers.get(waiting.pop())
+            if node is not None and node.name not in names:
+                names[node.name] = None
+                waiting += node.input
+    return [name for name in needed[True] if name not in needed[False]]
 
 
 def _pictures(model: onnx.ModelProto) -> set[str]:

@@ -28,6 +28,7 @@ from edgeface.converters.depthwise import with_row_slices
 from edgeface.converters.quiet import quietly
 from edgeface.converters.summary import summary
 from edgeface.face_model import FaceModel
+from edgeface.kinds import NUM_GAZE
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.types import ImageArray
@@ -85,6 +86,10 @@ class TfliteFormat:
                 quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
                 # these compute with float32 (docs/explanation/int8.md says why)
                 quantizer.add_weight_only_config(_last_layers(exported), ALL, num_bits=8)
+                if only := _only_for_gaze(exported):
+                    quantizer.update_quantization_recipe(
+                        only, ALL, algorithm_key=AlgorithmName.NO_QUANTIZE
+                    )
                 quantizer.update_quantization_recipe(
                     ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
                 )
@@ -150,6 +155,28 @@ def _last_layers(content: bytes) -> str:
                     break
             came = [makers[i] for i in operator.inputs if i in makers]
     return f"^({'|'.join(names)})"
+
+
+def _only_for_gaze(content: bytes) -> str:
+    """A regular expression of the tensors that only the output ``gaze`` needs; "" without one.
+
+    They stay float32: places in the image are among them, which int8 would round to half pixels.
+    """
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    graph, signature = model.subgraphs[0], model.signatureDefs[0]
+    makers = {index: operator for operator in graph.operators for index in operator.outputs}
+    needed: tuple[set[int], set[int]] = (set(), set())
+    for entry in signature.outputs:
+        # the names are not given yet; no other output has this shape
+        is_gaze = list(graph.tensors[entry.tensorIndex].shape) == [1, NUM_GAZE]
+        found, waiting = needed[is_gaze], [entry.tensorIndex]
+        while waiting:
+            index = waiting.pop()
+            if index in makers and index not in found:
+                found.add(index)
+                waiting += [i for i in makers[index].inputs if i >= 0]
+    names = (graph.tensors[i].name.decode() for i in needed[1] - needed[0])
+    return "^(" + "|".join(map(re.escape, names)) + ")" if needed[1] else ""
 
 
 def _ranges(content: bytes, quantizer: Quantizer, calibration: ImageArray) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from edgeface.face_model import FaceModel
-from edgeface.gaze import gaze_directions
+from edgeface.gaze import LIDS, SHUT_BLINK, gaze_directions
 from edgeface.image import ImageLike, read_image
 from edgeface.types import Float32Array, Float64Array, ImageArray
 
@@ -171,12 +171,16 @@ def _draw_face(pen: ImageDraw.ImageDraw, face: DrawnFace) -> None:
 
 
 def _draw_gaze(pen: ImageDraw.ImageDraw, face: DrawnFace, longer: float, width: int) -> None:
-    """Draw a ray from each iris to where the eye looks, as long as the eye's direction is aside."""
+    """Draw a ray from each iris to where the eye looks, as long as the eye's direction is aside.
+
+    Of an eye that is shut nothing is drawn, since nobody sees where it looks.
+    """
     if face.gaze_deg is None:
         return
+    shapes = face.blendshapes
     looks = gaze_directions(face.gaze_deg) @ face.rotation.T
-    for iris, look in zip(face.iris_centres, looks, strict=True):
-        if not np.isfinite(iris).all():
+    for lid, iris, look in zip(LIDS, face.iris_centres, looks, strict=True):
+        if shapes.get(lid, 0.0) >= SHUT_BLINK or not np.isfinite(iris).all():
             continue
         x, y = _near(pen, iris).tolist()
         aside = look[:2] * [1.0, -1.0] * longer * 0.35

@@ -21,6 +21,10 @@ scores rise so with the angles of its irises (`docs/explanation/labels.md`)."""
 LOOKS = tuple(f"eyeLook{way}{side}" for side in ("Right", "Left")
               for way in ("Up", "Down", "In", "Out"))  # fmt: skip
 """ARKit's names for where the eyes look."""
+SHUT_BLINK = 0.6
+"""From this blink on nobody sees where an eye looks."""
+LIDS = ("eyeBlinkRight", "eyeBlinkLeft")
+"""ARKit's names for the blinks of the right and the left eye."""
 IMAGE_AXES = np.array([1.0, -1.0, -1.0])
 """What turns vectors of ``model`` into those of an image: y points down and z away."""
 

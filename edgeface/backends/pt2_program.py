@@ -20,9 +20,9 @@ from edgeface.errors import ModelFormatError
 
 OPERATORS = (
     "add.Tensor", "batch_norm.default", "cat.default", "conv2d.default", "div.Tensor",
-    "flatten.using_ints", "leaky_relu.default", "linear.default", "max_pool2d.default", "mean.dim",
-    "mul.Tensor", "permute.default", "relu.default", "sigmoid.default", "sub.Tensor", "to.dtype",
-    "upsample_nearest2d.vec",
+    "flatten.using_ints", "leaky_relu.default", "linear.default", "matmul.default",
+    "max_pool2d.default", "mean.dim", "mul.Tensor", "permute.default", "relu.default",
+    "reshape.default", "sigmoid.default", "sub.Tensor", "to.dtype", "upsample_nearest2d.vec",
 )  # fmt: skip
 """The operators of ``torch.ops.aten`` that the project's networks consist of. Each returns a tensor
 and has no other effect."""

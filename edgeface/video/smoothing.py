@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeface.faces import Faces
+from edgeface.gaze import LIDS, SHUT_BLINK
 from edgeface.kernels import euler_from_rotation
 from edgeface.rotations import (
     quaternion_from_rotation,
@@ -26,9 +27,6 @@ from edgeface.values import Choice, option
 
 Strength = Literal["off", "light", "strong"]
 
-SHUT_BLINK = 0.6
-"""From this blink on an eye's gaze is not seen, and the last one is kept."""
-BLINK_NAMES = ("eyeBlinkRight", "eyeBlinkLeft")
 SPEED_CUTOFF_HZ = 1.5
 """The cutoff of the low-pass on velocities; their noise cancels before a speed is taken."""
 
@@ -182,7 +180,7 @@ class FaceSmoother:
         blinks = dict(zip(face.expression_names, face.expression_coeffs[0].tolist(), strict=True))
         gaze = np.deg2rad(face.gaze_deg[0]).astype(np.float64)
         if self._open_gaze is not None:
-            unseen = np.array([blinks.get(name, 0.0) >= SHUT_BLINK for name in BLINK_NAMES])
+            unseen = np.array([blinks.get(name, 0.0) >= SHUT_BLINK for name in LIDS])
             unseen |= ~np.isfinite(gaze).all(axis=1)
             gaze[unseen] = self._open_gaze[unseen]
         if not np.isfinite(gaze).all():

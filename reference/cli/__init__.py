@@ -14,6 +14,7 @@ from edgeface.reference.cli import (
     evaluate,
     face_model,
     free,
+    gaze,
     labels,
     personal,
     plot,
@@ -24,8 +25,8 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
-    train, evaluate, plot, strip, average, cost, labels, anchors, study, face_model, free, personal,
-    conventions, database,
+    train, evaluate, plot, strip, average, gaze, cost, labels, anchors, study, face_model, personal,
+    conventions, database, free,
 )  # fmt: skip
 """The modules of the commands, in the order in which help lists them."""
 

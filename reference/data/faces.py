@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel, default_face_model
+from edgeface.gaze import LOOKS
 from edgeface.reference.data.fits import known_fit_of_landmarks, known_fit_of_meshes
 from edgeface.reference.data.packs import (
     FREE_HUMAN_PACK,
@@ -40,6 +41,7 @@ class FaceSet:
     labelled : (N, 68, 2), the points that people placed, NaN where nobody did
     meshes : (N, 468, 3), the teacher's vertices, z towards the back, NaN where it saw no face
     scores : (N, 46), the teacher's expressions, NaN where it saw no face
+    looks : (N, 8), the teacher's scores by `edgeface.gaze.LOOKS`
     pack : (N,), the name of the pack that each face is from
     fit : the face model fitted to the faces
     skipped : the names of corrupt images
@@ -50,6 +52,7 @@ class FaceSet:
     labelled: FloatArray
     meshes: FloatArray
     scores: FloatArray
+    looks: FloatArray
     pack: NDArray[np.str_]
     fit: Fit
     skipped: list[str]
@@ -67,6 +70,7 @@ def read_faces(
         labelled=np.concatenate([p.labelled for p in parts]),
         meshes=np.concatenate([p.meshes for p in parts]),
         scores=np.concatenate([p.scores for p in parts]),
+        looks=np.concatenate([p.looks for p in parts]),
         pack=np.concatenate([p.pack for p in parts]),
         fit=Fit.concatenate([p.fit for p in parts]),
         skipped=[name for p in parts for name in p.skipped],
@@ -103,10 +107,17 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
         labelled=labelled,
         meshes=pack.labels["mesh"][index],
         scores=scores[index],
+        looks=_looks(pack)[index],
         pack=np.full(len(index), pack.name),
         fit=fit,
         skipped=list(pack.skipped),
     )
+
+
+def _looks(pack: Pack) -> FloatArray:
+    """The teacher's scores (N, 8) of where eyes look, by `LOOKS`."""
+    names = [str(name) for name in pack.labels["blendshape_names"]]
+    return pack.labels["blendshapes52"][:, [names.index(name) for name in LOOKS]]
 
 
 def _fit_pack(

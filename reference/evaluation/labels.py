@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
+from edgeface.gaze import LOOKS
 from edgeface.reference.data.faces import FaceSet, read_face_pack
 from edgeface.reference.data.labelled import neutral_landmarks
 from edgeface.reference.data.packs import Pack, open_pack, single_face_packs
@@ -81,12 +82,15 @@ def differences(
 def check_labels(folder: Path, model: FaceModel, look: Look | None = None) -> str:
     """Tables of every single-face pack: its bias, and how its points and meshes show shut eyes.
 
-    A pack's 68 points are held against its meshes where it has both. With ``look``, the landmarks
-    that training takes of the validation split are held against a network's too.
+    A pack's 68 points are held against its meshes where it has both, and where eyes look, by the
+    irises of the meshes of the validation split, against the teacher's scores. With ``look``, the
+    landmarks that training takes of that split are held against a network's too.
     """
     rows: list[Difference] = []
     lids = ["| eyes that the teacher calls shut | eyes | opening, 68 points | opening, mesh |",
             "|---|---:|---:|---:|"]  # fmt: skip
+    looks = ["| where eyes look | eyes | known, % | yaw, r | pitch, r | left - right yaw, deg |",
+             "|---|---:|---:|---:|---:|---:|"]  # fmt: skip
     for name in single_face_packs(folder):
         pack = open_pack(folder, name)
         if "landmarks68" in pack.labels:
@@ -94,12 +98,13 @@ def check_labels(folder: Path, model: FaceModel, look: Look | None = None) -> st
             rows += differences(f"{name}: points - mesh", points, mesh, model)
             openings = [lid_opening(p)[shut].mean() for p in (points, mesh)]
             lids.append(f"| `{name}` | {shut.sum()} | {openings[0]:.2f} | {openings[1]:.2f} |")
+        faces = read_face_pack(pack, model, validation=True)
+        looks.append(_gaze_row(name, faces))
         if look is not None:
-            faces = read_face_pack(pack, model, validation=True)
             rows += differences(
                 f"{name}: targets - network", faces.targets.landmarks, _seen(faces, look), model
             )
-    return "\n".join([*_table(rows), "", *lids])
+    return "\n".join([*_table(rows), "", *lids, "", *looks])
 
 
 def _both(pack: Pack, model: FaceModel) -> tuple[FloatArray, FloatArray, BoolArray]:
@@ -111,6 +116,34 @@ def _both(pack: Pack, model: FaceModel) -> tuple[FloatArray, FloatArray, BoolArr
     shut = labels["blendshapes52"][known][:, blinks] > TEACHER_SHUT
     mesh = mapped_landmarks(labels["mesh"][known][..., :2], model)
     return labels["landmarks68"][known], mesh, shut
+
+
+def _gaze_row(name: str, faces: FaceSet) -> str:
+    """How many eyes of a pack have a gaze, and how it goes with the teacher's scores.
+
+    ``r`` is Pearson's correlation of an angle with the difference of the scores of its two ways.
+    The last figure is the median of the left eye's yaw less the right one's, and the spread about
+    it (1.48 times the median deviation): eyes that look at one point differ by its nearness alone.
+    """
+    gaze = np.rad2deg(faces.targets.gaze)
+    known = np.asarray(np.isfinite(gaze).all(axis=2))
+    scores = dict(zip(LOOKS, faces.looks.T, strict=True))
+    down, left = (
+        np.stack([scores[f"eyeLook{more}"] - scores[f"eyeLook{less}"] for more, less in pairs], 1)
+        for pairs in (
+            (("DownRight", "UpRight"), ("DownLeft", "UpLeft")),
+            (("InRight", "OutRight"), ("OutLeft", "InLeft")),
+        )
+    )
+    pitch = np.corrcoef(gaze[..., 0][known], down[known])[0, 1]
+    yaw = np.corrcoef(gaze[..., 1][known], left[known])[0, 1]
+    apart = (gaze[:, 1, 1] - gaze[:, 0, 1])[known.all(axis=1)]
+    middle = np.median(apart)
+    spread = 1.48 * np.median(np.abs(apart - middle))
+    return (
+        f"| `{name}` | {known.sum()} | {100 * known.mean():.0f} | {yaw:.2f} | {pitch:.2f} "
+        f"| {middle:+.1f} ± {spread:.1f} |"
+    )
 
 
 def _seen(faces: FaceSet, look: Look) -> FloatArray:

@@ -11,14 +11,19 @@ from edgeface.reference.networks.blocks import (
     Backbone,
     LearnedPool,
     MultiScale,
-    conv_bn,
     normalise,
 )
 from edgeface.reference.networks.config import NetworkConfig
 
-THIN, EYE_CHANNELS, PLACES, GAZE_UNITS = 16, 32, 4, 32
-"""Of a `GazeHead`: the fine features' channels when they come in, and later; how many weighted sums
-over the face are taken of each of these; and the number of its hidden units."""
+PATCH, PATCH_WIDTH = (14, 28), 1.4
+"""Of a `GazeHead`: the rows and columns of a patch, and its width in eye widths."""
+USUAL_EYES = ((0.37, 0.63), (0.41, 0.41), (0.1, 0.1))
+"""Where the eyes are before anything is learned: x, y and width of the right and the left one, in
+sides of the crop."""
+GAZE_UNITS = 32
+"""The number of hidden units of a `GazeHead`."""
+LEAST_SPREAD = 0.02
+"""What is added to half the mean deviation, by which patches are divided; white is 1, black -1."""
 
 
 class SingleFaceNetwork(nn.Module):
@@ -54,7 +59,7 @@ class SingleFaceNetwork(nn.Module):
             )
         self.gaze: GazeHead | None = None
         if config.gaze:
-            self.gaze = GazeHead(self.backbone.channels[0], size * 2**last, config.head_units)
+            self.gaze = GazeHead(config.input_size, config.head_units)
         with torch.no_grad():
             for head, bias in zip(self.heads, output_biases(), strict=True):
                 start_at(head, bias)
@@ -65,57 +70,96 @@ class SingleFaceNetwork(nn.Module):
         Returns identity (B, 50), expression (B, 46) and pose (B, 8), and with ``gaze`` the pitch
         and yaw of the right and the left eye (B, 4), rad.
         """
-        taps = self.backbone(normalise(image))
+        pixels = normalise(image)
+        outputs, hidden = self.outputs_and_hidden(pixels)
+        if self.gaze is not None:
+            outputs.append(self.gaze(pixels, hidden))
+        return tuple(outputs)
+
+    def outputs_and_hidden(self, pixels: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The raw outputs but the gaze, and the hidden units (B, 2 units) of expression and pose.
+
+        ``pixels`` are images (B, 3, S, S) in [-1, 1].
+        """
+        taps = self.backbone(pixels)
         hidden: list[Tensor] = []
         outputs: list[Tensor] = []
         for scale, head in zip(self.scales, self.heads, strict=True):
-            *layers, last = head
-            features = scale(taps)
+            *layers, last = head.children()
+            features: Tensor = scale(taps)
             for layer in layers:
                 features = layer(features)
             hidden.append(features)
             outputs.append(last(features))
-        if self.gaze is not None:
-            outputs.append(self.gaze(taps[0], torch.cat(hidden[1:], dim=1)))
-        return tuple(outputs)
+        return outputs, torch.cat(hidden[1:], dim=1)
 
 
 class GazeHead(nn.Module):
-    """Where both eyes look, from fine features and from what expression and pose are made of.
+    """Where both eyes look, from what the input shows of them.
 
-    An eye is 15 px wide in a crop of 128, and an iris moves by one px for 10 degrees. The heads'
-    features, of 16 px each, hardly tell. Those after the first block have a quarter of the crop's
-    resolution; how the head is turned, the hidden units of the other heads know.
+    An eye is 15 px wide in a crop of 128, and an iris moves by one px for 10 degrees: the features
+    of the other heads, of 16 px each, cannot tell. So the hidden units of expression and pose say
+    where both eyes are, a patch of each is sampled there from the grey input, and the gaze is read
+    from the patches, with their contrast evened out, and from these hidden units, which know how
+    the head is turned.
 
     Parameters
     ----------
-    fine, fine_size : the number of channels of the fine features, and their side
+    size : the side of the input, px
     units : the number of hidden units of each of the two other heads
+
+    Notes
+    -----
+    Patches are upright, `PATCH_WIDTH` times as wide as the eye, and bilinear: ``P = W_y I W_x^T``
+    with ``W[k, i] = max(0, 1 - |p_k - i|)`` for sample ``p_k`` and the pixel centre ``i``.
     """
 
-    def __init__(self, fine: int, fine_size: int, units: int) -> None:
+    pixels: Tensor
+    pixel_column: Tensor
+    columns: Tensor
+    rows: Tensor
+    one: Tensor
+
+    def __init__(self, size: int, units: int) -> None:
         super().__init__()
-        self.eyes = nn.Sequential(
-            conv_bn(fine, THIN, 1),
-            nn.ReLU(),
-            conv_bn(THIN, EYE_CHANNELS, 3, 2),
-            nn.ReLU(),
-            conv_bn(EYE_CHANNELS, EYE_CHANNELS, 3, 2),
-            nn.ReLU(),
-        )
-        self.places = nn.Conv2d(
-            EYE_CHANNELS, EYE_CHANNELS * PLACES, fine_size // 4, groups=EYE_CHANNELS
-        )
-        self.output = nn.Sequential(
-            nn.Linear(2 * units + EYE_CHANNELS * PLACES, GAZE_UNITS),
+        height, width = PATCH
+        step = PATCH_WIDTH / width
+        columns, rows = ((torch.arange(n) - (n - 1) / 2) * step for n in (width, height))
+        self.register_buffer("pixels", torch.arange(size) + 0.5)
+        self.register_buffer("pixel_column", self.pixels[:, None])
+        self.register_buffer("columns", columns)
+        self.register_buffer("rows", rows[:, None])
+        self.register_buffer("one", torch.ones(1))
+        self.x, self.y, self.width = (nn.Linear(2 * units, 2) for _ in range(3))
+        with torch.no_grad():
+            for part, usual in zip((self.x, self.y, self.width), USUAL_EYES, strict=True):
+                part.weight.zero_()
+                part.bias.copy_(size * torch.tensor(usual))
+        self.read = nn.Sequential(
+            nn.Linear(2 * height * width + 2 * units, GAZE_UNITS),
             nn.ReLU(),
             nn.Linear(GAZE_UNITS, NUM_GAZE),
         )
 
-    def forward(self, fine: Tensor, hidden: Tensor) -> Tensor:
-        """The gaze (B, 4), rad."""
-        places = self.places(self.eyes(fine)).flatten(1)
-        return self.output(torch.cat([hidden, places], dim=1))
+    def forward(self, image: Tensor, hidden: Tensor) -> Tensor:
+        """The gaze (B, 4), rad, of images (B, 3, S, S) in [-1, 1]."""
+        return self.read(self.inputs(image.mean(dim=1, keepdim=True), hidden))
+
+    def inputs(self, grey: Tensor, hidden: Tensor) -> Tensor:
+        """What the gaze is read from: evened patches of both eyes in ``grey`` (B, 1, S, S)."""
+        x, y, width = (part(hidden).reshape(-1, 2, 1, 1) for part in (self.x, self.y, self.width))
+        across = self._shares(x + width * self.columns, self.pixel_column)  # (B, 2, S, W)
+        down = self._shares(y + width * self.rows, self.pixels)  # (B, 2, H, S)
+        patches = down @ (grey @ across)
+        beyond = patches - patches.mean(dim=(2, 3), keepdim=True)
+        # the mean deviation is twice that of what lies above the mean
+        spread = torch.relu(beyond).mean(dim=(2, 3), keepdim=True)
+        evened = beyond / (spread + LEAST_SPREAD)
+        return torch.cat([evened.flatten(1), hidden], dim=1)
+
+    def _shares(self, places: Tensor, pixels: Tensor) -> Tensor:
+        """The shares of the pixels in bilinear samples at places."""
+        return torch.relu(self.one - torch.relu(places - pixels) - torch.relu(pixels - places))
 
 
 def start_at(head: nn.Module, bias: Tensor) -> None:

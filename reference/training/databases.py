@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.gaze import LOOKS
 from edgeface.reference.data import published
 from edgeface.reference.data.faces import FaceSet, read_face_pack
 from edgeface.reference.data.packs import (
@@ -198,6 +199,7 @@ def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
         labelled=np.full((len(kept), 68, 2), np.nan, np.float32),
         meshes=meshes.astype(np.float32),
         scores=scores[kept],
+        looks=np.full((len(kept), len(LOOKS)), np.nan, np.float32),
         pack=np.full(len(kept), pack.name),
         fit=fit,
         skipped=list(pack.skipped),

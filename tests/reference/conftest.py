@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeface.face_model import FaceModel
+from edgeface.gaze import iris_centres
 from edgeface.reference.data.packs import expression_scores
 from edgeface.reference.geometry.fit import Fit
 
@@ -101,12 +102,18 @@ def random_faces(
 
 
 def teacher_meshes(model: FaceModel, fit: Fit) -> NDArray[np.float32]:
-    """Meshes (N, 478, 3) as the packs store them: ``image_px``, z towards the back."""
+    """Meshes (N, 478, 3) as the packs store them: ``image_px``, z towards the back.
+
+    The eyes look straight ahead out of the head.
+    """
     shapes = model.vertices(fit.identity, fit.expression)
     posed = np.einsum("nij,nvj->nvi", fit.rotation, shapes) * fit.scale_px[:, None, None]
     posed = posed * [1, -1, -1]
     posed[..., :2] += fit.origin_px[:, None]
-    return np.concatenate([posed, posed[:, :10]], axis=1).astype(np.float32)
+    landmarks = fit.place(model.landmarks(fit.identity, fit.expression))
+    ahead = iris_centres(landmarks, fit.rotation, np.zeros((len(posed), 2, 2)))
+    irises = np.repeat(np.pad(ahead, ((0, 0), (0, 0), (0, 1))), 5, axis=1)
+    return np.concatenate([posed, irises], axis=1).astype(np.float32)
 
 
 def write_pack(path: Path, images: list[NDArray[np.uint8]], labels: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ LANDMARK_WEIGHT = 10.0
 """The weight of the landmark RMSE in ``face_norm``, which tau's terms would drown otherwise."""
 LID_WEIGHT = 1.0
 """The weight of the lids' distance beside the landmark RMSE."""
-GAZE_WEIGHT = 1.0
+GAZE_WEIGHT = 3.0
 """The weight of the eyes' mean error, rad."""
 MIN_TAU = 0.5
 """The least value of Eq. 3's tau = 10/epoch: expressions need a teacher to the end."""

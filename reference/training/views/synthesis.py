@@ -64,6 +64,7 @@ def add_turned(faces: FaceSet, model: FaceModel, share: float, seed: int) -> Fac
         labelled=np.concatenate([faces.labelled, np.full((count, 68, 2), np.nan, np.float32)]),
         meshes=np.concatenate([faces.meshes, _moved_meshes(faces.meshes[rows], old, new, model)]),
         scores=np.concatenate([faces.scores, faces.scores[rows]]),
+        looks=np.concatenate([faces.looks, faces.looks[rows]]),
         pack=np.concatenate([faces.pack, np.full(count, "turned")]),
         fit=Fit.concatenate([faces.fit, new]),
         skipped=faces.skipped,

@@ -26,7 +26,7 @@ class ToyNetwork(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        sizes = config.network_kind.outputs.values()
+        sizes = config.outputs.values()
         self.heads = nn.ModuleList(nn.Linear(3 * 16 * 16, size) for size in sizes)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -1,0 +1,44 @@
+"""``edgeface-train gaze``: where eyes look, for a network that is trained otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from edgeface.output import refuse_inputs
+from edgeface.reference.cli.options import Commands, add_data
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "gaze",
+        help="teach an sfn where eyes look, while all its other outputs stay exactly as they are",
+    )
+    parser.add_argument("checkpoint", type=Path, help="the checkpoint to read")
+    add_data(parser)
+    parser.add_argument(
+        "--passes",
+        type=int,
+        default=2,
+        metavar="N",
+        help="how often each face is looked at, warped otherwise each time (default: 2)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"
+    )
+    parser.set_defaults(execute=_execute)
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.networks.checkpoint import load_network, save_network
+    from edgeface.reference.training.gaze import learn_gaze
+    from edgeface.values import Whole, option
+
+    logging.basicConfig(level=logging.INFO, format="%(relativeCreated)7d ms  %(message)s")
+    refuse_inputs(arguments.out, (arguments.checkpoint,))
+    passes = option("--passes", arguments.passes, Whole(1, 1000))
+    trained = load_network(arguments.checkpoint)
+    save_network(learn_gaze(trained, data_dir(arguments.data), passes), arguments.out)
