@@ -27,9 +27,11 @@ def test_networks_have_the_documented_outputs_and_gradients(name):
     size = config.input_size
     outputs = network(torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8))
     if config.kind == "sfn":
-        expected = [(2, 50), (2, 46), (2, 8)]
+        expected = [(2, 50), (2, 46), (2, 8)] + [(2, 4)] * config.gaze
     elif config.kind == "fusion":
         expected = [(2, 50), (2, 46), (2, 60), (2, 6)]
+    elif not config.network_kind.detects:
+        expected = [(2, width) for width in config.outputs.values()]
     else:
         cells = {"mfn": 18}.get(name, 9)
         expected = [(2, cells, cells, 5 * width) for width in (5, 50, 46, 8)]
