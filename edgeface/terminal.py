@@ -104,11 +104,11 @@ def _where_to_read_more(error: EdgeFaceError) -> str:
 def page_address(page: str) -> str:
     """Where a page of the documentation is: on the site that the distribution names, or, while that
     is a placeholder under ``.example``, in the sources."""
-    try:
+    urls: list[str] = []
+    # a checkout may not be installed
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         urls = importlib.metadata.metadata("edgeface").get_all("Project-URL") or []
-    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
-        urls = []
-    site = dict(url.split(", ", 1) for url in urls).get("Documentation", "")
+    site: str = dict(url.split(", ", 1) for url in urls).get("Documentation", "")
     if not site or (urlsplit(site).hostname or "").endswith(".example"):
         return f"docs/{page.replace('.html', '.md')}"
     return f"{site}/{page}"
