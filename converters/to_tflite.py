@@ -90,6 +90,8 @@ class TfliteFormat:
                     quantizer.update_quantization_recipe(
                         only, ALL, algorithm_key=AlgorithmName.NO_QUANTIZE
                     )
+                    dense = qtyping.TFLOperationName.FULLY_CONNECTED
+                    quantizer.add_weight_only_config(only, dense, num_bits=8)
                 quantizer.update_quantization_recipe(
                     ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
                 )
