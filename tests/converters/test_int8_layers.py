@@ -20,5 +20,6 @@ def test_a_layer_harms_what_comes_after_it_only(exported, photo):
     for name, ratios in rows.items():
         own = heads.get(weights.get(name, "").removesuffix(".weight"))
         if own is not None:
-            assert [r < 100 for r in ratios] == [i == own for i in range(3)]
+            # the gaze, which comes last, reads what some of them read, which is rounded with them
+            assert [r < 100 for r in ratios[:3]] == [i == own for i in range(3)]
     assert min(rows[ALL]) <= min(min(r) for r in rows.values()) + 3
