@@ -114,7 +114,7 @@ def test_package_holds_what_it_imports():
 
 def test_faces_have_the_fields_of_python(cpp_faces):
     """A face of the package, by its types, and one of the program, by what it prints."""
-    [face] = edgeface.load("mfn").run(edgeface.DEMO_PHOTO)[:1].to_dict()
+    [face] = edgeface.load("mfn", refine="sfn").run(edgeface.DEMO_PHOTO)[:1].to_dict()
     types = (WEB / "edgeface.d.ts").read_text()
     declared = types[types.index("interface Face {") : types.index("interface Metadata")]
     always = {*face, "other_outputs"} - {"gaze_deg", "iris_centres"}
