@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -41,22 +43,8 @@ class SingleFaceNetwork(nn.Module):
         self.config = config
         self.backbone = Backbone(config.stem_filters, config.squeeze, config.expand)
         depths = (2, len(config.expand), 1) if config.multi_scale else (1, 1, 1)
-        last = len(config.expand) - 1
-        size = config.input_size // 2 ** (len(config.expand) + 1)
         sizes = config.network_kind.outputs.values()
-        self.scales = nn.ModuleList()
-        self.heads = nn.ModuleList()
-        for depth, outputs in zip(depths, sizes, strict=True):
-            scale = MultiScale(self.backbone.channels, config.squeeze, config.expand, depth, last)
-            self.scales.append(scale)
-            self.heads.append(
-                nn.Sequential(
-                    LearnedPool(scale.channels, size),
-                    nn.Linear(scale.channels, config.head_units),
-                    nn.ReLU(),
-                    nn.Linear(config.head_units, outputs),
-                )
-            )
+        self.scales, self.heads = branches(config, self.backbone, depths, sizes)
         self.gaze: GazeHead | None = None
         if config.gaze:
             self.gaze = GazeHead(config.input_size, config.head_units)
@@ -92,6 +80,33 @@ class SingleFaceNetwork(nn.Module):
             hidden.append(features)
             outputs.append(last(features))
         return outputs, torch.cat(hidden[1:], dim=1)
+
+
+def branches(
+    config: NetworkConfig, trunk: Backbone, depths: Iterable[int], outputs: Iterable[int]
+) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """What leads from the trunk's features to outputs: scales, and a head behind each.
+
+    Parameters
+    ----------
+    depths : from how many resolutions each output comes, the last ones
+    outputs : the number of values of each output
+    """
+    last = len(config.expand) - 1
+    size = config.input_size // 2 ** (len(config.expand) + 1)
+    scales, heads = nn.ModuleList(), nn.ModuleList()
+    for depth, count in zip(depths, outputs, strict=True):
+        scale = MultiScale(trunk.channels, config.squeeze, config.expand, depth, last)
+        scales.append(scale)
+        heads.append(
+            nn.Sequential(
+                LearnedPool(scale.channels, size),
+                nn.Linear(scale.channels, config.head_units),
+                nn.ReLU(),
+                nn.Linear(config.head_units, count),
+            )
+        )
+    return scales, heads
 
 
 class GazeHead(nn.Module):

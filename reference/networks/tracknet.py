@@ -5,15 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgeface.reference.networks.blocks import (
-    Backbone,
-    LearnedPool,
-    MultiScale,
-    conv_bn,
-    normalise,
-)
+from edgeface.reference.networks.blocks import Backbone, conv_bn, normalise
 from edgeface.reference.networks.config import NetworkConfig
-from edgeface.reference.networks.sfn import output_biases, start_at
+from edgeface.reference.networks.sfn import branches, output_biases, start_at
 
 AMBIENT = 0.9 * 2 * torch.pi**0.5
 """The first harmonic of a white light of 0.9 from everywhere, `render.ambient_light`."""
@@ -41,8 +35,10 @@ class TrackNetwork(nn.Module):
         sizes = config.network_kind.outputs
         outputs = [sizes[name] for name in ("light", "expression", "pose")]
         if config.multi_scale:
-            self.backbone: nn.Module = Backbone(config.stem_filters, config.squeeze, config.expand)
-            self._add_branches(config, outputs)
+            trunk = Backbone(config.stem_filters, config.squeeze, config.expand)
+            self.backbone: nn.Module = trunk
+            depths = (1, len(config.expand), 1)
+            self.scales, self.heads = branches(config, trunk, depths, outputs)
         else:
             self.backbone = ResNet18(config.stem_filters)
             self.hidden = nn.Linear(512, config.head_units)
@@ -55,23 +51,6 @@ class TrackNetwork(nn.Module):
         with torch.no_grad():
             for head, bias in zip(self.heads, (light.flatten(), expression, pose), strict=True):
                 start_at(head, bias)
-
-    def _add_branches(self, config: NetworkConfig, outputs: list[int]) -> None:
-        assert isinstance(self.backbone, Backbone)
-        channels, last = self.backbone.channels, len(config.expand) - 1
-        size = config.input_size // 2 ** (len(config.expand) + 1)
-        self.scales, self.heads = nn.ModuleList(), nn.ModuleList()
-        for depth, count in zip((1, len(config.expand), 1), outputs, strict=True):
-            scale = MultiScale(channels, config.squeeze, config.expand, depth, last)
-            self.scales.append(scale)
-            self.heads.append(
-                nn.Sequential(
-                    LearnedPool(scale.channels, size),
-                    nn.Linear(scale.channels, config.head_units),
-                    nn.ReLU(),
-                    nn.Linear(config.head_units, count),
-                )
-            )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Raw light (B, 27), expression (B, 46) and pose (B, 8) of images uint8 (B, S, S, 3).
