@@ -57,7 +57,7 @@ def read_accessor(gltf, index):
     """Values of a float accessor, by the glTF 2.0 specification rather than by a library."""
     accessor = gltf.accessors[index]
     view = gltf.bufferViews[accessor.bufferView]
-    width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[accessor.type]
+    width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}[accessor.type]
     start = (view.byteOffset or 0) + (accessor.byteOffset or 0)
     data = gltf.binary_blob()[start : start + 4 * width * accessor.count]
     return np.frombuffer(data, "<f4").reshape(accessor.count, width)

@@ -34,6 +34,7 @@ scene.background = new Color(0x1d2027);
 key.position.set(-1, 1.2, 2); rim.position.set(2, 0.3, -0.5);
 scene.add(key, rim, new HemisphereLight(0xdde4ff, 0x443322, 0.7), new AmbientLight(0xffffff, 0.25));
 const controls = renderer && new OrbitControls(camera, renderer.domElement);
+if (controls) controls.addEventListener("change", () => { stale = true; });
 
 class Puppet {
   // A character as it was loaded, scaled so that its face is one unit high.
@@ -60,6 +61,7 @@ class Puppet {
     for (const [bone, name] of Object.entries(plan.bones)) this.addBone(bone, figure, name);
     this.values = {};
     this.turns = {};
+    this.poses = 0;   // that it was given
     this.seen = performance.now();
   }
   addBone(bone, figure, name) {
@@ -105,6 +107,8 @@ class Puppet {
       }
     }
     this.seen = performance.now();
+    this.poses += 1;
+    stale = true;
   }
 }
 
@@ -140,6 +144,7 @@ async function take(buffer, name) {
     plan = await ask("character", { name, kind, own, shapes: [...shapes], nodes });
     for (const id of [...people.keys()]) leave(id);
     character = buffer; spare = gltf;
+    renderer.compileAsync(gltf.scene, camera, scene);   // while the first face is looked for
     $("character").textContent = `${name}: mapping ${plan.mapping}, ${plan.drives.length} shapes`;
     remark(plan.still.length ? `cannot drive: ${plan.still.slice(0, 12).join(", ")}${plan.still.length > 12 ? " ..." : ""}` : "");
     $("character").title = plan.still.length ? `cannot drive: ${plan.still.join(", ")}` : "";
@@ -174,10 +179,13 @@ function arrange() {
   const wide = 0.95 * Math.max(here.length, 1) * h / Math.max(w, 1);
   camera.position.set(0, 0.02, Math.max(1.5, wide) / (2 * Math.tan(camera.fov * Math.PI / 360)));
   if (controls) { controls.target.set(0, 0, 0); controls.update(); }
+  stale = true;
   document.body.dataset.people = here.length;
 }
-let before = performance.now();
+let before = performance.now(), moved = 0;   // when a second pose was drawn
+let stale = true;                            // whether the stage has changed since it was drawn
 function draw(now) {
+  requestAnimationFrame(draw);
   const { clientWidth: w, clientHeight: h } = $("stage"), canvas = renderer.domElement;
   if (canvas.dataset.size !== `${w}x${h}`) {
     canvas.dataset.size = `${w}x${h}`;
@@ -186,12 +194,14 @@ function draw(now) {
   }
   for (const [id, p] of people) {
     if (!p) continue;
-    if (p.vrm) p.vrm.update(Math.min(0.1, (now - before) / 1000));
+    if (p.vrm) stale = true, p.vrm.update(Math.min(0.1, (now - before) / 1000));
     if (now - p.seen > GONE_MS) leave(id);
   }
   before = now;
+  if (!stale) return;
   renderer.render(scene, camera);
-  requestAnimationFrame(draw);
+  stale = false;
+  if (!moved && [...people.values()].some((p) => p && p.poses > 1)) document.body.dataset.moved = moved = Date.now();
 }
 
 // ---- what is seen ----
@@ -217,6 +227,7 @@ events.onmessage = (event) => {
   say(frame.message);
   if (frame.message) return;
   document.body.dataset.time = frame.time_s;
+  document.body.dataset.told ??= Date.now();
   if (frame.faces.length) showBars(frame.faces[0].seen);
   if (!renderer || !character) return;
   for (const row of frame.faces) {
