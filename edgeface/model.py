@@ -225,7 +225,7 @@ class Model(ManyImages, Network):
         return faces.of_image(pixels, keep=kept)
 
     def find(self, pixels: Sequence[ImageArray], options: dict[str, Any]) -> list[Faces]:
-        """The faces of images that are read, uint8 (H, W, 3); the first passes are one batch.
+        """The faces of images that are read, uint8 (H, W, 3).
 
         Parameters
         ----------
