@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from edgeface.backends import BACKENDS, can_run
 from edgeface.errors import InvalidInputError
-from edgeface.ready import ASSETS, SUFFIXES, cached_ready, find_ready, ready_files
+from edgeface.ready import ASSETS, SUFFIXES, cached_ready, no_ready, ready_files
 from edgeface.values import Choice, option, path_of, shown
 
 BUNDLED = ("mfn", "sfn", "fusion", "sfn-free")
@@ -57,8 +57,9 @@ def _shipped_file(name: str, precision: Precision) -> Path:
     """The file of a network that ships, for the first engine of those here."""
     if precision == "fp32" and can_run(".onnx"):
         return ASSETS / f"{name}.onnx"
-    find_ready(name, "onnx", precision)  # says what there is instead
     wanted = ("int8",) if precision == "int8" else ("fp32", "fp16")
     there = [f for f in ready_files() if f.network == name and f.precision in wanted]
+    if not there:
+        raise no_ready(name, "onnx", wanted)
     usable = [f for f in there if can_run(SUFFIXES[f.format])]
     return cached_ready((usable or there)[0])
