@@ -1,6 +1,6 @@
-"""Ready files: networks that ship in other formats and precisions than float32 ONNX.
+"""Ready files: networks that ship in other formats and precisions than their ONNX file.
 
-They hold the same numbers as the float32 ONNX files, which ship as they are. A *pack*, a zip beside
+They hold the same numbers as the ONNX file, which ships as it is. A *pack*, a zip beside
 them, says of each ready file which of its bytes are a tensor of the ONNX file, with its axes in
 another order, as float16 or as int8, and keeps only the bytes that are not. So the package carries
 its weights once, and `read_ready` gives back the file that was converted and verified, byte for
@@ -28,6 +28,9 @@ from edgeface.output import whole_file, write_output
 ASSETS = Path(__file__).parent / "assets"
 SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
 """Of the formats in which networks ship."""
+USUAL = ("fp32", "w8", "fp16")
+"""Precisions that see what float32 sees, the best first. w8 has weights of int8 and arithmetic of
+float32."""
 INDEX = "index.json"
 
 
@@ -39,7 +42,7 @@ class ReadyFile:
     ----------
     network : the name that `edgeface.load` takes
     format : a key of `SUFFIXES`
-    precision : fp32, fp16 or int8
+    precision : fp32, fp16, w8 or int8
     """
 
     network: str
@@ -55,7 +58,7 @@ class ReadyFile:
 
 def ready_files() -> list[ReadyFile]:
     """All files in which networks ship."""
-    found = [ReadyFile(path.stem, "onnx", "fp32") for path in sorted(ASSETS.glob("*.onnx"))]
+    found = [_as_it_is(path) for path in sorted(ASSETS.glob("*.onnx"))]
     formats = {suffix: name for name, suffix in SUFFIXES.items()}
     for pack in sorted(ASSETS.glob("*.ready.zip")):
         network = pack.name.removesuffix(".ready.zip")
@@ -71,7 +74,7 @@ def find_ready(network: str, file_format: str, precision: str | None = None) -> 
 
     Parameters
     ----------
-    precision : by default fp32 where there is one, else fp16
+    precision : by default the first of `USUAL` that there is
 
     Raises
     ------
@@ -79,7 +82,7 @@ def find_ready(network: str, file_format: str, precision: str | None = None) -> 
         If there is none; the message lists those that there are.
     """
     files = ready_files()
-    wanted = ("fp32", "fp16") if precision is None else (precision,)
+    wanted = USUAL if precision is None else (precision,)
     for one in wanted:
         if ReadyFile(network, file_format, one) in files:
             return ReadyFile(network, file_format, one)
@@ -111,7 +114,7 @@ def read_ready(file: ReadyFile) -> dict[str, bytes]:
     ModelFormatError
         If the package is damaged: what comes out is not what was verified.
     """
-    if (file.format, file.precision) == ("onnx", "fp32"):
+    if (ASSETS / file.name).is_file():
         return {file.name: (ASSETS / file.name).read_bytes()}
     pack = ASSETS / f"{file.network}.ready.zip"
     source = (ASSETS / f"{file.network}.onnx").read_bytes()
@@ -151,7 +154,7 @@ def cached_ready(file: ReadyFile) -> Path:
     The folder is ``edgeface`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. The name holds the hash of
     what is in the file, so that releases do not meet, and the file is checked each time.
     """
-    if (file.format, file.precision) == ("onnx", "fp32"):
+    if (ASSETS / file.name).is_file():
         return ASSETS / file.name
     contents = read_ready(file)
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
@@ -215,6 +218,11 @@ def _index(pack: Path) -> dict[str, Any]:
             return json.loads(archive.read(INDEX))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFormatError(f"{pack} is damaged: {error}; install edgeface again") from error
+
+
+def _as_it_is(path: Path) -> ReadyFile:
+    network = path.stem.removesuffix("-w8")
+    return ReadyFile(network, "onnx", "fp32" if network == path.stem else "w8")
 
 
 def _holds(path: Path, content: bytes) -> bool:
