@@ -58,9 +58,10 @@ def _shipped_file(name: str, precision: Precision | None) -> Path:
     plain = ASSETS / f"{name}.onnx"
     if precision != "int8" and can_run(".onnx") and plain.is_file():
         return plain
+    there = [file for file in ready_files() if file.network == name]
+    if precision is not None and precision not in {file.precision for file in there}:
+        raise no_ready(name, "onnx", (precision,))
     wanted = ("int8",) if precision == "int8" else USUAL
-    there = [f for f in ready_files() if f.network == name and f.precision in wanted]
-    if not there:
-        raise no_ready(name, "onnx", wanted)
-    usable = [f for f in there if can_run(SUFFIXES[f.format])]
+    there = [file for file in there if file.precision in wanted]
+    usable = [file for file in there if can_run(SUFFIXES[file.format])]
     return cached_ready((usable or there)[0])
