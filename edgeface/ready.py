@@ -15,6 +15,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,18 @@ def find_ready(network: str, file_format: str, precision: str | None = None) -> 
     for one in wanted:
         if ReadyFile(network, file_format, one) in files:
             return ReadyFile(network, file_format, one)
-    there = ", ".join(f"{f.network} {f.format} {f.precision}" for f in files)
-    raise InvalidInputError(
-        f"no ready file of {network!r} in {file_format!r} {' or '.join(wanted)}; there are {there}."
-        " edgeface convert makes others from a checkpoint"
+    raise no_ready(network, file_format, wanted)
+
+
+def no_ready(network: str, file_format: str, precisions: Sequence[str]) -> InvalidInputError:
+    """The error that there is no such ready file, with those that there are, network by network."""
+    there: dict[str, list[str]] = {}
+    for file in ready_files():
+        there.setdefault(file.network, []).append(f"{file.format} {file.precision}")
+    listed = "; ".join(f"{name}: {', '.join(files)}" for name, files in there.items())
+    return InvalidInputError(
+        f"no ready file of {network!r} in {file_format!r} {' or '.join(precisions)}. There are, of "
+        f"{listed}. edgeface convert makes others from a checkpoint"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from edgeface.backends import BACKENDS, can_run
 from edgeface.errors import InvalidInputError
-from edgeface.ready import ASSETS, SUFFIXES, USUAL, cached_ready, find_ready, ready_files
+from edgeface.ready import ASSETS, SUFFIXES, USUAL, cached_ready, no_ready, ready_files
 from edgeface.values import Choice, option, path_of, shown
 
 BUNDLED = ("mfn", "sfn", "fusion", "sfn-free")
@@ -58,8 +58,10 @@ def _shipped_file(name: str, precision: Precision | None) -> Path:
     plain = ASSETS / f"{name}.onnx"
     if precision != "int8" and can_run(".onnx") and plain.is_file():
         return plain
-    find_ready(name, "onnx", precision)  # says what there is instead
+    there = [file for file in ready_files() if file.network == name]
+    if precision is not None and precision not in {file.precision for file in there}:
+        raise no_ready(name, "onnx", (precision,))
     wanted = ("int8",) if precision == "int8" else USUAL
-    there = [f for f in ready_files() if f.network == name and f.precision in wanted]
-    usable = [f for f in there if can_run(SUFFIXES[f.format])]
+    there = [file for file in there if file.precision in wanted]
+    usable = [file for file in there if can_run(SUFFIXES[file.format])]
     return cached_ready((usable or there)[0])
