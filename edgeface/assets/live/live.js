@@ -53,7 +53,9 @@ class Puppet {
     const box = new Box3();
     for (const mesh of this.meshes) box.expandByObject(mesh);
     const size = box.getSize(new Vector3()), centre = box.getCenter(new Vector3());
-    const scale = 1 / Math.max(size.y, 1e-6);
+    // what has nothing above or below its face may fill the stage
+    const alone = new Box3().expandByObject(figure).getSize(new Vector3()).y < 1.05 * size.y;
+    const scale = (alone ? 1.25 : 1) / Math.max(size.y, 1e-6);
     figure.position.sub(centre);
     this.root.scale.setScalar(scale);
     this.back = this.vrm && this.vrm.meta.metaVersion === "0" ? -1 : 1;
@@ -103,7 +105,7 @@ class Puppet {
       for (const [bone, side, out] of [["leftEye", "Left", 1], ["rightEye", "Right", -1]]) {
         const pitch = EYE_RAD[0] * (look("Down", side) - look("Up", side)) / 2;
         const yaw = EYE_RAD[1] * out * (look("Out", side) - look("In", side)) / 2;
-        this.turn(bone, [Math.cos(yaw) * Math.cos(pitch), Math.cos(yaw) * Math.sin(pitch), Math.sin(yaw) * Math.cos(pitch), -Math.sin(yaw) * Math.sin(pitch)]);
+        this.turn(bone, [Math.cos(yaw) * Math.cos(pitch), Math.cos(yaw) * Math.sin(pitch), Math.sin(yaw) * Math.cos(pitch), Math.sin(yaw) * Math.sin(pitch)]);
       }
     }
     this.seen = performance.now();
@@ -138,7 +140,8 @@ async function take(buffer, name) {
       for (const shape of Object.keys(o.morphTargetDictionary || {})) shapes.add(shape);
     });
     const vrm = gltf.userData.vrm;
-    for (const clip of vrm && vrm.expressionManager ? Object.keys(vrm.expressionManager.expressionMap) : []) shapes.add(clip);
+    const clips = vrm && vrm.expressionManager ? vrm.expressionManager.expressionMap : {};
+    for (const [name, clip] of Object.entries(clips)) if (clip.binds.length) shapes.add(name);   // others move nothing
     const kind = vrm ? `VRM ${vrm.meta.metaVersion === "0" ? "0.x" : "1.0"}` : "glTF";
     const own = (gltf.asset || {}).generator === "edgeface";
     plan = await ask("character", { name, kind, own, shapes: [...shapes], nodes });
