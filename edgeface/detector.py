@@ -22,6 +22,11 @@ from edgeface.types import BoolArray, ImageArray
 
 LEAST_SCORE = 0.05
 """The least score that a second look takes for a hint of a face."""
+TOGETHER = 4
+"""How many first passes are one call of the network: it reads its weights once for all of them, and
+what more of them leave in memory no longer fits the processor's caches."""
+CALLER = 6
+"""Where a warning points, in frames: to the line that called `Model.run` or `Model.run_batch`."""
 AS_IT_IS = Placement(np.ones(2), np.zeros(2))
 
 Infer = Callable[[ImageArray], Heads]
@@ -49,9 +54,16 @@ class Detector:
     def find(
         self, images: list[ImageArray], options: DetectionOptions, engine: kernels.Engine
     ) -> list[Faces]:
-        """Find the faces of images (H, W, 3); the first passes over all of them are one batch."""
-        if not images:
-            return []
+        """Find the faces of images (H, W, 3), `TOGETHER` of them at a time."""
+        found: list[Faces] = []
+        for start in range(0, len(images), TOGETHER):
+            found += self._find(images[start : start + TOGETHER], options, engine)
+        return found
+
+    def _find(
+        self, images: list[ImageArray], options: DetectionOptions, engine: kernels.Engine
+    ) -> list[Faces]:
+        """Find the faces of images whose first passes are one batch."""
         fast = options.detail == "fast"
         side = self._metadata.input_size if fast else self._first_side
         placed = [letterbox(pixels, side, engine) for pixels in images]
@@ -190,6 +202,6 @@ def _cut(faces: Faces, options: DetectionOptions) -> Faces:
             f"more than {options.max_faces} faces were found, and the best {options.max_faces} "
             "are reported: ask for more by max_faces",
             TooManyFacesWarning,
-            stacklevel=4,
+            stacklevel=CALLER,
         )
     return replace(faces.select(np.arange(options.max_faces)), truncated=True)

@@ -35,7 +35,7 @@ class ManyImages:
     def run_batch(
         self, images: Sequence[ImageLike], *, color: Color = "rgb", **options: Any
     ) -> list[Faces]:
-        """The faces of several images; the first passes over them are one call of the network.
+        """The faces of several images, whose first passes share calls of the network.
 
         Parameters
         ----------

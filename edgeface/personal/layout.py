@@ -1,6 +1,6 @@
 """The bytes of an ``.efp`` file: a magic, a hash, a JSON header, and arrays one after another.
 
-``docs/how-to/personal.md`` specifies it for other languages::
+``docs/reference/personal-file.md`` specifies it for other languages::
 
     0   8 bytes   "EFPERSON"
     8   32 bytes  SHA-256 of everything that follows

@@ -63,7 +63,9 @@ STRENGTHS: dict[str, Settings] = {
     "light": Settings(Group(1.4, 12.0), Group(1.6, 6.0), Group(2.0, 8.0, MOST_EXPRESSION)),
     "strong": Settings(Group(0.6, 8.0), Group(0.6, 4.0), Group(0.8, 6.0, MOST_EXPRESSION)),
 }
-"""The settings of each strength; "off" has none. ``docs/how-to/video.md`` states their latency."""
+"""The settings of each strength; "off" has none.
+
+``docs/explanation/tracking.md`` states their latency."""
 
 
 class OneEuro:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgeface.reference.cli.options import Commands, add_data, add_runs
+from edgeface.reference.cli.options import Commands, add_data, add_runs, add_start
 
 
 def add_parser(commands: Commands) -> None:
@@ -46,20 +46,7 @@ def add_parser(commands: Commands) -> None:
         help="a recipe: a .toml file, or the name of one that ships (default: personal)",
     )
     add_runs(action)
-    action.add_argument(
-        "--from",
-        dest="start",
-        type=Path,
-        metavar="CKPT",
-        help="a checkpoint: a new training begins with its weights; those of an sfn go into "
-        "TrackNet and ModelNet's encoder",
-    )
-    action.add_argument(
-        "--minutes",
-        type=float,
-        metavar="M",
-        help="train for so many minutes instead of epochs; the learning rate follows the clock",
-    )
+    add_start(action, "; those of an sfn go into TrackNet and ModelNet's encoder")
     action.set_defaults(execute=_train)
 
     action = actions.add_parser("truth", help="fit rendered people, whose truth is known")

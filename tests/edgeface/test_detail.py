@@ -81,7 +81,7 @@ def test_faces_that_the_first_look_should_have_suspected_are_doubted(face_model,
 
 
 def test_a_batch_looks_closer_as_single_images_do(mfn, photo):
-    images = [on_canvas(photo, (700, 900), (0, 0, 400)), photo[:300, :300]]
+    images = [on_canvas(photo, (700, 900), (0, 0, 400)), photo[:300, :300]] * 3
     for faces, image in zip(mfn.run_batch(images), images, strict=True):
         np.testing.assert_allclose(faces.scores, mfn.run(image).scores, atol=1e-4)
 
@@ -90,8 +90,10 @@ def test_max_faces_says_when_it_cut(mfn, photo, monkeypatch):
     every, best = mfn.run(photo), mfn.run(photo, max_faces=2)
     assert (len(best), best.truncated, every.truncated) == (2, True, False)
     monkeypatch.setattr("edgeface.run_options.MAX_FACES", 3)
-    with pytest.warns(TooManyFacesWarning, match="more than 3 faces were found"):
-        assert len(mfn.run(photo)) == 3
+    for run in (mfn.run, lambda image: mfn.run_batch([image])[0]):
+        with pytest.warns(TooManyFacesWarning, match="more than 3 faces were found") as caught:
+            assert len(run(photo)) == 3
+        assert caught[0].filename == __file__  # it points to whoever called
 
 
 def test_a_detail_that_is_none_is_refused(mfn, photo):

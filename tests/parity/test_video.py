@@ -1,4 +1,4 @@
-"""The shipped weights on the real clips, against the figures of ``docs/how-to/video.md``."""
+"""The shipped weights on the real clips, against figures of ``docs/explanation/tracking.md``."""
 
 import pytest
 
