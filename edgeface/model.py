@@ -53,7 +53,8 @@ def load(
 
     Parameters
     ----------
-    path_or_name : a model file, or "mfn", "sfn" or "fusion" for a network that ships with edgeface
+    path_or_name : a model file, or the name of a network that ships with edgeface: "mfn", "sfn",
+        "sfn-free" or "fusion"
     num_threads : how many threads the backend may use; 0 leaves the choice to it
     device : what shall run the network, by default the CPU: an execution provider of ONNX Runtime
         ("CUDAExecutionProvider"), the shared library of a TFLite delegate
