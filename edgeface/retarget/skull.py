@@ -75,8 +75,10 @@ def _smooth_step(share: FloatArray) -> FloatArray:
 def border_loops(template: Template) -> list[IntArray]:
     """The borders of the template, each in order: the outer one, the mouth's, those of the lids."""
     ends = np.concatenate([template.triangles[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
-    edges: set[tuple[int, int]] = {(int(first), int(second)) for first, second in ends}
-    after = {first: second for first, second in edges if (second, first) not in edges}
+    count = len(template.neutral)
+    there, back = ends @ [count, 1], ends @ [1, count]
+    first, second = ends[~np.isin(there, back)].T
+    after: dict[int, int] = dict(zip(first.tolist(), second.tolist(), strict=True))
     loops: list[IntArray] = []
     while after:
         vertex, loop = next(iter(after)), list[int]()

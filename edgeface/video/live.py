@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,10 @@ class LiveView:
         sources: Iterable[str] = (),
         personal: PersonalModel | None = None,
     ) -> None:
-        self._head = head_glb if personal is None else cache(partial(person_glb, personal))
+        make_head = head_glb if personal is None else partial(person_glb, personal)
+        beside = ThreadPoolExecutor(1)  # the page asks for the head once it has been read itself
+        self._head = beside.submit(make_head).result
+        beside.shutdown(wait=False)
         self.stage = Stage(model, source, list(dict.fromkeys([source, *sources])))
         values = {"sources": self.stage.sources, "head": HEAD}
         self._page = fill(values, ASSETS / "live.html").encode()
