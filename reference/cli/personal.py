@@ -54,6 +54,17 @@ def add_parser(commands: Commands) -> None:
     action.set_defaults(execute=_truth)
 
     action = actions.add_parser(
+        "scans", help="measure how far the template and people's models lie from 3D scans of them"
+    )
+    action.add_argument(
+        "folder",
+        type=Path,
+        help="scans as NoW, BU-3DFE and FaceWarehouse have them, with their landmarks, and the "
+        "models of the people beside them",
+    )
+    action.set_defaults(execute=_scans)
+
+    action = actions.add_parser(
         "held-out", help="fit people of a data pack to half of their frames and look at the rest"
     )
     add_data(action)
@@ -144,6 +155,27 @@ def _truth(arguments: argparse.Namespace) -> None:
         _print_row(str(len(rows)), rows[-1], names)
     if rows:
         _print_row("mean", [sum(column) / len(rows) for column in zip(*rows, strict=True)], names)
+
+
+def _scans(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.personal.scans import Distance, measure_scans
+
+    print("from the scan to the face, mm: median and mean")
+    print(f"{'scan':<32}{'template':>16}{'person':>16}{'of the scan %':>15}")
+    found: list[tuple[Distance, Distance]] = []
+    for name, before, after in measure_scans(arguments.folder):
+        person = "-" if after is None else _median_and_mean([after])
+        covered = 100 * (after or before).share
+        print(f"{name:<32}{_median_and_mean([before]):>16}{person:>16}{covered:>15.1f}", flush=True)
+        if after is not None:
+            found.append((before, after))
+    if found:
+        means = (_median_and_mean(rows) for rows in zip(*found, strict=True))
+        print(f"{'mean of those with a model':<32}" + "".join(f"{cell:>16}" for cell in means))
+
+
+def _median_and_mean(rows: Sequence[object]) -> str:
+    return f"{_mean(rows, 'median'):.3f} {_mean(rows, 'mean'):.3f}"
 
 
 def _held_out(arguments: argparse.Namespace) -> None:
