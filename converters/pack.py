@@ -1,4 +1,4 @@
-"""Packs: what ready files share with the float32 ONNX file of their network, found in their bytes.
+"""Packs: what ready files share with the ONNX file of their network, found in their bytes.
 
 `edgeface.ready` says what a pack is for and reads it.
 """
@@ -35,7 +35,8 @@ def pack(onnx_file: Path, ready: list[Path], out: Path) -> None:
 
     Parameters
     ----------
-    onnx_file : the float32 ONNX file, which ships beside the pack
+    onnx_file : the ONNX file that ships beside the pack. If its weights are int8, the others share
+        little with it.
     ready : files and CoreML packages in the same folder
     out : the pack
     """

@@ -31,10 +31,11 @@ SHIPPED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "mfn": ("fp32", READY),
     "sfn": ("fp32", READY),
     "fusion": ("w8", ()),
-    "sfn-free": ("fp32", ()),
+    "mfn-free": ("w8", (("tflite", "w8"),)),
+    "sfn-free": ("fp32", (("tflite", "fp32"),)),
 }
-"""The precision of each network's ONNX file, and its other files. The largest network has weights
-of int8, a quarter of its bytes, which leaves the package room for those that anyone may use."""
+"""The precision of each network's ONNX file, and its other files. Weights of int8 have a quarter of
+the bytes; without them the package would be larger than 25 MB."""
 TERMS = "LicenseRef-edgeface-research"
 """The identifier of ``LICENSE-WEIGHTS.md``, under which all are but those of free runs."""
 
@@ -51,6 +52,7 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
         raise InvalidInputError(f"no shipped network {network!r}; there are {', '.join(SHIPPED)}")
     precision, others = SHIPPED[network]
     plan = [(find_format(f), p) for f, p in (("onnx", precision), *others)]
+    names = [ReadyFile(network, f.name, p).name for f, p in plan]
     terms = None if load_network(network).recipe.get("free") else TERMS
     started = time.perf_counter()
 
@@ -65,17 +67,21 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
         written = convert_files(
             CHECKPOINTS[network], folder, plan, calibration, progress=show, terms=terms
         )
-        original, *ready = (one.path for one in written)
+        # converters call files by the kind of the network
+        original, *ready = (
+            one.path.rename(one.path.with_name(name))
+            for one, name in zip(written, names, strict=True)
+        )
         if ready:
             show("packing")
             packed = Path(folder) / "pack"
             pack(original, ready, packed)
             replace_file(packed, assets / f"{network}.ready.zip")
-        replace_file(original, assets / ReadyFile(network, "onnx", precision).name)
+        replace_file(original, assets / original.name)
     return [
-        f"{one.path.name:<22}{one.num_bytes / 1e6:7.2f} MB  landmarks differ by "
+        f"{name:<22}{one.num_bytes / 1e6:7.2f} MB  landmarks differ by "
         f"{one.comparison.values.get('landmarks mean %', 0.0):.4f} % in the mean"
-        for one in written
+        for one, name in zip(written, names, strict=True)
     ]
 
 

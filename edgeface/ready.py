@@ -31,6 +31,8 @@ SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
 USUAL = ("fp32", "w8", "fp16")
 """Precisions that see what float32 sees, the best first. w8 has weights of int8 and arithmetic of
 float32."""
+WEIGHTS_ONLY = "-w8"
+"""How the names of such ONNX files end."""
 INDEX = "index.json"
 
 
@@ -117,8 +119,8 @@ def read_ready(file: ReadyFile) -> dict[str, bytes]:
     if (ASSETS / file.name).is_file():
         return {file.name: (ASSETS / file.name).read_bytes()}
     pack = ASSETS / f"{file.network}.ready.zip"
-    source = (ASSETS / f"{file.network}.onnx").read_bytes()
     try:
+        source = _original(file.network).read_bytes()
         with zipfile.ZipFile(pack) as archive:
             members = json.loads(archive.read(INDEX))[file.name]
             return {
@@ -221,8 +223,14 @@ def _index(pack: Path) -> dict[str, Any]:
 
 
 def _as_it_is(path: Path) -> ReadyFile:
-    network = path.stem.removesuffix("-w8")
+    network = path.stem.removesuffix(WEIGHTS_ONLY)
     return ReadyFile(network, "onnx", "fp32" if network == path.stem else "w8")
+
+
+def _original(network: str) -> Path:
+    """The ONNX file that ships as it is."""
+    plain = ASSETS / f"{network}.onnx"
+    return plain if plain.is_file() else ASSETS / f"{network}{WEIGHTS_ONLY}.onnx"
 
 
 def _holds(path: Path, content: bytes) -> bool:

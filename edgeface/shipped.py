@@ -12,11 +12,26 @@ from edgeface.errors import InvalidInputError
 from edgeface.ready import ASSETS, SUFFIXES, USUAL, cached_ready, no_ready, ready_files
 from edgeface.values import Choice, option, path_of, shown
 
-BUNDLED = ("mfn", "sfn", "fusion", "sfn-free")
+BUNDLED = ("mfn", "sfn", "fusion", "mfn-free", "sfn-free")
 """The names of the networks that ship with edgeface; anyone may use those that end in -free."""
+
+FREE = "-free"
 
 Precision = Literal["fp32", "int8"]
 """A precision that one may ask for of a network that ships."""
+
+
+def partner(network: str, path_or_name: str | os.PathLike[str]) -> str:
+    """The network that works with another one unless somebody says otherwise.
+
+    Parameters
+    ----------
+    network : "mfn" or "sfn"
+    path_or_name : the other one, as in `edgeface.load`. With one that anyone may use goes another
+        of that family, so that a product does not show what research weights saw.
+    """
+    free = path_or_name in BUNDLED and str(path_or_name).endswith(FREE)
+    return network + FREE if free else network
 
 
 def network_path(

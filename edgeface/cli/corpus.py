@@ -11,6 +11,7 @@ from edgeface.corpora import Engine, Summary, run_corpus
 from edgeface.errors import InvalidInputError
 from edgeface.model import Model, load
 from edgeface.progress import ProgressLine
+from edgeface.shipped import partner
 from edgeface.terminal import INTERRUPTED
 
 
@@ -80,9 +81,9 @@ def _model(arguments: argparse.Namespace) -> Model:
     threads = 1 if arguments.engine == "ray" else 0
     network = load(arguments.model)
     detects = network.metadata.detects
-    refine = arguments.refine or "sfn" if detects else arguments.model
+    refine = arguments.refine or partner("sfn", arguments.model) if detects else arguments.model
     return load(
-        arguments.model if detects else "mfn",
+        arguments.model if detects else partner("mfn", arguments.model),
         num_threads=threads,
         input_size=arguments.input_size,
         detail=arguments.detail,

@@ -11,6 +11,7 @@ from edgeface.crops import MAX_REFINED, check_refiner
 from edgeface.faces import Faces
 from edgeface.model import Model, load
 from edgeface.run_options import MAX_FACES, Detail
+from edgeface.shipped import partner
 from edgeface.types import ImageArray
 
 NOBODY = "none"
@@ -36,8 +37,8 @@ def add_finding_options(parser: argparse.ArgumentParser) -> None:
         "--refine",
         metavar="MODEL",
         help="the network that looks again at each face that an mfn finds, at the "
-        f"{MAX_REFINED} largest of an image at most: sfn (default), fusion, a model file, or "
-        f"{NOBODY}",
+        f"{MAX_REFINED} largest of an image at most: sfn (default; sfn-free for mfn-free), fusion, "
+        f"a model file, or {NOBODY}",
     )
     parser.add_argument(
         "--max-faces",
@@ -87,10 +88,10 @@ def open_finder(arguments: argparse.Namespace) -> Finder:
     """
     model = load(arguments.model, input_size=arguments.input_size)
     if not model.metadata.detects:
-        return Finder(load("mfn"), model, None, arguments)
+        return Finder(load(partner("mfn", arguments.model)), model, None, arguments)
     if arguments.refine == NOBODY:
         return Finder(model, None, None, arguments)
-    closer = load(arguments.refine or "sfn")
+    closer = load(arguments.refine or partner("sfn", arguments.model))
     if arguments.refine is None and closer.face_model.sha256 != model.face_model.sha256:
         return Finder(model, None, None, arguments)
     check_refiner(model, closer)

@@ -182,10 +182,11 @@ def _check_take(arguments: argparse.Namespace) -> None:
 
 def _check_files(arguments: argparse.Namespace) -> None:
     """Raise if an output is an input, or both outputs are one file."""
-    inputs = [arguments.source, arguments.model, arguments.crop_model]
-    inputs += [path for path in (arguments.character, arguments.mapping) if path is not None]
-    inputs += [arguments.calibrate]
-    inputs += [] if arguments.personal is None else [arguments.personal]
+    named = (
+        arguments.source, arguments.model, arguments.crop_model, arguments.character,
+        arguments.mapping, arguments.calibrate, arguments.personal,
+    )  # fmt: skip
+    inputs = [path for path in named if path is not None]
     outputs = [path for path in (arguments.out, arguments.record) if path is not None]
     refuse_twice(outputs)
     for path in outputs:

@@ -8,6 +8,7 @@ from typing import Any
 from edgeface.cli.options import add_input_size, add_threshold
 from edgeface.model import Model, load
 from edgeface.personal.model import PersonalModel
+from edgeface.shipped import partner
 from edgeface.video.reader import open_video
 from edgeface.video.smoothing import STRENGTHS
 from edgeface.video.tracker import Tracker
@@ -36,9 +37,9 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--crop-model",
-        default="sfn",
         metavar="MODEL",
-        help="the network that looks at crops: sfn (default), fusion or a model file",
+        help="the network that looks at crops: sfn (default; sfn-free for mfn-free), fusion or a "
+        "model file",
     )
     parser.add_argument(
         "--personal",
@@ -78,7 +79,8 @@ def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
             score_threshold=arguments.threshold,
             personal=personal,
         )
-    crops = load(arguments.crop_model, num_threads=arguments.threads)
+    name = arguments.crop_model or partner("sfn", arguments.model)
+    crops = load(name, num_threads=arguments.threads)
     limit: dict[str, Any] = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
     return Tracker(
         model,

@@ -16,6 +16,11 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("checkpoint", type=Path, help="the checkpoint to read")
     parser.add_argument(
+        "--no-gaze",
+        action="store_true",
+        help="leave out the head that tells where eyes look; the other outputs stay as they are",
+    )
+    parser.add_argument(
         "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"
     )
     parser.set_defaults(execute=_execute)
@@ -23,6 +28,8 @@ def add_parser(commands: Commands) -> None:
 
 def _execute(arguments: argparse.Namespace) -> None:
     from edgeface.reference.networks.checkpoint import load_network, save_network
+    from edgeface.reference.training.gaze import without_gaze
 
     refuse_inputs(arguments.out, (arguments.checkpoint,))
-    save_network(load_network(arguments.checkpoint), arguments.out)
+    trained = load_network(arguments.checkpoint)
+    save_network(without_gaze(trained) if arguments.no_gaze else trained, arguments.out)

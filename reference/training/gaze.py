@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from edgeface.errors import InvalidInputError
 from edgeface.reference.face_model.own import DEFAULT, FREE
 from edgeface.reference.geometry.lids import EYE_CORNERS
-from edgeface.reference.networks import SingleFaceNetwork
+from edgeface.reference.networks import SingleFaceNetwork, build_network
 from edgeface.reference.networks.blocks import normalise
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.reference.networks.config import CROP_SCALE
@@ -94,6 +94,14 @@ def learn_gaze(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0
     )  # fmt: skip
     split = read_crops(recipe, trained.face_model, folder, validation=False)
     network.gaze = learn_head(look(network, split, passes, seed), config.input_size)
+    return replace(trained, config=config, network=network.eval())
+
+
+def without_gaze(trained: TrainedNetwork) -> TrainedNetwork:
+    """The network without its gaze head; all other outputs stay as they are."""
+    config = replace(trained.config, gaze=False)
+    network = build_network(config)
+    network.load_state_dict(trained.network.state_dict(), strict=False)
     return replace(trained, config=config, network=network.eval())
 
 

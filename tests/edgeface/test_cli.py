@@ -131,7 +131,7 @@ def test_a_wrong_name_of_a_model_lists_the_right_ones(capsys):
     assert main(["run", "demo", "--model", "mnf"]) == 1
     printed = capsys.readouterr().err
     assert "no such model: mnf; did you mean mfn?" in printed
-    assert "mfn, sfn, fusion, sfn-free ship with edgeface" in printed
+    assert "mfn, sfn, fusion, mfn-free, sfn-free ship with edgeface" in printed
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -5,6 +5,7 @@ import pytest
 from edgeface import InvalidInputError, load
 from edgeface.bench.choose import choose
 from edgeface.cli import main
+from edgeface.shipped import partner
 
 
 def test_load_opens_the_precision_that_is_asked_for():
@@ -38,3 +39,17 @@ def test_bench_choose_says_how_to_get_the_fastest(capsys, monkeypatch):
     monkeypatch.setattr("edgeface.bench.choose.ROUNDS", 1)
     assert main(["bench", "choose", "fusion"]) == 0
     assert 'the fastest: edgeface.load("fusion")' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("network", "beside", "expected"),
+    [
+        ("sfn", "mfn", "sfn"),
+        ("sfn", "mfn-free", "sfn-free"),
+        ("mfn", "sfn-free", "mfn-free"),
+        ("mfn", "fusion", "mfn"),
+        ("sfn", "some/mfn-free.onnx", "sfn"),
+    ],
+)
+def test_free_networks_work_with_free_ones(network, beside, expected):
+    assert partner(network, beside) == expected

@@ -37,9 +37,10 @@ def test_shipped_networks_keep_the_figures_of_the_readme(figures):
     name, found = figures
     faces = found["faces68-300w"]
     # fusion within 5 % of the 4.07 of the sfn before it
-    limit = {"mfn": 5.5, "sfn": 4.1, "fusion": 4.27, "sfn-free": 6.2}[name]
+    limit = {"mfn": 5.5, "sfn": 4.1, "fusion": 4.27, "mfn-free": 7.2, "sfn-free": 5.2}[name]
     assert faces["landmarks"]["all faces"]["eyes 51"] <= limit
-    assert faces["expression"]["all faces"]["error"] <= (0.08 if name == "sfn-free" else 0.06)
+    worst = {"mfn-free": 0.09, "sfn-free": 0.065}.get(name, 0.06)
+    assert faces["expression"]["all faces"]["error"] <= worst
     assert faces["head pose, deg"]["all faces"]["mean of three"] <= 4
     if name == "mfn":
         detection = found["multiface-wider (teacher)"]["detection"]

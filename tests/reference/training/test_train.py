@@ -141,6 +141,18 @@ def test_strip_keeps_what_the_network_is(tiny_packs, tmp_path):
         assert torch.equal(alone.network.state_dict()[name], weight)
 
 
+def test_strip_can_leave_out_the_gaze(tmp_path):
+    assert main(["strip", "sfn", "--no-gaze", "--out", str(tmp_path / "blind.ckpt")]) == 0
+    seeing, blind = load_network("sfn"), load_network(tmp_path / "blind.ckpt")
+    assert (seeing.config.gaze, blind.config.gaze) == (True, False)
+    image = torch.randint(0, 256, (1, 128, 128, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        expected, given = seeing.network(image), blind.network(image)
+    assert len(given) == len(expected) - 1
+    for one, other in zip(expected, given, strict=False):
+        assert torch.equal(one, other)
+
+
 def test_learning_rate_warms_up_and_falls():
     assert learning_rate_factor(0, 0.0) == pytest.approx(1 / 150)
     assert learning_rate_factor(149, 0.0) == 1.0
