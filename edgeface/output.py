@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgeface.errors import EdgeFaceError, InvalidInputError
+from edgeface.values import path_of
 
 PathLike = str | os.PathLike[str]
 
@@ -174,8 +175,9 @@ def refuse_inputs(path: PathLike, inputs: Iterable[PathLike]) -> None:
     InvalidInputError
         If it is one; the message names the input.
     """
+    path_of("path", path)
     for source in inputs:
-        if _same_file(path, os.fspath(source).removeprefix("file://").removeprefix("file:")):
+        if _same_file(path, str(source).removeprefix("file://").removeprefix("file:")):
             raise InvalidInputError(
                 f"{path} is the input {source} itself, which writing would destroy; name another "
                 "file"
@@ -274,8 +276,6 @@ def _explained(path: PathLike) -> Generator[None, None, None]:
 
 
 def _resolved(path: PathLike) -> Path:
-    if "\0" in os.fspath(path):
-        raise OSError(0, "its name has a zero character")
     return Path(os.path.realpath(path))
 
 
