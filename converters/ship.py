@@ -3,8 +3,9 @@
     python -m edgeface.converters.ship --calibration PHOTOS [NETWORK...]
 
 Networks are those of ``reference/checkpoints``. Each is converted as `SHIPPED` says, every file is
-verified against its network, and the whole set goes into ``edgeface/assets``: ``NETWORK.onnx``, and
-the others in ``NETWORK.ready.zip``. Nothing is replaced before all files of a network are verified.
+verified against its network, and the whole set goes into ``edgeface/assets``: an ONNX file as it
+is, and the others in ``NETWORK.ready.zip``. Nothing is replaced before all files of a network are
+verified.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ from edgeface.converters.pipeline import convert_files
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.model import ASSETS
 from edgeface.output import replace_file
+from edgeface.ready import ReadyFile
 from edgeface.reference.networks.checkpoint import SHIPPED as CHECKPOINTS
 from edgeface.reference.networks.checkpoint import load_network
 
 READY = (("onnx", "int8"), ("tflite", "fp32"), ("tflite", "int8"), ("coreml", "fp16"))
-SHIPPED: dict[str, tuple[tuple[str, str], ...]] = {
-    "mfn": READY,
-    "sfn": READY,
-    "fusion": (),
-    "sfn-free": (),
+SHIPPED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "mfn": ("fp32", READY),
+    "sfn": ("fp32", READY),
+    "fusion": ("w8", ()),
+    "sfn-free": ("fp32", ()),
 }
-"""The ready files of each network, beside its float32 ONNX file."""
+"""The precision of each network's ONNX file, and its other files. The largest network has weights
+of int8, a quarter of its bytes, which leaves the package room for those that anyone may use."""
 TERMS = "LicenseRef-edgeface-research"
 """The identifier of ``LICENSE-WEIGHTS.md``, under which all are but those of free runs."""
 
@@ -46,7 +49,8 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
     """
     if network not in SHIPPED or network not in CHECKPOINTS:
         raise InvalidInputError(f"no shipped network {network!r}; there are {', '.join(SHIPPED)}")
-    plan = [(find_format(f), p) for f, p in (("onnx", "fp32"), *SHIPPED[network])]
+    precision, others = SHIPPED[network]
+    plan = [(find_format(f), p) for f, p in (("onnx", precision), *others)]
     terms = None if load_network(network).recipe.get("free") else TERMS
     started = time.perf_counter()
 
@@ -67,7 +71,7 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
             packed = Path(folder) / "pack"
             pack(original, ready, packed)
             replace_file(packed, assets / f"{network}.ready.zip")
-        replace_file(original, assets / f"{network}.onnx")
+        replace_file(original, assets / ReadyFile(network, "onnx", precision).name)
     return [
         f"{one.path.name:<22}{one.num_bytes / 1e6:7.2f} MB  landmarks differ by "
         f"{one.comparison.values.get('landmarks mean %', 0.0):.4f} % in the mean"

@@ -6,39 +6,35 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from edgeface import kernels
 from edgeface.backends import Backend
+from edgeface.closer import CloserLook
 from edgeface.colours import ChannelCheck
-from edgeface.crops import MAX_REFINED, CropLooker, check_refiner, largest_first
 from edgeface.detector import Detector
 from edgeface.engine import KernelChoice
 from edgeface.errors import InvalidInputError
-from edgeface.faces import Faces, concatenate
-from edgeface.heads import HeadDecoder
+from edgeface.faces import Faces
 from edgeface.image import ImageLike, Placement, read_image
 from edgeface.many import ManyImages
-from edgeface.network import Heads, Network, Source
+from edgeface.network import Heads, Source
 from edgeface.pixels import Color
 from edgeface.ready import ASSETS
 from edgeface.run_options import (
     Detail,
-    check_gives_faces,
     check_heads,
     checked_detail,
     detection_options,
-    face_boxes,
     refuse_foreign_options,
     suppression_of,
     thresholds,
 )
 from edgeface.shipped import Precision, network_path
 from edgeface.types import BoolArray, Float32Array, ImageArray
-from edgeface.values import Flag, Text, Whole, option, shown
+from edgeface.values import Flag, Text, Whole, option
 
 MAX_THREADS = 1024
 
@@ -58,7 +54,8 @@ def load(
 
     Parameters
     ----------
-    path_or_name : a model file, or "mfn", "sfn" or "fusion" for a network that ships with edgeface
+    path_or_name : a model file, or the name of a network that ships with edgeface: "mfn", "sfn",
+        "sfn-free" or "fusion"
     num_threads : how many threads the backend may use; 0 leaves the choice to it
     device : what shall run the network, by default the CPU: an execution provider of ONNX Runtime
         ("CUDAExecutionProvider"), the shared library of a TFLite delegate
@@ -112,7 +109,7 @@ def load(
 DEMO_PHOTO = ASSETS / "demo.jpg"
 
 
-class Model(ManyImages, Network):
+class Model(ManyImages, CloserLook):
     """A loaded network; ``metadata`` says what it is, ``face_model`` what it speaks of.
 
     One model may be used from several threads. ONNX Runtime and PyTorch then run side by side,
@@ -128,24 +125,12 @@ class Model(ManyImages, Network):
         source: Source | None = None,
     ) -> None:
         super().__init__(backend, kernel_choice, source)
-        self._decoder = HeadDecoder(self.metadata, self.face_model)
         self._detail: Detail = "auto" if source is None else source.detail
         self._detector = Detector(self.metadata, self._decoder, self.infer)
         self._channels = ChannelCheck()
-        self._looker = CropLooker(self.metadata, self._decoder, self.infer)
-        self._refiner: Model | None = None
-        if source is not None and source.refine is not None:
-            self._refiner = Model.from_source(source.refine)
-            check_refiner(self, self._refiner)
 
     def __repr__(self) -> str:
         return f"Model({self.metadata.name!r}, {self.metadata.kind})"
-
-    def close(self) -> None:
-        """`Network.close`, of both networks where there are two."""
-        super().close()
-        if self._refiner is not None:
-            self._refiner.close()
 
     def run(
         self,
@@ -218,7 +203,7 @@ class Model(ManyImages, Network):
         kept = option("keep_image", keep_image, Flag())
         pixels = read_image(image, color="rgb" if color is None else color)
         if not self.metadata.detects:
-            return self._run_crops(pixels, boxes_xyxy).of_image(pixels, keep=kept)
+            return self._crops(pixels, boxes_xyxy).of_image(pixels, keep=kept)
         (faces,) = self.find([pixels], options)
         if color is None:
             self._channels.look(image, pixels, faces)
@@ -248,7 +233,7 @@ class Model(ManyImages, Network):
         checked = detection_options(self.metadata, given.pop("detail", self._detail), **given)
         found = self._detector.find([*pixels], checked, self.engine.next_run())
         return [
-            self._refined(image, faces).of_image(image)
+            self._closer(image, faces).of_image(image)
             for image, faces in zip(pixels, found, strict=True)
         ]
 
@@ -290,52 +275,6 @@ class Model(ManyImages, Network):
             raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")
         return self._detector.hold_up(read_image(image), faces, self.engine.next_run())
 
-    def refine(self, image: ImageLike, faces: Faces, *, max_faces: int | None = None) -> Faces:
-        """Look closer at faces that another network found, or that were expected there.
-
-        Parameters
-        ----------
-        image : the image in which the faces were found, as `run` takes it
-        faces : N faces; the network looks at one crop for the box of each
-        max_faces : how many are looked at, the largest ones; by default all. The others stay as
-            they are.
-
-        Returns
-        -------
-        Faces
-            The same N in the same order: boxes, scores, track ids and velocities are those of
-            ``faces``, everything else is what this network saw.
-
-        Raises
-        ------
-        InvalidInputError
-            If this network finds its own faces instead of looking at crops, the image is none, or
-            a box is empty.
-        InferenceError
-            If the backend fails.
-
-        Examples
-        --------
-        >>> found = load("mfn").run(DEMO_PHOTO)
-        >>> closer = load("sfn").refine(DEMO_PHOTO, found)
-        >>> bool((closer.scores == found.scores).all())
-        True
-        """
-        if self.metadata.detects:
-            raise InvalidInputError(
-                f"a network of the kind {self.metadata.kind} finds its own faces; to look closer "
-                "at them is for an sfn and other networks that look at crops"
-            )
-        if not isinstance(cast(object, faces), Faces):
-            raise InvalidInputError(f"refine takes faces that were found, got {shown(faces)}")
-        pixels = read_image(image)
-        if max_faces is None:
-            return self._refined_by(pixels, faces)
-        order, limit = largest_first(faces), option("max_faces", max_faces, Whole(0, 10**6))
-        closer = self._refined_by(pixels, faces.select(order[:limit]))
-        both = concatenate([closer, faces.select(order[limit:])], closer)
-        return both.select(np.argsort(order))
-
     def decode(
         self,
         heads: Heads,
@@ -374,28 +313,6 @@ class Model(ManyImages, Network):
             suppression=method,
             engine=engine,
         )
-
-    def _refined(self, pixels: ImageArray, faces: Faces) -> Faces:
-        """Faces as the second network sees them, where there is one."""
-        if self._refiner is None:
-            return faces
-        return self._refiner.refine(pixels, faces, max_faces=MAX_REFINED)
-
-    def _refined_by(self, pixels: ImageArray, faces: Faces) -> Faces:
-        """`refine` of all faces."""
-        return replace(
-            self._run_crops(pixels, faces.boxes_xyxy).of_image(pixels),
-            scores=faces.scores,
-            track_ids=faces.track_ids,
-            velocities=faces.velocities,
-            image=faces.image,
-            truncated=faces.truncated,
-        )
-
-    def _run_crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
-        check_gives_faces(self.metadata)
-        boxes = face_boxes(boxes_xyxy, pixels, self.metadata.crop_scale)
-        return self._looker.look(pixels, boxes, self.engine.current)
 
     def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of this model's `run`."""

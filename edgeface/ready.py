@@ -1,6 +1,6 @@
-"""Ready files: networks that ship in other formats and precisions than float32 ONNX.
+"""Ready files: networks that ship in other formats and precisions than their ONNX file.
 
-They hold the same numbers as the float32 ONNX files, which ship as they are. A *pack*, a zip beside
+They hold the same numbers as the ONNX file, which ships as it is. A *pack*, a zip beside
 them, says of each ready file which of its bytes are a tensor of the ONNX file, with its axes in
 another order, as float16 or as int8, and keeps only the bytes that are not. So the package carries
 its weights once, and `read_ready` gives back the file that was converted and verified, byte for
@@ -15,6 +15,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from edgeface.output import whole_file, write_output
 ASSETS = Path(__file__).parent / "assets"
 SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
 """Of the formats in which networks ship."""
+USUAL = ("fp32", "w8", "fp16")
+"""Precisions that see what float32 sees, the best first. w8 has weights of int8 and arithmetic of
+float32."""
 INDEX = "index.json"
 
 
@@ -38,7 +42,7 @@ class ReadyFile:
     ----------
     network : the name that `edgeface.load` takes
     format : a key of `SUFFIXES`
-    precision : fp32, fp16 or int8
+    precision : fp32, fp16, w8 or int8
     """
 
     network: str
@@ -54,7 +58,7 @@ class ReadyFile:
 
 def ready_files() -> list[ReadyFile]:
     """All files in which networks ship."""
-    found = [ReadyFile(path.stem, "onnx", "fp32") for path in sorted(ASSETS.glob("*.onnx"))]
+    found = [_as_it_is(path) for path in sorted(ASSETS.glob("*.onnx"))]
     formats = {suffix: name for name, suffix in SUFFIXES.items()}
     for pack in sorted(ASSETS.glob("*.ready.zip")):
         network = pack.name.removesuffix(".ready.zip")
@@ -70,7 +74,7 @@ def find_ready(network: str, file_format: str, precision: str | None = None) -> 
 
     Parameters
     ----------
-    precision : by default fp32 where there is one, else fp16
+    precision : by default the first of `USUAL` that there is
 
     Raises
     ------
@@ -78,14 +82,22 @@ def find_ready(network: str, file_format: str, precision: str | None = None) -> 
         If there is none; the message lists those that there are.
     """
     files = ready_files()
-    wanted = ("fp32", "fp16") if precision is None else (precision,)
+    wanted = USUAL if precision is None else (precision,)
     for one in wanted:
         if ReadyFile(network, file_format, one) in files:
             return ReadyFile(network, file_format, one)
-    there = ", ".join(f"{f.network} {f.format} {f.precision}" for f in files)
-    raise InvalidInputError(
-        f"no ready file of {network!r} in {file_format!r} {' or '.join(wanted)}; there are {there}."
-        " edgeface convert makes others from a checkpoint"
+    raise no_ready(network, file_format, wanted)
+
+
+def no_ready(network: str, file_format: str, precisions: Sequence[str]) -> InvalidInputError:
+    """The error that there is no such ready file, with those that there are, network by network."""
+    there: dict[str, list[str]] = {}
+    for file in ready_files():
+        there.setdefault(file.network, []).append(f"{file.format} {file.precision}")
+    listed = "; ".join(f"{name}: {', '.join(files)}" for name, files in there.items())
+    return InvalidInputError(
+        f"no ready file of {network!r} in {file_format!r} {' or '.join(precisions)}. There are, of "
+        f"{listed}. edgeface convert makes others from a checkpoint"
     )
 
 
@@ -102,7 +114,7 @@ def read_ready(file: ReadyFile) -> dict[str, bytes]:
     ModelFormatError
         If the package is damaged: what comes out is not what was verified.
     """
-    if (file.format, file.precision) == ("onnx", "fp32"):
+    if (ASSETS / file.name).is_file():
         return {file.name: (ASSETS / file.name).read_bytes()}
     pack = ASSETS / f"{file.network}.ready.zip"
     source = (ASSETS / f"{file.network}.onnx").read_bytes()
@@ -142,7 +154,7 @@ def cached_ready(file: ReadyFile) -> Path:
     The folder is ``edgeface`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. The name holds the hash of
     what is in the file, so that releases do not meet, and the file is checked each time.
     """
-    if (file.format, file.precision) == ("onnx", "fp32"):
+    if (ASSETS / file.name).is_file():
         return ASSETS / file.name
     contents = read_ready(file)
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
@@ -206,6 +218,11 @@ def _index(pack: Path) -> dict[str, Any]:
             return json.loads(archive.read(INDEX))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFormatError(f"{pack} is damaged: {error}; install edgeface again") from error
+
+
+def _as_it_is(path: Path) -> ReadyFile:
+    network = path.stem.removesuffix("-w8")
+    return ReadyFile(network, "onnx", "fp32" if network == path.stem else "w8")
 
 
 def _holds(path: Path, content: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from edgeface.backends import BACKENDS, can_run
 from edgeface.errors import InvalidInputError
-from edgeface.ready import ASSETS, SUFFIXES, cached_ready, find_ready, ready_files
+from edgeface.ready import ASSETS, SUFFIXES, USUAL, cached_ready, no_ready, ready_files
 from edgeface.values import Choice, option, path_of, shown
 
 BUNDLED = ("mfn", "sfn", "fusion", "sfn-free")
@@ -37,7 +37,7 @@ def network_path(
     if precision is not None:
         option("precision", precision, Choice(get_args(Precision)))
     if isinstance(path_or_name, str) and path_or_name in BUNDLED:
-        return _shipped_file(path_or_name, precision or "fp32")
+        return _shipped_file(path_or_name, precision)
     if precision is not None:
         raise InvalidInputError(
             f"precision={precision!r} chooses among the files of a network that ships "
@@ -53,12 +53,15 @@ def network_path(
     return path.absolute()
 
 
-def _shipped_file(name: str, precision: Precision) -> Path:
+def _shipped_file(name: str, precision: Precision | None) -> Path:
     """The file of a network that ships, for the first engine of those here."""
-    if precision == "fp32" and can_run(".onnx"):
-        return ASSETS / f"{name}.onnx"
-    find_ready(name, "onnx", precision)  # says what there is instead
-    wanted = ("int8",) if precision == "int8" else ("fp32", "fp16")
-    there = [f for f in ready_files() if f.network == name and f.precision in wanted]
-    usable = [f for f in there if can_run(SUFFIXES[f.format])]
+    plain = ASSETS / f"{name}.onnx"
+    if precision != "int8" and can_run(".onnx") and plain.is_file():
+        return plain
+    there = [file for file in ready_files() if file.network == name]
+    if precision is not None and precision not in {file.precision for file in there}:
+        raise no_ready(name, "onnx", (precision,))
+    wanted = ("int8",) if precision == "int8" else USUAL
+    there = [file for file in there if file.precision in wanted]
+    usable = [file for file in there if can_run(SUFFIXES[file.format])]
     return cached_ready((usable or there)[0])

@@ -14,9 +14,8 @@ import zipfile
 import numpy as np
 from PIL import Image
 
+from edgeface import detector, load
 from edgeface import image as edgeface_image
-from edgeface import load
-from edgeface import model as edgeface_model
 
 
 def by_pillow(image, size, engine="numpy"):
@@ -34,14 +33,14 @@ def by_pillow(image, size, engine="numpy"):
 def compare_mfn(model, arguments):
     """Whole photos: what is found, and how far apart its landmarks are."""
     landmarks, found = [], [0, 0]
-    ours = edgeface_model.letterbox
+    ours = detector.letterbox
     for photo in photos(arguments.pack, arguments.count):
         photo = enlarged(photo, arguments.enlarge)
         results = []
         for letterbox in (ours, by_pillow):
-            edgeface_model.letterbox = letterbox
+            detector.letterbox = letterbox
             results.append(model.run(photo, score_threshold=arguments.threshold, detail="fast"))
-        edgeface_model.letterbox = ours
+        detector.letterbox = ours
         area, pillow = results
         found = [found[0] + len(area), found[1] + len(pillow)]
         landmarks += [gap for face in area if (gap := distance(face, pillow)) is not None]

@@ -55,6 +55,9 @@ class OnnxBackend:
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.log_severity_level = 3
+        if self.metadata.precision == "w8":
+            # weights of int8 become float32 once, when the file is opened, instead of in every run
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
         providers = [CPU] if device in (None, CPU) else [device, CPU]

@@ -8,7 +8,10 @@ imported, so that ``edgeface run`` does not wait for what video needs.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
+import os
+import shlex
 import sys
 from collections.abc import Collection
 from typing import Any
@@ -40,7 +43,7 @@ edgeface {__version__}: every face of a photo or frame by one network pass
   edgeface run photo.jpg --out out    those in yours; folders and patterns, too
   edgeface demo                       your camera, live in the browser; demo demo needs none
   edgeface track clip.mp4 --out t.mp4 those in a video
-  edgeface info                       which backends are installed
+  edgeface doctor                     what is installed, what is missing, what is slow here
   edgeface --help                     all commands; edgeface COMMAND --help explains one
 """
 
@@ -55,8 +58,21 @@ def _execute(given: list[str]) -> int:
         print(GREETING, end="")
         return 0
     chosen = next((word for word in given if not word.startswith("-")), "")
-    arguments = make_parser({chosen}).parse_args(given)
+    parser = make_parser({chosen})
+    if given[0] == chosen and chosen not in COMMANDS:
+        parser.error(_unknown(chosen))
+    arguments = parser.parse_args(given)
     return arguments.execute(arguments)
+
+
+def _unknown(word: str) -> str:
+    """What to say of a first word that is no command: the command that it may be meant for."""
+    if os.path.exists(word):
+        return f"no command {word!r}; to find the faces of a file: edgeface run {shlex.quote(word)}"
+    near = difflib.get_close_matches(word, COMMANDS, n=1)
+    if near:
+        return f"no command {word!r}; did you mean {near[0]}? edgeface --help shows all commands"
+    return f"no command {word!r}; there are {', '.join(COMMANDS)}"
 
 
 def make_parser(complete: Collection[str]) -> argparse.ArgumentParser:

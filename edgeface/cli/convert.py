@@ -93,19 +93,24 @@ def _show(step: str) -> None:
 
 
 def _print_table(written: list[Any]) -> None:
+    """Raw differences, and what users see of them: of faces, or of a guessed person."""
+    gives_faces = all(row.metadata.network_kind.gives_faces for row in written)
+    seen = ("landmarks %", "faces") if gives_faces else ("person mm", "person skin")
     print(
         f"{'file':<24}{'MB':>7}{'operators':>11}{'raw max':>10}{'least dB':>10}"
-        f"{'landmarks %':>13}{'faces':>7}{'ms':>8}"
+        f"{seen[0]:>13}{seen[1]:>13}{'ms':>8}"
     )
     for row in written:
         values = row.comparison.values
         raw = max(v for q, v in values.items() if q.endswith(" max"))
         decibel = min(v for q, v in values.items() if q.endswith(" dB"))
         latency = "-" if math.isnan(row.latency_ms) else f"{row.latency_ms:.2f}"
-        landmarks = values.get("landmarks %", math.nan)
+        first = f"{values[seen[0]]:.4f}" if seen[0] in values else "-"  # no face was found
+        second = f"{values[seen[1]]:.{0 if gives_faces else 4}f}"
         print(
             f"{row.path.name:<24}{row.num_bytes / 1e6:>7.2f}"
             f"{sum(row.metadata.graph['operators'].values()):>11}{raw:>10.1e}{decibel:>10.1f}"
-            f"{landmarks:>13.4f}{values['faces']:>7.0f}{latency:>8}"
+            f"{first:>13}{second:>13}{latency:>8}"
         )
-    print("raw max, least dB, landmarks %: largest difference from PyTorch; ms: one thread here")
+    told = seen[0] if gives_faces else f"{seen[0]}, {seen[1]} (of 255)"
+    print(f"raw max, least dB, {told}: largest difference from PyTorch; ms: one thread here")

@@ -23,6 +23,10 @@ EXTRAS = {
     "fast": ("numba",),
     "video": ("av", "pygltflib", "pythonosc"),
     "heif": ("pillow_heif",),
+    "tables": ("pandas", "pyarrow"),
+    "supervision": ("supervision",),
+    "completion": ("shtab",),
+    "corpora": ("ray", "pyarrow", "fsspec"),
     "convert-onnx": ("torch", "onnx", "onnxscript"),
     "convert-tflite": ("torch", "litert_torch", "ai_edge_quantizer"),
     "convert-coreml": ("torch", "coremltools", "sklearn"),
@@ -109,7 +113,9 @@ def _report_threads(advice: list[str]) -> None:
         )
     load_now = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load_now > cores:
-        advice.append(f"other programs keep {load_now:.0f} threads busy; times below are too long")
+        advice.append(
+            f"other programs keep {load_now:.0f} threads busy; the times above are too long"
+        )
 
 
 def _container_limit() -> float:
@@ -141,6 +147,6 @@ def _report_speed(advice: list[str]) -> None:
         )
     if model.metadata.precision == "fp32":
         advice.append(
-            "a network in int8 takes about half: edgeface export mfn --to tflite --precision int8 "
-            "--out DIR"
+            "int8 takes about half the time on many processors: edgeface bench choose mfn measures "
+            "which file is the fastest here"
         )

@@ -41,6 +41,23 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_start(parser: argparse.ArgumentParser, carried: str) -> None:
+    """Declare ``--from`` and ``--minutes``; ``carried`` goes on with what the former does."""
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="CKPT",
+        help=f"a checkpoint: a new training begins with its weights{carried}",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="train for so many minutes instead of epochs; the learning rate follows the clock",
+    )
+
+
 def add_picture(parser: argparse.ArgumentParser) -> None:
     """Declare ``--out`` of commands that draw one picture."""
     parser.add_argument(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgeface.reference.cli.options import Commands, add_data, add_runs
+from edgeface.reference.cli.options import Commands, add_data, add_runs, add_start
 
 
 def add_parser(commands: Commands) -> None:
@@ -46,25 +46,23 @@ def add_parser(commands: Commands) -> None:
         help="a recipe: a .toml file, or the name of one that ships (default: personal)",
     )
     add_runs(action)
-    action.add_argument(
-        "--from",
-        dest="start",
-        type=Path,
-        metavar="CKPT",
-        help="a checkpoint: a new training begins with its weights; those of an sfn go into "
-        "TrackNet and ModelNet's encoder",
-    )
-    action.add_argument(
-        "--minutes",
-        type=float,
-        metavar="M",
-        help="train for so many minutes instead of epochs; the learning rate follows the clock",
-    )
+    add_start(action, "; those of an sfn go into TrackNet and ModelNet's encoder")
     action.set_defaults(execute=_train)
 
     action = actions.add_parser("truth", help="fit rendered people, whose truth is known")
     _add_people(action, 20)
     action.set_defaults(execute=_truth)
+
+    action = actions.add_parser(
+        "scans", help="measure how far the template and people's models lie from 3D scans of them"
+    )
+    action.add_argument(
+        "folder",
+        type=Path,
+        help="scans as NoW, BU-3DFE and FaceWarehouse have them, with their landmarks, and the "
+        "models of the people beside them",
+    )
+    action.set_defaults(execute=_scans)
 
     action = actions.add_parser(
         "held-out", help="fit people of a data pack to half of their frames and look at the rest"
@@ -157,6 +155,27 @@ def _truth(arguments: argparse.Namespace) -> None:
         _print_row(str(len(rows)), rows[-1], names)
     if rows:
         _print_row("mean", [sum(column) / len(rows) for column in zip(*rows, strict=True)], names)
+
+
+def _scans(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.personal.scans import Distance, measure_scans
+
+    print("from the scan to the face, mm: median and mean")
+    print(f"{'scan':<32}{'template':>16}{'person':>16}{'of the scan %':>15}")
+    found: list[tuple[Distance, Distance]] = []
+    for name, before, after in measure_scans(arguments.folder):
+        person = "-" if after is None else _median_and_mean([after])
+        covered = 100 * (after or before).share
+        print(f"{name:<32}{_median_and_mean([before]):>16}{person:>16}{covered:>15.1f}", flush=True)
+        if after is not None:
+            found.append((before, after))
+    if found:
+        means = (_median_and_mean(rows) for rows in zip(*found, strict=True))
+        print(f"{'mean of those with a model':<32}" + "".join(f"{cell:>16}" for cell in means))
+
+
+def _median_and_mean(rows: Sequence[object]) -> str:
+    return f"{_mean(rows, 'median'):.3f} {_mean(rows, 'mean'):.3f}"
 
 
 def _held_out(arguments: argparse.Namespace) -> None:

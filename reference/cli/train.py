@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 from dataclasses import replace
-from pathlib import Path
 
-from edgeface.reference.cli.options import Commands, add_runs
+from edgeface.reference.cli.options import Commands, add_runs, add_start
 
 
 def add_parser(commands: Commands) -> None:
@@ -23,19 +22,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--epochs", type=int, metavar="N", help="train for so many epochs, whatever the recipe says"
     )
-    parser.add_argument(
-        "--from",
-        dest="start",
-        type=Path,
-        metavar="CKPT",
-        help="a checkpoint: a new training begins with its weights, where name and shape agree",
-    )
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        metavar="M",
-        help="train for so many minutes instead of epochs; the learning rate follows the clock",
-    )
+    add_start(parser, ", where name and shape agree")
     parser.add_argument(
         "--compile",
         action="store_true",

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgeface.errors import InvalidInputError
 from edgeface.types import AnyArray
 
 log = logging.getLogger(__name__)
@@ -48,9 +49,18 @@ def digest(*parts: Any) -> str:
 
 
 def archive_digest(path: Path) -> str:
-    """A hash of a zip's directory, which has the names, sizes and checksums of its files."""
-    with zipfile.ZipFile(path) as archive:
-        return digest([(i.filename, i.file_size, i.CRC) for i in archive.infolist()])
+    """A hash of a zip's directory, which has the names, sizes and checksums of its files.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no zip that can be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return digest([(i.filename, i.file_size, i.CRC) for i in archive.infolist()])
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InvalidInputError(f"cannot open the data pack {path}: {error}") from error
 
 
 def remembered(key: str, make: Callable[[], dict[str, AnyArray]]) -> dict[str, AnyArray]:

@@ -27,8 +27,8 @@ def average(first: TrainedNetwork, second: TrainedNetwork, share: float) -> Trai
     Raises
     ------
     InvalidInputError
-        If the networks differ in their layers, their face models' meshes differ, or ``share`` is
-        out of range.
+        If the networks differ in their layers, their face models' meshes differ, the second is of a
+        free run and the first is not, or ``share`` is out of range.
     """
     if not 0 <= share <= 1:
         raise InvalidInputError(f"the share of the second must be in [0, 1], got {share}")
@@ -36,6 +36,11 @@ def average(first: TrainedNetwork, second: TrainedNetwork, share: float) -> Trai
         raise InvalidInputError(
             f"only trainings of one network can be averaged: {first.config.kind} and "
             f"{second.config.kind} have other layers"
+        )
+    if second.recipe.get("free") and not first.recipe.get("free"):
+        raise InvalidInputError(
+            "the second was learned in a free run and the first was not: their mean would be free "
+            "by its recipe alone"
         )
     old = on_face_model(first, second.face_model).network.state_dict()
     network = copy.deepcopy(second.network)

@@ -15,22 +15,31 @@ import numpy as np
 import torch
 
 from edgeface.model import Model, load
+from edgeface.personal.model import PersonalModel
 from edgeface.personal.template import Template, default_template
 from edgeface.reference.data.packs import Pack, is_validation, open_pack
 from edgeface.reference.geometry.alignment import mapped_landmarks
+from edgeface.reference.personal.enrol import MOST_CORRECTION_MM, MOST_OF_WAY, to_keep, to_model
 from edgeface.reference.personal.fit import Fit, Fitter
 from edgeface.reference.personal.frames import Frames, concatenate, frame_of_face
 from edgeface.reference.personal.guess import Guesser
 from edgeface.reference.personal.kept import Kept
 from edgeface.reference.personal.labelled import has_mesh
 from edgeface.reference.personal.person import Person, blendshapes
+from edgeface.reference.personal.quality import SEEN
 from edgeface.reference.personal.rendered import (
     ACTIVE,
     blendshape_error_mm,
     error_mm,
     render_person,
 )
-from edgeface.reference.personal.schedule import LEVELS, RATES, STAGES, Stage, Weights
+from edgeface.reference.personal.schedule import (
+    LEVELS,
+    RATES,
+    STAGES,
+    Stage,
+    Weights,
+)
 from edgeface.types import BoolArray
 
 NUM_FRAMES = 20
@@ -63,7 +72,10 @@ class Variant:
 
     def digest(self, template: Template) -> str:
         """A name of all settings of an evaluation, whose figures are kept by it."""
-        settings = (self, STAGES, MOTION_STAGES, RATES, LEVELS, NUM_FRAMES, template.sha256)
+        settings = (
+            self, STAGES, MOTION_STAGES, RATES, LEVELS, NUM_FRAMES, template.sha256,
+            SEEN, MOST_CORRECTION_MM, MOST_OF_WAY,
+        )  # fmt: skip
         return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
 
 
@@ -95,7 +107,7 @@ GUESSES = {
 
 @dataclass(frozen=True)
 class Truth:
-    """Errors of one rendered person, mm: of the template's mean face, and of the fit."""
+    """Errors of one rendered person, mm: of the template's mean face, and of the model kept."""
 
     neutral_before: float
     neutral: float
@@ -128,7 +140,7 @@ def _known_truth(template: Template, fitter: Fitter, variant: Variant, seed: int
     truth = render_person(template, fitter.surface, NUM_FRAMES, np.random.default_rng(seed))
     fit = fitter.fit(truth.frames, stages=variant.stages)
     true = blendshapes(fitter.surface, truth.person)
-    fitted = blendshapes(fitter.surface, fit.person)
+    fitted = blendshapes(fitter.surface, to_keep(template, fitter, fit))
     off, before = blendshape_error_mm(fitted, true, active)
     return Truth(
         neutral_before=error_mm(fitter.surface.neutral[None], true.neutral[None]),
@@ -141,7 +153,7 @@ def _known_truth(template: Template, fitter: Fitter, variant: Variant, seed: int
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One person's frames that the model was not fitted to.
+    """One person's frames that the model was not fitted to; of the model that is kept and saved.
 
     Attributes
     ----------
@@ -222,12 +234,15 @@ def _held_out(
     if isinstance(variant, Start) and variant.guessed:
         assert guesser is not None
         person = guesser(frames[::2])
+    offsets = blendshapes(fitter.surface, person).offsets
     if not isinstance(variant, Start) or variant.fitted:
-        person = fitter.fit(frames[::2], person=person, stages=variant.stages).person
+        shown = fitter.fit(frames[::2], person=person, stages=variant.stages)
+        person = to_keep(template, fitter, shown)
+        saved = to_model(template, fitter, frames[::2], shown, {}).to_bytes()
+        offsets = torch.from_numpy(PersonalModel.from_bytes(saved, template).offsets)
     rest, truth = frames[1::2], labels[1::2]
     fit = fitter.fit(rest, person=person, stages=MOTION_STAGES)
-    offsets = blendshapes(fitter.surface, person).offsets.flatten(1)
-    own = fitter.surface.expression.flatten(1)
+    offsets, own = offsets.flatten(1), fitter.surface.expression.flatten(1)
     nearest = torch.cdist(offsets, own).argmin(1) == torch.arange(len(own))
     cosine = torch.nn.functional.cosine_similarity(offsets, own, dim=1)
     return HeldOut(

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeface.errors import InvalidInputError
+from edgeface.reference.face_model.own import DEFAULT, FREE
 from edgeface.reference.geometry.lids import EYE_CORNERS
 from edgeface.reference.networks import SingleFaceNetwork
 from edgeface.reference.networks.blocks import normalise
@@ -64,6 +65,8 @@ class Seen:
 def learn_gaze(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0) -> TrainedNetwork:
     """Give an SFN a new gaze head, learned from the training split; all else stays as it is.
 
+    A network of a free run learns from the ledger's packs alone.
+
     Parameters
     ----------
     folder : the folder of the data packs
@@ -72,7 +75,8 @@ def learn_gaze(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0
     Raises
     ------
     InvalidInputError
-        If it is another kind of network, or nothing tells where eyes look.
+        If it is another kind of network, if nothing tells where eyes look, or if a free network's
+        packs are not those of the ledger.
     """
     if "gaze" not in trained.config.network_kind.optional:
         raise InvalidInputError(
@@ -83,7 +87,11 @@ def learn_gaze(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0
     config = replace(trained.config, gaze=True)
     network = SingleFaceNetwork(config).eval()
     network.load_state_dict(network.state_dict() | trained.network.state_dict())
-    recipe = Recipe("sfn", epochs=1, batch_size=BATCH, seed=seed, turned=0.15)
+    free = bool(trained.recipe.get("free"))
+    recipe = Recipe(
+        "sfn", epochs=1, batch_size=BATCH, seed=seed, turned=0.15,
+        free=free, face_model=FREE if free else DEFAULT,
+    )  # fmt: skip
     split = read_crops(recipe, trained.face_model, folder, validation=False)
     network.gaze = learn_head(look(network, split, passes, seed), config.input_size)
     return replace(trained, config=config, network=network.eval())

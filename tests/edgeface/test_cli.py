@@ -164,3 +164,21 @@ def test_bash_completes_commands_options_and_choices(capsys, tmp_path):
 def test_command_lines_are_modules_too(module):
     command = [sys.executable, "-m", module, "--help"]
     assert "usage: edgeface" in subprocess.run(command, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("rn", "did you mean run?"),
+        ("qqq", "there are run, track"),
+        ("my photo.jpg", "edgeface run 'my photo.jpg'"),
+    ],
+)
+def test_a_word_that_is_no_command_is_told_what_may_be_meant(
+    word, said, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my photo.jpg").touch()
+    with pytest.raises(SystemExit, match="2"):
+        main([word])
+    assert said in capsys.readouterr().err

@@ -65,7 +65,7 @@ def test_a_cached_file_of_onnx_is_the_one_in_the_package():
 
 
 def test_what_is_not_there_is_named_with_what_is():
-    with pytest.raises(InvalidInputError, match=r"there are .*mfn tflite int8"):
+    with pytest.raises(InvalidInputError, match=r"There are.* mfn: .*tflite int8"):
         find_ready("mfn", "pt2")
 
 

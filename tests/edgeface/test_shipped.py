@@ -10,6 +10,7 @@ from edgeface.cli import main
 def test_load_opens_the_precision_that_is_asked_for():
     assert load("sfn").metadata.precision == "fp32"
     assert load("sfn", precision="int8").metadata.precision == "int8"
+    assert load("fusion").metadata.precision == "w8"
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ def test_load_opens_the_precision_that_is_asked_for():
     [
         ("mfn", "int4", "precision must be one of fp32, int8"),
         ("fusion", "int8", "no ready file of 'fusion'"),
+        ("fusion", "fp32", "no ready file of 'fusion' in 'onnx' fp32"),
         ("some.onnx", "int8", "keeps the precision it was written in"),
     ],
 )

@@ -147,7 +147,14 @@ def test_vectors_place_the_photo(fresh_vectors):
 
 def test_make_refuses_another_kind(tmp_path):
     script = FOLDER / "make.py"
-    command = [sys.executable, script, "--model", MODEL.with_name("fusion.onnx"), "--out", tmp_path]
+    command = [
+        sys.executable,
+        script,
+        "--model",
+        MODEL.with_name("fusion-w8.onnx"),
+        "--out",
+        tmp_path,
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "no vectors of a fusion" in done.stderr

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -33,6 +35,14 @@ def test_average_lies_between_its_two(pair, tmp_path):
 def test_average_refuses_shares_beyond_both(pair, share):
     with pytest.raises(InvalidInputError, match="must be in"):
         average(*pair, share)
+
+
+def test_a_mean_with_research_weights_is_not_free(pair):
+    first, second = pair
+    free = replace(second, recipe=second.recipe | {"free": True})
+    with pytest.raises(InvalidInputError, match="the second was learned in a free run"):
+        average(first, free, 0.5)
+    assert not average(free, first, 0.5).recipe.get("free")
 
 
 def test_average_refuses_other_networks():

@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
 
-from edgeface.personal.model import sample_maps  # noqa: E402
+from edgeface.personal.model import PersonalModel, sample_maps  # noqa: E402
 from edgeface.personal.template import default_template  # noqa: E402
 from edgeface.reference.personal import losses  # noqa: E402
-from edgeface.reference.personal.enrol import to_model  # noqa: E402
+from edgeface.reference.personal.enrol import to_keep, to_model  # noqa: E402
 from edgeface.reference.personal.evaluate import MOTION_STAGES, VARIANTS  # noqa: E402
 from edgeface.reference.personal.fit import Fitter  # noqa: E402
 from edgeface.reference.personal.person import Person, Surface, blendshapes  # noqa: E402
@@ -232,3 +232,28 @@ def test_corrections_never_make_a_monster(fitted):
     moved = np.linalg.norm(model.neutral_vertices - template.neutral, axis=1)
     assert moved.max() < 0.6
     assert np.linalg.norm(model.offsets - template.expression, axis=2).max() < 0.1201
+
+
+def test_a_shape_that_is_kept_stays_nearest_to_its_own(fitted, random):
+    """Also in the file, whose corrections are rounded."""
+    template, fitter, truth, fit = fitted
+    wild = torch.from_numpy(random.normal(0, 0.1, fit.person.shapes.shape)).float()
+    wild = torch.nn.functional.avg_pool2d(wild, 9, 1, 4)
+    wild[0] += 0.05
+    person = replace(fit.person, shapes=wild * (0.12 / wild.abs().max()))
+    seen = replace(fit, person=person, expression=torch.ones_like(fit.expression))
+
+    def own_nearest(offsets):
+        flat, own = offsets.reshape(55, -1), template.expression.reshape(55, -1)
+        apart = np.square(flat[:, None] - own).sum(axis=2)
+        return apart.argmin(axis=1) == np.arange(55)
+
+    assert not own_nearest(blendshapes(fitter.surface, person).offsets.numpy()).all()
+    model = to_model(template, fitter, truth.frames, seen, {})
+    assert own_nearest(PersonalModel.from_bytes(model.to_bytes()).offsets).all()
+    # and what was near enough is as it was
+    kept = to_keep(template, fitter, replace(seen, person=fit.person))
+    corrections = blendshapes(fitter.surface, fit.person).offsets.numpy()
+    assert own_nearest(corrections).mean() > 0.9
+    same = (kept.shapes == fit.person.shapes).flatten(1).all(1).numpy()
+    assert same.mean() > 0.8

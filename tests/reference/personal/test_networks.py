@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import edgeface
+from edgeface.cli import main
 from edgeface.converters.pipeline import convert
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import default_face_model
@@ -267,6 +268,16 @@ def test_an_exported_file_says_what_the_network_says(name, file_format, untraine
     assert written.comparison.values["faces"] == (5 if name == "tracknet" else 0)
     outputs = written.metadata.output_names
     assert all(written.comparison.values[f"{output} dB"] > 80 for output in outputs)
+
+
+def test_the_table_of_a_modelnet_tells_how_far_the_person_is_off(untrained, tmp_path, capsys):
+    pytest.importorskip("onnx")
+    assert main(["convert", str(untrained / "modelnet.ckpt"), "--out", str(tmp_path)]) == 0
+    head, row, legend = capsys.readouterr().out.splitlines()[-3:]
+    assert head.split()[-5:] == ["person", "mm", "person", "skin", "ms"]
+    assert all(0 <= float(cell) < 0.01 for cell in row.split()[-3:-1])
+    assert "person mm" in legend
+    assert "nan" not in row
 
 
 def test_a_file_of_tracknet_gives_faces_and_one_of_modelnet_none(untrained, tmp_path):

@@ -99,6 +99,13 @@ def test_everything_else_stays_as_it_is(tiny_packs, face_model):
         assert torch.equal(a, b)
 
 
+def test_a_free_network_learns_from_nothing_that_the_ledger_lacks(tiny_packs, face_model):
+    config = replace(CONFIGS["sfn"], gaze=False)
+    trained = TrainedNetwork(config, build_network(config).eval(), face_model, 3, {"free": True})
+    with pytest.raises(InvalidInputError, match=r"cannot open the data pack .*faces68-webmorph"):
+        learn_gaze(trained, tiny_packs, passes=1)
+
+
 def test_only_an_sfn_can_be_taught(tiny_packs, face_model):
     config = CONFIGS["fusion"]
     trained = TrainedNetwork(config, build_network(config).eval(), face_model, 0, {})

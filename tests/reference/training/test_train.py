@@ -216,3 +216,9 @@ def test_command_line_reports_errors(tmp_path, capsys):
     assert "does not exist" in capsys.readouterr().err
     assert main(["cost"]) == 0
     assert "multiply-adds" in capsys.readouterr().out
+
+
+def test_a_folder_without_packs_is_named(tmp_path, capsys):
+    arguments = ["train", "sfn", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    assert "cannot open the data pack" in capsys.readouterr().err

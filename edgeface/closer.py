@@ -1,0 +1,114 @@
+"""`CloserLook`: what a model does with crops of an image, one for each face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgeface.backends import Backend
+from edgeface.crops import MAX_REFINED, CropLooker, check_refiner, largest_first
+from edgeface.engine import KernelChoice
+from edgeface.errors import InvalidInputError
+from edgeface.faces import Faces, concatenate
+from edgeface.heads import HeadDecoder
+from edgeface.image import ImageLike, read_image
+from edgeface.network import Network, Source
+from edgeface.run_options import check_gives_faces, face_boxes
+from edgeface.types import ImageArray
+from edgeface.values import Whole, option, shown
+
+
+class CloserLook(Network):
+    """The methods of `edgeface.Model` that look at crops, by itself or by a second network."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        kernel_choice: KernelChoice = "auto",
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(backend, kernel_choice, source)
+        self._decoder = HeadDecoder(self.metadata, self.face_model)
+        self._looker = CropLooker(self.metadata, self._decoder, self.infer)
+        self._refiner: CloserLook | None = None
+        if source is not None and source.refine is not None:
+            self._refiner = CloserLook.from_source(source.refine)
+            check_refiner(self, self._refiner)
+
+    def close(self) -> None:
+        """`Network.close`, of both networks where there are two."""
+        super().close()
+        if self._refiner is not None:
+            self._refiner.close()
+
+    def refine(self, image: ImageLike, faces: Faces, *, max_faces: int | None = None) -> Faces:
+        """Look closer at faces that another network found, or that were expected there.
+
+        Parameters
+        ----------
+        image : the image in which the faces were found, as `run` takes it
+        faces : N faces; the network looks at one crop for the box of each
+        max_faces : how many are looked at, the largest ones; by default all. The others stay as
+            they are.
+
+        Returns
+        -------
+        Faces
+            The same N in the same order: boxes, scores, track ids and velocities are those of
+            ``faces``, everything else is what this network saw.
+
+        Raises
+        ------
+        InvalidInputError
+            If this network finds its own faces instead of looking at crops, the image is none, or
+            a box is empty.
+        InferenceError
+            If the backend fails.
+
+        Examples
+        --------
+        >>> import edgeface
+        >>> found = edgeface.load("mfn").run(edgeface.DEMO_PHOTO)
+        >>> closer = edgeface.load("sfn").refine(edgeface.DEMO_PHOTO, found)
+        >>> bool((closer.scores == found.scores).all())
+        True
+        """
+        if self.metadata.detects:
+            raise InvalidInputError(
+                f"a network of the kind {self.metadata.kind} finds its own faces; to look closer "
+                "at them is for an sfn and other networks that look at crops"
+            )
+        if not isinstance(cast(object, faces), Faces):
+            raise InvalidInputError(f"refine takes faces that were found, got {shown(faces)}")
+        pixels = read_image(image)
+        if max_faces is None:
+            return self._seen_by_this(pixels, faces)
+        order, limit = largest_first(faces), option("max_faces", max_faces, Whole(0, 10**6))
+        closer = self._seen_by_this(pixels, faces.select(order[:limit]))
+        both = concatenate([closer, faces.select(order[limit:])], closer)
+        return both.select(np.argsort(order))
+
+    def _closer(self, pixels: ImageArray, faces: Faces) -> Faces:
+        """Faces as the second network sees them, where there is one."""
+        if self._refiner is None:
+            return faces
+        return self._refiner.refine(pixels, faces, max_faces=MAX_REFINED)
+
+    def _seen_by_this(self, pixels: ImageArray, faces: Faces) -> Faces:
+        """`refine` of all faces."""
+        return replace(
+            self._crops(pixels, faces.boxes_xyxy).of_image(pixels),
+            scores=faces.scores,
+            track_ids=faces.track_ids,
+            velocities=faces.velocities,
+            image=faces.image,
+            truncated=faces.truncated,
+        )
+
+    def _crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
+        check_gives_faces(self.metadata)
+        boxes = face_boxes(boxes_xyxy, pixels, self.metadata.crop_scale)
+        return self._looker.look(pixels, boxes, self.engine.current)
