@@ -30,9 +30,14 @@ PREFIX = ".edgeface-"
 def write_output(
     path: PathLike, content: bytes | memoryview | str, inputs: Iterable[PathLike] = ()
 ) -> None:
-    """Write a whole file, text as UTF-8; inputs and errors are those of `whole_file`."""
+    """Write a whole file, text as UTF-8; inputs and errors are those of `whole_file`.
+
+    What UTF-8 cannot hold, as in names of files that are none, is written as escapes.
+    """
     with whole_file(path, inputs) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(
+            content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        )
 
 
 @contextlib.contextmanager
