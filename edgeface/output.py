@@ -180,9 +180,9 @@ def refuse_inputs(path: PathLike, inputs: Iterable[PathLike]) -> None:
     InvalidInputError
         If it is one; the message names the input.
     """
-    path_of("path", path)
+    path_of("cannot write: the name", path)
     for source in inputs:
-        if _same_file(path, str(source).removeprefix("file://").removeprefix("file:")):
+        if _same_file(path, os.fspath(source).removeprefix("file://").removeprefix("file:")):
             raise InvalidInputError(
                 f"{path} is the input {source} itself, which writing would destroy; name another "
                 "file"

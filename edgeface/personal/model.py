@@ -95,8 +95,8 @@ class PersonalModel:
                 raise InvalidInputError(f"{name} contains values beyond {LARGEST:g}")
             object.__setattr__(self, name, array.astype(np.float32))
         known = Several(Choice(self.template.expression_names), 0, k, unique=True)
-        given = self.unseen if isinstance(self.unseen, str) else list(self.unseen or ())
-        names = option("unseen", given, known)
+        unseen: Any = self.unseen
+        names = option("unseen", unseen if isinstance(unseen, str) else list(unseen or ()), known)
         object.__setattr__(self, "unseen", names)
         option("report", self.report, _REPORT)
 

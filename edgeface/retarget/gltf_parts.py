@@ -7,7 +7,7 @@ import math
 import struct
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from edgeface.values import Free, Number, Record, Several, Whole
 
@@ -96,8 +96,8 @@ def _chunks(data: bytes) -> tuple[bytes, bytes | None]:
         start += length
     if not parts or parts[0][0] != b"JSON" or start > len(data):
         raise ValueError("it is truncated")
-    binary = parts[1:] and parts[1][0] == b"BIN\0"
-    return parts[0][1], parts[1][1] if binary else None
+    has_binary = len(parts) > 1 and parts[1][0] == b"BIN\0"
+    return parts[0][1], parts[1][1] if has_binary else None
 
 
 def _number(text: str) -> float:
@@ -109,12 +109,12 @@ def _number(text: str) -> float:
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [_without_nulls(item) for item in cast(list[Any], value)]
     if not isinstance(value, dict):
         return value
     return {
         name: _without_nulls(item)
-        for name, item in value.items()
+        for name, item in cast(dict[str, Any], value).items()
         if item is not None and (name != "extras" or isinstance(item, dict))
     }
 
