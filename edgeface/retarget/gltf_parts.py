@@ -127,7 +127,9 @@ def _check_references(file: dict[str, Any]) -> None:
         if view.get("byteOffset", 0) + view["byteLength"] > sizes[view["buffer"]]:
             raise ValueError(f"bufferViews[{number}] is longer than its buffer")
     meshes = file.get("meshes", ())
-    counts = [max(len(p.get("targets", ())) for p in mesh["primitives"]) for mesh in meshes]
+    counts: list[int] = [
+        max(len(p.get("targets", ())) for p in mesh["primitives"]) for mesh in meshes
+    ]
     for number, (mesh, count) in enumerate(zip(meshes, counts, strict=True)):
         _fitting(mesh, count, f"meshes[{number}]")
     for number, node in enumerate(file["nodes"]):
