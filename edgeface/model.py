@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -243,6 +242,8 @@ class Model(ManyImages, CloserLook):
         Arguments, result and errors are those of `run`. A task that is cancelled returns at once,
         while its thread goes on to the end of the run.
         """
+        import asyncio
+
         return await asyncio.to_thread(self.run, image, **options)
 
     def hold_up(self, image: ImageLike, faces: Faces) -> BoolArray:

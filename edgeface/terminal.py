@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import signal
 import sys
@@ -104,6 +103,8 @@ def _where_to_read_more(error: EdgeFaceError) -> str:
 def page_address(page: str) -> str:
     """Where a page of the documentation is: on the site that the distribution names, or, while that
     is a placeholder under ``.example``, in the sources."""
+    import importlib.metadata
+
     urls: list[str] = []
     # a checkout may not be installed
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import socket
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,39 @@ def checked_address(host: str, port: int) -> tuple[str, int]:
     return option("host", host, Text(253)), option("port", port, Whole(1, 65535))
 
 
+class ArkitSender:
+    """What senders share whose protocol has ARKit's names alone; each packs a frame its own way.
+
+    Parameters
+    ----------
+    host : where the program listens
+    port : its port there; None for the one that the protocol has
+    retargeter : calibrates, scales and mirrors the performance
+
+    Raises
+    ------
+    InvalidInputError
+        If the host cannot be found, or the retargeter has other names than ARKit's.
+    """
+
+    PROTOCOL: ClassVar[str]
+    PORT: ClassVar[int]
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        retargeter: Retargeter | None = None,
+    ) -> None:
+        self.retargeter = retargeter or Retargeter()
+        require_arkit(self.retargeter, self.PROTOCOL)
+        self._socket = Datagrams(host, self.PORT if port is None else port)
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()
+
+
 def require_arkit(retargeter: Retargeter, protocol: str) -> None:
     """Make sure that a retargeter keeps ARKit's names, which a protocol consists of.
 
@@ -83,23 +116,28 @@ def eye_radians(retargeter: Retargeter, blendshapes: dict[str, float]) -> list[f
     return [left_yaw, left_pitch, 0.0, right_yaw, right_pitch, 0.0]
 
 
-def osc_client(host: str, port: int) -> Any:
-    """Open a client that sends OSC over UDP.
+def osc_builders() -> tuple[Any, Any]:
+    """The modules of python-osc that build messages and bundles.
 
     Raises
     ------
-    InvalidInputError
-        If the host cannot be found, or the port is none.
     BackendUnavailableError
         If python-osc is not installed.
     """
     try:
-        client: Any = importlib.import_module("pythonosc.udp_client")
+        return (
+            importlib.import_module("pythonosc.osc_message_builder"),
+            importlib.import_module("pythonosc.osc_bundle_builder"),
+        )
     except ImportError as error:
         raise BackendUnavailableError(
             "streaming needs python-osc: pip install 'edgeface[video]'"
         ) from error
-    try:
-        return client.SimpleUDPClient(*checked_address(host, port))
-    except (OSError, UnicodeError) as error:
-        raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
+
+
+def osc_message(messages: Any, address: str, *values: Any) -> Any:
+    """A message to an address, made by python-osc's module for that."""
+    message = messages.OscMessageBuilder(address=address)
+    for value in values:
+        message.add_arg(value)
+    return message.build()

@@ -1,7 +1,7 @@
 """The head that ships: a character with ARKit's shapes for whoever has none of their own.
 
-It is the template of personal models, the face region of USC ICT-FaceKit (MIT licence), with
-eyeballs of our own. The tongue is the only one of ARKit's 52 shapes that it does not have.
+It is the head of USC ICT-FaceKit light (MIT licence): the template of personal models and the rest
+of the skull, with eyeballs, teeth, a tongue and short hair of our own.
 """
 
 from __future__ import annotations
@@ -15,30 +15,34 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.personal.template import REGIONS, UNIT_MM, Template, default_template
+from edgeface.retarget.eyes import Eye, eyeball, find_eye, lid_edges, slide_lids
+from edgeface.retarget.mouth import cavity, mouth
+from edgeface.retarget.skull import border_loops, follows_head, hair, read_skull
+from edgeface.retarget.surface import Surface, join, normals, smoothed
 from edgeface.types import AnyArray, Float32Array, FloatArray, IntArray
 
 NAME = "head"
 """What stands for it where a character is asked for."""
 METRES = UNIT_MM / 1000
-NECK, PIVOT = (0.0, -0.9, 0.2), (0.0, -0.5, 0.1)
+NECK, PIVOT = (0.0, -0.9, 0.0), (0.0, -0.5, 0.1)
 """Where neck and head turn, in the template's units."""
-EYE_RADIUS, EYE_BEHIND_LIDS = 0.125, 0.015
-STILL = 2e-5
-"""A vertex that a shape moves by less, in the template's units, is left out of it: 2 um."""
+STILL = 2e-4
+"""A vertex that a shape moves by less, in the template's units, is left out of it: 20 um."""
 SKIN = {"none": (0.60, 0.37, 0.29), "skin": (0.60, 0.37, 0.29), "nose": (0.60, 0.36, 0.28),
         "brows": (0.13, 0.07, 0.045), "lips": (0.50, 0.19, 0.18)}  # fmt: skip
 """Linear colours of the parts of the face."""
-EYE_COLOURS = ((16, (0.005, 0.005, 0.005)), (30, (0.05, 0.13, 0.22)), (180, (0.85, 0.83, 0.80)))
-"""Pupil, iris and white: out to how many degrees from where the eye looks, and their colour."""
-FLOAT, UINT16, ARRAY, ELEMENTS = 5126, 5123, 34962, 34963
+HAIR, HAIR_THICK = (0.045, 0.028, 0.02), 0.05
+LASHES = (0.10, 0.05, 0.035)
+FLOAT, UINT16, UINT8, ARRAY, ELEMENTS = 5126, 5123, 5121, 34962, 34963
 
 
 @cache
 def head_glb() -> bytes:
     """The head as a binary glTF file.
 
-    Its nodes are called ``Neck``, ``Head``, ``face``, ``LeftEye`` and ``RightEye``; lengths are in
-    metres, in the ``model`` frame, which is glTF's.
+    Its nodes are called ``Neck``, ``Head``, ``face``, ``LeftEye``, ``RightEye`` and ``mouth``;
+    lengths are in metres, in the ``model`` frame, which is glTF's. The shoulders stay where the
+    head turns: the skin of the neck follows ``Neck`` and ``Head`` by shares.
 
     Examples
     --------
@@ -48,29 +52,38 @@ def head_glb() -> bytes:
     template = default_template()
     parts = _Parts()
     neck, pivot = np.array(NECK), np.array(PIVOT)
-    face = _face(parts, template, pivot)
-    eye = _eye(parts)
-    left, right = (_eye_centre(template, side) - pivot for side in ("left", "right"))
-    material = {"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.55}}
-    wet = {"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.12}}
+    rim, *lids = border_loops(template)[1:]
+    shapes = shapes_of(template)
+    eyes = [find_eye(template, lid, shapes) for lid in lids]
+    where = {eye.side: _metres(eye.centre - pivot) for eye in eyes}
+    inside = mouth(template, rim, shapes)
+    inside = Surface(inside.points - pivot, inside.triangles, inside.colours, inside.shapes)
+    face = _mesh(parts, "face", 0, whole_head(template, rim, eyes), skinned=True)
+    meshes = [
+        face,
+        _mesh(parts, "eye", 1, eyeball(eyes[0].radius)),
+        _mesh(parts, "mouth", 1, inside),
+    ]
     document = {
         "asset": {
             "version": "2.0",
             "generator": "edgeface",
             "copyright": "USC ICT-FaceKit, MIT licence, (c) 2020 USC Institute for Creative "
-            "Technologies; eyes: edgeface",
+            "Technologies; eyes, mouth and hair: edgeface",
         },
         "scene": 0,
-        "scenes": [{"nodes": [0]}],
+        "scenes": [{"nodes": [0, 2]}],
         "nodes": [
             {"name": "Neck", "children": [1], "translation": _metres(neck)},
-            {"name": "Head", "children": [2, 3, 4], "translation": _metres(pivot - neck)},
-            {"name": "face", "mesh": 0},
-            {"name": "LeftEye", "mesh": 1, "translation": _metres(left)},
-            {"name": "RightEye", "mesh": 1, "translation": _metres(right)},
+            {"name": "Head", "children": [3, 4, 5], "translation": _metres(pivot - neck)},
+            {"name": "face", "mesh": 0, "skin": 0},
+            {"name": "LeftEye", "mesh": 1, "translation": where["Left"]},
+            {"name": "RightEye", "mesh": 1, "translation": where["Right"]},
+            {"name": "mouth", "mesh": 2},
         ],
-        "meshes": [face, eye],
-        "materials": [{"name": "skin", **material}, {"name": "eye", **wet}],
+        "skins": [{"joints": [0, 1], "skeleton": 0, "inverseBindMatrices": _binds(parts)}],
+        "meshes": meshes,
+        "materials": [_material("skin", 0.55), _material("wet", 0.12)],
         "accessors": parts.accessors,
         "bufferViews": parts.views,
         "buffers": [{"byteLength": len(parts.data)}],
@@ -80,26 +93,84 @@ def head_glb() -> bytes:
 
 def shapes_of(template: Template) -> dict[str, Float32Array]:
     """Offsets (V, 3) of the template by ARKit's names, of those it has."""
+    return _by_name(
+        template, dict(zip(template.expression_names, template.expression, strict=True))
+    )
+
+
+def _by_name(template: Template, own: dict[str, Float32Array]) -> dict[str, Float32Array]:
+    """Shapes by ARKit's names, the halves of one added up."""
     found: dict[str, Float32Array] = {}
-    for name, offsets in zip(template.arkit_names, template.expression, strict=True):
-        found[name] = found[name] + offsets if name in found else offsets
+    for name, called in zip(template.arkit_names, template.expression_names, strict=True):
+        if called in own:
+            found[name] = found[name] + own[called] if name in found else own[called]
     return {name: found[name] for name in ARKIT_NAMES if name in found}
 
 
-def _face(parts: _Parts, template: Template, pivot: FloatArray) -> dict[str, Any]:
-    shapes = shapes_of(template)
-    points = (template.neutral - pivot) * METRES
-    primitive = {
-        "attributes": {
-            "POSITION": parts.add(points, "VEC3"),
-            "NORMAL": parts.add(_normals(points, template.triangles), "VEC3"),
-            "COLOR_0": parts.add(_colours(template), "VEC3"),
-        },
-        "indices": parts.add(template.triangles.reshape(-1, 1), "SCALAR"),
-        "material": 0,
-        "targets": [{"POSITION": parts.add_sparse(offsets)} for offsets in shapes.values()],
+def whole_head(template: Template, rim: IntArray, eyes: list[Eye]) -> Surface:
+    """Face, skull down to the shoulders, the edges of the lids and the inside of the cheeks."""
+    skull, shapes = read_skull(), shapes_of(template)
+    for eye in eyes:
+        for name in (f"eyeBlink{eye.side}", f"eyeLookDown{eye.side}"):
+            shapes[name] = slide_lids(template, eye, shapes[name])
+    inner = [cavity(template, rim, shapes), *(lid_edges(template, eye, shapes) for eye in eyes)]
+    neutral = np.concatenate([template.neutral, skull.neutral]).astype(np.float64)
+    triangles = np.concatenate([template.triangles, skull.triangles])
+    behind, still = _by_name(template, skull.shapes), np.zeros_like(skull.neutral)
+    moved = {
+        name: np.concatenate([offsets, behind.get(name, still)]) for name, offsets in shapes.items()
     }
-    return {"name": "face", "primitives": [primitive], "extras": {"targetNames": list(shapes)}}
+    grown = smoothed(hair(neutral)[:, None], triangles, 6)
+    tones = np.tile(SKIN["skin"], (len(neutral), 1))
+    tones[: len(template.neutral)] = _colours(template)
+    tones = (1 - grown) * tones + grown * HAIR
+    for eye in eyes:
+        tones[eye.rim] = LASHES
+    points = neutral + HAIR_THICK * grown * normals(neutral, triangles)
+    return join([Surface(points, triangles, tones, moved), *inner])
+
+
+def _mesh(
+    parts: _Parts, name: str, material: int, surface: Surface, *, skinned: bool = False
+) -> dict[str, Any]:
+    points = surface.points * METRES
+    attributes = {
+        "POSITION": parts.add(points, "VEC3"),
+        "NORMAL": parts.add(surface.normals(), "VEC3"),
+        "COLOR_0": parts.add(surface.colours, "VEC3"),
+    }
+    if skinned:
+        head = follows_head(surface.points)
+        shares = np.stack([1 - head, head, 0 * head, 0 * head], axis=1)
+        joints = np.tile(np.array([0, 1, 0, 0], np.uint8), (len(points), 1))
+        joints[head == 0, 1] = 0  # one without a weight is 0 (glTF 2.0, 3.7.3.3)
+        attributes |= {
+            "JOINTS_0": parts.add(joints, "VEC4"),
+            "WEIGHTS_0": parts.add(shares, "VEC4"),
+        }
+    primitive: dict[str, Any] = {
+        "attributes": attributes,
+        "indices": parts.add(surface.triangles.reshape(-1, 1), "SCALAR"),
+        "material": material,
+    }
+    mesh: dict[str, Any] = {"name": name, "primitives": [primitive]}
+    if surface.shapes:
+        moves = surface.shapes.values()
+        primitive["targets"] = [{"POSITION": parts.add_sparse(offsets)} for offsets in moves]
+        mesh["extras"] = {"targetNames": [*surface.shapes]}
+    return mesh
+
+
+def _binds(parts: _Parts) -> int:
+    """What takes a vertex into the frame of each joint, column by column."""
+    rows = np.tile(np.eye(4), (2, 1, 1))
+    rows[:, 3, :3] = -METRES * np.array([NECK, PIVOT])
+    return parts.add(rows.reshape(2, 16), "MAT4")
+
+
+def _material(name: str, roughness: float) -> dict[str, Any]:
+    surface = {"metallicFactor": 0.0, "roughnessFactor": roughness}
+    return {"name": name, "pbrMetallicRoughness": surface}
 
 
 def _colours(template: Template) -> FloatArray:
@@ -107,59 +178,7 @@ def _colours(template: Template) -> FloatArray:
     size = template.map_size
     column, row = np.clip((template.uv * size).astype(int), 0, size - 1).T
     table = np.array([SKIN[name] for name in REGIONS])
-    colours = table[template.regions[row, column]]
-    ends = np.concatenate([template.triangles[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0))])
-    for _ in range(2):
-        total, count = colours.copy(), np.ones(len(colours))
-        np.add.at(total, ends[:, 0], colours[ends[:, 1]])
-        np.add.at(count, ends[:, 0], 1)
-        colours = total / count[:, None]
-    return colours
-
-
-def _eye_centre(template: Template, side: str) -> FloatArray:
-    first = 42 if side == "left" else 36
-    lids = template.neutral[template.landmark_vertices[first : first + 6]]
-    centre = lids.mean(axis=0).astype(np.float64)
-    centre[2] = lids[[1, 2, 4, 5], 2].mean() - EYE_RADIUS - EYE_BEHIND_LIDS
-    return centre
-
-
-def _eye(parts: _Parts) -> dict[str, Any]:
-    """A ball that looks along +z, with rings of vertices about that axis."""
-    rings = np.deg2rad([0, 15.9, 16.1, 29.9, 30.1, *range(45, 181, 15)])
-    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    away, angle = (g.ravel() for g in np.meshgrid(rings, around, indexing="ij"))
-    normals = np.stack(
-        [np.sin(away) * np.cos(angle), np.sin(away) * np.sin(angle), np.cos(away)], axis=1
-    )
-    limits = np.deg2rad([limit for limit, _ in EYE_COLOURS])
-    colours = np.array([colour for _, colour in EYE_COLOURS])[np.searchsorted(limits, away - 1e-9)]
-    corner = np.arange(len(rings) - 1)[:, None] * 24 + np.arange(24)
-    after = np.arange(len(rings) - 1)[:, None] * 24 + (np.arange(24) + 1) % 24
-    faces = np.concatenate(
-        [np.stack(t, axis=-1).reshape(-1, 3)
-         for t in ((corner, corner + 24, after + 24), (corner, after + 24, after))]
-    )  # fmt: skip
-    primitive = {
-        "attributes": {
-            "POSITION": parts.add(normals * EYE_RADIUS * METRES, "VEC3"),
-            "NORMAL": parts.add(normals, "VEC3"),
-            "COLOR_0": parts.add(colours, "VEC3"),
-        },
-        "indices": parts.add(faces.reshape(-1, 1), "SCALAR"),
-        "material": 1,
-    }
-    return {"name": "eye", "primitives": [primitive]}
-
-
-def _normals(points: FloatArray, triangles: IntArray) -> FloatArray:
-    corners = points[triangles]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(points, np.float64)
-    for corner in range(3):
-        np.add.at(normals, triangles[:, corner], across)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return smoothed(table[template.regions[row, column]], template.triangles, 2)
 
 
 def _metres(place: FloatArray) -> list[float]:
@@ -175,12 +194,16 @@ class _Parts:
         self.accessors: list[dict[str, Any]] = []
 
     def add(self, rows: AnyArray, kind: str) -> int:
-        """Append rows (N, D), floats or indices; returns the number of their accessor."""
-        is_index = rows.dtype.kind in "iu"
-        values = rows.astype("<u2" if is_index else "<f4")
+        """Append rows (N, D), floats, bytes or indices; returns the number of their accessor."""
+        is_index = rows.dtype.kind == "i"
+        stored, component = ("<u2", UINT16) if is_index else ("<f4", FLOAT)
+        if rows.dtype == np.uint8:
+            stored, component = "u1", UINT8
+        values = rows.astype(stored)
+        target = ELEMENTS if is_index else None if kind == "MAT4" else ARRAY
         accessor: dict[str, Any] = {
-            "bufferView": self._view(values, ELEMENTS if is_index else ARRAY),
-            "componentType": UINT16 if is_index else FLOAT,
+            "bufferView": self._view(values, target),
+            "componentType": component,
             "count": len(values),
             "type": kind,
         }

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from edgeface.retarget.datagrams import Datagrams, angles_of, require_arkit
-from edgeface.retarget.retargeter import Retargeter
+from edgeface.retarget.datagrams import ArkitSender, angles_of
 from edgeface.types import FloatArray
 
-DEFAULT_PORT = 49983
 
-
-class IFacialMocapSender:
-    """Sends a frame as one line of text.
-
-    Parameters
-    ----------
-    host, port : where the program listens
-    retargeter : calibrates, scales and mirrors the performance
-
-    Raises
-    ------
-    InvalidInputError
-        If the host cannot be found, or the retargeter has other names than ARKit's.
+class IFacialMocapSender(ArkitSender):
+    """Sends a frame as one line of text; parameters and errors are those of `ArkitSender`.
 
     Notes
     -----
@@ -31,15 +18,8 @@ class IFacialMocapSender:
     cannot see are left out.
     """
 
-    def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int = DEFAULT_PORT,
-        retargeter: Retargeter | None = None,
-    ) -> None:
-        self.retargeter = retargeter or Retargeter()
-        require_arkit(self.retargeter, "iFacialMocap")
-        self._socket = Datagrams(host, port)
+    PROTOCOL = "iFacialMocap"
+    PORT = 49983
 
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
@@ -55,10 +35,6 @@ class IFacialMocapSender:
         for name, (eye_pitch, eye_yaw) in zip(("rightEye", "leftEye"), turns, strict=True):
             parts.append(f"{name}#{eye_pitch:.2f},{eye_yaw:.2f},0")
         self._socket.send(("|".join(parts) + "|").encode())
-
-    def close(self) -> None:
-        """Release the socket."""
-        self._socket.close()
 
 
 def _lettered(name: str) -> str:

@@ -7,23 +7,21 @@ import struct
 import uuid
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.retarget.datagrams import SECONDS, Datagrams, angles_of, eye_radians, require_arkit
+from edgeface.retarget.datagrams import SECONDS, ArkitSender, angles_of, eye_radians
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 from edgeface.values import option
 
-DEFAULT_PORT = 11111
 PACKET_VERSION, FRAME_RATE = 6, 60
 NUM_VALUES = len(ARKIT_NAMES) + 9
 
 
-class LiveLinkSender:
+class LiveLinkSender(ArkitSender):
     """Sends a frame as one packet of 61 numbers.
 
     Parameters
     ----------
-    host, port : where Unreal's "Apple ARKit Face Support" listens
-    retargeter : calibrates, scales and mirrors the performance
+    host, port, retargeter : those of `ArkitSender`; Unreal's "Apple ARKit Face Support" listens
     name : the Live Link subject, by which several performers on one port are told apart
 
     Raises
@@ -40,16 +38,17 @@ class LiveLinkSender:
     network cannot see are 0, and so are the eyes' angles if it does not tell the gaze.
     """
 
+    PROTOCOL = "Live Link Face"
+    PORT = 11111
+
     def __init__(
         self,
         host: str = "127.0.0.1",
-        port: int = DEFAULT_PORT,
+        port: int | None = None,
         retargeter: Retargeter | None = None,
         name: str = "edgeface",
     ) -> None:
-        self.retargeter = retargeter or Retargeter()
-        require_arkit(self.retargeter, "Live Link Face")
-        self._socket = Datagrams(host, port)
+        super().__init__(host, port, retargeter)
         device = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.edgeface")).upper()
         self._head = struct.pack(">B", PACKET_VERSION) + _text(device) + _text(name)
 
@@ -65,10 +64,6 @@ class LiveLinkSender:
                   *eye_radians(self.retargeter, blendshapes)]  # fmt: skip
         time = struct.pack(">ifii", int(frame) & 0x7FFFFFFF, part, FRAME_RATE, 1)
         self._socket.send(self._head + time + struct.pack(f">B{NUM_VALUES}f", NUM_VALUES, *values))
-
-    def close(self) -> None:
-        """Release the socket."""
-        self._socket.close()
 
 
 def _text(text: str) -> bytes:

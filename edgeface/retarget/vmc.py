@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 from collections.abc import Iterator
 from typing import Any
 
 from edgeface.gaze import eye_quaternions
-from edgeface.retarget.datagrams import SECONDS, osc_client
+from edgeface.retarget.datagrams import SECONDS, Datagrams, osc_builders, osc_message
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 from edgeface.values import option
@@ -57,9 +55,8 @@ class VmcSender:
         port: int = DEFAULT_PORT,
         retargeter: Retargeter | None = None,
     ) -> None:
-        self._client = osc_client(host, port)
-        self._bundles: Any = importlib.import_module("pythonosc.osc_bundle_builder")
-        self._messages: Any = importlib.import_module("pythonosc.osc_message_builder")
+        self._messages, self._bundles = osc_builders()
+        self._socket = Datagrams(host, port)
         self.retargeter = retargeter or Retargeter()
 
     def send(
@@ -90,18 +87,14 @@ class VmcSender:
             bundle = self._bundles.OscBundleBuilder(self._bundles.IMMEDIATELY)
             for message in packet:
                 bundle.add_content(message)
-            with contextlib.suppress(OSError):
-                self._client.send(bundle.build())
+            self._socket.send(bundle.build().dgram)
 
     def close(self) -> None:
         """Release the socket."""
-        self._client._sock.close()
+        self._socket.close()
 
     def _message(self, address: str, *values: Any) -> Any:
-        message = self._messages.OscMessageBuilder(address=address)
-        for value in values:
-            message.add_arg(value)
-        return message.build()
+        return osc_message(self._messages, address, *values)
 
 
 def _packets(first: list[Any], messages: list[Any]) -> Iterator[list[Any]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+from typing import Any
 
-from edgeface.retarget.datagrams import osc_client, require_arkit
+from edgeface.retarget.datagrams import ArkitSender, osc_builders, osc_message
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
-DEFAULT_PORT = 9000
 PREFIX = "/avatar/parameters/v2/"
 
 
@@ -58,13 +57,8 @@ OPEN_LID = 0.75
 """The value of VRChat's lids when they are open; that of a wide eye is 1."""
 
 
-class VRChatSender:
-    """Sends a frame as an OSC message for each parameter, as VRChat expects.
-
-    Parameters
-    ----------
-    host, port : where VRChat listens
-    retargeter : calibrates, scales and mirrors the performance
+class VRChatSender(ArkitSender):
+    """Sends a frame as an OSC message for each parameter; parameters are those of `ArkitSender`.
 
     Raises
     ------
@@ -81,15 +75,17 @@ class VRChatSender:
     by itself. Parameters are not sent if the network sees none of the shapes that they are made of.
     """
 
+    PROTOCOL = "VRChat"
+    PORT = 9000
+
     def __init__(
         self,
         host: str = "127.0.0.1",
-        port: int = DEFAULT_PORT,
+        port: int | None = None,
         retargeter: Retargeter | None = None,
     ) -> None:
-        self.retargeter = retargeter or Retargeter()
-        require_arkit(self.retargeter, "VRChat")
-        self._client = osc_client(host, port)
+        self._messages: Any = osc_builders()[0]
+        super().__init__(host, port, retargeter)
 
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
@@ -97,20 +93,13 @@ class VRChatSender:
         """Send one frame of one person; the protocol has neither time nor head."""
         del time_s
         shapes, _ = self.retargeter(blendshapes, quaternion_wxyz)
-        for address, value in messages(shapes).items():
-            with contextlib.suppress(OSError):
-                self._client.send_message(address, value)
+        values = {address: [value] for address, value in messages(shapes).items()}
         eyes = self.retargeter.eyes_deg(blendshapes)
         if eyes is not None:
             (right_pitch, right_yaw), (left_pitch, left_yaw) = eyes.tolist()
-            with contextlib.suppress(OSError):
-                self._client.send_message(
-                    EYES_ADDRESS, [left_pitch, -left_yaw, right_pitch, -right_yaw]
-                )
-
-    def close(self) -> None:
-        """Release the socket."""
-        self._client._sock.close()
+            values[EYES_ADDRESS] = [left_pitch, -left_yaw, right_pitch, -right_yaw]
+        for address, numbers in values.items():
+            self._socket.send(osc_message(self._messages, address, *numbers).dgram)
 
 
 def messages(shapes: dict[str, float]) -> dict[str, float]:

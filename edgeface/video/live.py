@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -82,7 +83,10 @@ class LiveView:
         sources: Iterable[str] = (),
         personal: PersonalModel | None = None,
     ) -> None:
-        self._head = head_glb() if personal is None else person_glb(personal)
+        make_head = head_glb if personal is None else partial(person_glb, personal)
+        beside = ThreadPoolExecutor(1)  # the page asks for the head once it has been read itself
+        self._head = beside.submit(make_head).result
+        beside.shutdown(wait=False)
         self.stage = Stage(model, source, list(dict.fromkeys([source, *sources])))
         values = {"sources": self.stage.sources, "head": HEAD}
         self._page = fill(values, ASSETS / "live.html").encode()
@@ -168,7 +172,7 @@ class LiveView:
             "": ("text/html; charset=utf-8", lambda: [self._page]),
             "video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", self._pictures),
             "faces": ("text/event-stream", self._events),
-            HEAD: ("model/gltf-binary", lambda: [self._head]),
+            HEAD: ("model/gltf-binary", partial(_alone, self._head)),
         }
         for name in SCRIPTS:
             content = (ASSETS / name).read_bytes

@@ -37,6 +37,13 @@ def add_parser(commands: Commands) -> None:
     action.set_defaults(execute=_template)
 
     action = actions.add_parser(
+        "skull", help="take skull, ears, neck and shoulders of the head that ships from ICT-FaceKit"
+    )
+    action.add_argument("ict_facekit", type=Path, help="ICT-FaceKit light, an .npz file")
+    action.add_argument("--out", type=Path, required=True, metavar="NPZ", help="the file to write")
+    action.set_defaults(execute=_skull)
+
+    action = actions.add_parser(
         "train", help="train TrackNet and ModelNet together, or go on with a training"
     )
     action.add_argument(
@@ -100,6 +107,15 @@ def _template(arguments: argparse.Namespace) -> None:
     inputs = (arguments.ict_facekit, arguments.mesh_map)
     write_output(arguments.out, template.to_bytes(), inputs)
     print(f"{template}, into {arguments.out}")
+
+
+def _skull(arguments: argparse.Namespace) -> None:
+    from edgeface.output import write_output
+    from edgeface.reference.personal.skull import skull_file
+
+    content = skull_file(arguments.ict_facekit)
+    write_output(arguments.out, content, (arguments.ict_facekit,))
+    print(f"{len(content)} bytes, into {arguments.out}")
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -34,8 +34,9 @@ def make_character(tmp_path):
     """Writes a .glb by hand: root > neck (lies on its side) > Head > face with morph targets."""
 
     def make(
-        targets=TARGETS, *, named=True, head="Head", matrix=False, names_at="mesh", extensions=None
-    ):
+        targets=TARGETS, *, named=True, head="Head", matrix=False, names_at="mesh", extensions=None,
+        eyes=False,
+    ):  # fmt: skip
         corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4")
         shifts = [corners * 0 + [0, 0, 0.1 * (i + 1)] for i in range(len(targets))]
         blob = b"".join(a.astype("<f4").tobytes() for a in [corners, *shifts])
@@ -65,6 +66,9 @@ def make_character(tmp_path):
             "meshes": [mesh], "accessors": accessors, "bufferViews": views,
             "buffers": [{"byteLength": len(blob)}], "extensions": extensions or {},
         }  # fmt: skip
+        if eyes:  # nodes 4 and 5, in a head that lies on its side and back
+            document["nodes"][2]["children"] += [4, 5]
+            document["nodes"] += [{"name": "eye.L"}, {"name": "eye.R", "rotation": [0, 1, 0, 0]}]
         text = json.dumps(document).encode()
         text += b" " * (-len(text) % 4)
         chunks = struct.pack("<II", len(text), 0x4E4F534A) + text

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
+from edgeface.gaze import LOOKS, eye_looks
 from edgeface.retarget import (
     ARKIT_NAMES,
     STREAMS,
@@ -57,7 +58,7 @@ def read_accessor(gltf, index):
     """Values of a float accessor, by the glTF 2.0 specification rather than by a library."""
     accessor = gltf.accessors[index]
     view = gltf.bufferViews[accessor.bufferView]
-    width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[accessor.type]
+    width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}[accessor.type]
     start = (view.byteOffset or 0) + (accessor.byteOffset or 0)
     data = gltf.binary_blob()[start : start + 4 * width * accessor.count]
     return np.frombuffer(data, "<f4").reshape(accessor.count, width)
@@ -298,7 +299,7 @@ def test_vmc_survives_a_network_that_refuses(monkeypatch):
     def refuse(*_):
         raise OSError(101, "Network is unreachable")
 
-    monkeypatch.setattr("pythonosc.udp_client.SimpleUDPClient.send", refuse)
+    monkeypatch.setattr("socket.socket.sendto", refuse)
     sender.send(0.0, {}, np.array([1.0, 0, 0, 0]))
     sender.close()
 
@@ -333,3 +334,72 @@ def test_nobody_listening_is_no_error():
     for _ in range(3):
         sender.send(0.0, {}, np.array([1.0, 0, 0, 0]))
     sender.close()
+
+
+NEW = {"VRMC_vrm": {
+    "specVersion": "1.0", "lookAt": {"type": "bone"}, "expressions": {"preset": {"lookLeft": {}}},
+    "humanoid": {"humanBones": {"head": {"node": 2}, "leftEye": {"node": 4},
+                                "rightEye": {"node": 5}}},
+}}  # fmt: skip
+OLD = {"VRM": {
+    "firstPerson": {"lookAtTypeName": "Bone"},
+    "blendShapeMaster": {"blendShapeGroups": [{"presetName": "lookleft", "binds": []}]},
+    "humanoid": {"humanBones": [{"bone": "head", "node": 2}, {"bone": "leftEye", "node": 4},
+                                {"bone": "rightEye", "node": 5}]},
+}}  # fmt: skip
+"""Characters of VRM whose eyes are bones, with an expression for it that moves nothing."""
+
+
+@pytest.mark.parametrize(("extensions", "front"), [(NEW, 1), (OLD, -1)])
+def test_eyes_that_are_bones_look_where_the_person_does(
+    tmp_path, performance, make_character, extensions, front
+):
+    """Bones of any rest: what was ahead is turned as the gaze of each eye is in the head."""
+    gaze = np.array([[8.0, 19.0], [-10.0, 25.0]])
+    looks = dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
+    performance.blendshapes[:] = [shapes | looks for shapes in performance.blendshapes]
+    character = make_character(ARKIT_NAMES[:3], extensions=extensions, eyes=True)
+    write_gltf(tmp_path / "out.glb", character, performance)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    (animation,) = gltf.animations
+    outputs = {c.target.node: read_accessor(gltf, animation.samplers[c.sampler].output)
+               for c in animation.channels if c.target.path == "rotation"}  # fmt: skip
+
+    def world(node, local):
+        """The rotation of an eye in the world, its parents at rest."""
+        turn = np.eye(3)
+        for number in (1, 2):
+            turn = turn @ from_xyzw(gltf.nodes[number].rotation)
+        return turn @ from_xyzw(local)
+
+    for node, (pitch, yaw) in ((5, np.deg2rad(gaze[0])), (4, np.deg2rad(gaze[1]))):
+        rest = {4: [0, 0, 0, 1], 5: [0, 1, 0, 0]}[node]
+        turn = world(node, outputs[node][0]) @ world(node, rest).T
+        ahead = [np.sin(yaw), -np.sin(pitch) * np.cos(yaw), np.cos(pitch) * np.cos(yaw)]
+        np.testing.assert_allclose(
+            turn @ [0, 0, front], np.array(ahead) * [front, 1, front], atol=1e-6
+        )
+
+
+def from_xyzw(quaternion):
+    x, y, z, w = quaternion
+    return rotation_from_quaternion(np.array([w, x, y, z]))
+
+
+def test_eyes_with_expressions_for_it_are_not_turned_twice(tmp_path, performance, make_character):
+    looks = dict.fromkeys(LOOKS, 0.0) | {"eyeLookOutLeft": 1.0, "eyeLookInRight": 1.0}
+    performance.blendshapes[:] = [shapes | looks for shapes in performance.blendshapes]
+    bind = {"node": 3, "index": 0, "weight": 1.0}
+    extensions = {"VRMC_vrm": {
+        "humanoid": {"humanBones": {"head": {"node": 2}, "leftEye": {"node": 4}}},
+        "expressions": {"preset": {"lookLeft": {"morphTargetBinds": [bind]}}}}}  # fmt: skip
+    character = make_character(["a"], extensions=extensions, eyes=True)
+    retargeter = ExportOptions(character=character).retargeter()
+    write_gltf(tmp_path / "out.glb", character, performance, retargeter)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    (animation,) = gltf.animations
+    moved = {(c.target.node, c.target.path) for c in animation.channels}
+    assert (3, "weights") in moved
+    assert not {node for node, _ in moved} & {4, 5}
+    weights = read_accessor(gltf, animation.samplers[0].output)
+    np.testing.assert_allclose(weights, 1, atol=1e-6)

@@ -205,8 +205,8 @@ def test_an_overlay_without_pictures_does_not_replace_an_older_one(
     with open_video(source) as video:
         writer = VideoWriter(old, video)
         if begun:
-            writer._stream = writer._add_stream(ramp[0])
-            writer._container.start_encoding()
+            with pytest.raises(ValueError, match="NaN"):
+                writer.write(ramp[0], float("nan"))
         writer.close()
     assert old.read_bytes() == b"what was there before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "source.mp4"]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.cli import main, track, tracking
+from edgeface.cli import demo, main, track, tracking
 from edgeface.recording import read_recording
 from edgeface.video import open_video
 from edgeface.video.live import LiveView
@@ -213,3 +213,31 @@ def test_the_live_page_streams_pictures_and_faces(face_model):
         stop.set()
         player.join()
         view.close()
+
+
+def test_the_demo_loops_a_clip_and_changes_to_the_camera_that_is_chosen(
+    networks, make_video, ramp, monkeypatch, capsys
+):
+    """Two cameras, of which each is a file here, with pictures that lie otherwise."""
+    upright = [np.ascontiguousarray(image.transpose(1, 0, 2)) for image in ramp]
+    files = {"camera:0": make_video("0.mp4", ramp), "camera:1": make_video("1.mp4", upright)}
+    monkeypatch.setattr(demo, "cameras", lambda: list(files))
+    monkeypatch.setattr(demo, "open_source", lambda name: open_video(files[name]))
+    shown, sources = [], []
+
+    def show(view, frame, faces):
+        shown.append(frame.image.shape[:2])
+        sources[:] = view.stage.sources
+        assert len(faces) == 1
+        if len(shown) == 2 * len(ramp) + 3:
+            view.stage.ask("source", {"name": "camera:1"})
+        if shown[-1] != shown[0]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveView, "show", show)
+    assert main(["demo", "camera:0", "--port", "0", "--no-browser", "--mode", "detect"]) == 0
+    assert sources == ["camera:0", "camera:1", "demo"]
+    assert shown[0] == ramp[0].shape[:2]
+    assert shown[-1] == shown[0][::-1]
+    assert len(shown) > 2 * len(ramp)
+    assert "showing camera:0 at http://127.0.0.1:" in capsys.readouterr().out

@@ -34,6 +34,7 @@ scene.background = new Color(0x1d2027);
 key.position.set(-1, 1.2, 2); rim.position.set(2, 0.3, -0.5);
 scene.add(key, rim, new HemisphereLight(0xdde4ff, 0x443322, 0.7), new AmbientLight(0xffffff, 0.25));
 const controls = renderer && new OrbitControls(camera, renderer.domElement);
+if (controls) controls.addEventListener("change", () => { stale = true; });
 
 class Puppet {
   // A character as it was loaded, scaled so that its face is one unit high.
@@ -52,7 +53,9 @@ class Puppet {
     const box = new Box3();
     for (const mesh of this.meshes) box.expandByObject(mesh);
     const size = box.getSize(new Vector3()), centre = box.getCenter(new Vector3());
-    const scale = 1 / Math.max(size.y, 1e-6);
+    // what has nothing above or below its face may fill the stage
+    const alone = new Box3().expandByObject(figure).getSize(new Vector3()).y < 1.05 * size.y;
+    const scale = (alone ? 1.25 : 1) / Math.max(size.y, 1e-6);
     figure.position.sub(centre);
     this.root.scale.setScalar(scale);
     this.back = this.vrm && this.vrm.meta.metaVersion === "0" ? -1 : 1;
@@ -60,6 +63,7 @@ class Puppet {
     for (const [bone, name] of Object.entries(plan.bones)) this.addBone(bone, figure, name);
     this.values = {};
     this.turns = {};
+    this.poses = 0;   // that it was given
     this.seen = performance.now();
   }
   addBone(bone, figure, name) {
@@ -101,10 +105,12 @@ class Puppet {
       for (const [bone, side, out] of [["leftEye", "Left", 1], ["rightEye", "Right", -1]]) {
         const pitch = EYE_RAD[0] * (look("Down", side) - look("Up", side)) / 2;
         const yaw = EYE_RAD[1] * out * (look("Out", side) - look("In", side)) / 2;
-        this.turn(bone, [Math.cos(yaw) * Math.cos(pitch), Math.cos(yaw) * Math.sin(pitch), Math.sin(yaw) * Math.cos(pitch), -Math.sin(yaw) * Math.sin(pitch)]);
+        this.turn(bone, [Math.cos(yaw) * Math.cos(pitch), Math.cos(yaw) * Math.sin(pitch), Math.sin(yaw) * Math.cos(pitch), Math.sin(yaw) * Math.sin(pitch)]);
       }
     }
     this.seen = performance.now();
+    this.poses += 1;
+    stale = true;
   }
 }
 
@@ -134,12 +140,14 @@ async function take(buffer, name) {
       for (const shape of Object.keys(o.morphTargetDictionary || {})) shapes.add(shape);
     });
     const vrm = gltf.userData.vrm;
-    for (const clip of vrm && vrm.expressionManager ? Object.keys(vrm.expressionManager.expressionMap) : []) shapes.add(clip);
+    const clips = vrm && vrm.expressionManager ? vrm.expressionManager.expressionMap : {};
+    for (const [name, clip] of Object.entries(clips)) if (clip.binds.length) shapes.add(name);   // others move nothing
     const kind = vrm ? `VRM ${vrm.meta.metaVersion === "0" ? "0.x" : "1.0"}` : "glTF";
     const own = (gltf.asset || {}).generator === "edgeface";
     plan = await ask("character", { name, kind, own, shapes: [...shapes], nodes });
     for (const id of [...people.keys()]) leave(id);
     character = buffer; spare = gltf;
+    renderer.compileAsync(gltf.scene, camera, scene);   // while the first face is looked for
     $("character").textContent = `${name}: mapping ${plan.mapping}, ${plan.drives.length} shapes`;
     remark(plan.still.length ? `cannot drive: ${plan.still.slice(0, 12).join(", ")}${plan.still.length > 12 ? " ..." : ""}` : "");
     $("character").title = plan.still.length ? `cannot drive: ${plan.still.join(", ")}` : "";
@@ -174,10 +182,13 @@ function arrange() {
   const wide = 0.95 * Math.max(here.length, 1) * h / Math.max(w, 1);
   camera.position.set(0, 0.02, Math.max(1.5, wide) / (2 * Math.tan(camera.fov * Math.PI / 360)));
   if (controls) { controls.target.set(0, 0, 0); controls.update(); }
+  stale = true;
   document.body.dataset.people = here.length;
 }
-let before = performance.now();
+let before = performance.now(), moved = 0;   // when a second pose was drawn
+let stale = true;                            // whether the stage has changed since it was drawn
 function draw(now) {
+  requestAnimationFrame(draw);
   const { clientWidth: w, clientHeight: h } = $("stage"), canvas = renderer.domElement;
   if (canvas.dataset.size !== `${w}x${h}`) {
     canvas.dataset.size = `${w}x${h}`;
@@ -186,12 +197,14 @@ function draw(now) {
   }
   for (const [id, p] of people) {
     if (!p) continue;
-    if (p.vrm) p.vrm.update(Math.min(0.1, (now - before) / 1000));
+    if (p.vrm) stale = true, p.vrm.update(Math.min(0.1, (now - before) / 1000));
     if (now - p.seen > GONE_MS) leave(id);
   }
   before = now;
+  if (!stale) return;
   renderer.render(scene, camera);
-  requestAnimationFrame(draw);
+  stale = false;
+  if (!moved && [...people.values()].some((p) => p && p.poses > 1)) document.body.dataset.moved = moved = Date.now();
 }
 
 // ---- what is seen ----
@@ -217,6 +230,7 @@ events.onmessage = (event) => {
   say(frame.message);
   if (frame.message) return;
   document.body.dataset.time = frame.time_s;
+  document.body.dataset.told ??= Date.now();
   if (frame.faces.length) showBars(frame.faces[0].seen);
   if (!renderer || !character) return;
   for (const row of frame.faces) {
