@@ -126,7 +126,7 @@ def _check_references(file: dict[str, Any]) -> None:
         _among(sizes, view["buffer"], f"bufferViews[{number}].buffer")
         if view.get("byteOffset", 0) + view["byteLength"] > sizes[view["buffer"]]:
             raise ValueError(f"bufferViews[{number}] is longer than its buffer")
-    meshes = file.get("meshes", ())
+    meshes: list[dict[str, Any]] = file.get("meshes", [])
     counts: list[int] = [
         max(len(p.get("targets", ())) for p in mesh["primitives"]) for mesh in meshes
     ]
@@ -137,7 +137,7 @@ def _check_references(file: dict[str, Any]) -> None:
             _among(file["nodes"], child, f"nodes[{number}].children")
         if "mesh" in node:
             _among(meshes, node["mesh"], f"nodes[{number}].mesh")
-            _fitting(node, counts[node["mesh"]], f"nodes[{number}]")
+            _fitting(node, counts[int(node["mesh"])], f"nodes[{number}]")
 
 
 def _hand_over_weights(file: dict[str, Any]) -> None:
