@@ -28,9 +28,9 @@ def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
         If there is no such place, it has no image, or an image cannot be read.
     """
     folder = Path(place)
-    if folder.is_file():
+    if os.path.isfile(folder):
         return [(folder.name, read_image(folder))]
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InvalidInputError(f"no such image or folder of images: {place}")
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:

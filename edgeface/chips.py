@@ -7,7 +7,7 @@ from PIL import Image
 
 from edgeface.image import ImageLike, read_image
 from edgeface.types import Float32Array, Float64Array, FloatArray, ImageArray
-from edgeface.values import Whole, option
+from edgeface.values import Whole, array_of, option
 
 MAX_CHIP = 4096
 TEMPLATE_SIDE = 112
@@ -37,7 +37,8 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
     Raises
     ------
     InvalidInputError
-        If it is no image, or the size is no whole number from 8 to `MAX_CHIP`.
+        If it is no image, the landmarks are not finite, or the size is no whole number from 8 to
+        `MAX_CHIP`.
 
     Notes
     -----
@@ -53,7 +54,7 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
     """
     side = option("size", size, Whole(8, MAX_CHIP))
     pixels = read_image(image)
-    points = five_points(landmarks_2d)
+    points = five_points(array_of("landmarks_2d", landmarks_2d, "(68, 2)"))
     template = (TEMPLATE + 0.5) * (side / TEMPLATE_SIDE)
     to_image = similarity(template, points)
     scale = float(np.hypot(to_image[0, 0], to_image[1, 0]))

@@ -175,7 +175,7 @@ def _normalised(
 def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
     file = path_of("path", path)
     suffix = file.suffix.lower()
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise InvalidInputError(f"no such file: {path}")
     try:
         if suffix == ".npy":

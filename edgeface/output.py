@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgeface.errors import EdgeFaceError, InvalidInputError
+from edgeface.values import path_of
 
 PathLike = str | os.PathLike[str]
 
@@ -29,9 +30,14 @@ PREFIX = ".edgeface-"
 def write_output(
     path: PathLike, content: bytes | memoryview | str, inputs: Iterable[PathLike] = ()
 ) -> None:
-    """Write a whole file, text as UTF-8; inputs and errors are those of `whole_file`."""
+    """Write a whole file, text as UTF-8; inputs and errors are those of `whole_file`.
+
+    What UTF-8 cannot hold, as in names of files that are none, is written as escapes.
+    """
     with whole_file(path, inputs) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(
+            content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        )
 
 
 @contextlib.contextmanager
@@ -174,6 +180,7 @@ def refuse_inputs(path: PathLike, inputs: Iterable[PathLike]) -> None:
     InvalidInputError
         If it is one; the message names the input.
     """
+    path_of("cannot write: the name", path)
     for source in inputs:
         if _same_file(path, os.fspath(source).removeprefix("file://").removeprefix("file:")):
             raise InvalidInputError(
@@ -274,8 +281,6 @@ def _explained(path: PathLike) -> Generator[None, None, None]:
 
 
 def _resolved(path: PathLike) -> Path:
-    if "\0" in os.fspath(path):
-        raise OSError(0, "its name has a zero character")
     return Path(os.path.realpath(path))
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -33,7 +32,18 @@ from edgeface.output import GrowingFile
 from edgeface.rotations import quaternion_from_rotation
 from edgeface.timecode import Timecode
 from edgeface.types import Float64Array, FloatArray, IntArray
-from edgeface.values import SHA256, Mapped, Number, Record, Several, Text, Version, Whole, option
+from edgeface.values import (
+    SHA256,
+    Mapped,
+    Number,
+    Record,
+    Several,
+    Text,
+    Version,
+    Whole,
+    option,
+    path_of,
+)
 
 FORMAT = "edgeface-recording"
 VERSION = (1, 1)
@@ -208,7 +218,7 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         If the file is absent, empty, no recording, or of a newer major version.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = path_of("path", path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"cannot read the recording {path}: {error}") from error
     rows: list[dict[str, Any]] = []

@@ -47,6 +47,11 @@ ARRAYS = ("landmarks_3d", "identity_coeffs", "expression_coeffs", "rotation", "t
           "focal", "correction_coeffs", "velocities")  # fmt: skip
 
 
+def printable(name: str) -> str:
+    """A file's name as tables hold it: bytes that are no UTF-8 are written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def numbers_of(faces: FaceArrays, clip: bool = False) -> dict[str, AnyArray]:
     """Make the columns that every table has, each of shape (N,)."""
     boxes = faces.clipped_boxes_xyxy if clip else faces.boxes_xyxy

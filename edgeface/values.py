@@ -48,7 +48,7 @@ def path_of(name: str, value: Any) -> Path:
     try:
         text: Any = cast(Any, os).fspath(value)
         good = isinstance(text, str) and b"\0" not in os.fsencode(text)
-    except (TypeError, UnicodeEncodeError):
+    except Exception:  # of half characters, and of objects that are broken
         good, text = False, ""
     if not good:
         raise InvalidInputError(f"{name} must be a path, got {shown(value)}")

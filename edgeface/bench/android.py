@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -46,7 +47,7 @@ def bench_on_phone(
     if model.suffix != ".tflite":
         raise InvalidInputError(f"benchmark_model runs .tflite files, got {model.name}")
     for path in (model, tool):
-        if not path.exists():
+        if not os.path.exists(path):
             raise InvalidInputError(f"no such file: {path}")
     if _adb(adb, "get-state").strip() != "device":
         raise BackendUnavailableError("no phone answers: connect one and allow USB debugging")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,7 +104,7 @@ def _files(model: str, backends: list[str]) -> list[Path]:
     else:
         files = [Path(model)]
     for path in files:
-        if not path.exists():
+        if not os.path.exists(path):
             raise InvalidInputError(f"no such model: {path}")
     return files
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
     refuse_twice(targets)
     for target in targets:
         refuse_inputs(target, arguments.source)
-        if not target.absolute().parent.is_dir():
+        if not os.path.isdir(target.absolute().parent):
             raise InvalidInputError(f"cannot write {target}: there is no folder {target.parent}")
     person, frames = _person(arguments)
     contents: dict[Path, Any] = {}

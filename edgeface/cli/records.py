@@ -152,4 +152,5 @@ def record(name: str, faces: Faces) -> dict[str, Any]:
 
 def named(name: str, faces: Faces) -> dict[str, Any]:
     """The columns of a table that say which face of which image a row is."""
-    return {"image": np.full(len(faces), name, object), "face": np.arange(len(faces))}
+    names = np.full(len(faces), tables.printable(name), object)
+    return {"image": names, "face": np.arange(len(faces))}

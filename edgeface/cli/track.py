@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -176,7 +177,7 @@ def _check_take(arguments: argparse.Namespace) -> None:
                                 "--record")  # fmt: skip
     if Path(arguments.source).suffix.lower() == ".jsonl":
         raise InvalidInputError("--take needs a video: of a recording --record FILE makes one file")
-    if arguments.take.exists() and not arguments.take.is_dir():
+    if os.path.exists(arguments.take) and not os.path.isdir(arguments.take):
         raise InvalidInputError(f"--take needs a folder, and {arguments.take} is a file")
 
 

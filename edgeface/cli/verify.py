@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def _images(folder: Path | None) -> Iterator[tuple[str, ImageArray]]:
     if folder is None:
         yield "the demo photo", read_image(DEMO_PHOTO)
         return
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InvalidInputError(f"no such folder: {folder}")
     count = 0
     for path in sorted(p for p in folder.iterdir() if p.is_file()):

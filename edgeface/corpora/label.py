@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class FaceLabeller:
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Ray Data's `map_batches`: ``batch["names"]`` are chunks; a row a part comes back."""
-        parts = [self.label(list(names)) for names in batch["names"]]
+        parts = [self.label([os.fsdecode(name) for name in names]) for names in batch["names"]]
         return {name: [getattr(part, name) for part in parts] for name in Part.__annotations__}
 
     def label(self, names: Sequence[str]) -> Part:
@@ -134,7 +135,7 @@ def _rows_of(name: str, seen: Faces | EdgeFaceError) -> Any:
     count = 0 if faces is None else len(faces)
     height, width = (None, None) if faces is None else faces.image_size or (None, None)
     values = {
-        "image": (name, arrow.string()),
+        "image": (tables.printable(name), arrow.string()),
         "error": (None if faces is not None else str(seen), arrow.string()),
         "height": (height, arrow.int32()),
         "width": (width, arrow.int32()),

@@ -126,7 +126,7 @@ def pending(names: list[str], size: int, store: Store) -> Iterator[list[str]]:
     done = set(done_names(store, there - whole))
     for chunk in chunks:
         if part_name(chunk) not in whole:
-            rest = [name for name in chunk if name not in done]
+            rest = [name for name in chunk if tables.printable(name) not in done]
             if rest:
                 yield rest
 
@@ -157,7 +157,8 @@ def _by_ray(chunks: list[list[str]], arguments: Any, workers: int) -> Iterator[P
     data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     blocks = min(len(chunks), 64 * workers)
-    parts = data.from_items([{"names": c} for c in chunks], override_num_blocks=blocks).map_batches(
+    items = [{"names": [os.fsencode(name) for name in chunk]} for chunk in chunks]  # any name
+    parts = data.from_items(items, override_num_blocks=blocks).map_batches(
         FaceLabeller,
         fn_constructor_args=arguments,
         batch_size=1,

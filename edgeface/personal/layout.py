@@ -21,8 +21,9 @@ from typing import Any, cast
 import numpy as np
 
 from edgeface import strict_json
-from edgeface.errors import ModelFormatError
+from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.types import AnyArray, FloatArray
+from edgeface.values import Choice, Number, Record, Several, Version, Whole
 
 MAGIC = b"EFPERSON"
 VERSION = (1, 0)
@@ -31,6 +32,14 @@ MAX_BYTES = 16_000_000
 _HASHED = len(MAGIC) + 32
 _HEADER = _HASHED + 4
 _DTYPES = {"int8": "<i1", "uint8": "<u1", "int16": "<i2", "float32": "<f4"}
+_ENTRY = Record(
+    required={
+        "dtype": Choice(tuple(_DTYPES)),
+        "shape": Several(Whole(1, MAX_BYTES), 1, 8),
+        "offset": Whole(0, MAX_BYTES),
+    },
+    optional={"scales": Several(Number(-1e6, 1e6), 1, MAX_BYTES)},
+)
 
 
 @dataclass(frozen=True)
@@ -65,13 +74,11 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, Stored]) -> bytes:
             "scales": stored.scales,
         }
         payload += data
-    text = json.dumps(
-        {
-            **header,
-            "version": list(VERSION),
-            "arrays": entries,
-        }
-    ).encode()
+    whole = {**header, "version": list(VERSION), "arrays": entries}
+    try:
+        text = json.dumps(whole, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"the report must be JSON: {error}") from error
     body = len(text).to_bytes(4, "little") + text + bytes(payload)
     return MAGIC + hashlib.sha256(body).digest() + body
 
@@ -94,30 +101,27 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], dict[str, AnyArray
     payload = data[start:]
     try:
         header = cast(dict[str, Any], strict_json.parse(data[_HEADER:start]))
-        version, entries = header["version"], header["arrays"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        Version(VERSION[0]).check(header["version"], "version")
+        entries = header["arrays"]
+    except (ValueError, KeyError, TypeError) as error:
         raise ModelFormatError(f"{source} has no header that can be read: {error}") from error
-    if not (isinstance(version, list) and version and version[0] == VERSION[0]):
-        raise ModelFormatError(
-            f"{source} has the version {version}; this release reads {VERSION[0]}.x"
-        )
     try:
-        arrays = {str(name): _array(entry, payload) for name, entry in entries.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        arrays = {str(name): _array(name, entry, payload) for name, entry in entries.items()}
+    except (ValueError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{source} is damaged: {error}") from error
     return header, arrays
 
 
-def _array(entry: dict[str, Any], payload: bytes) -> AnyArray:
-    shape = tuple(int(n) for n in entry["shape"])
-    dtype = np.dtype(_DTYPES[entry["dtype"]])
-    start, count = int(entry["offset"]), math.prod(shape)
-    if start < 0 or min(shape, default=0) < 1 or start + count * dtype.itemsize > len(payload):
+def _array(name: str, given: Any, payload: bytes) -> AnyArray:
+    entry = _ENTRY.check({k: v for k, v in given.items() if v is not None}, name)
+    shape, dtype = entry["shape"], np.dtype(_DTYPES[entry["dtype"]])
+    start, count = entry["offset"], math.prod(shape)
+    if start + count * dtype.itemsize > len(payload):
         raise ValueError(f"an array of the shape {shape} at {start} lies outside the file")
     array = np.frombuffer(payload, dtype, count, start).reshape(shape)
-    if entry["scales"] is None:
+    if "scales" not in entry:
         return array.astype(np.float32) if dtype.kind == "f" else array
     scales = np.asarray(entry["scales"], np.float32)
-    if scales.shape != shape[:1] or not np.isfinite(scales).all():
-        raise ValueError(f"the shape {shape} needs {shape[0]} finite scales")
+    if scales.shape != shape[:1]:
+        raise ValueError(f"the shape {shape} needs {shape[0]} scales")
     return array * scales.reshape(-1, *([1] * (len(shape) - 1)))

@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,8 +16,31 @@ from edgeface.output import write_output
 from edgeface.personal import layout
 from edgeface.personal.template import Template, default_template
 from edgeface.types import Float32Array
+from edgeface.values import (
+    Choice,
+    Mapped,
+    Record,
+    Several,
+    Text,
+    Whole,
+    array_of,
+    option,
+    path_of,
+    shown,
+)
 
 SUFFIX = ".efp"
+LEAST_SIDE = 2
+"""Texels a side of the smallest map, of which one lies between others."""
+LARGEST = 1e4
+"""The largest magnitude of a number in a model."""
+_REPORT = Record(
+    required={},
+    optional={
+        "refused": Mapped(Whole(0, 10**9)),
+        "warnings": Several(Text(1000), 0, 100),
+    },
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +73,13 @@ class PersonalModel:
     report: dict[str, Any] = field(default_factory=lambda: {})
 
     def __post_init__(self) -> None:
+        if not isinstance(cast(object, self.template), Template):
+            raise InvalidInputError(f"template must be a Template, got {shown(self.template)}")
         k = len(self.template.expression_names)
-        s, r, d = self.neutral.shape[-1], len(self.skin), self.dynamic_skin.shape[1]
+        s, r, d = (
+            max([*np.shape(array)[1:2], LEAST_SIDE])
+            for array in (self.neutral, self.skin, self.dynamic_skin)
+        )
         shapes = {
             "identity": (len(self.template.identity),),
             "neutral": (3, s, s),
@@ -61,14 +88,17 @@ class PersonalModel:
             "dynamic_skin": (k, d, d, 3),
         }
         for name, shape in shapes.items():
-            array = getattr(self, name)
+            array = array_of(name, getattr(self, name), str(shape))
             if array.shape != shape:
                 raise InvalidInputError(f"{name} must have the shape {shape}, got {array.shape}")
-            if not np.isfinite(array).all():
-                raise InvalidInputError(f"{name} contains values that are not finite")
-        unknown = set(self.unseen) - set(self.template.expression_names)
-        if unknown:
-            raise InvalidInputError(f"the template has no shapes {sorted(unknown)}")
+            if np.abs(array).max() > LARGEST:
+                raise InvalidInputError(f"{name} contains values beyond {LARGEST:g}")
+            object.__setattr__(self, name, array.astype(np.float32))
+        known = Several(Choice(self.template.expression_names), 0, k, unique=True)
+        unseen: Any = self.unseen
+        names = option("unseen", unseen if isinstance(unseen, str) else list(unseen or ()), known)
+        object.__setattr__(self, "unseen", names)
+        option("report", self.report, _REPORT)
 
     def __repr__(self) -> str:
         seen = len(self.template.expression_names) - len(self.unseen)
@@ -91,7 +121,8 @@ class PersonalModel:
         Parameters
         ----------
         blendshapes : scores in [0, 1] by ARKit's names, as `Face.blendshapes` has them, of which
-            those that the template does not know are left out; or weights (K,) of its shapes
+            those that are not seen (NaN) and those that the template does not know are left out;
+            or weights (K,) of its shapes
 
         Returns
         -------
@@ -145,7 +176,8 @@ class PersonalModel:
             If it is damaged, foreign, of a newer major version, or belongs to another template.
         """
         try:
-            data = Path(path).read_bytes()
+            with path_of("path", path).open("rb") as file:
+                data = file.read(layout.MAX_BYTES + 1)
         except OSError as error:
             raise InvalidInputError(f"cannot read the personal model {path}: {error}") from error
         return PersonalModel.from_bytes(data, template, source=str(path))
@@ -156,7 +188,9 @@ class PersonalModel:
     ) -> PersonalModel:
         """Inverse of `to_bytes`; ``source`` names the file in errors."""
         template = template or default_template()
-        header, arrays = layout.unpack(data, source)
+        if not isinstance(cast(object, data), (bytes, bytearray, memoryview)):
+            raise InvalidInputError(f"{source} must be bytes, got {shown(data)}")
+        header, arrays = layout.unpack(bytes(data), source)
         if header.get("template_sha256") != template.sha256:
             raise ModelFormatError(
                 f"{source} belongs to another template than this release of edgeface has: enrol "
@@ -177,20 +211,17 @@ class PersonalModel:
             raise ModelFormatError(f"{source} is damaged: {error}") from error
 
     def _weights(self, blendshapes: Mapping[str, float] | ArrayLike) -> Float32Array:
+        given: Any = blendshapes
         if isinstance(blendshapes, Mapping):
-            return np.array(
-                [blendshapes.get(n, 0.0) for n in self.template.arkit_names], np.float32
-            )
-        try:
-            weights = np.asarray(blendshapes, np.float32)
-        except (TypeError, ValueError) as error:
-            raise InvalidInputError(f"weights must be numbers: {error}") from error
-        if weights.shape != (len(self.offsets),) or not np.isfinite(weights).all():
+            scores = [blendshapes.get(n, 0.0) for n in self.template.arkit_names]
+            given = [0.0 if score != score else score for score in scores]  # NaN is not seen
+        weights = array_of("the weights", given, f"({len(self.offsets)},)")
+        if weights.shape != (len(self.offsets),) or np.abs(weights).max() > LARGEST:
             raise InvalidInputError(
-                f"expected {len(self.offsets)} finite weights or scores by ARKit's names, got the "
-                f"shape {weights.shape}"
+                f"expected {len(self.offsets)} weights, or scores by ARKit's names, of at most "
+                f"{LARGEST:g}, got {shown(blendshapes)} of the shape {weights.shape}"
             )
-        return weights
+        return weights.astype(np.float32)
 
 
 def sample_maps(maps: Float32Array, uv: Float32Array) -> Float32Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from edgeface.errors import InvalidInputError
@@ -10,6 +12,7 @@ from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.personal.model import PersonalModel
 from edgeface.types import Float32Array, Float64Array
+from edgeface.values import shown
 
 
 def place_person(
@@ -56,6 +59,8 @@ def place_person(
 
 def check_mesh(person: PersonalModel, face_model: FaceModel) -> None:
     """Raise InvalidInputError unless the face model has the dense mesh that the template knows."""
+    if not isinstance(cast(object, person), PersonalModel):
+        raise InvalidInputError(f"expected a PersonalModel, got {shown(person)}")
     face_model.require_dense()
     points = len(person.template.mesh_vertices)
     if len(face_model.mean) != points:

@@ -19,6 +19,7 @@ from edgeface import strict_json
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_LANDMARKS
 from edgeface.types import AnyArray, Float32Array, ImageArray, IntArray
+from edgeface.values import path_of
 
 FORMAT = "edgeface-personal-template"
 VERSION = (1, 0)
@@ -152,7 +153,7 @@ class Template:
             If it is damaged, of another kind, or of a newer major version.
         """
         try:
-            data = Path(path).read_bytes()
+            data = path_of("path", path).read_bytes()
         except OSError as error:
             raise InvalidInputError(f"cannot read the template {path}: {error}") from error
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, cast
 
 from edgeface.errors import InvalidInputError
 from edgeface.retarget.gltf_file import load_character
+from edgeface.values import Number
 
 VRM_0_CLIPS = {
     name.lower(): name
@@ -93,7 +95,12 @@ def find_shape(name: str, shapes: Iterable[str]) -> str | None:
     if name in shapes:
         return name
     wanted = _plain(name)
-    return next((shape for shape in shapes if wanted in map(_plain, _tails(shape))), None)
+    return next((shape for shape in shapes if wanted in _plain_tails(shape)), None)
+
+
+@functools.lru_cache(maxsize=20_000)  # characters have thousands of shapes, mappings hundreds
+def _plain_tails(name: str) -> tuple[str, ...]:
+    return tuple(map(_plain, _tails(name)))
 
 
 def _tails(name: str) -> Iterator[str]:
@@ -181,7 +188,7 @@ def _clips(gltf: Any, extensions: dict[str, Any], kind: str) -> Iterator[tuple[s
             yield (
                 str(name),
                 [
-                    Bind(int(b["node"]), int(b["index"]), float(b["weight"]))
+                    Bind(int(b["node"]), int(b["index"]), _weight(b))
                     for b in _rows(value.get("morphTargetBinds"))
                 ],
             )
@@ -195,11 +202,15 @@ def _clips(gltf: Any, extensions: dict[str, Any], kind: str) -> Iterator[tuple[s
             yield (
                 VRM_0_CLIPS.get(preset, str(group.get("name", ""))),
                 [
-                    Bind(node, int(b["index"]), float(b["weight"]) / 100)
+                    Bind(node, int(b["index"]), _weight(b) / 100)
                     for b in _rows(group.get("binds"))
                     for node in nodes_of.get(int(b["mesh"]), [])
                 ],
             )
+
+
+def _weight(bind: dict[str, Any]) -> float:
+    return Number(-1e6, 1e6).check(bind["weight"], "weight")
 
 
 def _rows(values: Any) -> list[dict[str, Any]]:

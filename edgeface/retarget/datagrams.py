@@ -14,6 +14,10 @@ from edgeface.kernels import euler_from_rotation
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
 from edgeface.types import FloatArray
+from edgeface.values import Number, Text, Whole, option
+
+SECONDS = Number(-1e9, 1e9)
+"""The times that a frame may have."""
 
 
 class Datagrams:
@@ -22,16 +26,16 @@ class Datagrams:
     Raises
     ------
     InvalidInputError
-        If the host cannot be found.
+        If the host cannot be found, or the port is none.
     """
 
     def __init__(self, host: str, port: int) -> None:
         try:
             family, kind, _, _, self._address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_DGRAM
+                *checked_address(host, port), type=socket.SOCK_DGRAM
             )[0]
             self._socket = socket.socket(family, kind)
-        except (OSError, OverflowError) as error:
+        except (OSError, UnicodeError) as error:  # the latter of names that no host can have
             raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
 
     def send(self, packet: bytes) -> None:
@@ -42,6 +46,11 @@ class Datagrams:
     def close(self) -> None:
         """Release the socket."""
         self._socket.close()
+
+
+def checked_address(host: str, port: int) -> tuple[str, int]:
+    """A host and port that packets may be sent to; raises InvalidInputError for others."""
+    return option("host", host, Text(253)), option("port", port, Whole(1, 65535))
 
 
 class ArkitSender:

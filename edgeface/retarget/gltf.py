@@ -195,9 +195,17 @@ def _local_rotations(gltf: Any, bone: int, turns: FloatArray) -> FloatArray:
 def _rest_rotation(node: Any) -> FloatArray:
     if node.matrix:
         linear = np.array(node.matrix, np.float64).reshape(4, 4).T[:3, :3]
-        return linear / np.linalg.norm(linear, axis=0)
+        return linear / _lengths(linear, node)
     x, y, z, w = node.rotation or (0.0, 0.0, 0.0, 1.0)
-    return rotation_from_quaternion(np.array([w, x, y, z]))
+    return rotation_from_quaternion(np.array([w, x, y, z]) / _lengths(np.array([x, y, z, w]), node))
+
+
+def _lengths(columns: FloatArray, node: Any) -> FloatArray:
+    """The lengths of a matrix's columns, or of a quaternion; InvalidInputError if one is 0."""
+    lengths = np.linalg.norm(columns, axis=0)
+    if not np.all(lengths > 0):
+        raise InvalidInputError(f"the character's node {node.name!r} has no rotation: it is 0")
+    return lengths
 
 
 def _animate(gltf: Any, times: int, channels: list[tuple[int, str, int]]) -> None:
@@ -220,7 +228,7 @@ def _as_parts(node: Any) -> None:
     if not node.matrix:
         return
     matrix = np.array(node.matrix, np.float64).reshape(4, 4).T
-    scale = np.linalg.norm(matrix[:3, :3], axis=0)
+    scale = _lengths(matrix[:3, :3], node)
     w, x, y, z = quaternion_from_rotation(matrix[:3, :3] / scale).tolist()
     node.translation, node.rotation = matrix[:3, 3].tolist(), [x, y, z, w]
     node.scale, node.matrix = scale.tolist(), None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import importlib
+import mimetypes
 import os
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,11 +15,13 @@ from urllib.parse import unquote
 import numpy as np
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.retarget.gltf_parts import MAGIC, read_parts
 from edgeface.retarget.head import NAME, head_glb
 from edgeface.types import FloatArray
+from edgeface.values import path_of
 
-BINARY_MAGIC = b"glTF"
 FLOAT, ALIGNMENT = 5126, 4
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/ktx2")
 MESHOPT = "EXT_meshopt_compression"
 """Compressed views lie in a buffer of their own; the one that they name is empty, and stays so."""
 
@@ -38,22 +42,24 @@ def load_character(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     InvalidInputError
-        If there is no such file, if it is no glTF with nodes, or if a buffer is absent, too short,
-        or outside the file's folder.
+        If there is no such file, if it is no glTF with nodes, if it is damaged, or if a buffer is
+        absent, too short, or outside the file's folder.
     """
     library = import_pygltflib()
-    ships = is_own_head(path)
-    if not ships and not Path(path).is_file():
+    file = path_of("the character", path)
+    ships = is_own_head(file)
+    if not ships and not os.path.isfile(file):
         raise InvalidInputError(f"no such character: {path}")
     try:
-        data = head_glb() if ships else Path(path).read_bytes()
-        if data.startswith(BINARY_MAGIC):
-            gltf = library.GLTF2.load_from_bytes(data)
-        else:
-            gltf = library.GLTF2.gltf_from_json(data.decode("utf-8-sig"))
-        if gltf is None or not gltf.nodes:
-            raise InvalidInputError(f"{path} is no glTF file with nodes in it")
-        _join_buffers(gltf, Path(path).absolute().parent)
+        description, binary = read_parts(head_glb() if ships else file.read_bytes())
+        with warnings.catch_warnings():  # of pictures that do not say what type they are
+            warnings.simplefilter("ignore", RuntimeWarning)
+            gltf = library.GLTF2.from_dict(description, infer_missing=True)
+        gltf.set_binary_blob(binary)
+        folder = file.absolute().parent
+        _join_buffers(gltf, folder)
+        if not ships:
+            _embed_images(gltf, folder)
     except InvalidInputError:
         raise
     except Exception as error:  # the library lets any parsing error through
@@ -63,7 +69,7 @@ def load_character(path: str | os.PathLike[str]) -> Any:
 
 def is_own_head(path: str | os.PathLike[str]) -> bool:
     """Whether a character is the head that ships rather than a file."""
-    return os.fspath(path) == NAME and not Path(path).exists()
+    return os.fspath(path) == NAME and not os.path.exists(path)
 
 
 def _join_buffers(gltf: Any, folder: Path) -> None:
@@ -106,10 +112,38 @@ def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
         return gltf.binary_blob() or b""
     if uri.startswith("data:"):
         return base64.b64decode(uri.partition(",")[2])
-    path = (folder / unquote(uri)).resolve()
-    if not path.is_relative_to(folder.resolve()):
+    path = _beside(folder, uri)
+    if path is None:
         raise InvalidInputError(f"the character's buffer {uri} lies outside its folder")
+    if not os.path.isfile(path):  # a pipe would be waited for
+        raise InvalidInputError(f"the character's buffer {uri} is not there")
     return path.read_bytes()
+
+
+def _beside(folder: Path, uri: str) -> Path | None:
+    """The file that a part of a character names; None if it lies outside the character's folder."""
+    path = (folder / unquote(uri)).resolve()
+    return path if path.is_relative_to(folder.resolve()) else None
+
+
+def _embed_images(gltf: Any, folder: Path) -> None:
+    """Take the pictures beside the file into it, since the result may lie in another folder."""
+    blob = bytearray(gltf.binary_blob() or b"")
+    for image in gltf.images:
+        if image.uri is None or image.uri.startswith("data:"):
+            continue
+        path = _beside(folder, image.uri)
+        media_type = None if path is None else mimetypes.guess_type(path.name)[0]
+        if path is None or media_type not in IMAGE_TYPES or not os.path.isfile(path):
+            continue
+        blob += b"\0" * (-len(blob) % ALIGNMENT)
+        data = path.read_bytes()
+        view = import_pygltflib().BufferView(buffer=0, byteOffset=len(blob), byteLength=len(data))
+        gltf.bufferViews.append(view)
+        image.uri, image.mimeType, image.bufferView = None, media_type, len(gltf.bufferViews) - 1
+        blob += data
+    gltf.buffers[0].byteLength = len(blob)
+    gltf.set_binary_blob(bytes(blob))
 
 
 def glb_bytes(gltf: Any) -> bytes:
@@ -123,7 +157,7 @@ def glb_bytes(gltf: Any) -> bytes:
     blob += b"\0" * (-len(blob) % ALIGNMENT)
     chunks = struct.pack("<I4s", len(text), b"JSON") + text
     chunks += struct.pack("<I4s", len(blob), b"BIN\0") + blob
-    return struct.pack("<4sII", BINARY_MAGIC, 2, 12 + len(chunks)) + chunks
+    return struct.pack("<4sII", MAGIC, 2, 12 + len(chunks)) + chunks
 
 
 class Blob:

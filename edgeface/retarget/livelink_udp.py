@@ -7,9 +7,10 @@ import struct
 import uuid
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.retarget.datagrams import ArkitSender, angles_of, eye_radians
+from edgeface.retarget.datagrams import SECONDS, ArkitSender, angles_of, eye_radians
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
+from edgeface.values import option
 
 PACKET_VERSION, FRAME_RATE = 6, 60
 NUM_VALUES = len(ARKIT_NAMES) + 9
@@ -55,6 +56,7 @@ class LiveLinkSender(ArkitSender):
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
         """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        time_s = option("time_s", time_s, SECONDS)
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         pitch, yaw, roll = (math.radians(angle) for angle in angles_of(head))
         part, frame = math.modf(time_s * FRAME_RATE)

@@ -12,7 +12,7 @@ from typing import Any, cast
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.values import Flag, Mapped, Number, Record, Several, Text, Version
+from edgeface.values import Flag, Mapped, Number, Record, Several, Text, Version, path_of
 
 PRESETS = Path(__file__).parents[1] / "assets" / "presets"
 FORMAT = "edgeface-mapping"
@@ -87,10 +87,11 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping:
     InvalidInputError
         If there is no such mapping, or it names a shape that ARKit does not have.
     """
+    path = path_of("path", path)
     if str(path) in preset_names():
         path = PRESETS / f"{path}.json"
     try:
-        values = strict_json.parse(Path(path).read_bytes())
+        values = strict_json.parse(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InvalidInputError(
             f"cannot read the mapping {path}: {error}. Those that ship are "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         character = self.character
-        if character is not None and not (character.is_file() or is_own_head(character)):
+        if character is not None and not (os.path.isfile(character) or is_own_head(character)):
             raise InvalidInputError(f"no such character: {self.character}")
         option("--calibrate", self.calibrate_s, Number(0, 1e6))
 

@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -25,7 +24,7 @@ from edgeface.lids import LIDS, blink_peaks, full_blinks
 from edgeface.output import write_output
 from edgeface.rotations import mean_quaternion, rotation_from_quaternion
 from edgeface.types import FloatArray
-from edgeface.values import Mapped, Number, Record, Several, Version
+from edgeface.values import Mapped, Number, Record, Several, Version, path_of
 
 FORMAT, VERSION = "edgeface-range", (1, 0)
 LEAST_REACH = 0.5
@@ -100,7 +99,7 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
         If it is absent, no range, of a newer major version, or has a name that ARKit has not.
     """
     try:
-        values = strict_json.parse(Path(path).read_bytes())
+        values = strict_json.parse(path_of("path", path).read_bytes())
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"cannot read the range {path}: {error}") from error
     if not isinstance(values, dict) or cast(dict[str, Any], values).get("format") != FORMAT:

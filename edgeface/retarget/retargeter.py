@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
+from edgeface.errors import InvalidInputError
 from edgeface.gaze import LOOKS, eye_looks, gaze_from_looks
 from edgeface.lids import LIDS, LidReach
 from edgeface.retarget.derived import derive
@@ -20,9 +21,12 @@ from edgeface.rotations import (
     slerp,
 )
 from edgeface.types import Float64Array, FloatArray
+from edgeface.values import array_of, shown
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 AS_IT_IS = Source()
+LEAST_LENGTH = 0.1
+"""Four numbers that are shorter tell no rotation."""
 
 
 class Retargeter:
@@ -66,9 +70,10 @@ class Retargeter:
         A retargeter that watches nothing passes lids on as they are. All frames of a take should be
         watched before the first is retargeted, and each of a stream before it is.
         """
+        seen = _seen(blendshapes)
         for name in LIDS:
-            value = blendshapes.get(name, math.nan)
-            if name not in self.person.reach and math.isfinite(value):
+            value = seen.get(name)
+            if name not in self.person.reach and value is not None:
                 lid = self._lids.setdefault(name, LidReach())
                 lid.see(time_s, self.person(name, value))
 
@@ -87,8 +92,13 @@ class Retargeter:
         -------
         shapes : the weight in [0, 1] of every target that is made of anything seen, by name
         quaternion_wxyz : the rotation of the head from its rest, shape (4,), same frame
+
+        Raises
+        ------
+        InvalidInputError
+            If ``blendshapes`` are no numbers by name, or the quaternion is none.
         """
-        read = {n: self._own(n, value) for n, value in blendshapes.items() if math.isfinite(value)}
+        read = {name: self._own(name, value) for name, value in _seen(blendshapes).items()}
         if any(self.person.gaze_deg) and (gaze := self._gaze(blendshapes)) is not None:
             read |= dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
         if self._derived:
@@ -169,9 +179,22 @@ class Retargeter:
         return value
 
     def _head(self, quaternion_wxyz: FloatArray) -> FloatArray:
-        posed = rotation_from_quaternion(quaternion_wxyz)
+        given = array_of("quaternion_wxyz", quaternion_wxyz, "(4,)")
+        if given.shape != (4,) or np.linalg.norm(given) < LEAST_LENGTH:
+            raise InvalidInputError(f"quaternion_wxyz must have length 1, got {shown(given)}")
+        posed = rotation_from_quaternion(given)
         rest = rotation_from_quaternion(np.array(self.person.quaternion_wxyz))
         turn = quaternion_from_rotation(posed @ rest.T)
         if self.mapping.mirror:
             turn = turn * [1.0, 1.0, -1.0, -1.0]
         return slerp(IDENTITY, turn, self.mapping.head_gain)
+
+
+def _seen(blendshapes: dict[str, float]) -> dict[str, float]:
+    """The shapes that are seen: those whose value is finite."""
+    try:
+        return {name: value for name, value in blendshapes.items() if math.isfinite(value)}
+    except (AttributeError, OverflowError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"blendshapes must be numbers by name, got {shown(blendshapes)}"
+        ) from error

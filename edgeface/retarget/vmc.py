@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgeface.gaze import eye_quaternions
-from edgeface.retarget.datagrams import Datagrams, osc_builders, osc_message
+from edgeface.retarget.datagrams import SECONDS, Datagrams, osc_builders, osc_message
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
+from edgeface.values import option
 
 DEFAULT_PORT = 39539
 """The port where programs listen that show an avatar; those that take a face alone use 39540."""
@@ -62,12 +63,13 @@ class VmcSender:
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
         """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        time_s = option("time_s", time_s, SECONDS)
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         mapping = self.retargeter.mapping
         named = {n if mapping.recipes else n[0].upper() + n[1:]: v for n, v in shapes.items()}
         first = [
             self._message("/VMC/Ext/OK", 1),
-            self._message("/VMC/Ext/T", float(time_s)),
+            self._message("/VMC/Ext/T", time_s),
         ]
         for bone, turn in self.retargeter.bone_turns(head).items():
             w, x, y, z = (float(v) for v in turn)

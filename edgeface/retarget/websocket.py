@@ -13,9 +13,10 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.retarget.datagrams import angles_of
+from edgeface.retarget.datagrams import SECONDS, angles_of
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
+from edgeface.values import Text, Whole, option
 
 OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
 """The hosts whose pages may listen; those of other sites, open in the same browser, may not."""
@@ -66,11 +67,14 @@ class WebSocketSender:
         self._news = threading.Condition()
         self._message, self._number, self._closed = "", 0, False
         self._num_clients = 0
+        if host != "":  # every address of this machine
+            option("host", host, Text(253))
+        option("port", port, Whole(0, 65535))
         try:
             self._server: Any = library.serve(
                 self._serve, host, port, process_request=self._admit, compression=None
             )
-        except (OSError, OverflowError) as error:
+        except (OSError, UnicodeError) as error:
             raise InvalidInputError(f"cannot listen at {host}:{port}: {error}") from error
         threading.Thread(target=self._server.serve_forever, daemon=True, name="websocket").start()
 
@@ -83,6 +87,7 @@ class WebSocketSender:
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
         """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        time_s = option("time_s", time_s, SECONDS)
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         eyes = self.retargeter.eyes_deg(blendshapes)
         recipes = self.retargeter.mapping.recipes
@@ -90,7 +95,7 @@ class WebSocketSender:
         message = json.dumps(
             {
                 "name": self._name,
-                "time_s": round(float(time_s), 6),
+                "time_s": round(time_s, 6),
                 "blendshapes": absent | {name: round(v, 4) for name, v in shapes.items()},
                 "quaternion_wxyz": np.asarray(head, np.float64).round(5).tolist(),
                 "euler_deg": [round(angle, 3) for angle in angles_of(head)],

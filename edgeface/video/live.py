@@ -6,6 +6,7 @@ import contextlib
 import hmac
 import io
 import json
+import re
 import secrets
 import socket
 import sys
@@ -22,13 +23,14 @@ from PIL import Image
 
 from edgeface import strict_json
 from edgeface.drawing import draw_faces
-from edgeface.errors import InvalidInputError
+from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.faces import Faces
 from edgeface.model import Model
 from edgeface.personal.glb import person_glb
 from edgeface.personal.model import PersonalModel
 from edgeface.retarget.head import head_glb
 from edgeface.retarget.viewer import fill
+from edgeface.values import Whole, option
 from edgeface.video.reader import Frame
 from edgeface.video.stage import TAKE_FORMATS, Stage, mirrored
 
@@ -38,6 +40,7 @@ MAX_CLIENTS = 16
 """The number of connections at once; an open page has two, and more are turned away."""
 MAX_ASKED_BYTES = 1 << 22
 """Of what a page may send at once."""
+LENGTH = re.compile("[0-9]{1,9}")
 ASSETS = Path(__file__).parents[1] / "assets" / "live"
 SCRIPTS = ("live.js", "three.js", "meshopt.js")
 HEAD = "head.glb"
@@ -90,8 +93,8 @@ class LiveView:
         self._changed = threading.Condition()
         self._count, self._jpeg, self._event, self._closed = 0, b"", b"", False
         try:
-            self._server = _Server(port, self._handler())
-        except (OSError, OverflowError) as error:
+            self._server = _Server(option("port", port, Whole(0, 65535)), self._handler())
+        except (OSError, InvalidInputError) as error:
             self.stage.close()
             raise InvalidInputError(f"cannot serve at port {port}: {error}") from error
         port = self._server.server_address[1]
@@ -158,7 +161,13 @@ class LiveView:
             last = event
 
     def _part(self, path: str) -> tuple[str, Iterable[bytes]] | None:
-        """The media type and the chunks of what is at a path, or None."""
+        """The media type and the chunks of what is at a path, or None.
+
+        Raises
+        ------
+        EdgeFaceError
+            If the take that is asked for cannot be had in that format.
+        """
         parts: dict[str, tuple[str, Callable[[], Iterable[bytes]]]] = {
             "": ("text/html; charset=utf-8", lambda: [self._page]),
             "video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", self._pictures),
@@ -169,19 +178,18 @@ class LiveView:
             content = (ASSETS / name).read_bytes
             parts[name] = ("text/javascript; charset=utf-8", partial(_alone, content))
         for name in TAKE_FORMATS:
-            content = partial(self._taken, name)
-            parts[name] = ("application/octet-stream", partial(_alone, content))
+            parts[name] = ("application/octet-stream", partial(self._taken, name))
         asked = path.partition("?")[0].encode()
         for name, (kind, chunks) in parts.items():
             if hmac.compare_digest(asked, (self._root + name).encode()):
                 return kind, chunks()
         return None
 
-    def _taken(self, name: str) -> bytes:
-        try:
-            return self.stage.take_file(name) or b""
-        except InvalidInputError as error:
-            return str(error).encode()
+    def _taken(self, name: str) -> Iterable[bytes]:
+        content = self.stage.take_file(name)
+        if content is None:
+            raise InvalidInputError("there is no take")
+        return [content]
 
     def _answer(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Status and answer to what the page asks for."""
@@ -216,7 +224,12 @@ class LiveView:
                 if not view._is_own(self.headers):
                     self.send_error(403)
                     return
-                part = view._part(self.path)
+                try:
+                    part = view._part(self.path)
+                except EdgeFaceError as error:
+                    self._begin(409, "text/plain; charset=utf-8")
+                    self.wfile.write(str(error).encode())
+                    return
                 if part is None:
                     self.send_error(404)
                     return
@@ -226,14 +239,15 @@ class LiveView:
                     self.wfile.write(chunk)
 
             def do_POST(self) -> None:
-                view._server.has_asked(self.request)
                 length = self.headers.get("Content-Length", "")
                 if not view._is_own(self.headers):
                     self.send_error(403)
-                elif not length.isdigit() or int(length) > MAX_ASKED_BYTES:
+                elif not LENGTH.fullmatch(length) or int(length) > MAX_ASKED_BYTES:
                     self.send_error(413)
                 else:
-                    status, told = view._answer(self.path, self.rfile.read(int(length)))
+                    body = self.rfile.read(int(length))  # which may take no longer than the rest
+                    view._server.has_asked(self.request)
+                    status, told = view._answer(self.path, body)
                     self._begin(status, "application/json")
                     self.wfile.write(json.dumps(told).encode())
 

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.values import path_of
 
 OPEN_TIMEOUT_S = 10.0
 """How long a camera or server may take to say what it sends."""
@@ -65,9 +65,9 @@ def address_of(source: str | os.PathLike[str] | int) -> Address:
     InvalidInputError
         If it is an absent or empty file, no file at all, or a camera that cannot be.
     """
-    if isinstance(source, int):
+    if isinstance(source, int) and not isinstance(source, bool):
         return _camera(f"camera:{source}", str(source))
-    name = os.fspath(source)
+    name = source if isinstance(source, str) else str(path_of("the video", source))
     if name == "camera" or name.startswith("camera:"):
         return _camera(name, name.partition(":")[2] or "0")
     if name == STANDARD_INPUT:
@@ -76,7 +76,7 @@ def address_of(source: str | os.PathLike[str] | int) -> Address:
         return Address(name, "pipe:0", "pipe")
     if "://" in name:
         return Address(name, name, "network")
-    if name.isdecimal() and not Path(name).exists():
+    if name.isdecimal() and not os.path.exists(name):
         return _camera(name, name)
     return _local(name)
 

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from edgeface.errors import InvalidInputError
 from edgeface.output import GrowingFile
 from edgeface.types import ImageArray
+from edgeface.values import path_of
 from edgeface.video.clock import Clock
 from edgeface.video.picture import BT601, BT709, SWSCALE_MATRIX, is_hd
 from edgeface.video.reader import DEFAULT_FPS, VideoReader
@@ -67,10 +68,10 @@ class VideoWriter:
     def __init__(
         self, path: str | os.PathLike[str], source: VideoReader, *, num_threads: int = 0
     ) -> None:
-        self._path, self._source = Path(path), source
+        self._path, self._source = path_of("path", path), source
         self._num_threads = num_threads
         self._av = import_av()
-        if not self._path.parent.is_dir():
+        if not os.path.isdir(self._path.parent):
             raise InvalidInputError(f"cannot write {path}: there is no folder {self._path.parent}")
         if self._path.suffix.lower() not in CONTAINERS:
             raise InvalidInputError(

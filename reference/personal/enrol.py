@@ -26,8 +26,9 @@ from edgeface.reference.personal.look import Progress, choose_frames, look, pict
 from edgeface.reference.personal.person import Person, Surface, blendshapes
 from edgeface.reference.personal.quality import report, unseen_shapes
 from edgeface.reference.personal.schedule import STAGES, Stage
+from edgeface.values import Whole, option, shown
 
-LEAST_FRAMES = 5
+LEAST_FRAMES, MOST_FRAMES = 5, 10_000
 MOST_CORRECTION_MM = 12.0
 """Corrections that move any place by more are scaled down to it, so that bad pictures make a poor
 likeness and never a monster."""
@@ -63,8 +64,9 @@ def enrol(
     stages : of the fit
     guesser : guesses the person whom the fit starts from; by default it is the template
     """
-    if num_frames < LEAST_FRAMES:
-        raise InvalidInputError(f"num_frames must be at least {LEAST_FRAMES}, got {num_frames}")
+    option("num_frames", num_frames, Whole(LEAST_FRAMES, MOST_FRAMES))
+    if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "__len__"):
+        raise InvalidInputError(f"expected a clip or a list of photos, got {shown(source)}")
     started = time.perf_counter()
     template = template or default_template()
     with load("mfn", detail="fast") as finder, load("sfn") as looker:

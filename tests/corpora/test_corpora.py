@@ -1,5 +1,6 @@
 """Corpora: every photo once, whatever stopped the run before, and every error by its name."""
 
+import os
 import shutil
 
 import numpy as np
@@ -171,3 +172,18 @@ def test_ray_does_the_same(photos, model, tmp_path):
     ours, theirs = ([*Store(tmp_path / name).names()] for name in ("ray", "plain"))
     assert ours == theirs
     assert table_of(tmp_path / "ray").equals(table_of(tmp_path / "plain"))
+
+
+def test_a_name_that_is_no_text_is_done_once(model, tmp_path):
+    """As old cameras and archives leave them on Linux."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    try:
+        (folder / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"no image")
+    except OSError:
+        pytest.skip("this system has no such names")
+    run_corpus(folder, tmp_path / "faces", model, options=OPTIONS)
+    assert table_of(tmp_path / "faces")["image"].to_pylist() == ["caf\\udce9.jpg"]
+    # by another chunk, too
+    (folder / "z.jpg").write_bytes(b"no image")
+    assert run_corpus(folder, tmp_path / "faces", model, options=OPTIONS).num_images == 1

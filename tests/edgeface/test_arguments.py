@@ -5,7 +5,14 @@ import pytest
 
 import edgeface
 from edgeface import EdgeFaceError, InvalidInputError
+from edgeface.face_model import FaceModel
 from edgeface.image import letterbox
+from edgeface.output import write_output
+from edgeface.personal.model import PersonalModel
+from edgeface.personal.template import Template
+from edgeface.recording import read_recording
+from edgeface.retarget.mapping import read_mapping
+from edgeface.retarget.reach import PersonRange, read_range
 
 IMAGE = np.zeros((60, 60, 3), np.uint8)
 JUNK = [None, True, False, -1, 1.5, "2", b"2", [1], {}, float("nan"), float("inf"), 10**400, 1j,
@@ -227,3 +234,19 @@ def test_options_of_the_importer(tmp_path, option, junk):
 def test_a_foreign_kind_of_network_is_named():
     with pytest.raises(InvalidInputError, match=r"model must be a loaded model, .* got 'mfn'"):
         edgeface.Tracker("mfn")
+
+
+@pytest.mark.parametrize("path", [None, 5, True, b"x", ["a"], "a\0b", "\ud800", "x" * 5000])
+def test_every_reader_and_writer_refuses_names_that_no_file_has(path):
+    for work in (
+        read_recording,
+        read_mapping,
+        read_range,
+        PersonRange().save,
+        PersonalModel.load,
+        Template.load,
+        FaceModel.load,
+        lambda path: write_output(path, b""),
+    ):
+        with pytest.raises(EdgeFaceError):
+            work(path)

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -125,3 +127,14 @@ def test_a_bar_is_drawn_on_a_terminal_alone(monkeypatch, capsys):
     drawn = capsys.readouterr().err
     assert "[##########          ] 1/2" in drawn
     assert "5 faces" in drawn
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "json"])
+def test_a_name_that_is_no_text_is_reported(tmp_path, kind):
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    try:
+        shutil.copy(edgeface.DEMO_PHOTO, path)
+    except OSError:
+        pytest.skip("this system has no such names")
+    assert run(path, "--save", tmp_path / f"faces.{kind}") == 0
+    assert (tmp_path / f"faces.{kind}").stat().st_size > 1000

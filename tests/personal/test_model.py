@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -135,3 +139,68 @@ def test_the_projects_coefficients_move_the_templates_shapes(template):
     expression = np.zeros(46, np.float32)
     expression[EXPRESSION_NAMES.index("browInnerUpLeft")] = 0.75
     np.testing.assert_array_equal(template.from_expression(expression), [0, 0.75, 0])
+
+
+@pytest.mark.parametrize("scores", [{"jawOpen": "x"}, {"jawOpen": None}, {"jawOpen": np.inf}])
+def test_scores_that_are_none_are_an_error(person, scores):
+    with pytest.raises(InvalidInputError, match="weights"):
+        person.albedo(scores)
+
+
+def test_a_score_that_is_not_seen_moves_nothing(person):
+    np.testing.assert_array_equal(person.shape({"jawOpen": np.nan}), person.neutral_vertices)
+
+
+def rewritten(person, change):
+    """The person's file with a header that was changed, and the hash that goes with it."""
+    data = person.to_bytes()
+    size = int.from_bytes(data[40:44], "little")
+    header = json.loads(data[44 : 44 + size])
+    change(header)
+    text = json.dumps(header).encode()
+    body = len(text).to_bytes(4, "little") + text + data[44 + size :]
+    return data[:8] + hashlib.sha256(body).digest() + body
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header.update(report={"warnings": 5}),
+        lambda header: header.update(report={"refused": ["a"]}),
+        lambda header: header.update(report=5),
+        lambda header: header.update(unseen=["jawOpen"] * 2),
+        lambda header: header.update(version=[True, 0]),
+        lambda header: header["arrays"]["neutral"].update(scales=[True]),
+        lambda header: header["arrays"]["neutral"].update(scales=[3e38]),
+        lambda header: header["arrays"]["neutral"].update(scales=["1"]),
+        lambda header: header["arrays"]["neutral"].update(shape=[1, 3, 6.5, 6]),
+        lambda header: header["arrays"]["neutral"].update(offset=0.5),
+        lambda header: header["arrays"].update(neutral=5),
+    ],
+)
+def test_a_header_that_lies_is_an_error(person, template, change):
+    with pytest.raises(ModelFormatError, match="personal model"):
+        PersonalModel.from_bytes(rewritten(person, change), template)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"neutral": np.zeros((3, 1, 1)), "shapes": np.zeros((K, 3, 1, 1))},
+        {"dynamic_skin": np.zeros((K, 1, 1, 3))},
+        {"neutral": None},
+        {"skin": np.full((8, 8, 3), "a")},
+        {"identity": np.full(2, 1e30)},
+        {"template": None},
+        {"unseen": "jawOpen"},
+        {"report": {"warnings": None}},
+    ],
+)
+def test_parts_that_are_none_are_an_error(person, parts):
+    with pytest.raises(InvalidInputError, match=next(iter(parts))):
+        replace(person, **parts)
+
+
+def test_a_report_that_no_reader_takes_is_not_written(person):
+    with pytest.raises(InvalidInputError, match="report"):
+        replace(person, report={"photometric_error": float("nan")}).to_bytes()

@@ -1,7 +1,9 @@
 """Each protocol against a receiver that was written from its description, on loopback."""
 
 import base64
+import contextlib
 import json
+import math
 import os
 import re
 import socket
@@ -245,3 +247,37 @@ def test_where_shapes_come_from_is_said():
     assert plain["jawOpen"] == made["jawOpen"] == "estimated"
     shapes, _ = Retargeter(derived=True)({"mouthSmileLeft": 0.9, "eyeSquintLeft": 0.4}, NO_TURN)
     assert shapes["cheekSquintLeft"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("protocol", STREAMS)
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("a" * 70, 9), ("x..y", 9), ("\ud800", 9), (None, 9), (5, 9), ("127.0.0.1", 99999),
+     ("127.0.0.1", -1), ("127.0.0.1", "x")],
+)  # fmt: skip
+def test_addresses_that_are_none_are_errors(protocol, host, port):
+    with pytest.raises(InvalidInputError):
+        STREAMS[protocol](host, port, Retargeter(), "edgeface")
+
+
+@pytest.mark.parametrize("protocol", ["vmc", "livelink", "websocket"])
+@pytest.mark.parametrize("time_s", [math.nan, math.inf, 1e300, "x"])
+def test_times_that_are_none_are_errors(protocol, time_s):
+    port = 0 if protocol == "websocket" else 9
+    sender = STREAMS[protocol]("127.0.0.1", port, Retargeter(), "edgeface")
+    with contextlib.closing(sender), pytest.raises(InvalidInputError, match="time_s"):
+        sender.send(time_s, {"jawOpen": 0.5}, np.array([1.0, 0, 0, 0]))
+
+
+@pytest.mark.parametrize("shapes", [None, {"jawOpen": "x"}, {"jawOpen": None}])
+def test_shapes_that_are_none_are_errors(shapes):
+    with pytest.raises(InvalidInputError, match="blendshapes"):
+        Retargeter()(shapes, np.array([1.0, 0, 0, 0]))
+    with pytest.raises(InvalidInputError, match="blendshapes"):
+        Retargeter().watch(0.0, shapes)
+
+
+@pytest.mark.parametrize("quaternion", [None, [0, 0, 0, 0], [math.nan] * 4, [1, 0, 0]])
+def test_rotations_that_are_none_are_errors(quaternion):
+    with pytest.raises(InvalidInputError, match="quaternion_wxyz"):
+        Retargeter()({"jawOpen": 0.5}, quaternion)

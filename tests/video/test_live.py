@@ -290,3 +290,36 @@ def test_a_port_that_is_taken_is_named(view, network):
         LiveView(network, "a clip", port)
     with pytest.raises(InvalidInputError, match="cannot serve at port 70000"):
         LiveView(network, "a clip", 70000)
+
+
+@pytest.mark.parametrize("length", [b"\xb2", b"9" * 5000, b"-1", b"+2", b""])
+def test_a_length_that_is_none_is_refused(view, length):
+    request = f"POST {urlsplit(view.url).path}mirror HTTP/1.1\r\nHost: {urlsplit(view.url).netloc}"
+    with connect(view) as client:
+        client.sendall(request.encode() + b"\r\nContent-Length: " + length + b"\r\n\r\n{}")
+        assert client.recv(12) == b"HTTP/1.0 413"
+
+
+def test_a_client_that_sends_too_slowly_is_hung_up_on(view, monkeypatch):
+    """Also once its headers are there."""
+    monkeypatch.setattr(live, "CLIENT_TIMEOUT_S", 0.3)
+    head = f"POST / HTTP/1.1\r\nHost: {urlsplit(view.url).netloc}\r\nContent-Length: 900\r\n\r\n"
+    with connect(view) as client:
+        client.sendall(head.encode())
+        client.settimeout(0.1)
+        started, ended = time.monotonic(), False
+        while not ended and time.monotonic() - started < 30:
+            try:
+                client.sendall(b"x")
+                client.recv(1)
+                ended = True
+            except TimeoutError:
+                pass
+            except OSError:
+                ended = True
+    assert ended
+
+
+def test_a_take_that_there_is_not_is_an_error_and_no_file(view):
+    status, headers = ask(view, urlsplit(view.url).path + "take.glb")
+    assert (status, headers["Content-Type"]) == (409, "text/plain; charset=utf-8")
