@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-browser", action="store_true", help="print the address and open no browser"
     )
-    add_tracking_options(parser)
+    # more threads wait for work by spinning, and the browser needs the other cores
+    add_tracking_options(parser, threads=1)
 
 
 def execute(arguments: argparse.Namespace) -> int:

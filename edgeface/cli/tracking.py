@@ -17,8 +17,8 @@ MODES = ("auto", "detect", "crops")
 NO_LIMIT = 1000
 
 
-def add_tracking_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how faces are followed: smoothing, mode, networks."""
+def add_tracking_options(parser: argparse.ArgumentParser, threads: int = 0) -> None:
+    """Declare how faces are followed: smoothing, mode, networks; ``threads`` is their default."""
     parser.add_argument(
         "--smooth",
         choices=("off", *STRENGTHS),
@@ -52,10 +52,10 @@ def add_tracking_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         type=int,
-        default=0,
+        default=threads,
         metavar="COUNT",
         help="the number of threads of the networks and of the video's encoder; 0 leaves the "
-        "choice to them (default: 0)",
+        f"choice to them (default: {threads})",
     )
 
 
