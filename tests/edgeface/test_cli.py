@@ -74,15 +74,26 @@ def test_run_reports_bad_images_and_goes_on(tmp_path, capsys):
     assert "demo: 5 faces" in captured.out
 
 
-@pytest.mark.parametrize("name", [name for name in BUNDLED if name != "mfn"])
-def test_run_with_a_crop_network_looks_where_the_mfn_finds_faces(tmp_path, capsys, name):
+@pytest.mark.parametrize(
+    ("name", "detector"), [("sfn", "mfn"), ("fusion", "mfn"), ("sfn-free", "mfn-free")]
+)
+def test_run_with_a_crop_network_looks_where_the_mfn_finds_faces(tmp_path, capsys, name, detector):
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "black.png")
     assert main(["run", str(tmp_path / "black.png"), "demo", "--model", name, "--json"]) == 0
     nobody, five = (json.loads(line)["faces"] for line in capsys.readouterr().out.splitlines())
-    found = edgeface.load("mfn").run(edgeface.DEMO_PHOTO).to_dict()
+    found = edgeface.load(detector).run(edgeface.DEMO_PHOTO).to_dict()
     assert nobody == []
     assert [f["box_xyxy"] for f in five] == [f["box_xyxy"] for f in found]
     assert [f["score"] for f in five] == [f["score"] for f in found]
+
+
+def test_a_free_detector_is_followed_by_a_free_closer_look(capsys):
+    assert main(["run", "demo", "--model", "mfn-free", "--json"]) == 0
+    faces = json.loads(capsys.readouterr().out)["faces"]
+    expected = edgeface.load("mfn-free", refine="sfn-free").run(edgeface.DEMO_PHOTO).to_dict()
+    assert len(faces) >= 4
+    for face, other in zip(faces, expected, strict=True):
+        assert face["landmarks_2d"] == other["landmarks_2d"]
 
 
 def test_run_reports_a_bad_model_and_folder(tmp_path, capsys):
