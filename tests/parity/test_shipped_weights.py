@@ -60,8 +60,12 @@ def test_shipped_files_are_of_the_shipped_checkpoints(name):
     with torch.inference_mode():
         expected = trained.network(torch.from_numpy(image))
     for output, truth in zip(model.metadata.output_names, expected, strict=True):
-        atol = 1e-3 if model.metadata.precision == "fp32" else 0.02 * float(truth.abs().max())
-        np.testing.assert_allclose(heads[output], truth.numpy(), atol=atol)
+        expect = truth.numpy()
+        off, size = (np.sqrt(np.mean(np.square(v))) for v in (heads[output] - expect, expect))
+        if model.metadata.precision == "w8":
+            assert off < 0.02 * size
+        else:
+            np.testing.assert_allclose(heads[output], expect, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -69,7 +73,7 @@ def test_bundled_files_state_their_parity(name):
     model = edgeface.load(name)
     parity = model.metadata.parity
     if model.metadata.precision == "w8":
-        assert parity["landmarks mean %"] < 0.1
+        assert parity["landmarks mean %"] < 0.2
     else:
         # rounding grows with the numbers: logits of 15 and more may differ by 1e-5 of that
         assert max(parity[f"{output} max"] for output in model.metadata.output_names) < 2e-4
