@@ -16,7 +16,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ class ReadyFile:
 
 def ready_files() -> list[ReadyFile]:
     """All files in which networks ship."""
-    found = [_as_it_is(path) for path in sorted(ASSETS.glob("*.onnx"))]
+    names = [path.stem.removesuffix(WEIGHTS_ONLY) for path in sorted(ASSETS.glob("*.onnx"))]
+    found = [original_file(name) for name in names]
     formats = {suffix: name for name, suffix in SUFFIXES.items()}
     for pack in sorted(ASSETS.glob("*.ready.zip")):
         network = pack.name.removesuffix(".ready.zip")
@@ -69,6 +70,12 @@ def ready_files() -> list[ReadyFile]:
             precision = stem.removeprefix(network).removeprefix("-") or "fp32"
             found.append(ReadyFile(network, formats[f".{suffix}"], precision))
     return found
+
+
+def original_file(network: str) -> ReadyFile:
+    """The ONNX file of a network, which ships as it is."""
+    whole = ReadyFile(network, "onnx", "fp32")
+    return whole if (ASSETS / whole.name).is_file() else replace(whole, precision="w8")
 
 
 def find_ready(network: str, file_format: str, precision: str | None = None) -> ReadyFile:
@@ -120,7 +127,7 @@ def read_ready(file: ReadyFile) -> dict[str, bytes]:
         return {file.name: (ASSETS / file.name).read_bytes()}
     pack = ASSETS / f"{file.network}.ready.zip"
     try:
-        source = _original(file.network).read_bytes()
+        source = (ASSETS / original_file(file.network).name).read_bytes()
         with zipfile.ZipFile(pack) as archive:
             members = json.loads(archive.read(INDEX))[file.name]
             return {
@@ -220,17 +227,6 @@ def _index(pack: Path) -> dict[str, Any]:
             return json.loads(archive.read(INDEX))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFormatError(f"{pack} is damaged: {error}; install edgeface again") from error
-
-
-def _as_it_is(path: Path) -> ReadyFile:
-    network = path.stem.removesuffix(WEIGHTS_ONLY)
-    return ReadyFile(network, "onnx", "fp32" if network == path.stem else "w8")
-
-
-def _original(network: str) -> Path:
-    """The ONNX file that ships as it is."""
-    plain = ASSETS / f"{network}.onnx"
-    return plain if plain.is_file() else ASSETS / f"{network}{WEIGHTS_ONLY}.onnx"
 
 
 def _holds(path: Path, content: bytes) -> bool:

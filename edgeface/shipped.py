@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from edgeface.backends import BACKENDS, can_run
 from edgeface.errors import InvalidInputError
-from edgeface.ready import ASSETS, SUFFIXES, USUAL, cached_ready, no_ready, ready_files
+from edgeface.ready import SUFFIXES, USUAL, cached_ready, no_ready, original_file, ready_files
 from edgeface.values import Choice, option, path_of, shown
 
 BUNDLED = ("mfn", "sfn", "fusion", "mfn-free", "sfn-free")
@@ -70,9 +70,9 @@ def network_path(
 
 def _shipped_file(name: str, precision: Precision | None) -> Path:
     """The file of a network that ships, for the first engine of those here."""
-    plain = ASSETS / f"{name}.onnx"
-    if precision != "int8" and can_run(".onnx") and plain.is_file():
-        return plain
+    original = original_file(name)
+    if precision in (None, original.precision) and can_run(".onnx"):
+        return cached_ready(original)
     there = [file for file in ready_files() if file.network == name]
     if precision is not None and precision not in {file.precision for file in there}:
         raise no_ready(name, "onnx", (precision,))
