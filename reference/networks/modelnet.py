@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, max_pool2d
+from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
 from edgeface.kinds import PERSON_MAPS
 from edgeface.personal.template import default_template
@@ -45,8 +45,8 @@ class ModelNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        skin = torch.from_numpy(default_template().albedo).permute(2, 0, 1).float() / 255
-        self.mean_skin = nn.Parameter(adaptive_avg_pool2d(skin, PERSON_MAPS["skin"][1:]))
+        skin = torch.from_numpy(default_template().albedo).permute(2, 0, 1)
+        self.mean_skin = nn.Parameter(skin.float() / 255)
         if config.multi_scale:
             self.backbone: nn.Module = Backbone(config.stem_filters, config.squeeze, config.expand)
             channels = 2 * config.expand[-1]
