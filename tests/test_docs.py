@@ -102,10 +102,11 @@ def test_install_lines_name_extras_that_exist():
 
 
 def test_blocks_that_install_and_run_name_an_engine():
-    runs = re.compile(r"^edgeface (run|track|calibrate|demo|personalise|bench)\b", re.MULTILINE)
+    commands = "-train evaluate| run| track| calibrate| demo| personalise| bench"
+    runs = re.compile(rf"^edgeface({commands})\b", re.MULTILINE)
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for _, _, code in BLOCK.findall(path.read_text()):
-            installs = re.search(r"pip install 'edgeface\[(.+)\]'", code)
+            installs = re.search(r"pip install (?:-e )?'(?:edgeface|\.)\[(.+)\]'", code)
             if installs and runs.search(code):
                 assert {"onnx", "tflite"} & set(installs[1].split(",")), f"{path}: {code}"
 
