@@ -63,7 +63,7 @@ def finite(text: str) -> float:
     """The number that JSON writes so, or ValueError if it is none, as NaN and 1e999 are not."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"it holds {text[:40]}, which is not finite")
+        raise ValueError(f"it holds {text[:40]}, which is no finite number")
     return value
 
 
