@@ -28,8 +28,8 @@ from edgeface.face import Face
 from edgeface.face_model_file import EXPRESSION_LIST
 from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY
 from edgeface.faces import Faces
+from edgeface.growing_file import GrowingFile
 from edgeface.metadata import Metadata
-from edgeface.output import GrowingFile
 from edgeface.rotations import quaternion_from_rotation
 from edgeface.timecode import Timecode
 from edgeface.types import Float64Array, FloatArray, IntArray

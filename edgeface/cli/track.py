@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from edgeface.cli.tracking import (
+    add_personal,
     add_tracking_options,
     detector,
     load_personal,
@@ -110,6 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mesh", action="store_true", help="draw the faces' dense meshes into the video, too"
     )
     add_tracking_options(parser)
+    add_personal(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -141,7 +143,7 @@ def execute(arguments: argparse.Namespace) -> int:
         export(arguments.source, target, name, model.face_model, options)
         print(f"wrote {target}")
         return 0
-    tracker = make_tracker(model, arguments)
+    tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
         print(options.report(tracker.seen_shapes))
     with open_source(arguments.source) as video:
