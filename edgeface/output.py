@@ -111,6 +111,20 @@ def refuse_twice(paths: Iterable[PathLike]) -> None:
         seen.add(name)
 
 
+def folder_of(name: str, path: PathLike) -> Path:
+    """Check an argument that names a folder to write into, which need not be there yet.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else than a folder.
+    """
+    folder = path_of(name, path)
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise InvalidInputError(f"{name} needs a folder, and {folder} is a file")
+    return folder
+
+
 def distinct_name(name: str, taken: set[str]) -> str:
     """Take the name, or the first of ``name-2``, ``name-3``... that is not taken yet.
 

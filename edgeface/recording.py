@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgeface.addresses import without_password
 from edgeface.errors import InvalidInputError
 from edgeface.face import Face
 from edgeface.face_model_file import EXPRESSION_LIST
@@ -78,7 +79,7 @@ class RecordingWriter:
         self._header = {
             "format": FORMAT,
             "version": list(VERSION),
-            "source": source,
+            "source": without_password(source),
             "fps": fps,
             "timecode": timecode,
             "model": metadata.name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from edgeface.cli.tracking import (
     open_source,
 )
 from edgeface.errors import InvalidInputError
-from edgeface.output import refuse_inputs, refuse_twice
+from edgeface.output import folder_of, refuse_inputs, refuse_twice
 from edgeface.recording import read_recording
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.mapping import preset_names
@@ -179,8 +178,7 @@ def _check_take(arguments: argparse.Namespace) -> None:
                                 "--record")  # fmt: skip
     if Path(arguments.source).suffix.lower() == ".jsonl":
         raise InvalidInputError("--take needs a video: of a recording --record FILE makes one file")
-    if os.path.exists(arguments.take) and not os.path.isdir(arguments.take):
-        raise InvalidInputError(f"--take needs a folder, and {arguments.take} is a file")
+    folder_of("--take", arguments.take)
 
 
 def _check_files(arguments: argparse.Namespace) -> None:
