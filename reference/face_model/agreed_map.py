@@ -29,7 +29,7 @@ RIGHT_HALF: dict[int, tuple[int, ...]] = {
     48: (61,), 49: (39, 40), 50: (37,), 51: (0,), 57: (17,), 58: (84,), 59: (91,),
     60: (78,), 61: (81, 82), 62: (13,), 66: (14,), 67: (87,),
 }  # fmt: skip
-"""The teacher's vertices of the landmarks of the right half, as most lists have them; two where they
+"""The teacher's vertices of the landmarks of the right half as most lists have them, two where they
 are at odds."""
 UPPER_BROW, LOWER_BROW = RIGHT_BROW[:5], RIGHT_BROW[5:]
 BROW_EDGES = [
@@ -38,14 +38,17 @@ BROW_EDGES = [
     *zip(UPPER_BROW, LOWER_BROW, strict=True),
 ]
 SHORTEST_EDGE = 5
-"""Landmarks whose `EDGES` have fewer vertices are corners, which may lie off them."""
+"""Landmarks whose `EDGES` have no more vertices are corners, which may lie off them."""
+
+LIDS = (37, 38, 40, 41, 43, 44, 46, 47)
+"""The landmarks between the corners of eyes."""
 
 
 def agreed_map(
     mean: FloatArray,
     triangles: IntArray,
     permutation: IntArray,
-    people: FloatArray,
+    learned: tuple[IntArray, FloatArray],
     ict: FaceModel,
 ) -> tuple[IntArray, FloatArray]:
     """The landmarks' vertices (68, 10) and their weights, as `learn_landmark_map` gives them.
@@ -54,20 +57,22 @@ def agreed_map(
     ----------
     mean : float, shape (468, 3), a mirror-symmetric face in the teacher's topology
     triangles : int, shape (T, 3); permutation : int, shape (468,), each vertex's mirror partner
-    people : float, shape (68, 3), the landmarks that people place on ``mean``
+    learned : the map that `learn_landmark_map` learned from people's points
     ict : ICT-FaceKit, as `edgeface.from_ict_facekit` reads it
 
     Notes
     -----
     A landmark of a lid, a lip or a brow lies between two neighbours of its edge, any other within a
-    triangle, where the median comes nearest to the mesh. The map is exactly mirror-symmetric.
+    triangle, where the median comes nearest to the mesh. `LIDS` stay where people put them: those
+    of an upper and of a lower lid must meet when the eye shuts, as points of one witness do. The
+    map is exactly mirror-symmetric.
     """
+    people = np.einsum("lkc,lk->lc", mean[learned[0]], learned[1])
     listed = listed_landmarks(mean, permutation)
     places = landmarks_on(ict, mean, listed, COMMON)
     wanted = np.median([_symmetric(p) for p in (people, listed, places)], axis=0)
-    vertices = np.zeros((68, NUM_NEIGHBOURS), np.int32)
-    weights = np.zeros((68, NUM_NEIGHBOURS), np.float32)
-    for landmark in range(68):
+    vertices, weights = learned[0].copy(), learned[1].copy()
+    for landmark in np.setdiff1d(np.arange(68), LIDS).tolist():
         partner = LANDMARK_MIRROR[landmark]
         if partner < landmark:
             continue

@@ -183,8 +183,8 @@ def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
     triangles, uv = _surface(mean)
     if sources.free:
         # last, so that coefficients mean the same under either map
-        people, ict = landmarks_of(mean), _read_ict(folder, sources)
-        vertices, shares = agreed_map(mean, triangles, permutation, people, ict)
+        ict = _read_ict(folder, sources)
+        vertices, shares = agreed_map(mean, triangles, permutation, (vertices, shares), ict)
     return FaceModel(
         identity=np.concatenate([mean[None], modes]),
         expression=shapes,

@@ -27,7 +27,6 @@ def test_the_free_models_map_is_symmetric_and_sums_to_one(model):
     mirrored = landmarks[LANDMARK_MIRROR] * [-1, 1, 1]
     np.testing.assert_allclose(mirrored, landmarks, atol=1e-3)
     np.testing.assert_allclose(model.landmark_weights.sum(axis=1), 1, atol=1e-5)
-    assert model.landmark_weights.min() >= 0
 
 
 def test_the_free_models_map_lies_between_its_witnesses(model, permutation, data_folder):
@@ -48,16 +47,17 @@ def test_the_free_models_map_lies_between_its_witnesses(model, permutation, data
 
 
 def test_agreed_map_follows_two_witnesses_of_three(model, permutation, data_folder):
-    """Where people place a point far off, the two others decide."""
+    """Where people place a point far off, the two others decide; lids alone are people's."""
     mean = model.mean.astype(np.float64)
     ict = from_ict_facekit(data_folder / "ict_facekit_light.npz")
-    people = model.landmarks(np.eye(50)[0], np.zeros(46)).astype(np.float64)
-    moved = people.copy()
-    moved[30] += [0, 0.5, 0]
+    learned = model.landmark_vertices, model.landmark_weights
+    off = learned[0].copy(), learned[1].copy()
+    off[0][30], off[0][37] = 152, 152  # at the chin
     found = []
-    for witness in (people, moved):
+    for witness in (learned, off):
         vertices, weights = agreed_map(mean, model.triangles, permutation, witness, ict)
         found.append(np.einsum("lkc,lk->lc", mean[vertices], weights))
-    apart = percent(np.linalg.norm(found[1] - found[0], axis=1), people)
-    assert apart[30] < 10  # not 50
-    np.testing.assert_allclose(np.delete(apart, 30), 0, atol=1e-6)
+    apart = percent(np.linalg.norm(found[1] - found[0], axis=1), found[0])
+    assert apart[30] < 10
+    assert apart[37] > 50
+    np.testing.assert_allclose(np.delete(apart, [30, 37]), 0, atol=1e-6)
