@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
 from edgeface.kinds import PERSON_MAPS
+from edgeface.personal.template import default_template
 from edgeface.reference.networks.blocks import Backbone, LearnedPool, conv_bn, normalise
 from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.networks.fusion import Separable
@@ -18,8 +19,6 @@ NUM_MODES = PERSON_MAPS["modes"][0]
 NUM_SHAPES = PERSON_MAPS["shapes"][0]
 SHAPE_SCALE, SKIN_SCALE = 0.03, 0.2
 """What an output of 1 of the last layers means: 3 mm, and a fifth of white."""
-MEAN_TONE = (0.68, 0.55, 0.47)
-"""The mean skin to start from, sRGB."""
 # output channels and stride after the max-pool (2020, Table 4a), and of the decoders (Table 4b)
 PAPER_ENCODER = ((128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 2))
 PAPER_DECODER = (512, 256, 128, 64)
@@ -39,15 +38,15 @@ class ModelNetwork(nn.Module):
     are mixed of ``rank`` maps each, by weights that are the same for everybody. The identity modes
     have a head of their own.
 
-    The mean skin is learned with the weights (the paper's ``R_0^t``), and the skin that comes out
-    is whole, so that it fits a template with any mean skin.
+    The mean skin is learned with the weights (the paper's ``R_0^t``), from that of the template
+    that ships. The skin that comes out is whole, so that it fits a template with any mean skin.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        tone = torch.tensor(MEAN_TONE)[:, None, None]
-        self.mean_skin = nn.Parameter(tone.expand(PERSON_MAPS["skin"]).clone())
+        skin = torch.from_numpy(default_template().albedo).permute(2, 0, 1)
+        self.mean_skin = nn.Parameter(skin.float() / 255)
         if config.multi_scale:
             self.backbone: nn.Module = Backbone(config.stem_filters, config.squeeze, config.expand)
             channels = 2 * config.expand[-1]

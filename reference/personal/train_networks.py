@@ -26,10 +26,16 @@ from edgeface.reference.training.train import train
 FIRST_STAGE = 0.8
 """Share of a run in which both networks learn, of 20 and 5 hours in the paper; then ModelNet learns
 alone."""
+STATISTICS_SHARE = 0.1
+"""Share of a run after which batch norms keep their statistics."""
 
 
 class Stages(Callback):
-    """Keeps modules as they are: those that a recipe freezes, and TrackNet in the second stage."""
+    """Keeps modules as they are: those that a recipe freezes, and TrackNet in the second stage.
+
+    Batch norms keep their statistics after the first tenth of a run. A batch has few people, and
+    normalised by their own mean, the skins of all come out alike.
+    """
 
     def __init__(self, frozen: tuple[str, ...]) -> None:
         self.frozen = frozen
@@ -38,8 +44,11 @@ class Stages(Callback):
         self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         (budget,) = (c for c in getattr(trainer, "callbacks", ()) if isinstance(c, Budget))
-        second = budget.progress(trainer) >= FIRST_STAGE
+        progress = budget.progress(trainer)
+        second = progress >= FIRST_STAGE
         freeze(pl_module.network, (*self.frozen, "tracknet") if second else self.frozen)
+        if progress >= STATISTICS_SHARE:
+            keep_statistics(pl_module.network)
 
 
 def freeze(network: nn.Module, names: tuple[str, ...]) -> None:
@@ -56,6 +65,13 @@ def freeze(network: nn.Module, names: tuple[str, ...]) -> None:
         except AttributeError as error:
             raise InvalidInputError(f"the network has no module {name!r} to freeze") from error
         module.eval().requires_grad_(False)
+
+
+def keep_statistics(network: nn.Module) -> None:
+    """Let batch norms normalise by what they have seen so far, and learn the rest."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def training_kind(template: Template) -> TrainingKind:
