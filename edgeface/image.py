@@ -29,8 +29,9 @@ import numpy as np
 from PIL import Image
 
 from edgeface import kernels
+from edgeface.addresses import is_web_address, without_password
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.image_files import bytes_of_file, bytes_of_stream, is_web_address, open_picture
+from edgeface.image_files import bytes_of_file, bytes_of_stream, open_picture
 from edgeface.metadata import PAD_VALUE
 from edgeface.pictures import Picture
 from edgeface.pixels import Color, array_of_tensor, is_tensor, rgb_of_array
@@ -122,7 +123,7 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
         from edgeface.web import fetch  # which takes long to import
 
         data = fetch(given)
-        return _decoded(lambda: open_picture(data), given)
+        return _decoded(lambda: open_picture(data), without_password(given))
     if isinstance(given, (str, os.PathLike)):
         data = bytes_of_file(cast("str | os.PathLike[str]", given))
         return _decoded(lambda: open_picture(data), str(cast(object, given)))

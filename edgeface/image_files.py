@@ -63,11 +63,6 @@ HEAD_BYTES = 64
 """How many bytes tell the formats apart; of other files, no more is read."""
 
 
-def is_web_address(text: str) -> bool:
-    """Whether a text is an ``http`` or ``https`` address (`edgeface.web`)."""
-    return text[:8].lower().startswith(("http://", "https://"))
-
-
 def bytes_of_file(path: str | os.PathLike[str]) -> bytes:
     """Read a whole file; of one that is no image, and may have no end, only the first bytes.
 

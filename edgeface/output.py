@@ -16,7 +16,7 @@ import stat
 import unicodedata
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.values import path_of
@@ -55,120 +55,19 @@ def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[
         If the file cannot be written, or is one of the inputs. What was there before stays.
     """
     refuse_inputs(path, inputs)
-    with _explained(path):
-        target = _resolved(path)
+    with explained(path):
+        target = resolved(path)
         if target.exists() and not target.is_file():
             with target.open("wb") as device:
                 yield device
             return
-        temporary = _beside(target)
+        temporary = beside(target)
         try:
             with temporary.open("xb") as file:
                 yield file
             replace_file(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
-            raise
-
-
-class GrowingFile:
-    """A file that can be used while it grows, as recordings and videos can.
-
-    It takes its name at `show`, once it can be read. An older file of that name is then kept beside
-    it, as ``NAME.previous.SUFFIX``, until the new one is finished. If writing fails, the older one
-    gets its name back and the new one is called ``NAME.part.SUFFIX``. What was written reaches the
-    system at once, so that killing the program loses none of it.
-
-    Parameters
-    ----------
-    path, inputs : the file to write and the files that it is made of, as in `whole_file`
-
-    Raises
-    ------
-    InvalidInputError
-        If the file cannot be written, or is one of the inputs.
-    """
-
-    def __init__(self, path: PathLike, inputs: Iterable[PathLike] = ()) -> None:
-        refuse_inputs(path, inputs)
-        self.path, self.name = Path(path), os.fspath(path)
-        self._temporary: Path | None = None
-        self._previous: Path | None = None
-        self._failed = False
-        with _explained(path):
-            self._target = _resolved(path)
-            self._regular = self._target.is_file() or not self._target.exists()
-            if self._regular:
-                self._temporary = _beside(self._target)
-                self._file: IO[bytes] = self._temporary.open("xb", buffering=0)
-            else:
-                self._file = self._target.open("wb", buffering=0)
-
-    def write(self, data: bytes) -> int:
-        """Append bytes, or overwrite some after `seek`; raises OSError unless all are written."""
-        left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) :]
-        return len(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to another place in the file, and return it."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The place in the file where the next byte goes."""
-        return self._file.tell()
-
-    @property
-    def num_bytes(self) -> int:
-        """The number of bytes that were written."""
-        return os.fstat(self._file.fileno()).st_size
-
-    def show(self) -> None:
-        """Take the name, since what is written by now can be read."""
-        if self._temporary is None:
-            return
-        with contextlib.suppress(OSError):  # where this cannot be done, `close` does it
-            if self._target.exists():
-                self._previous = _keep(self._target)
-                shutil.copymode(self._target, self._temporary)
-            os.replace(self._temporary, self._target)
-            self._temporary = None
-
-    def fail(self) -> None:
-        """Give up, and leave an older file of the name as it was before."""
-        if self._failed:
-            return
-        self._failed = True
-        self._file.close()
-        with contextlib.suppress(OSError):
-            if self._temporary is not None:
-                self._temporary.unlink()
-                if self._previous is not None:
-                    self._previous.unlink()
-            elif self._previous is not None:
-                os.replace(self._target, _with_mark(self._target, "part"))
-                os.replace(self._previous, self._target)
-
-    def close(self) -> None:
-        """Bring the file to the disk under its name, unless it is empty."""
-        if self._failed or self._file.closed:
-            return
-        if self._temporary is not None and not self.num_bytes:  # nothing came that could be kept
-            self.fail()
-            return
-        try:
-            with _explained(self.path):
-                self._file.close()
-                if self._temporary is not None:
-                    replace_file(self._temporary, self._target)
-                    self._temporary = None
-                elif self._regular:
-                    _sync(self._target)
-                if self._previous is not None:
-                    self._previous.unlink(missing_ok=True)
-        except BaseException:
-            self.fail()
             raise
 
 
@@ -212,6 +111,20 @@ def refuse_twice(paths: Iterable[PathLike]) -> None:
         seen.add(name)
 
 
+def folder_of(name: str, path: PathLike) -> Path:
+    """Check an argument that names a folder to write into, which need not be there yet.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else than a folder.
+    """
+    folder = path_of(name, path)
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise InvalidInputError(f"{name} needs a folder, and {folder} is a file")
+    return folder
+
+
 def distinct_name(name: str, taken: set[str]) -> str:
     """Take the name, or the first of ``name-2``, ``name-3``... that is not taken yet.
 
@@ -233,7 +146,7 @@ def replace_file(source: Path, target: Path) -> None:
     moved aside first, and back if the new one cannot take its place.
     """
     for file in (source, *source.rglob("*")):
-        _sync(file)
+        sync(file)
     if target.is_dir():
         aside = target.with_name(f"{PREFIX}{secrets.token_hex(6)}")
         os.replace(target, aside)
@@ -247,7 +160,7 @@ def replace_file(source: Path, target: Path) -> None:
         with contextlib.suppress(OSError):  # nothing had the name, or the system has no modes
             shutil.copymode(target, source)
         os.replace(source, target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def keep_copy(source: Path, copy: Path) -> None:
@@ -258,8 +171,8 @@ def keep_copy(source: Path, copy: Path) -> None:
     InvalidInputError
         If the copy cannot be written.
     """
-    with _explained(copy):
-        temporary = _beside(copy)
+    with explained(copy):
+        temporary = beside(copy)
         try:
             try:
                 os.link(source, temporary)
@@ -271,7 +184,8 @@ def keep_copy(source: Path, copy: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained(path: PathLike) -> Generator[None, None, None]:
+def explained(path: PathLike) -> Generator[None, None, None]:
+    """Raise what the system says of a file that cannot be written as an InvalidInputError."""
     try:
         yield
     except OSError as error:
@@ -280,34 +194,17 @@ def _explained(path: PathLike) -> Generator[None, None, None]:
         raise InvalidInputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _resolved(path: PathLike) -> Path:
+def resolved(path: PathLike) -> Path:
+    """The file that a path names, through all links."""
     return Path(os.path.realpath(path))
 
 
-def _beside(target: Path) -> Path:
+def beside(target: Path) -> Path:
     """A name in the folder of a file that nothing has."""
     return target.with_name(f"{PREFIX}{secrets.token_hex(6)}")
 
 
-def _keep(target: Path) -> Path:
-    """Give a file a second name, so that it outlives the first, and return it."""
-    number = 1
-    while True:
-        mark = "previous" if number == 1 else f"previous-{number}"
-        kept = _with_mark(target, mark)
-        try:
-            os.link(target, kept)
-        except FileExistsError:
-            number += 1
-        else:
-            return kept
-
-
-def _with_mark(path: Path, mark: str) -> Path:
-    return path.with_name(f"{path.stem}.{mark}{path.suffix}")
-
-
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Bring a file's content, or a folder's names, to the disk."""
     try:
         number = os.open(path, os.O_RDONLY)
@@ -320,19 +217,3 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(number)
-
-
-def save_figure(figure: Any, path: Path, **options: Any) -> None:
-    """Write a matplotlib figure, in the format that the suffix names (default: PNG).
-
-    Raises
-    ------
-    InvalidInputError
-        If the file cannot be written, or matplotlib does not know the format.
-    """
-    kind = path.suffix.removeprefix(".").lower() or "png"
-    with whole_file(path) as file:
-        try:
-            figure.savefig(file, format=kind, **options)
-        except ValueError as error:
-            raise InvalidInputError(f"cannot write {path}: {error}") from error

@@ -9,10 +9,14 @@ byte, by numpy alone.
 
 from __future__ import annotations
 
+import atexit
 import base64
+import contextlib
+import functools
 import hashlib
 import json
 import os
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -161,17 +165,42 @@ def cached_ready(file: ReadyFile) -> Path:
     """Where a ready file lies on this machine; it is written there when it is first asked for.
 
     The folder is ``edgeface`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. The name holds the hash of
-    what is in the file, so that releases do not meet, and the file is checked each time.
+    what is in the file, so that releases do not meet, and the file is checked each time. Where no
+    such folder can be written, as in many containers, a temporary one serves as long as the
+    program runs.
+
+    Raises
+    ------
+    InvalidInputError
+        If that cannot be written either.
     """
     if (ASSETS / file.name).is_file():
         return ASSETS / file.name
     contents = read_ready(file)
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     digest = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
-    folder = Path(root) / "edgeface" / digest
-    if any(not _holds(folder / path, content) for path, content in contents.items()):
-        write_ready(file, folder)
-    return folder / file.name
+
+    def below(root: Path) -> Path:
+        folder = root / "edgeface" / digest
+        if any(not _holds(folder / path, content) for path, content in contents.items()):
+            write_ready(file, folder)
+        return folder / file.name
+
+    # RuntimeError: the user has no home
+    with contextlib.suppress(InvalidInputError, RuntimeError):
+        return below(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"))
+    return below(_temporary_root())
+
+
+@functools.cache
+def _temporary_root() -> Path:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="edgeface-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InvalidInputError(
+            f"no folder can be written for model files: set XDG_CACHE_HOME to one: {error}"
+        ) from error
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def write_pack(path: Path, index: dict[str, dict[str, Any]], kept: dict[str, bytes]) -> None:

@@ -22,13 +22,14 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgeface.addresses import without_password
 from edgeface.errors import InvalidInputError
 from edgeface.face import Face
 from edgeface.face_model_file import EXPRESSION_LIST
 from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY
 from edgeface.faces import Faces
+from edgeface.growing_file import GrowingFile
 from edgeface.metadata import Metadata
-from edgeface.output import GrowingFile
 from edgeface.rotations import quaternion_from_rotation
 from edgeface.timecode import Timecode
 from edgeface.types import Float64Array, FloatArray, IntArray
@@ -78,7 +79,7 @@ class RecordingWriter:
         self._header = {
             "format": FORMAT,
             "version": list(VERSION),
-            "source": source,
+            "source": without_password(source),
             "fps": fps,
             "timecode": timecode,
             "model": metadata.name,

@@ -34,8 +34,8 @@ def parse(data: str | bytes) -> Any:
     return json.loads(
         text,
         object_pairs_hook=_object,
-        parse_constant=_constant,
-        parse_float=_number,
+        parse_constant=finite,
+        parse_float=finite,
         parse_int=_integer,
     )
 
@@ -59,14 +59,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which is no JSON")
-
-
-def _number(text: str) -> float:
+def finite(text: str) -> float:
+    """The number that JSON writes so, or ValueError if it is none, as NaN and 1e999 are not."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"it holds the number {text[:40]}, which is not finite")
+        raise ValueError(f"it holds {text[:40]}, which is no finite number")
     return value
 
 

@@ -6,17 +6,21 @@ that they name elsewhere, and pass the bytes on: one may name a machine of the o
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import socket
+import string
 import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
+from edgeface.addresses import is_web_address, without_password
 from edgeface.errors import InvalidInputError
-from edgeface.image_files import HEAD_BYTES, format_of, is_web_address
+from edgeface.image_files import HEAD_BYTES, format_of
+from edgeface.waiting import within
 
 MAX_BYTES = 1 << 27
 """The largest picture, 128 MiB."""
@@ -31,6 +35,9 @@ CHUNK_BYTES = 1 << 16
 def fetch(address: str) -> bytes:
     """Fetch a picture on the web; of anything else, only the first bytes.
 
+    A user and password in the address are sent as HTTP's basic authentication, and to no other
+    address to which the server redirects.
+
     Raises
     ------
     InvalidInputError
@@ -38,9 +45,16 @@ def fetch(address: str) -> bytes:
         it is redirected more than `MAX_REDIRECTS` times, to anything but ``http`` and ``https``, or
         from a public machine to one of a private network.
     """
+    try:  # servers may trickle their headers, and names may take for ever to be resolved
+        return within(MAX_SECONDS, lambda: _fetched(address), "fetch")
+    except TimeoutError:
+        raise _refusal(address, f"it took longer than {MAX_SECONDS:g} s") from None
+
+
+def _fetched(address: str) -> bytes:
     until = time.monotonic() + MAX_SECONDS
     try:
-        request = urllib.request.Request(address, headers={"User-Agent": "edgeface"})
+        request = _request(address)
         with _opener().open(request, timeout=SILENCE_SECONDS) as response:
             return _content(response, address, until)
     except urllib.error.HTTPError as error:
@@ -52,6 +66,27 @@ def fetch(address: str) -> bytes:
         if isinstance(error, InvalidInputError):
             raise
         raise _refusal(address, error) from error
+
+
+def _request(address: str) -> urllib.request.Request:
+    """Ask for an address as people write it: with a user and password, and in any script.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be one.
+    """
+    parts = urlsplit(address)
+    user, _, machine = parts.netloc.rpartition("@")
+    machine = machine.encode("idna").decode("ascii")
+    plain = urlunsplit((parts.scheme, machine, parts.path, parts.query, ""))
+    request = urllib.request.Request(
+        quote(plain, safe=string.punctuation), headers={"User-Agent": "edgeface"}
+    )
+    if user:
+        given = base64.b64encode(unquote(user).encode()).decode("ascii")
+        request.add_unredirected_header("Authorization", f"Basic {given}")
+    return request
 
 
 def _content(response: Any, address: str, until: float) -> bytes:
@@ -69,6 +104,7 @@ def _content(response: Any, address: str, until: float) -> bytes:
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     max_redirections = MAX_REDIRECTS
+    inf_msg = "after too many redirects: "
 
     def redirect_request(
         self,
@@ -79,7 +115,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        check_redirect(req.full_url, newurl)
+        try:
+            check_redirect(req.full_url, newurl)
+        except InvalidInputError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -123,4 +163,8 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _refusal(address: str, reason: object) -> InvalidInputError:
-    return InvalidInputError(f"{address} could not be fetched: {reason}")
+    """An error of one line, whatever the server says."""
+    said = "".join(c if c.isprintable() else " " for c in without_password(str(reason)))
+    return InvalidInputError(
+        f"{without_password(address)} could not be fetched: {' '.join(said.split())}"
+    )

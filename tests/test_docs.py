@@ -101,6 +101,16 @@ def test_install_lines_name_extras_that_exist():
             assert set(found.split(",")) <= set(extras), f"{path}: {found}"
 
 
+def test_blocks_that_install_and_run_name_an_engine():
+    commands = "-train evaluate| run| track| calibrate| demo| personalise| bench"
+    runs = re.compile(rf"^edgeface({commands})\b", re.MULTILINE)
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for _, _, code in BLOCK.findall(path.read_text()):
+            installs = re.search(r"pip install (?:-e )?'(?:edgeface|\.)\[(.+)\]'", code)
+            if installs and runs.search(code):
+                assert {"onnx", "tflite"} & set(installs[1].split(",")), f"{path}: {code}"
+
+
 def test_pages_that_the_source_names_are_there():
     listing = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True

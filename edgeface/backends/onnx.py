@@ -181,8 +181,10 @@ def _read(path: Path) -> tuple[bytes, dict[str, str]]:
 
 def _runtime() -> Any:
     try:
-        return importlib.import_module("onnxruntime")
+        runtime: Any = importlib.import_module("onnxruntime")
     except ImportError as error:
         raise BackendUnavailableError(
             "running .onnx files needs ONNX Runtime: pip install 'edgeface[onnx]'"
         ) from error
+    runtime.disable_telemetry_events()  # some builds tell their makers of each session
+    return runtime

@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a video or recording (.jsonl) of the person, or 'camera', before which the person is "
         "asked to move for ten seconds",
     )
-    parser.add_argument("file", type=Path, help="the file that keeps the range, such as me.json")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="the file that keeps the range, such as me.json"
+    )
     parser.add_argument(
         "--person",
         type=int,

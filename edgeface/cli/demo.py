@@ -9,7 +9,15 @@ import threading
 import webbrowser
 from pathlib import Path
 
-from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
+from edgeface.addresses import without_password
+from edgeface.cli.tracking import (
+    add_personal,
+    add_tracking_options,
+    detector,
+    load_personal,
+    make_tracker,
+    open_source,
+)
 from edgeface.errors import InvalidInputError
 from edgeface.video.live import LiveView
 from edgeface.video.pipeline import run_pipeline
@@ -41,12 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # more threads wait for work by spinning, and the browser needs the other cores
     add_tracking_options(parser, threads=1)
+    add_personal(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Show frames until Ctrl-C: clips again and again, a lost camera once it is back."""
     model = detector(arguments)
-    tracker = make_tracker(model, arguments)
+    tracker = make_tracker(model, arguments, load_personal(arguments))
     sources = [] if arguments.source == "demo" else cameras()
     view = LiveView(model, arguments.source, arguments.port, [*sources, "demo"], tracker.personal)
     shown, told = "", threading.Event()
@@ -90,6 +99,6 @@ def _open(source: str) -> VideoReader:
 
 
 def _announce(arguments: argparse.Namespace, url: str) -> None:
-    print(f"showing {arguments.source} at {url} (Ctrl-C ends)", flush=True)
+    print(f"showing {without_password(arguments.source)} at {url} (Ctrl-C ends)", flush=True)
     if not arguments.no_browser:
         webbrowser.open(url)

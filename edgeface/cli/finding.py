@@ -10,7 +10,7 @@ from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
 from edgeface.crops import MAX_REFINED, check_refiner
 from edgeface.faces import Faces
 from edgeface.model import Model, load
-from edgeface.run_options import MAX_FACES, Detail
+from edgeface.run_options import MAX_FACES, Detail, suppression_of, thresholds
 from edgeface.shipped import partner
 from edgeface.types import ImageArray
 
@@ -87,6 +87,9 @@ def open_finder(arguments: argparse.Namespace) -> Finder:
     default is left out where the model has a face model of its own.
     """
     model = load(arguments.model, input_size=arguments.input_size)
+    # what is wrong for every image is said once, before the first
+    suppression_of(arguments.max_faces, None)
+    thresholds(model.metadata, arguments.threshold, None)
     if not model.metadata.detects:
         return Finder(load(partner("mfn", arguments.model)), model, None, arguments)
     if arguments.refine == NOBODY:

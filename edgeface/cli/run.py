@@ -18,7 +18,7 @@ from edgeface.cli.sources import Source, find_sources, overlay_paths
 from edgeface.drawing import encoded_picture
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.faces import Faces
-from edgeface.output import whole_file, write_output
+from edgeface.output import folder_of, whole_file, write_output
 from edgeface.progress import ProgressLine
 from edgeface.terminal import INTERRUPTED
 from edgeface.types import ImageArray
@@ -74,7 +74,7 @@ def execute(arguments: argparse.Namespace) -> int:
     finder = open_finder(arguments)
     overlays: Sequence[Path | None] = [None] * len(sources)
     if arguments.out is not None:
-        overlays = overlay_paths(arguments.out, sources)
+        overlays = overlay_paths(folder_of("--out", arguments.out), sources)
     target = None if arguments.save is None else path_of("--save", arguments.save)
     with _report(chosen, target, sources) as records:
         run = _Run(finder, records, chosen == "text" and arguments.save is None, len(sources))
@@ -108,8 +108,10 @@ def _report(
     """Where results go: standard output or a file, which takes its name when it is whole."""
     kind = FORMATS[chosen]
     with contextlib.ExitStack() as stack:
-        stream: Any = sys.stdout.buffer if kind.binary else sys.stdout
-        if target is not None:
+        stream: Any
+        if target is None:
+            stream = sys.stdout.buffer if kind.binary else sys.stdout
+        else:
             inputs = [source.image for source in sources if isinstance(source.image, Path)]
             stream = stack.enter_context(whole_file(target, inputs))
             if not kind.binary:

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from edgeface.addresses import is_web_address, without_password
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
-from edgeface.image_files import IMAGE_SUFFIXES, is_web_address
+from edgeface.image_files import IMAGE_SUFFIXES
 from edgeface.model import DEMO_PHOTO
 from edgeface.output import distinct_name
 from edgeface.types import ImageArray
@@ -39,7 +40,11 @@ class Source:
 
     def read(self) -> ImageArray:
         """The pixels; errors are those of `edgeface.read_image`."""
-        return read_image(sys.stdin.buffer if self.image is None else self.image)
+        if self.image is not None:
+            return read_image(self.image)
+        if sys.stdin is None:  # it was closed
+            raise InvalidInputError("'-' is what is piped into the command, and nothing is")
+        return read_image(sys.stdin.buffer)
 
 
 def find_sources(arguments: Sequence[str], recursive: bool) -> list[Source]:
@@ -72,7 +77,8 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
     elif argument == "-":
         yield Source("-", None, PurePath("stdin"))
     elif is_web_address(argument):
-        yield Source(argument, argument, PurePath(PurePath(argument.partition("?")[0]).name))
+        place = PurePath(PurePath(argument.partition("?")[0]).name)
+        yield Source(without_password(argument), argument, place)
     elif os.path.isdir(argument):
         for file in _files_in(path, recursive):
             if file.suffix.lower() in IMAGE_SUFFIXES:

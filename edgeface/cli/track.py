@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from pathlib import Path
 
 from edgeface.cli.tracking import (
+    add_personal,
     add_tracking_options,
     detector,
     load_personal,
@@ -16,7 +16,7 @@ from edgeface.cli.tracking import (
     open_source,
 )
 from edgeface.errors import InvalidInputError
-from edgeface.output import refuse_inputs, refuse_twice
+from edgeface.output import folder_of, refuse_inputs, refuse_twice
 from edgeface.recording import read_recording
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.mapping import preset_names
@@ -111,6 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mesh", action="store_true", help="draw the faces' dense meshes into the video, too"
     )
     add_tracking_options(parser)
+    add_personal(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -142,7 +143,7 @@ def execute(arguments: argparse.Namespace) -> int:
         export(arguments.source, target, name, model.face_model, options)
         print(f"wrote {target}")
         return 0
-    tracker = make_tracker(model, arguments)
+    tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
         print(options.report(tracker.seen_shapes))
     with open_source(arguments.source) as video:
@@ -177,8 +178,7 @@ def _check_take(arguments: argparse.Namespace) -> None:
                                 "--record")  # fmt: skip
     if Path(arguments.source).suffix.lower() == ".jsonl":
         raise InvalidInputError("--take needs a video: of a recording --record FILE makes one file")
-    if os.path.exists(arguments.take) and not os.path.isdir(arguments.take):
-        raise InvalidInputError(f"--take needs a folder, and {arguments.take} is a file")
+    folder_of("--take", arguments.take)
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What following faces takes on the command line: the options of `track` and `demo`."""
+"""What following faces takes on the command line: options of `track`, `demo`, `calibrate`."""
 
 from __future__ import annotations
 
@@ -41,12 +41,6 @@ def add_tracking_options(parser: argparse.ArgumentParser, threads: int = 0) -> N
         help="the network that looks at crops: sfn (default; sfn-free for mfn-free), fusion or a "
         "model file",
     )
-    parser.add_argument(
-        "--personal",
-        metavar="EFP",
-        help="a personal model that 'edgeface personalise' made: videos show its person beside the "
-        "picture, and pages its head, moving as each face does, whoever's that is",
-    )
     add_input_size(parser)
     add_threshold(parser)
     parser.add_argument(
@@ -56,6 +50,16 @@ def add_tracking_options(parser: argparse.ArgumentParser, threads: int = 0) -> N
         metavar="COUNT",
         help="the number of threads of the networks and of the video's encoder; 0 leaves the "
         f"choice to them (default: {threads})",
+    )
+
+
+def add_personal(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--personal``."""
+    parser.add_argument(
+        "--personal",
+        metavar="EFP",
+        help="a personal model that 'edgeface personalise' made: videos show its person beside the "
+        "picture, and pages its head, moving as each face does, whoever's that is",
     )
 
 
@@ -69,18 +73,14 @@ def load_personal(arguments: argparse.Namespace) -> PersonalModel | None:
     return None if arguments.personal is None else PersonalModel.load(arguments.personal)
 
 
-def make_tracker(model: Model, arguments: argparse.Namespace) -> Tracker:
+def make_tracker(
+    model: Model, arguments: argparse.Namespace, personal: PersonalModel | None = None
+) -> Tracker:
     """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
-    personal = load_personal(arguments)
-    if arguments.mode == "detect":
-        return Tracker(
-            model,
-            smoothing=arguments.smooth,
-            score_threshold=arguments.threshold,
-            personal=personal,
-        )
-    name = arguments.crop_model or partner("sfn", arguments.model)
-    crops = load(name, num_threads=arguments.threads)
+    crops = None
+    if arguments.mode != "detect":
+        name = arguments.crop_model or partner("sfn", arguments.model)
+        crops = load(name, num_threads=arguments.threads)
     limit: dict[str, Any] = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
     return Tracker(
         model,

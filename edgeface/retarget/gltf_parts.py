@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import struct
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
+from edgeface.strict_json import finite
 from edgeface.values import Free, Number, Record, Several, Whole
 
 MAGIC = b"glTF"
@@ -73,7 +73,7 @@ def read_parts(data: bytes) -> tuple[dict[str, Any], bytes | None]:
     """
     text, binary = _chunks(data) if data.startswith(MAGIC) else (data, None)
     try:
-        given = json.loads(text.decode("utf-8-sig"), parse_constant=_number, parse_float=_number)
+        given = json.loads(text.decode("utf-8-sig"), parse_constant=finite, parse_float=finite)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     given = _without_nulls(given)
@@ -98,13 +98,6 @@ def _chunks(data: bytes) -> tuple[bytes, bytes | None]:
         raise ValueError("it is truncated")
     has_binary = len(parts) > 1 and parts[1][0] == b"BIN\0"
     return parts[0][1], parts[1][1] if has_binary else None
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"it holds {text[:40]}, which is no finite number")
-    return value
 
 
 def _without_nulls(value: Any) -> Any:

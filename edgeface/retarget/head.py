@@ -6,20 +6,19 @@ of the skull, with eyeballs, teeth, a tongue and short hair of our own.
 
 from __future__ import annotations
 
-import json
-import struct
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.gltf_writer import INDICES, VERTICES, GltfWriter
 from edgeface.personal.template import REGIONS, UNIT_MM, Template, default_template
 from edgeface.retarget.eyes import Eye, eyeball, find_eye, lid_edges, slide_lids
 from edgeface.retarget.mouth import cavity, mouth
 from edgeface.retarget.skull import border_loops, follows_head, hair, read_skull
 from edgeface.retarget.surface import Surface, join, normals, smoothed
-from edgeface.types import AnyArray, Float32Array, FloatArray, IntArray
+from edgeface.types import Float32Array, FloatArray, IntArray
 
 NAME = "head"
 """What stands for it where a character is asked for."""
@@ -33,7 +32,6 @@ SKIN = {"none": (0.60, 0.37, 0.29), "skin": (0.60, 0.37, 0.29), "nose": (0.60, 0
 """Linear colours of the parts of the face."""
 HAIR, HAIR_THICK = (0.045, 0.028, 0.02), 0.05
 LASHES = (0.10, 0.05, 0.035)
-FLOAT, UINT16, UINT8, ARRAY, ELEMENTS = 5126, 5123, 5121, 34962, 34963
 
 
 @cache
@@ -50,7 +48,7 @@ def head_glb() -> bytes:
     b'glTF'
     """
     template = default_template()
-    parts = _Parts()
+    file = GltfWriter()
     neck, pivot = np.array(NECK), np.array(PIVOT)
     rim, *lids = border_loops(template)[1:]
     shapes = shapes_of(template)
@@ -58,11 +56,11 @@ def head_glb() -> bytes:
     where = {eye.side: _metres(eye.centre - pivot) for eye in eyes}
     inside = mouth(template, rim, shapes)
     inside = Surface(inside.points - pivot, inside.triangles, inside.colours, inside.shapes)
-    face = _mesh(parts, "face", 0, whole_head(template, rim, eyes), skinned=True)
+    face = _mesh(file, "face", 0, whole_head(template, rim, eyes), skinned=True)
     meshes = [
         face,
-        _mesh(parts, "eye", 1, eyeball(eyes[0].radius)),
-        _mesh(parts, "mouth", 1, inside),
+        _mesh(file, "eye", 1, eyeball(eyes[0].radius)),
+        _mesh(file, "mouth", 1, inside),
     ]
     document = {
         "asset": {
@@ -81,14 +79,11 @@ def head_glb() -> bytes:
             {"name": "RightEye", "mesh": 1, "translation": where["Right"]},
             {"name": "mouth", "mesh": 2},
         ],
-        "skins": [{"joints": [0, 1], "skeleton": 0, "inverseBindMatrices": _binds(parts)}],
+        "skins": [{"joints": [0, 1], "skeleton": 0, "inverseBindMatrices": _binds(file)}],
         "meshes": meshes,
         "materials": [_material("skin", 0.55), _material("wet", 0.12)],
-        "accessors": parts.accessors,
-        "bufferViews": parts.views,
-        "buffers": [{"byteLength": len(parts.data)}],
     }
-    return _binary(document, bytes(parts.data))
+    return file.finish(document)
 
 
 def shapes_of(template: Template) -> dict[str, Float32Array]:
@@ -131,13 +126,17 @@ def whole_head(template: Template, rim: IntArray, eyes: list[Eye]) -> Surface:
 
 
 def _mesh(
-    parts: _Parts, name: str, material: int, surface: Surface, *, skinned: bool = False
+    file: GltfWriter, name: str, material: int, surface: Surface, *, skinned: bool = False
 ) -> dict[str, Any]:
+
+    def vertices(values: FloatArray, kind: str) -> int:
+        return file.array(values.astype(np.float32), kind, VERTICES, bounds=True)
+
     points = surface.points * METRES
     attributes = {
-        "POSITION": parts.add(points, "VEC3"),
-        "NORMAL": parts.add(surface.normals(), "VEC3"),
-        "COLOR_0": parts.add(surface.colours, "VEC3"),
+        "POSITION": vertices(points, "VEC3"),
+        "NORMAL": vertices(surface.normals(), "VEC3"),
+        "COLOR_0": vertices(surface.colours, "VEC3"),
     }
     if skinned:
         head = follows_head(surface.points)
@@ -145,27 +144,33 @@ def _mesh(
         joints = np.tile(np.array([0, 1, 0, 0], np.uint8), (len(points), 1))
         joints[head == 0, 1] = 0  # one without a weight is 0 (glTF 2.0, 3.7.3.3)
         attributes |= {
-            "JOINTS_0": parts.add(joints, "VEC4"),
-            "WEIGHTS_0": parts.add(shares, "VEC4"),
+            "JOINTS_0": file.array(joints, "VEC4", VERTICES, bounds=True),
+            "WEIGHTS_0": vertices(shares, "VEC4"),
         }
     primitive: dict[str, Any] = {
         "attributes": attributes,
-        "indices": parts.add(surface.triangles.reshape(-1, 1), "SCALAR"),
+        "indices": file.array(surface.triangles.astype(np.uint16).reshape(-1), "SCALAR", INDICES),
         "material": material,
     }
     mesh: dict[str, Any] = {"name": name, "primitives": [primitive]}
     if surface.shapes:
         moves = surface.shapes.values()
-        primitive["targets"] = [{"POSITION": parts.add_sparse(offsets)} for offsets in moves]
+        primitive["targets"] = [{"POSITION": _target(file, offsets)} for offsets in moves]
         mesh["extras"] = {"targetNames": [*surface.shapes]}
     return mesh
 
 
-def _binds(parts: _Parts) -> int:
+def _target(file: GltfWriter, offsets: Float32Array) -> int:
+    """The accessor of a shape's offsets (V, 3), of the vertices that it moves alone."""
+    moved = np.flatnonzero(np.abs(offsets).max(axis=1) > STILL)
+    return file.sparse((offsets * METRES).astype(np.float32), moved, bounds=True)
+
+
+def _binds(file: GltfWriter) -> int:
     """What takes a vertex into the frame of each joint, column by column."""
     rows = np.tile(np.eye(4), (2, 1, 1))
     rows[:, 3, :3] = -METRES * np.array([NECK, PIVOT])
-    return parts.add(rows.reshape(2, 16), "MAT4")
+    return file.array(rows.reshape(2, 16).astype(np.float32), "MAT4", bounds=True)
 
 
 def _material(name: str, roughness: float) -> dict[str, Any]:
@@ -183,73 +188,3 @@ def _colours(template: Template) -> FloatArray:
 
 def _metres(place: FloatArray) -> list[float]:
     return (np.asarray(place, np.float64) * METRES).round(6).tolist()
-
-
-class _Parts:
-    """The binary part of a file that grows, with views and accessors into it."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-
-    def add(self, rows: AnyArray, kind: str) -> int:
-        """Append rows (N, D), floats, bytes or indices; returns the number of their accessor."""
-        is_index = rows.dtype.kind == "i"
-        stored, component = ("<u2", UINT16) if is_index else ("<f4", FLOAT)
-        if rows.dtype == np.uint8:
-            stored, component = "u1", UINT8
-        values = rows.astype(stored)
-        target = ELEMENTS if is_index else None if kind == "MAT4" else ARRAY
-        accessor: dict[str, Any] = {
-            "bufferView": self._view(values, target),
-            "componentType": component,
-            "count": len(values),
-            "type": kind,
-        }
-        if not is_index:
-            accessor |= {"min": values.min(axis=0).tolist(), "max": values.max(axis=0).tolist()}
-        self.accessors.append(accessor)
-        return len(self.accessors) - 1
-
-    def add_sparse(self, offsets: Float32Array) -> int:
-        """Append offsets (V, 3) of a shape in metres, of the vertices that it moves alone."""
-        moved = np.flatnonzero(np.abs(offsets).max(axis=1) > STILL)
-        values = (offsets[moved] * METRES).astype("<f4")
-        low, high = (np.minimum(values.min(axis=0), 0), np.maximum(values.max(axis=0), 0))
-        self.accessors.append(
-            {
-                "componentType": FLOAT,
-                "count": len(offsets),
-                "type": "VEC3",
-                "min": low.tolist(),
-                "max": high.tolist(),
-                "sparse": {
-                    "count": len(moved),
-                    "indices": {
-                        "bufferView": self._view(moved.astype("<u2"), None),
-                        "componentType": UINT16,
-                    },
-                    "values": {"bufferView": self._view(values, None)},
-                },
-            }
-        )
-        return len(self.accessors) - 1
-
-    def _view(self, values: AnyArray, target: int | None) -> int:
-        self.data += b"\0" * (-len(self.data) % 4)
-        view: dict[str, Any] = {
-            "buffer": 0, "byteOffset": len(self.data), "byteLength": values.nbytes
-        }  # fmt: skip
-        self.views.append(view if target is None else view | {"target": target})
-        self.data += values.tobytes()
-        return len(self.views) - 1
-
-
-def _binary(document: dict[str, Any], data: bytes) -> bytes:
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    data += b"\0" * (-len(data) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
-    chunks += struct.pack("<II", len(data), 0x004E4942) + data
-    return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks

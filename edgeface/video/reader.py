@@ -26,6 +26,7 @@ from edgeface.video.source import (
     import_av,
     is_live,
     open_container,
+    reason_of,
 )
 
 DEFAULT_FPS = 30.0
@@ -213,9 +214,10 @@ class VideoReader:
         if isinstance(state.error, import_av().ExitError):
             raise _silent(name, count) from state.error
         if state.error is not None:
-            why = hint(self.address) if count == 0 and self.address is not None else ""
+            address = self.address if count == 0 else None
+            why = "" if address is None else hint(address)
             raise InvalidInputError(
-                f"{name} broke off {after}: {state.error}{why}"
+                f"{name} broke off {after}: {reason_of(state.error)}{why}"
             ) from state.error
         if self.live:
             raise InvalidInputError(f"{name} stopped {after}")

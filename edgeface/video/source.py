@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
-import queue
 import stat
 import sys
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgeface.addresses import without_password
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.values import path_of
+from edgeface.waiting import within
 
 OPEN_TIMEOUT_S = 10.0
 """How long a camera or server may take to say what it sends."""
@@ -35,7 +34,7 @@ class Address:
 
     Attributes
     ----------
-    name : the name that the user gave
+    name : the name that the user gave, without a password
     url : FFmpeg's name of the source
     kind : what the source is; a pipe can be read once, and only as fast as it is written
     capture : FFmpeg's format of a camera
@@ -75,7 +74,7 @@ def address_of(source: str | os.PathLike[str] | int) -> Address:
             raise InvalidInputError("'-' is what is piped into the command, and nothing is")
         return Address(name, "pipe:0", "pipe")
     if "://" in name:
-        return Address(name, name, "network")
+        return Address(without_password(name), name, "network")
     if name.isdecimal() and not os.path.exists(name):
         return _camera(name, name)
     return _local(name)
@@ -101,6 +100,8 @@ def _local(name: str) -> Address:
         return Address(name, f"file:{name}", "pipe")
     if stat.S_ISCHR(found.st_mode) and name.startswith("/dev/video"):
         return Address(name, name, "camera", CAMERAS["linux"][0])
+    if stat.S_ISDIR(found.st_mode):
+        raise InvalidInputError(f"{name} is a folder: edgeface run {name} looks at its images")
     if not stat.S_ISREG(found.st_mode):
         raise InvalidInputError(f"{name} is no file")
     if found.st_size == 0:
@@ -123,51 +124,43 @@ def open_container(address: Address) -> Any:
     timeout = None if address.kind in ("file", "pipe") else (OPEN_TIMEOUT_S, READ_TIMEOUT_S)
 
     def connect() -> Any:
-        return av.open(address.url, format=address.capture, timeout=timeout)
+        # titles of old files are in the code of the country where they were made
+        return av.open(
+            address.url, format=address.capture, timeout=timeout, metadata_errors="replace"
+        )
 
     started = time.monotonic()
     try:
         if address.kind == "file":
             return connect()
-        return _within(None if timeout is None else OPEN_TIMEOUT_S + GRACE_S, connect)
+        limit_s = None if timeout is None else OPEN_TIMEOUT_S + GRACE_S
+        return within(limit_s, connect, "open")
     except (av.FFmpegError, OSError, ValueError) as error:
-        reason = f"{error}{hint(address)}"
+        about_content = isinstance(error, (av.InvalidDataError, av.EOFError, av.ArgumentError))
+        reason = f"{reason_of(error)}{hint(address) if about_content else ''}"
+        if address.capture is not None:
+            reason += f" ({address.url})"
         # what is interrupted fails in any way
         if timeout is not None and time.monotonic() - started >= OPEN_TIMEOUT_S:
             reason = f"it said nothing for {OPEN_TIMEOUT_S:.0f} s"
         raise InvalidInputError(f"cannot open {address.name}: {reason}") from error
 
 
+def reason_of(error: Exception) -> str:
+    """What FFmpeg or the system says, without the number and the name that go with it."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def hint(address: Address) -> str:
     """A hint why a source of this kind cannot be read."""
+    if address.kind == "camera":
+        return ""
     if address.kind == "network":
         return (
             "; if it is a whole file whose index lies at its end, the server must answer requests "
             "for parts of it"
         )
-    if address.kind == "camera":
-        return ""
     return "; it is no video, or was cut off before its index was written"
-
-
-def _within(timeout_s: float | None, connect: Callable[[], Any]) -> Any:
-    """Call ``connect`` in a thread of its own, and return what it returns."""
-    results: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            results.put(connect())
-        except BaseException as error:  # handed over
-            results.put(error)
-
-    threading.Thread(target=run, daemon=True, name="open").start()
-    try:
-        result = results.get(timeout=timeout_s)
-    except queue.Empty:
-        raise TimeoutError from None
-    if isinstance(result, BaseException):
-        raise result
-    return result
 
 
 def is_live(address: Address, container: Any) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from edgeface.errors import InvalidInputError
-from edgeface.output import GrowingFile
+from edgeface.growing_file import GrowingFile
 from edgeface.types import ImageArray
 from edgeface.values import path_of
 from edgeface.video.clock import Clock

@@ -1,6 +1,6 @@
 """A small HTTP server that finds the faces of the photos sent to it.
 
-    pip install 'edgeface[fast]' fastapi uvicorn
+    pip install 'edgeface[onnx,fast]' fastapi uvicorn
     uvicorn server:app --port 8000
     curl --data-binary @photo.jpg 'http://localhost:8000/faces?max_faces=20'
 

@@ -38,7 +38,8 @@ def add_parser(commands: Commands) -> None:
 
 def _learn(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
-    from edgeface.reference.face_model.learn import learn, report_on
+    from edgeface.reference.face_model.learn import learn
+    from edgeface.reference.face_model.residuals import report_on
 
     folder = data_dir(arguments.data)
     model = learn(folder)

@@ -97,7 +97,8 @@ def _face_model(arguments: argparse.Namespace) -> None:
     from edgeface.face_model_import import from_ict_facekit
     from edgeface.reference.data.packs import FREE, data_dir
     from edgeface.reference.face_model.dense import on_head
-    from edgeface.reference.face_model.learn import learn, report_on
+    from edgeface.reference.face_model.learn import learn
+    from edgeface.reference.face_model.residuals import report_on
     from edgeface.reference.free.ict import FILE
 
     folder = data_dir(arguments.data)

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from edgeface.face_model import FaceModel
-from edgeface.output import save_figure
 from edgeface.reference.conventions.convention import Convention
+from edgeface.reference.figure_files import save_figure
 
 COLOURS = {"fixed": "#1f5fbf", "sliding": "#e07b00", "unrepresentable": "#c01040"}
 COLUMNS = 4

@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from edgeface.output import save_figure, write_output
+from edgeface.output import write_output
 from edgeface.reference.evaluation.figures import (
     COEFFICIENTS,
     ERROR_LIMIT,
@@ -27,6 +27,7 @@ from edgeface.reference.evaluation.figures import (
 from edgeface.reference.evaluation.metrics import error_curve
 from edgeface.reference.evaluation.run import ImageResult
 from edgeface.reference.evaluation.worst_faces import WorstFaces
+from edgeface.reference.figure_files import save_figure
 
 
 def write_report(

@@ -12,9 +12,7 @@ mirror image, so that left and right shapes become mirror images.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,30 +23,21 @@ from edgeface.face_model import EXPRESSION_NAMES, NUM_IDENTITY, FaceModel
 from edgeface.face_model_import import from_ict_facekit
 from edgeface.reference.data.ledger import free_ledger
 from edgeface.reference.data.packs import (
-    FREE_HUMAN_PACK,
-    HUMAN_PACK,
     RESEARCH,
-    Pack,
     Sources,
-    expression_scores,
-    is_validation,
-    open_pack,
-    single_face_packs,
-    split_groups,
 )
 from edgeface.reference.face_model.agreed_map import agreed_map
+from edgeface.reference.face_model.corpus import mirrored_scores, read_corpus
 from edgeface.reference.face_model.ict import places_on_ict
 from edgeface.reference.face_model.landmark_map import learn_landmark_map
 from edgeface.reference.face_model.transfer import transferred_expressions
 from edgeface.reference.geometry.alignment import (
     EXPRESSION_MIRROR,
     align,
-    mapped_landmarks,
     mirror_permutation,
     mirrored,
     rigid_mean,
     similarity,
-    to_model_axes,
 )
 from edgeface.reference.geometry.lids import BLINKS, lid_opening
 from edgeface.reference.geometry.pose import yaw_from_rotation
@@ -90,51 +79,6 @@ HOLES = (
 LandmarksOf = Callable[[FloatArray], FloatArray]
 WHOLLY_SHUT = 0.02
 """Opening of the lids of a mean face that blinks, in widths of the eye."""
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What is learned from: N meshes with scores, and the M of them that people labelled."""
-
-    meshes: FloatArray  # (N, V, 3), ``model`` axes
-    scores: FloatArray  # (N, 46)
-    person: NDArray[np.str_]  # (N,)
-    labelled_meshes: FloatArray  # (M, V, 3), ``image_px``
-    landmarks: FloatArray  # (M, 68, 2), ``image_px``
-
-
-def mirrored_scores(scores: FloatArray) -> FloatArray:
-    """The scores (..., 46) of the mirror image."""
-    return scores[..., EXPRESSION_MIRROR]
-
-
-def read_corpus(folder: Path, validation: bool = False, sources: Sources = RESEARCH) -> Corpus:
-    """Read the meshes of the single-face packs, of the training or of the validation split.
-
-    Of the packs that anyone may use, those of photos alone: rendered people have ICT-FaceKit's
-    shapes.
-    """
-    parts: list[tuple[Pack, IntArray]] = []
-    for name in sources.faces if sources.free else single_face_packs(folder):
-        pack = open_pack(folder, name, sources.free)
-        good = np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
-        parts.append((pack, np.flatnonzero((is_validation(pack) == validation) & good)))
-    labelled = [(p, i[_has_points(p)[i]]) for p, i in parts
-                if p.name in (HUMAN_PACK, FREE_HUMAN_PACK)]  # fmt: skip
-    names = parts[0][0].labels["blendshape_names"]
-    return Corpus(
-        meshes=to_model_axes(np.concatenate([p.labels["mesh"][i] for p, i in parts])),
-        scores=np.concatenate(
-            [expression_scores(p.labels["blendshapes52"][i], names) for p, i in parts]
-        ),
-        person=np.concatenate([np.char.add(p.name, split_groups(p)[i]) for p, i in parts]),
-        labelled_meshes=np.concatenate([p.labels["mesh"][i] for p, i in labelled]),
-        landmarks=np.concatenate([p.labels["landmarks68"][i] for p, i in labelled]),
-    )
-
-
-def _has_points(pack: Pack) -> NDArray[np.bool_]:
-    return np.asarray(np.isfinite(pack.labels["landmarks68"]).all(axis=(1, 2)))
 
 
 def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
@@ -199,54 +143,6 @@ def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
             "licence": FREE_TERMS if sources.free else RESEARCH_TERMS,
         },
     )
-
-
-def report_on(model: FaceModel, folder: Path, sources: Sources = RESEARCH) -> dict[str, Any]:
-    """How well a model fits the meshes of both splits, and its landmark map people's points."""
-    report: dict[str, Any] = {}
-    for split in ("train", "validation"):
-        corpus = read_corpus(folder, split == "validation", sources)
-        report[split] = {
-            "num_meshes": len(corpus.meshes),
-            "residual_percent_of_outer_eye_distance": residuals(model, corpus),
-            "landmark_map_nme_percent": landmark_map_nme(model, corpus),
-        }
-    return report
-
-
-def residuals(model: FaceModel, corpus: Corpus) -> dict[str, float]:
-    """The RMS distance between meshes and the model, in % of the outer eye distance.
-
-    ``scores`` is that by the teacher's scores and the best identity, ``mean_only`` that of the
-    mean.
-    """
-    weights = np.ones(model.mean.shape[0])
-    expression = np.tensordot(corpus.scores, model.expression.astype(float), 1)
-    neutral = model.mean + np.zeros_like(expression)
-    modes = model.identity[1:].reshape(NUM_IDENTITY - 1, -1).astype(float)
-    prediction = neutral + expression
-    for _ in range(5):
-        aligned = align(corpus.meshes, prediction, weights)
-        rest = (aligned - neutral - expression).reshape(len(aligned), -1)
-        coefficients = np.linalg.lstsq(modes.T, rest.T, rcond=None)[0].T
-        prediction = neutral + expression + (coefficients @ modes).reshape(neutral.shape)
-
-    def rms(difference: FloatArray) -> float:
-        squared: FloatArray = np.sum(difference**2, axis=2)
-        return float(100 * np.sqrt(np.mean(squared)))
-
-    return {
-        "mean_only": rms(align(corpus.meshes, neutral, weights) - neutral),
-        "scores": rms(align(corpus.meshes, prediction, weights) - prediction),
-    }
-
-
-def landmark_map_nme(model: FaceModel, corpus: Corpus) -> dict[str, float]:
-    """The NME, in % of the outer eye distance, of the meshes' landmarks against people's."""
-    points = mapped_landmarks(corpus.labelled_meshes[..., :2], model)
-    eyes = np.linalg.norm(corpus.landmarks[:, 45] - corpus.landmarks[:, 36], axis=1)
-    error = np.linalg.norm(points - corpus.landmarks, axis=2) / eyes[:, None] * 100
-    return {"68": float(error.mean()), "51": float(error[:, 17:].mean())}
 
 
 def _upright(mean: FloatArray, meshes: FloatArray, weights: FloatArray) -> FloatArray:

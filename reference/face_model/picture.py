@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
 from edgeface.face_model import FaceModel
-from edgeface.output import save_figure
+from edgeface.reference.figure_files import save_figure
 from edgeface.reference.geometry.harmonics import manifold_harmonics
 
 NUM_MODES = 10

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from edgeface.errors import InvalidInputError
-from edgeface.output import save_figure
+from edgeface.reference.figure_files import save_figure
 
 
 def plot_run(folder: Path, out: Path) -> None:

@@ -103,6 +103,14 @@ def test_unknown_devices_are_named(path):
         edgeface.load(path, device="abacus")
 
 
+def test_onnx_runtime_tells_nobody(monkeypatch):
+    runtime = pytest.importorskip("onnxruntime")
+    told = [True]
+    monkeypatch.setattr(runtime, "disable_telemetry_events", told.clear)
+    edgeface.load("sfn", num_threads=1)
+    assert not told
+
+
 @pytest.mark.parametrize("kept", [0, 7, 100, 1 / 3, 1 / 2, -9000])
 def test_truncated_files_are_errors(path, tmp_path, kept):
     data = path.read_bytes()

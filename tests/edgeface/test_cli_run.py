@@ -103,6 +103,32 @@ def test_parquet_is_not_for_terminals(monkeypatch, capsys):
     assert "name a file by --save" in capsys.readouterr().err
 
 
+def test_parquet_in_a_file_needs_no_binary_output(monkeypatch, tmp_path, five):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # as notebooks have it
+    assert run("demo", "--save", tmp_path / "faces.parquet") == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--threshold", "nan", "score_threshold must lie in [0, 1], got nan"),
+        ("--max-faces", "-1", "max_faces must be a whole number from 0 to 1000000, got -1"),
+        (
+            "--out",
+            edgeface.DEMO_PHOTO,
+            f"--out needs a folder, and {edgeface.DEMO_PHOTO} is a file",
+        ),
+    ],
+)
+def test_what_is_wrong_for_every_image_is_said_once(
+    folder, tmp_path, capsys, option, value, message
+):
+    target = tmp_path / "faces.json"
+    assert run("demo", folder, option, value, "--save", target) == 1
+    assert capsys.readouterr() == ("", f"edgeface: {message}\n")
+    assert not target.exists()
+
+
 def test_an_interrupt_keeps_what_was_done(monkeypatch, tmp_path, capsys):
     target, find = tmp_path / "faces.json", edgeface.Model.run
 

@@ -1,6 +1,7 @@
 """Which images arguments mean, and where what is made of them goes."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_words_and_addresses(photos):
     demo, stdin, web = find_sources(["demo", "-", "https://x.example/a/b.jpg?size=2"], False)
     assert (demo.image, stdin.image, web.image) == (DEMO_PHOTO, None, web.name)
     assert str(web.place) == "b.jpg"
+    (private,) = find_sources(["https://me:s3cret@x.example/b.jpg"], False)
+    assert (private.name, private.image) == (
+        "https://me:***@x.example/b.jpg",
+        "https://me:s3cret@x.example/b.jpg",
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,3 +93,10 @@ def test_overlays_leave_images_alone_by_whatever_name(photos):
     targets = overlay_paths(Path("link"), [sources[0], *sources])
     assert "b-faces.png" not in {path.name for path in targets}
     assert len(set(targets)) == 4
+
+
+def test_standard_input_that_was_closed_is_named(monkeypatch):
+    (source,) = find_sources(["-"], False)
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InvalidInputError, match="nothing is"):
+        source.read()

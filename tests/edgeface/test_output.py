@@ -13,8 +13,8 @@ from PIL import Image
 import edgeface
 from edgeface.cli import main
 from edgeface.errors import InvalidInputError
+from edgeface.growing_file import GrowingFile
 from edgeface.output import (
-    GrowingFile,
     distinct_name,
     refuse_inputs,
     refuse_twice,

@@ -100,3 +100,31 @@ def test_export_writes_a_file_without_torch(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "mfn-int8.tflite").stat().st_size > 1e6
     assert main(["export", "mfn", "--to", "coreml", "--out", str(tmp_path)]) == 0
     assert (tmp_path / "mfn-fp16.mlpackage" / "Manifest.json").is_file()
+
+
+@pytest.mark.parametrize("home", ["none", "read-only"])
+def test_without_a_cache_a_temporary_folder_serves(monkeypatch, tmp_path, home):
+    if home == "none":
+
+        def nowhere():
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(ready.Path, "home", nowhere)
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(ready.ASSETS / "mfn.onnx"))  # no folder
+    file = find_ready("sfn", "tflite")
+    path = cached_ready(file)
+    assert path.read_bytes() == read_ready(file)[file.name]
+    assert cached_ready(file) == path
+
+
+def test_without_any_folder_the_remedy_is_named(monkeypatch):
+    def full(**_):
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(ready.ASSETS / "mfn.onnx"))
+    monkeypatch.setattr(ready.tempfile, "TemporaryDirectory", full)
+    ready._temporary_root.cache_clear()
+    with pytest.raises(InvalidInputError, match="set XDG_CACHE_HOME"):
+        cached_ready(find_ready("sfn", "tflite"))

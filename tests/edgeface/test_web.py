@@ -18,7 +18,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answers)
-        self.asked = []
+        self.asked, self.stopped = [], threading.Event()
 
     @property
     def address(self):
@@ -32,7 +32,8 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.path)
         what, _, rest = self.path[1:].partition("/")
-        if what == "photo":
+        known = self.headers["Authorization"] == "Basic bsOkbWU6czNjcmV0"  # näme:s3cret
+        if what == "photo" or (what == "private" and known):
             self.answer(200, edgeface.DEMO_PHOTO.read_bytes())
         elif what == "endless":
             self.send_response(200)
@@ -55,8 +56,17 @@ class Answers(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "900000")
             self.end_headers()
             self.wfile.write(edgeface.DEMO_PHOTO.read_bytes()[:5000])
+        elif what == "drip":
+            self.wfile.write(b"HTTP/1.0 200 OK\r\n")
+            try:
+                while not self.server.stopped.wait(0.02):
+                    self.wfile.write(b"X-More: to come\r\n")
+            except OSError:
+                pass
+        elif what == "rude":
+            self.wfile.write(b"HTTP/1.0 500 \x1b[2J\x0bgone\r\n\r\n")
         else:
-            self.answer(404, b"nothing here")
+            self.answer(401 if what == "private" else 404, b"nothing here")
 
     def answer(self, status, content):
         self.send_response(status)
@@ -71,11 +81,12 @@ def server():
         thread = threading.Thread(target=running.serve_forever, args=(0.02,))
         thread.start()
         yield running
+        running.stopped.set()
         running.shutdown()
         thread.join()
 
 
-@pytest.mark.parametrize("path", ["/photo", "/to//photo", "/hop/4"])
+@pytest.mark.parametrize("path", ["/photo", "/to//photo", "/hop/4", "/photo/\xe9 \u5199.jpg"])
 def test_a_picture_is_fetched_as_the_file_is_read(server, path):
     np.testing.assert_array_equal(
         read_image(server.address + path), read_image(edgeface.DEMO_PHOTO)
@@ -92,6 +103,8 @@ def test_a_picture_is_fetched_as_the_file_is_read(server, path):
         ("/endless/text", "its content is none of JPEG"),
         ("/endless/\xff\xd8\xff", r"larger than 0 MiB"),
         ("/cut", "no readable image|could not be fetched"),
+        ("/rude", r"the server says 500 \[2J gone$"),
+        ("/hop/-1", r"the server says 301 after too many redirects: [^\n]*$"),
     ],
 )
 def test_what_cannot_be_fetched_says_why(server, monkeypatch, path, message):
@@ -108,6 +121,21 @@ def test_a_slow_server_is_given_up(server, monkeypatch):
     monkeypatch.setattr(web, "format_of", lambda _: "JPEG")
     with pytest.raises(InvalidInputError, match=r"took longer than 0\.1 s"):
         read_image(f"{server.address}/endless/a")
+
+
+def test_headers_that_trickle_are_not_awaited(server, monkeypatch):
+    monkeypatch.setattr(web, "MAX_SECONDS", 0.3)
+    with pytest.raises(InvalidInputError, match=r"took longer than 0\.3 s"):
+        read_image(f"{server.address}/drip")
+
+
+def test_a_password_is_used_and_neither_told_nor_passed_on(server):
+    address = server.address.replace("//", "//n%C3%A4me:s3cret@")
+    assert read_image(f"{address}/private").shape == (800, 1280, 3)
+    for path in ("/absent", f"/to/{address}/absent", "/to//private"):
+        with pytest.raises(InvalidInputError, match=r"^http://n%C3%A4me:\*\*\*@") as error:
+            read_image(address + path)
+        assert "s3cret" not in str(error.value)
 
 
 def test_a_silent_server_is_given_up(monkeypatch):

@@ -221,6 +221,13 @@ def test_the_timecode_of_the_first_frame_is_read(make_video, ramp, stated):
         assert video.timecode == stated
 
 
+def test_a_title_in_an_old_code_is_no_reason_to_refuse(make_video, ramp):
+    path = make_video("old.avi", ramp, metadata={"title": "T#tulo"})
+    path.write_bytes(path.read_bytes().replace(b"T#tulo", "Título".encode("latin-1")))
+    frames, message = read(path)
+    assert (len(frames), message) == (12, "")
+
+
 def test_a_rate_that_is_a_time_base_is_not_believed(make_video, ramp):
     with open_video(make_video("plain.mkv", ramp)) as video:
         assert video.fps == pytest.approx(30)

@@ -102,7 +102,7 @@ def bad_files(tmp_path, make_video, ramp):
         ("text.mp4", "it is no video"),
         ("cut.mp4", "cut off before its index"),
         ("sound.mp4", "no pictures, only audio"),
-        (".", "is no file"),
+        (".", r"is a folder: edgeface run .* looks at its images"),
     ],
 )
 def test_bad_files_are_named(bad_files, name, message):

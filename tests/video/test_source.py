@@ -192,6 +192,15 @@ def test_a_server_without_ranges_serves_what_needs_none(make_video, ramp, serve,
         assert len(list(video)) == NUM_FRAMES
 
 
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_what_is_not_reached_is_said_without_password_and_wrong_advice(scheme):
+    with pytest.raises(InvalidInputError) as error:
+        open_video(f"{scheme}://admin:s3cret@127.0.0.1:1/door")
+    assert str(error.value) == (
+        f"cannot open {scheme}://admin:***@127.0.0.1:1/door: Connection refused"
+    )
+
+
 def test_an_index_at_the_end_needs_ranges(long_clip, serve):
     server = serve(long_clip("clip.mp4"))
     server.ranges = server.sized = False

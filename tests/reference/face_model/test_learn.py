@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from edgeface.reference.face_model.learn import landmark_map_nme, learn, read_corpus, residuals
+from edgeface.reference.face_model.corpus import read_corpus
+from edgeface.reference.face_model.learn import learn
 from edgeface.reference.face_model.picture import draw_shapes
+from edgeface.reference.face_model.residuals import landmark_map_nme, residuals
 from edgeface.reference.geometry.alignment import (
     EXPRESSION_MIRROR,
     LANDMARK_MIRROR,
