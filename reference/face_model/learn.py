@@ -68,6 +68,9 @@ score also fires on ordinary closed lips, and would teach a pucker that hardly m
 OFF_MASK = 0.04
 """How far a shape may differ from its prior outside its region, relative to inside."""
 
+PARTED = 0.5
+"""How far the jaw opens before the mesh's triangles are chosen."""
+
 # Contours of the teacher's mesh whose inside is a hole.
 HOLES = (
     (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415),
@@ -124,7 +127,7 @@ def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
         shapes = _shutting(shapes, mean, landmarks_of)
     halves = (mean, modes, shapes)
     mean, modes, shapes = (a.astype(np.float16).astype(np.float32) for a in halves)
-    triangles, uv = _surface(mean)
+    triangles, uv = _surface(mean, mean + PARTED * shapes[EXPRESSION_NAMES.index("jawOpen")])
     if sources.free:
         # last, so that coefficients mean the same under either map
         ict = _read_ict(folder, sources)
@@ -280,14 +283,15 @@ def _identity_part(residual: FloatArray, modes: FloatArray, person: NDArray[np.s
     return (coefficients @ flat).reshape(means.shape)[index]
 
 
-def _surface(mean: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Triangles (T, 3), counter-clockwise seen from outside, and cylindrical UV (V, 2)."""
-    depth = mean[:, 2] - mean[:, 2].min() + 0.35
-    u = np.arctan2(mean[:, 0], depth)
-    v = mean[:, 1]
-    plane = np.stack([u, v], axis=1)
-    triangles = Delaunay(plane).simplices
-    a, b, c = (plane[triangles[:, i]] for i in range(3))
+def _surface(mean: FloatArray, parted: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Triangles (T, 3), counter-clockwise seen from outside, and cylindrical UV (V, 2).
+
+    Triangles join what is near on the face with parted lips. Where shut lips touch, some would join
+    one to the other, and show as fangs in a smile.
+    """
+    plane, opened = _unrolled(mean), _unrolled(parted)
+    triangles = Delaunay(opened).simplices
+    a, b, c = (opened[triangles[:, i]] for i in range(3))
     area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
     triangles[area < 0] = triangles[area < 0][:, ::-1]
     in_hole = np.any([np.isin(triangles, hole).all(axis=1) for hole in HOLES], axis=0)
@@ -296,3 +300,9 @@ def _surface(mean: FloatArray) -> tuple[IntArray, FloatArray]:
     uv = (plane - plane.min(axis=0)) / np.ptp(plane, axis=0)
     kept = triangles[~in_hole & ~sliver].astype(np.int32)
     return kept, uv.astype(np.float16).astype(np.float32)
+
+
+def _unrolled(points: FloatArray) -> FloatArray:
+    """Points (V, 3) on a cylinder about the head, unrolled, (V, 2)."""
+    depth = points[:, 2] - points[:, 2].min() + 0.35
+    return np.stack([np.arctan2(points[:, 0], depth), points[:, 1]], axis=1)
