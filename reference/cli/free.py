@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from edgeface.reference.free.ict import Head
     from edgeface.types import FloatArray
 
+FIRST_HARD = 100_000
+
 
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
@@ -47,6 +49,12 @@ def add_parser(commands: Commands) -> None:
     add_data(action)
     action.add_argument(
         "--count", type=int, default=700, metavar="N", help="how many people (default: 700)"
+    )
+    action.add_argument(
+        "--hard",
+        action="store_true",
+        help="render strong expressions, turned heads, light from a side and children, for a pack "
+        "of their own",
     )
     action.set_defaults(execute=_people)
 
@@ -104,12 +112,14 @@ def _face_model(arguments: argparse.Namespace) -> None:
 
 def _people(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
-    from edgeface.reference.free.people import RENDERED_PACK, write_rendered_pack
+    from edgeface.reference.free.people import HARD_PACK, RENDERED_PACK, write_rendered_pack
 
-    folder = data_dir(arguments.data)
+    folder, hard = data_dir(arguments.data), arguments.hard
     head, skins, names = _cast(folder)
-    path = folder / f"{RENDERED_PACK}.zip"
-    write_rendered_pack(head, skins, range(arguments.count), names, path)
+    first = FIRST_HARD if hard else 0  # people whom the other pack does not have
+    people = range(first, first + arguments.count)
+    path = folder / f"{HARD_PACK if hard else RENDERED_PACK}.zip"
+    write_rendered_pack(head, skins, people, names, path, hard)
 
 
 def _crowds(arguments: argparse.Namespace) -> None:

@@ -80,11 +80,12 @@ def read_faces(
 def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     """Read the faces of one split of one single-face pack; ``model`` is fitted to them.
 
-    In `HUMAN_PACK` and `FREE_HUMAN_PACK`, people placed the landmarks. Elsewhere they are those of
-    the teacher's mesh by the default map, with lids that shut as people see them, since the 68
-    points of ``faces68-video`` are biased and do not follow the lids
-    (`docs/explanation/labels.md`). Packs that were opened for a free run take neither the default
-    map nor those lids, which 300-W taught: their landmarks are by the map of ``model``.
+    In `HUMAN_PACK`, people placed the landmarks. Elsewhere they are those of the teacher's mesh by
+    the default map, with lids that shut as people see them, since the 68 points of
+    ``faces68-video`` are biased and do not follow the lids (`docs/explanation/labels.md`). Packs
+    that were opened for a free run take neither the default map nor those lids, which 300-W taught:
+    their landmarks are by the map of ``model``, also where people placed points, which lie
+    otherwise than the 68 do elsewhere.
     """
     has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
     human = pack.name in (HUMAN_PACK, FREE_HUMAN_PACK)
@@ -132,7 +133,7 @@ def _fit_pack(
         fits.append(known_fit_of_landmarks(model, labelled[~has_mesh]))
     fit = Fit.concatenate(fits)[np.argsort(order)]
     landmarks = teacher_landmarks(pack, pack.labels["mesh"][index], model)
-    people = np.asarray(np.isfinite(labelled).all(axis=(1, 2)))
+    people = np.asarray(np.isfinite(labelled).all(axis=(1, 2))) & (not pack.free)
     landmarks = np.where(people[:, None, None], labelled, landmarks)
     fit = with_shut_lids(fit, model, landmarks)
     return from_fit(fit, model, landmarks, pack.labels["irises"][index]), fit

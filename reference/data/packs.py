@@ -78,7 +78,7 @@ RESEARCH = Sources(
 """All packs; what is learned from them is for research."""
 FREE = Sources(
     faces=(FREE_HUMAN_PACK, "faces-free"),
-    more_faces=("faces-rendered",),
+    more_faces=("faces-rendered", "faces-hard"),
     photos=("crowds-rendered",),
     more_photos=(),
     empty="negatives-made",

@@ -66,6 +66,25 @@ def places_on_ict(ict: FaceModel, mean: FloatArray, landmarks: FloatArray) -> Pl
     point of one lip is never looked for on the other: lips that touch lie at the same place, and
     the open jaw tells them apart.
     """
+    return _fitted_places(ict, mean, landmarks, SURE)[0]
+
+
+def landmarks_on(
+    ict: FaceModel, mean: FloatArray, landmarks: FloatArray, sure: IntArray
+) -> FloatArray:
+    """Where ICT-FaceKit's own 68 landmarks lie on a mean face (468, 3) once it is fitted to it.
+
+    Of the ``landmarks`` (68, 3) of the mean face, those of the indices ``sure`` are taken to be the
+    same places as ICT-FaceKit's; see `places_on_ict`.
+    """
+    _, goal, (scale, rotation, shift) = _fitted_places(ict, mean, landmarks, sure)
+    return (goal[ict.landmark_vertices[:, 0]] - shift) @ rotation / scale
+
+
+def _fitted_places(
+    ict: FaceModel, mean: FloatArray, landmarks: FloatArray, sure: IntArray
+) -> tuple[Places, FloatArray, tuple[float, FloatArray, FloatArray]]:
+    """The places, ICT's fitted shape (V, 3), and the similarity that takes the mean face to it."""
     open_jaw = ict.expression[list(ict.expression_names).index("jawOpen")]
     way = np.linalg.norm(open_jaw, axis=1)
     chin = way[ict.landmark_vertices[8, 0]]
@@ -75,17 +94,18 @@ def places_on_ict(ict: FaceModel, mean: FloatArray, landmarks: FloatArray) -> Pl
     modes = ict.identity[1:].astype(np.float64)
     goal = ict.mean.astype(np.float64)
     places: Places | None = None
+    scale = rotation = shift = np.zeros(1)
     for _ in range(NUM_ROUNDS):
-        points = goal[ict.landmark_vertices[SURE, 0]]
-        scale, rotation, shift = similarity(landmarks[None, SURE], points, np.ones(len(SURE)))
+        points = goal[ict.landmark_vertices[sure, 0]]
+        scale, rotation, shift = similarity(landmarks[None, sure], points, np.ones(len(sure)))
         near = scale[0] * mean @ rotation[0].T + shift[0]
-        own = scale[0] * landmarks[SURE] @ rotation[0].T + shift[0]
+        own = scale[0] * landmarks[sure] @ rotation[0].T + shift[0]
         spline = RBFInterpolator(own, points - own, kernel="thin_plate_spline", smoothing=SMOOTHING)
         moved = near + spline(near)
         places = _nearest(moved, goal, face, lower, upper_lip, lower_lip)
         goal = ict.mean + _fitted(places, ict.mean, modes, near)
     assert places is not None
-    return places
+    return places, goal, (float(scale[0]), rotation[0], shift[0])
 
 
 def _lips() -> tuple[set[int], set[int]]:
@@ -117,7 +137,7 @@ def _nearest(
         for i in wanted:
             around = used[tree.query(points[i], k=NEAR)[1]]
             candidates = part[np.isin(part, around).any(axis=1)]
-            share = _barycentric(points[i], surface[candidates])
+            share = barycentric(points[i], surface[candidates])
             distance = np.linalg.norm(
                 np.einsum("tkc,tk->tc", surface[candidates], share) - points[i], axis=1
             )
@@ -126,7 +146,7 @@ def _nearest(
     return Places(corners, weights)
 
 
-def _barycentric(point: FloatArray, corners: FloatArray) -> FloatArray:
+def barycentric(point: FloatArray, corners: FloatArray) -> FloatArray:
     """Weights (T, 3) of a point near each triangle (T, 3, 3), clipped to the triangle."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, ac, ap = b - a, c - a, point - a

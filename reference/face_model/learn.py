@@ -26,6 +26,7 @@ from edgeface.reference.data.packs import (
     RESEARCH,
     Sources,
 )
+from edgeface.reference.face_model.agreed_map import agreed_map
 from edgeface.reference.face_model.corpus import mirrored_scores, read_corpus
 from edgeface.reference.face_model.ict import places_on_ict
 from edgeface.reference.face_model.landmark_map import learn_landmark_map
@@ -124,6 +125,10 @@ def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
     halves = (mean, modes, shapes)
     mean, modes, shapes = (a.astype(np.float16).astype(np.float32) for a in halves)
     triangles, uv = _surface(mean)
+    if sources.free:
+        # last, so that coefficients mean the same under either map
+        ict = _read_ict(folder, sources)
+        vertices, shares = agreed_map(mean, triangles, permutation, (vertices, shares), ict)
     return FaceModel(
         identity=np.concatenate([mean[None], modes]),
         expression=shapes,
@@ -163,16 +168,21 @@ def _prior_shapes(
     They decide where a shape may act. They are the shapes whose scores the teacher never moves
     (cheekPuff, cheekSquint, noseSneer, jawForward).
     """
+    ict = _read_ict(folder, sources)
+    if sources.free:
+        prior = places_on_ict(ict, mean, landmarks)(ict.expression.astype(np.float64))
+    else:
+        prior = transferred_expressions(ict, mean, landmarks)
+    return (prior + mirrored(prior[EXPRESSION_MIRROR], permutation)) / 2
+
+
+def _read_ict(folder: Path, sources: Sources) -> FaceModel:
     path = folder / "ict_facekit_light.npz"
     if not path.is_file():
         raise InvalidInputError(f"the learner needs ICT-FaceKit as its prior: {path} is absent")
     if sources.free:
         free_ledger().read(path)
-        ict = from_ict_facekit(path)
-        prior = places_on_ict(ict, mean, landmarks)(ict.expression.astype(np.float64))
-    else:
-        prior = transferred_expressions(from_ict_facekit(path), mean, landmarks)
-    return (prior + mirrored(prior[EXPRESSION_MIRROR], permutation)) / 2
+    return from_ict_facekit(path)
 
 
 def _portrait_shapes(

@@ -44,9 +44,25 @@ WHOLE: dict[str, dict[str, float]] = {
 }  # fmt: skip
 """Expressions by name: how strong each movement is."""
 
+STRONG: dict[str, dict[str, float]] = {
+    name: WHOLE[name]
+    for name in ("grin", "laugh", "surprise", "fear", "anger", "shout", "disgust", "oh", "scream")
+} | {
+    "roar of laughter": {"mouthSmile": 0.9, "jawOpen": 0.7, "mouthUpperUp": 0.6, "eyeBlink": 0.4,
+                         "mouthLowerDown": 0.5, "cheekSquint": 0.8, "eyeSquint": 0.8},
+    "wince": {"eyeBlink": 0.8, "eyeSquint": 0.9, "browDown": 0.7, "mouthStretch": 0.6,
+              "cheekSquint": 0.7, "noseSneer": 0.5},
+}  # fmt: skip
+"""Those that move much of a face, by name."""
 
-def draw_expression(names: tuple[str, ...], random: np.random.Generator) -> FloatArray:
-    """Weights (K,) in [0, 1] of ICT-FaceKit's shapes, lids and gaze included."""
+
+def draw_expression(
+    names: tuple[str, ...], random: np.random.Generator, strong: bool = False
+) -> FloatArray:
+    """Weights (K,) in [0, 1] of ICT-FaceKit's shapes, lids and gaze included.
+
+    With ``strong``, the expression is one of `STRONG`, and not a weak one.
+    """
     column = {name: k for k, name in enumerate(names)}
     weights = np.zeros(len(names))
 
@@ -59,8 +75,9 @@ def draw_expression(names: tuple[str, ...], random: np.random.Generator) -> Floa
 
     lean = float(random.choice([0.0, random.normal(0, 0.15), random.uniform(-1, 1)],
                                p=[0.5, 0.35, 0.15]))  # fmt: skip
-    whole = WHOLE[str(random.choice(list(WHOLE)))]
-    strength = random.uniform(0.3, 1.15)
+    wholes, weakest, strongest = (STRONG, 0.7, 1.4) if strong else (WHOLE, 0.3, 1.15)
+    whole = wholes[str(random.choice(list(wholes)))]
+    strength = random.uniform(weakest, strongest)
     for movement, amount in whole.items():
         add(movement, amount * strength * random.uniform(0.7, 1.2), lean)
     for movement in random.choice([*SIDED, *MIDDLE], random.integers(0, 4), replace=False):

@@ -22,8 +22,10 @@ from edgeface.reference.geometry.pose import rotation_from_euler
 from edgeface.reference.personal.render import loops
 from edgeface.types import FloatArray, ImageArray
 
-RENDERED_PACK = "faces-rendered"
+RENDERED_PACK, HARD_PACK = "faces-rendered", "faces-hard"
 SEED = 21
+CHILDREN = 0.3
+"""The share of people with a child's proportions where faces are to be hard."""
 OVERSAMPLED = 2
 FILLED = 0.5
 """The share of a picture's side that the box of the landmarks takes."""
@@ -49,21 +51,37 @@ class Shot:
     scores: dict[str, float]
 
 
-def render_person(head: Head, skins: FloatArray, random: np.random.Generator) -> list[Shot]:
-    """Make up a person and take `SHOTS` pictures."""
+def render_person(
+    head: Head, skins: FloatArray, random: np.random.Generator, hard: bool = False
+) -> list[Shot]:
+    """Make up a person and take `SHOTS` pictures.
+
+    ``hard`` ones are of strong expressions, turned heads, light from a side, and often children.
+    """
     weights = random.normal(0, IDENTITY_SPREAD, len(head.modes))
     neutral = head.neutral + np.tensordot(weights.astype(np.float32), head.modes, 1)
+    if hard and random.random() < CHILDREN:
+        neutral = _childlike(neutral, head, random)
     skin = _made_up(head, mixed_skin(skins, random), random)
     colour = np.array(parts.HAIRS[random.integers(len(parts.HAIRS))]) * random.uniform(0.7, 1.3)
     iris = np.array(parts.IRISES[random.integers(len(parts.IRISES))]) * random.uniform(0.7, 1.3)
-    return [_shot(head, neutral, skin, colour, iris, random) for _ in range(SHOTS)]
+    return [_shot(head, neutral, skin, colour, iris, random, hard) for _ in range(SHOTS)]
+
+
+def _childlike(neutral: FloatArray, head: Head, random: np.random.Generator) -> FloatArray:
+    """A head whose face below the eyes is short, as children's are."""
+    eyes, chin = neutral[head.rims[0], 1].mean(), neutral[head.landmarks[8], 1]
+    below = np.clip(eyes - neutral[:, 1], 0, eyes - chin)
+    shorter = neutral.copy()
+    shorter[:, 1] += random.uniform(0.1, 0.28) * below
+    return shorter
 
 
 def _shot(
     head: Head, neutral: FloatArray, skin: FloatArray, hair: FloatArray, iris: FloatArray,
-    random: np.random.Generator,
+    random: np.random.Generator, hard: bool,
 ) -> Shot:  # fmt: skip
-    weights = draw_expression(head.names, random)
+    weights = draw_expression(head.names, random, strong=hard and random.random() < 0.7)
     moving = np.flatnonzero(weights)
     offsets = np.tensordot(weights[moving].astype(np.float32), head.shapes[moving], 1)
     shape = (neutral + offsets).astype(np.float64)
@@ -74,18 +92,22 @@ def _shot(
         ears = shape[head.landmarks[[0, 16]]] * [1.02, 1, 1] + [0, 0.6, -1]
         frame, glass = parts.glasses(lids, shape[head.landmarks[27]], ears, random)
         surfaces.append(frame)
-    turn = rotation_from_euler(_pose(random)[None])[0]
+    turn = rotation_from_euler(_pose(random, hard)[None])[0]
     points = np.concatenate([head.places(shape), irises])
     camera = _Camera(turn, shape[head.landmarks], random)
-    pixels, cover = _drawn(surfaces, glass, camera, random)
+    shadowy = hard and random.random() < 0.6
+    pixels, cover = _drawn(surfaces, glass, camera, random, shadowy)
     scores = teacher_scores(weights, head.names)
     for side in ("Left", "Right"):
         scores[f"eyeBlink{side}"] *= TEACHER_BLINK
     return Shot(pixels, cover, camera.labels(points), scores)
 
 
-def _pose(random: np.random.Generator) -> FloatArray:
+def _pose(random: np.random.Generator, hard: bool) -> FloatArray:
     """Pitch, yaw and roll in degrees; a third of all heads is turned by any angle."""
+    if hard:
+        nod = np.clip(random.normal(0, 16), -40, 40)
+        return np.array([nod, random.uniform(-90, 90), random.normal(0, 10)])
     yaw = random.uniform(-80, 80) if random.random() < 0.33 else random.normal(0, 22)
     return np.array([np.clip(random.normal(0, 13), -35, 35), yaw, random.normal(0, 7)])
 
@@ -180,8 +202,9 @@ def _made_up(head: Head, skin: FloatArray, random: np.random.Generator) -> Float
 
 
 def _drawn(
-    surfaces: list[Part], glass: Part | None, camera: _Camera, random: np.random.Generator
-) -> tuple[ImageArray, FloatArray]:
+    surfaces: list[Part], glass: Part | None, camera: _Camera, random: np.random.Generator,
+    shadowy: bool,
+) -> tuple[ImageArray, FloatArray]:  # fmt: skip
     vertices = np.concatenate([part.vertices for part in surfaces])
     counts = np.cumsum([0, *(len(part.vertices) for part in surfaces)])
     triangles = np.concatenate(
@@ -195,7 +218,7 @@ def _drawn(
     normals[flat] = [0, 0.2, 0.98]
     view = np.array([0, 0, camera.distance]) - turned
     view /= np.linalg.norm(view, axis=1, keepdims=True)
-    light, gloss = shading(normals, view, shine, random)
+    light, gloss = shading(normals, view, shine, random, shadowy)
     colours = albedo * light + gloss
     size = OVERSAMPLED * SIDE
     points = camera.project(vertices)
@@ -233,17 +256,20 @@ def _through_glass(
 
 
 def write_rendered_pack(
-    head: Head, skins: FloatArray, people: range, names: tuple[str, ...], path: Path
-) -> None:
+    head: Head, skins: FloatArray, people: range, names: tuple[str, ...], path: Path,
+    hard: bool = False,
+) -> None:  # fmt: skip
     """Write a pack of rendered people.
 
     Parameters
     ----------
     people : their numbers; a number always gives the same person and pictures
     names : the teacher's 52
+    hard : as `render_person` takes it
     """
     shots = [(f"person-{k}", shot) for k in people
-             for shot in render_person(head, skins, np.random.default_rng([SEED, k]))]  # fmt: skip
+             for shot in render_person(head, skins, np.random.default_rng([SEED, k]), hard)
+             ]  # fmt: skip
     scores = [[shot.scores.get(name, 0.0) for name in names] for _, shot in shots]
     labels = {
         "mesh478": np.stack([shot.mesh for _, shot in shots]),

@@ -65,11 +65,13 @@ def _shape(pen: ImageDraw.ImageDraw, height: int, width: int, random: np.random.
 
 
 def shading(
-    normals: FloatArray, view: FloatArray, shine: FloatArray, random: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
+    normals: FloatArray, view: FloatArray, shine: FloatArray, random: np.random.Generator,
+    hard: bool = False,
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
     """What light makes of surfaces: factors (V, 3) of their colour, and gloss (V, 3) to add.
 
-    A dim light from everywhere, one from the sky or the ground, and one to three lamps, tinted.
+    A dim light from everywhere, one from the sky or the ground, and one to three lamps, tinted. A
+    ``hard`` light is one lamp from a side or from behind, with little else.
 
     Parameters
     ----------
@@ -80,15 +82,19 @@ def shading(
     def tint(spread: float) -> FloatArray:
         return random.normal(1, spread, 3)
 
-    light = np.full_like(normals, random.uniform(0.25, 0.75)) * tint(0.04)
+    least, most = (0.06, 0.25) if hard else (0.25, 0.75)
+    light = np.full_like(normals, random.uniform(least, most)) * tint(0.04)
     sky = random.uniform(-0.15, 0.25)
     light = light + sky * normals[:, 1:2] * tint(0.1)
     gloss = np.zeros_like(normals)
-    for k in range(int(random.integers(1, 4))):
+    for k in range(1 if hard else int(random.integers(1, 4))):
         direction = random.normal(size=3) * [1.0, 0.7, 0.6] + [0, 0.35, 0.8 if k == 0 else 0.2]
+        if hard:
+            side = random.choice([-1, 1]) * random.uniform(0.7, 1.5)
+            direction = np.array([side, random.normal(0.2, 0.5), random.uniform(-0.4, 0.6)])
         direction /= np.linalg.norm(direction)
-        colour = random.uniform(0.15, 0.75) * tint(0.1)
-        soft = random.uniform(0, 0.5)
+        colour = random.uniform(0.15, 0.75) * tint(0.1) + (0.4 if hard else 0.0)
+        soft = random.uniform(0, 0.1 if hard else 0.5)
         lit = np.clip((normals @ direction + soft) / (1 + soft), 0, None)
         light = light + lit[:, None] * colour
         half = view + direction

@@ -38,6 +38,8 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
         return trained
     if not trained.config.network_kind.gives_identity:
         return replace(trained, face_model=model)
+    if np.array_equal(trained.face_model.identity, model.identity):
+        return replace(trained, face_model=model)
     old, new = (m.identity.reshape(len(m.identity), -1) for m in (trained.face_model, model))
     if old.shape != new.shape:
         raise InvalidInputError(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from edgeface.reference.training.views.plan import BLURRED
 
+SHADED = 0.25
+"""The share of images that lie partly in shadow."""
+
 
 def jitter(images: Tensor) -> Tensor:
-    """Change brightness, contrast, saturation, tint, greyness and noise of each image at random.
+    """Change brightness, contrast, saturation, tint, greyness, shadow and noise of each image.
 
     Parameters
     ----------
@@ -21,7 +26,7 @@ def jitter(images: Tensor) -> Tensor:
 
     Notes
     -----
-    All but the noise is one affine map of an image's colours, so that a batch is passed over once:
+    All is random. What is neither shadow nor noise is one affine map of an image's colours:
     ``tint (saturation I + (1 - saturation) J / 3) (contrast (x - m) + brightness m)``, where ``m``
     is the image's mean and ``J`` is all ones.
     """
@@ -38,9 +43,28 @@ def jitter(images: Tensor) -> Tensor:
     # colours are rows: x @ colour
     colour = (saturation * torch.eye(3, device=device) + (1 - saturation) / 3) * tint
     x = torch.baddbmm(mean * (brightness - contrast) * tint, x, contrast * colour)
+    x *= shades(count, images.shape[1], images.shape[2], device).reshape(count, -1, 1)
     noise = 255 * uniform(-0.05, 0.04).clamp(min=0)
     x = torch.addcmul(x, torch.randn_like(x), noise)
     return x.round_().clamp_(0, 255).byte().reshape(images.shape)
+
+
+def shades(count: int, height: int, width: int, device: torch.device) -> Tensor:
+    """How bright each pixel of images is left, (B, H, W) in [0, 1], by shadows with straight edges.
+
+    An edge lies anywhere in an image, at any angle, and is between sharp and half an image wide.
+    Images beyond the share `SHADED` have no shadow.
+    """
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(count, 1, 1, device=device) * (high - low) + low
+
+    angle, width_of_edge = uniform(0, 2 * math.pi), uniform(0.02, 1.0)
+    depth = torch.where(uniform(0, 1) < SHADED, uniform(0.2, 0.85), 0.0)
+    down = torch.linspace(-1, 1, height, device=device)[None, :, None]
+    across = torch.linspace(-1, 1, width, device=device)[None, None, :]
+    beyond = across * angle.cos() + down * angle.sin() - uniform(-0.6, 0.6)
+    return 1 - depth * (beyond / width_of_edge + 0.5).clamp(0, 1)
 
 
 def blur(images: Tensor) -> Tensor:

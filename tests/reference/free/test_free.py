@@ -137,6 +137,17 @@ def test_rendered_people_are_where_their_labels_say(head, random):
         assert np.abs(np.median(shot.mesh[:468, :2], axis=0) - 128).max() < 60
 
 
+def test_hard_people_are_turned_dark_on_a_side_and_as_labelled(head):
+    random = np.random.default_rng(5)
+    skins = np.full((20, len(head.neutral), 3), 0.6)
+    shots = [shot for _ in range(2) for shot in render_person(head, skins, random, hard=True)]
+    model = read_face_model("free")
+    points = mapped_landmarks(np.stack([s.mesh[:468, :2] for s in shots]), model)
+    assert (np.ptp(points[:, 17:, 0], axis=1) < 0.8 * np.ptp(points[:, 17:, 1], axis=1)).any()
+    assert all(s.cover[128, 128] > 0.5 for s in shots)
+    assert max(s.scores["jawOpen"] for s in shots) > 0.4
+
+
 def test_blinks_shut_the_heads_eyes(head):
     shape = head.neutral + head.shapes[list(head.names).index("eyeBlink_L")]
     opened = lid_opening(shape[head.landmarks])

@@ -42,6 +42,16 @@ def test_on_face_model_keeps_the_shape_of_the_identity(
     assert moved.face_model is other_model
 
 
+def test_on_face_model_with_the_same_modes_leaves_weights_alone(face_model):
+    """A model that differs in its landmark map alone."""
+    config = CONFIGS["sfn"]
+    trained = TrainedNetwork(config, build_network(config), face_model, 0, {})
+    weights = np.roll(face_model.landmark_weights, 1, axis=1)
+    moved = on_face_model(trained, replace(face_model, landmark_weights=weights))
+    assert moved.network is trained.network
+    np.testing.assert_array_equal(moved.face_model.landmark_weights, weights)
+
+
 def test_on_face_model_refuses_another_mesh(face_model, other_model):
     trained = TrainedNetwork(CONFIGS["sfn"], torch.nn.Identity(), face_model, 0, {})
     short = replace(

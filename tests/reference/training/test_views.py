@@ -36,7 +36,7 @@ from edgeface.reference.geometry.pose import rotation_to_quaternion
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.views import prepared as prepared_views
 from edgeface.reference.training.views.atlas import build_atlas
-from edgeface.reference.training.views.augment import jitter
+from edgeface.reference.training.views.augment import SHADED, jitter, shades
 from edgeface.reference.training.views.crops import CropBatches, crop_matrix
 from edgeface.reference.training.views.draw import Renderer
 from edgeface.reference.training.views.plan import Picture, lay, pack
@@ -408,3 +408,18 @@ def test_rotation_to_quaternion_inverts_every_rotation():
     again = quaternion_to_rotation(torch.from_numpy(quaternion)).numpy()
     np.testing.assert_allclose(again, matrices, atol=1e-6)
     assert (quaternion[:, 0] >= -1e-7).all()
+
+
+def test_shadows_have_a_bright_and_a_dark_side():
+    torch.manual_seed(0)
+    left = shades(400, 24, 32, torch.device("cpu"))
+    assert left.shape == (400, 24, 32)
+    assert 0.1 < left.min() < 0.2
+    darkest, brightest = left.amin(dim=(1, 2)), left.amax(dim=(1, 2))
+    shaded = darkest < 1
+    assert shaded.float().mean() == pytest.approx(SHADED, abs=0.07)
+    assert brightest[shaded].mean() > 0.97
+    assert darkest[shaded].mean() < 0.6
+    # all angles: no side is the dark one more often
+    sides = left[shaded, :, :8].mean() - left[shaded, :, -8:].mean()
+    assert abs(float(sides)) < 0.1
