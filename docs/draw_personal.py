@@ -46,7 +46,9 @@ def main() -> None:
     truth = render_person(template, fitter.surface, NUM_FRAMES, random, SKIN_SPREAD)
     fit = fitter.fit(truth.frames)
     model = to_model(template, fitter, truth.frames, fit, {})
-    true_fit = Fit(truth.person, fit.rotation, fit.translation, truth.expression, fit.light)
+    true_fit = Fit(
+        truth.person, fit.rotation, fit.translation, truth.expression, fit.light, fit.shadow
+    )
     true_model = to_model(template, fitter, truth.frames, true_fit, {})
     shown = fitted_frames(Enrolment(model, fitter, truth.frames, fit))
     rows = [[_tile(p, name) for name, p in shown[row].pictures.items()] for row in FRAMES_SHOWN]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_PASSWORD = re.compile(r"^([a-z][a-z0-9+.-]*://[^/?#@:]*):[^/?#]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^/?#@:\s]*):[^/?#\s]*@", re.IGNORECASE)
 
 
 def is_web_address(text: str) -> bool:
@@ -14,6 +14,8 @@ def is_web_address(text: str) -> bool:
 
 def without_password(name: str) -> str:
     """The name of a source as messages, reports and recordings have it, which others may see.
+
+    Addresses inside a longer text are found, too.
 
     Examples
     --------

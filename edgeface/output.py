@@ -111,6 +111,19 @@ def refuse_twice(paths: Iterable[PathLike]) -> None:
         seen.add(name)
 
 
+def check_place(path: PathLike) -> None:
+    """Make sure, before long work, that there is a folder for a file that the work will write.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none.
+    """
+    folder = path_of("cannot write: the name", path).absolute().parent
+    if not folder.is_dir():
+        raise InvalidInputError(f"cannot write {path}: there is no folder {Path(path).parent}")
+
+
 def folder_of(name: str, path: PathLike) -> Path:
     """Check an argument that names a folder to write into, which need not be there yet.
 

@@ -12,7 +12,7 @@ import numpy as np
 from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
-from edgeface.output import refuse_inputs
+from edgeface.output import check_place, refuse_inputs
 from edgeface.recording import read_recording
 from edgeface.retarget.reach import PersonRange, learn_range
 from edgeface.rotations import quaternion_from_rotation
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Learn the range and write it; returns the exit status."""
     refuse_inputs(arguments.file, [arguments.source])
+    check_place(arguments.file)
     if Path(arguments.source).suffix.lower() == ".jsonl":
         take = read_recording(arguments.source).performance(arguments.person)
         learned = learn_range(take.times_s, take.blendshapes, take.quaternions_wxyz)

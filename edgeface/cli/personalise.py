@@ -10,7 +10,7 @@ from typing import Any
 
 from edgeface.enrol import NUM_FRAMES, enrol
 from edgeface.errors import InvalidInputError
-from edgeface.output import refuse_inputs, refuse_twice, write_output
+from edgeface.output import check_place, refuse_inputs, refuse_twice, write_output
 from edgeface.personal.glb import person_glb
 from edgeface.personal.model import SUFFIX, PersonalModel
 from edgeface.personal.page import FittedFrame, person_page
@@ -61,8 +61,10 @@ def execute(arguments: argparse.Namespace) -> int:
     refuse_twice(targets)
     for target in targets:
         refuse_inputs(target, arguments.source)
-        if not os.path.isdir(target.absolute().parent):
-            raise InvalidInputError(f"cannot write {target}: there is no folder {target.parent}")
+        check_place(target)
+    for source in arguments.source:
+        if os.path.isdir(source):
+            raise InvalidInputError(f"{source} is a folder: name the photos in it, as {source}/*")
     person, frames = _person(arguments)
     contents: dict[Path, Any] = {}
     if arguments.out:

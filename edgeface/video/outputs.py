@@ -70,7 +70,12 @@ class Outputs:
 
         Live Link Face, which has ARKit's names only, leaves the options' character aside.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(
+                f"cannot make the folder {folder}: {error.strerror or error}"
+            ) from error
         self.draw_to(folder / "overlay.mp4", mesh=mesh)
         recording = folder / "take.jsonl"
         self.record_to(recording, "jsonl", options)

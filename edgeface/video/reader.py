@@ -221,7 +221,8 @@ class VideoReader:
             ) from state.error
         if self.live:
             raise InvalidInputError(f"{name} stopped {after}")
-        if count == 0:
+        # a file cut before its first picture, or a server that answers no more, has undecoded ones
+        if count == 0 and (state.num_packets or not self._num_packets):
             raise InvalidInputError(f"{name} has no frame that can be decoded")
         if state.num_damaged:
             raise InvalidInputError(

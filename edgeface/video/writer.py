@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 
 from edgeface.errors import InvalidInputError
 from edgeface.growing_file import GrowingFile
+from edgeface.output import check_place
 from edgeface.types import ImageArray
 from edgeface.values import path_of
 from edgeface.video.clock import Clock
@@ -71,8 +72,7 @@ class VideoWriter:
         self._path, self._source = path_of("path", path), source
         self._num_threads = num_threads
         self._av = import_av()
-        if not os.path.isdir(self._path.parent):
-            raise InvalidInputError(f"cannot write {path}: there is no folder {self._path.parent}")
+        check_place(path)
         if self._path.suffix.lower() not in CONTAINERS:
             raise InvalidInputError(
                 f"cannot write {path}: expected a name that ends in {', '.join(CONTAINERS)}"

@@ -40,6 +40,7 @@ from edgeface.reference.personal.schedule import (
     Stage,
     Weights,
 )
+from edgeface.reference.personal.shadow import LEAST_SHADOW, SHADOW_MAP
 from edgeface.types import BoolArray
 
 NUM_FRAMES = 20
@@ -49,7 +50,7 @@ MOTION = ("turn", "translation", "logits")
 MOTION_STAGES = (
     replace(STAGES[0], steps=60),
     Stage("fitting points", 60, MOTION, False),
-    Stage("fitting pictures", 40, (*MOTION, "light"), True),
+    Stage("fitting pictures", 40, (*MOTION, "light", "shadow"), True),
 )
 """For frames of somebody who is known."""
 
@@ -74,7 +75,7 @@ class Variant:
         """A name of all settings of an evaluation, whose figures are kept by it."""
         settings = (
             self, STAGES, MOTION_STAGES, RATES, LEVELS, NUM_FRAMES, template.sha256,
-            SEEN, MOST_CORRECTION_MM, MOST_OF_WAY,
+            SEEN, MOST_CORRECTION_MM, MOST_OF_WAY, SHADOW_MAP, LEAST_SHADOW,
         )  # fmt: skip
         return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
 

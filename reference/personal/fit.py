@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
+from torch.nn.functional import interpolate
 
 from edgeface.personal.template import Template
 from edgeface.reference.personal import losses
-from edgeface.reference.personal.frames import Frames
+from edgeface.reference.personal.frames import Frames, uncovered
 from edgeface.reference.personal.person import (
     SHAPE_MAP,
     Blendshapes,
@@ -34,6 +34,7 @@ from edgeface.reference.personal.schedule import (
     Stage,
     Weights,
 )
+from edgeface.reference.personal.shadow import SHADOW_MAP, estimate_shadow, shadow_factor
 from edgeface.reference.personal.skin import estimate_light, mean_skin, toned, unwrap, usual_skin
 
 FOCAL_OF_SIDE = 1015 / 224
@@ -42,9 +43,7 @@ JAW_WEIGHT = 0.3
 """Of the 17 points of the jaw line, which slide along the cheeks as the head turns."""
 TEMPLATE_TRUST = 0.05
 """Of the template's skin beside the frames', which count up to 1 each."""
-COVERED_OFF, PATCH_PX = 0.2, 5
-"""Where a patch differs by so much from the face's usual look, something else is in front of it."""
-PER_FRAME = ("turn", "translation", "logits", "light")
+PER_FRAME = ("turn", "translation", "logits", "light", "shadow")
 MANY_FRAMES, HALVES = 16, (slice(0, None, 2), slice(1, None, 2))
 """Of so many frames or more, a step draws every other one, in turns."""
 TO_CAMERA = torch.tensor([1.0, -1.0, -1.0])
@@ -62,6 +61,8 @@ class Fit:
     translation : float, shape (B, 3), the camera's axes, units of 10 cm
     expression : float, shape (B, K), in [0, 1]
     light : float, shape (B, 9, 3)
+    shadow : float, shape (B, 1, S, S), over the UV map: the logarithm of what harmonics' light is
+        multiplied by
     losses : the terms of the last step by name
     """
 
@@ -70,6 +71,7 @@ class Fit:
     translation: Tensor
     expression: Tensor
     light: Tensor
+    shadow: Tensor
     losses: dict[str, float] = field(default_factory=lambda: {})
 
 
@@ -145,7 +147,7 @@ class Fitter:
         motion = self._motion(frames, unknowns)
         fitted = self._person(unknowns)
         figures = {name: float(term.detach()) for name, term in terms.items()}
-        return Fit(fitted, *motion, unknowns["light"], figures)
+        return Fit(fitted, *motion, unknowns["light"], unknowns["shadow"], figures)
 
     def render(self, frames: Frames, fit: Fit) -> Rendering:
         """What the fitted person looks like in each frame."""
@@ -153,7 +155,7 @@ class Fitter:
             shapes = blendshapes(self.surface, fit.person)
             vertices = self._in_camera(shapes, fit.rotation, fit.translation, fit.expression)
             skin = albedo(self.surface, fit.person, fit.expression)
-            return self._rendered(frames, vertices, skin, fit.light)
+            return self._rendered(frames, vertices, skin, fit.light, fit.shadow)
 
     def landmarks(self, frames: Frames, fit: Fit) -> Tensor:
         """The fitted person's 68 landmarks in each frame, shape (B, 68, 2), px."""
@@ -182,6 +184,7 @@ class Fitter:
         unknowns["turn"] = torch.zeros(len(frames), 3)
         unknowns["logits"] = torch.logit(start)
         unknowns["light"] = ambient_light(len(frames), 0.9)
+        unknowns["shadow"] = torch.zeros(len(frames), 1, SHADOW_MAP, SHADOW_MAP)
         unknowns["translation"] = self._placed(frames)
         return unknowns
 
@@ -212,9 +215,12 @@ class Fitter:
             seen = colour, normal, weight = self._unwrapped(frames, vertices)
             known = (template + unknowns["skin"]).permute(1, 2, 0)
             skin = prior = known if keep else toned(known, colour, weight)
-            light = unknowns["light"]
+            light, shadow = unknowns["light"], torch.zeros_like(unknowns["shadow"])
             for _ in range(2):
-                light = estimate_light(colour, skin, normal, weight)
+                light = estimate_light(seen[0], skin, normal, seen[2])
+                shadow = estimate_shadow(colour, skin, normal, weight, light)
+                factor = shadow_factor(shadow)[:, 0]
+                seen = colour / factor[..., None], normal, weight * factor.square()
                 if not keep and last:
                     skin = mean_skin(*seen, light, prior, TEMPLATE_TRUST)
                 elif not keep:
@@ -222,8 +228,9 @@ class Fitter:
             flat = skin.permute(2, 0, 1).contiguous()
             if not last:
                 skins = flat.expand(len(frames), -1, -1, -1)
-                frames = _uncovered(frames, self._rendered(frames, vertices, skins, light))
-        unknowns |= {"light": light, "skin": flat - template}
+                drawn = self._rendered(frames, vertices, skins, light, shadow)
+                frames = uncovered(frames, drawn.image, drawn.mask)
+        unknowns |= {"light": light, "shadow": shadow, "skin": flat - template}
         return frames
 
     def _person(self, unknowns: dict[str, Tensor]) -> Person:
@@ -248,8 +255,11 @@ class Fitter:
     ) -> Tensor:
         return shapes.posed(expression) @ rotation.transpose(1, 2) + translation[:, None]
 
-    def _rendered(self, frames: Frames, vertices: Tensor, skin: Tensor, light: Tensor) -> Rendering:
+    def _rendered(
+        self, frames: Frames, vertices: Tensor, skin: Tensor, light: Tensor, shadow: Tensor
+    ) -> Rendering:
         surface = self.surface
+        skin = skin * shadow_factor(shadow)
         return render(vertices, surface.triangles, surface.uv, skin, light, self._camera(frames))
 
     def _losses(
@@ -281,15 +291,25 @@ class Fitter:
         if fixed is None:
             terms |= self._shape_losses(person, shapes, surface)
         if surface is self.surface:
-            terms |= self._picture_losses(frames, person, expression, vertices, unknowns["light"])
+            shadow = unknowns["shadow"]
+            cast = shadow.detach().flatten(1).any(1)[:, None, None, None]
+            light, shadow = unknowns["light"], torch.where(cast, shadow, 0.0)
+            terms |= self._picture_losses(frames, person, expression, vertices, light, shadow)
             terms |= self._skin_losses(person)
         return terms
 
     def _picture_losses(
-        self, frames: Frames, person: Person, expression: Tensor, vertices: Tensor, light: Tensor
+        self,
+        frames: Frames,
+        person: Person,
+        expression: Tensor,
+        vertices: Tensor,
+        light: Tensor,
+        shadow: Tensor,
     ) -> dict[str, Tensor]:
         weights = self.weights
-        drawn = self._rendered(frames, vertices, albedo(self.surface, person, expression), light)
+        skin = albedo(self.surface, person, expression)
+        drawn = self._rendered(frames, vertices, skin, light, shadow)
         mask = drawn.mask * frames.valid
         drawn_parts = sample(self.surface.parts.expand(len(frames), -1, -1, -1), drawn.uv)
         return {
@@ -299,6 +319,7 @@ class Fitter:
             "image_gradient": weights.image_gradient
             * losses.image_gradient_loss(frames.images, drawn.image, mask),
             "light": weights.light * losses.light_loss(light),
+            "shadow": weights.shadow * shadow.square().mean(),
         }
 
     def _shape_losses(
@@ -331,16 +352,6 @@ class Fitter:
             * self.surface.num_shapes,
             "skin_variation": weights.skin_variation * losses.total_variation(person.skin),
         }
-
-
-def _uncovered(frames: Frames, drawn: Rendering) -> Frames:
-    """The frames without the patches in which they do not look like what is drawn."""
-    both = drawn.mask * frames.valid
-    off = (drawn.image - frames.images).abs().mean(-1) * both
-    patch = (PATCH_PX, 1, PATCH_PX // 2)
-    mean_off = avg_pool2d(off, *patch) / avg_pool2d(both, *patch).clamp(min=1e-3)
-    covered = max_pool2d((mean_off >= COVERED_OFF).float(), 3, 1, 1)  # and its rim
-    return replace(frames, regions=frames.regions * (covered == 0))
 
 
 def _levels(name: str) -> list[tuple[str, int]]:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, max_pool2d
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
@@ -31,6 +32,8 @@ RIM_OF_SIDE = 0.027
 """What lies so near to the face's outline may be hair or background, and is left out."""
 PART_SPREAD_OF_SIDE = 0.01
 """How soft the edges of parts are; as far as on the template's map."""
+COVERED_OFF, PATCH_PX = 0.2, 5
+"""Where a patch differs by so much from the face's usual look, something else is in front of it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,21 @@ def concatenate(parts: Sequence[Frames]) -> Frames:
     return Frames(
         **{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Frames)}
     )
+
+
+def uncovered(frames: Frames, drawn: Tensor, mask: Tensor) -> Frames:
+    """The frames without the patches in which they do not look like what is drawn.
+
+    Parameters
+    ----------
+    drawn : float, shape (B, S, S, 3); mask : bool, shape (B, S, S), where something is drawn
+    """
+    both = mask * frames.valid
+    off = (drawn - frames.images).abs().mean(-1) * both
+    patch = (PATCH_PX, 1, PATCH_PX // 2)
+    mean_off = avg_pool2d(off, *patch) / avg_pool2d(both, *patch).clamp(min=1e-3)
+    covered = max_pool2d((mean_off >= COVERED_OFF).float(), 3, 1, 1)  # and its rim
+    return replace(frames, regions=frames.regions * (covered == 0))
 
 
 def cut_frame(

@@ -25,6 +25,7 @@ class Weights:
     start: float = 10.0
     identity: float = 0.001
     light: float = 0.05
+    shadow: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,14 @@ STAGES = (
     Stage("fitting points", 60, ("turn", "translation", "logits", "identity", "neutral"), False),
     Stage(
         "fitting pictures", 100,
-        ("turn", "translation", "logits", "identity", "light", "skin", "neutral", "shapes",
-         "dynamic_skin"),
+        ("turn", "translation", "logits", "identity", "light", "shadow", "skin", "neutral",
+         "shapes", "dynamic_skin"),
         True,
     ),
 )  # fmt: skip
 RATES = {
-    "turn": 0.006, "translation": 0.006, "logits": 0.1, "light": 0.012, "identity": 0.02,
-    "skin": 0.02, "neutral": 0.001, "shapes": 0.002, "dynamic_skin": 0.02,
+    "turn": 0.006, "translation": 0.006, "logits": 0.1, "light": 0.012, "shadow": 0.02,
+    "identity": 0.02,"skin": 0.02, "neutral": 0.001, "shapes": 0.002, "dynamic_skin": 0.02,
 }  # fmt: skip
 """Adam's step sizes."""
 LEVELS = (8, 16, 32, 64)

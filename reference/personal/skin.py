@@ -115,7 +115,7 @@ def usual_skin(
 
     ``prior`` (R, R, 3) is there where fewer than three images show anything.
     """
-    shading = _shading(normal, light)
+    shading = shading_of(normal, light)
     skins = torch.where(weight[..., None] > 0, colour / shading.clamp(min=0.05), torch.nan)
     enough = ((weight > 0).sum(0) >= 3)[..., None]
     return torch.where(enough, skins.nanmedian(0).values, prior).clamp(0, 1)
@@ -128,13 +128,13 @@ def mean_skin(
 
     ``prior`` (R, R, 3) counts as one more image with the weight ``trust`` at each texel.
     """
-    shading = _shading(normal, light)
+    shading = shading_of(normal, light)
     # each image tells c = a s, with the squared shading as its certainty
     top = (colour * shading * weight[..., None]).sum(0) + trust * prior
     bottom = (shading.square() * weight[..., None]).sum(0) + trust
     return (top / bottom).clamp(0, 1)
 
 
-def _shading(normal: Tensor, light: Tensor) -> Tensor:
+def shading_of(normal: Tensor, light: Tensor) -> Tensor:
     """What a white surface shows under lights (B, 9, 3), shape (B, R, R, 3)."""
     return (harmonic_basis(normal).flatten(1, 2) @ light / torch.pi).reshape(normal.shape)

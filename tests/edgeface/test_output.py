@@ -122,6 +122,34 @@ def test_refuse_twice_sees_through_names(tmp_path, monkeypatch):
         refuse_twice(["a.json", tmp_path / "." / "a.json"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["calibrate", "absent.mp4", "nowhere/me.json"],
+            "cannot write nowhere/me.json: there is no",
+        ),
+        (["personalise", "absent.mp4", "--out", "nowhere/me.efp"], "cannot write nowhere/me.efp"),
+        (["personalise", "photos", "--out", "me.efp"], "photos is a folder: name the photos in it"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_work(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.startswith(f"edgeface: {message}")
+
+
+def test_a_take_names_the_folder_that_cannot_be_made(tmp_path):
+    outputs = pytest.importorskip("edgeface.video.outputs")
+    (tmp_path / "file").write_bytes(OLD)
+    folder = tmp_path / "file" / "take"
+    with pytest.raises(InvalidInputError, match=r"cannot make the folder .*take: Not a directory"):
+        outputs.Outputs(None, None).take_to(folder, None, mesh=False)
+
+
 def test_distinct_names_never_collide():
     taken = set()
     found = [distinct_name(name, taken) for name in ("a", "A", "a-2", "a", "e\u0301", "\u00e9")]

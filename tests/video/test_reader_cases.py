@@ -74,6 +74,15 @@ def test_an_index_that_promises_more_than_there_is(gop, tmp_path):
     assert f"after {len(frames)} frames" in message
 
 
+def test_an_index_without_any_picture_promises_them(gop, tmp_path):
+    path = copied(gop, tmp_path / "front.mp4", lambda p: p, {"movflags": "faststart"})
+    data = path.read_bytes()
+    path.write_bytes(data[: data.find(b"mdat") + 4])
+    frames, message = read(path)
+    assert frames == []
+    assert message.endswith("after 0 frames; its index promises 60")
+
+
 def test_a_matroska_file_that_is_shorter_than_it_states(make_video):
     random = np.random.default_rng(0)
     images = list(random.integers(0, 255, (60, 64, 96, 3), np.uint8))

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
 
 from edgeface.personal.model import PersonalModel, sample_maps  # noqa: E402
 from edgeface.personal.template import default_template  # noqa: E402
-from edgeface.reference.personal import losses  # noqa: E402
+from edgeface.reference.personal import losses, shadow  # noqa: E402
 from edgeface.reference.personal.enrol import to_keep, to_model  # noqa: E402
 from edgeface.reference.personal.evaluate import MOTION_STAGES, VARIANTS  # noqa: E402
 from edgeface.reference.personal.fit import Fitter  # noqa: E402
@@ -176,6 +176,29 @@ def test_what_covers_the_face_is_left_out(fitted):
     clean = (fitter.surface.albedo + fit.person.skin).permute(1, 2, 0)
     greener = (skin - clean)[..., 1] - (skin - clean)[..., 0]
     assert float((greener[40:100, 30:98] > 0.15).float().mean()) < 0.005
+
+
+def test_a_hard_shadow_is_light_and_bends_no_face(fitted, monkeypatch):
+    """Half of the face is dark in two frames of six: they alone have a shadow, which helps."""
+    _, fitter, truth, fit = fitted
+    assert not fit.shadow.any()
+    dark = seen_through(truth.frames, lambda i: i[:2, :, :56].mul_(0.3))
+    found = fitter.fit(dark, stages=SHORT)
+    assert found.shadow.flatten(1).any(1).tolist() == [True, True, False, False, False, False]
+    monkeypatch.setattr(shadow, "LEAST_SHADOW", 10.0)
+    without = fitter.fit(dark, stages=SHORT)
+    assert picture_error(fitter, dark, found) < 0.6 * picture_error(fitter, dark, without)
+    off = [
+        error_mm(blendshapes(fitter.surface, f.person).posed(f.expression), truth.vertices)
+        for f in (found, without)
+    ]
+    assert off[0] < 0.95 * off[1]
+
+
+def picture_error(fitter, frames, fit):
+    drawn = fitter.render(frames, fit)
+    mask = (drawn.mask * frames.valid).bool()
+    return float((drawn.image - frames.images).abs().mean(-1)[mask].mean())
 
 
 @pytest.mark.parametrize("tone", [0.3, 0.7, 1.05])
