@@ -37,7 +37,7 @@ def test_shipped_networks_keep_the_figures_of_the_readme(figures):
     name, found = figures
     faces = found["faces68-300w"]
     # fusion within 5 % of the 4.07 of the sfn before it
-    limit = {"mfn": 5.5, "sfn": 4.1, "fusion": 4.27, "mfn-free": 7.2, "sfn-free": 4.7}[name]
+    limit = {"mfn": 5.5, "sfn": 4.1, "fusion": 4.27, "mfn-free": 7.2, "sfn-free": 4.6}[name]
     assert faces["landmarks"]["all faces"]["eyes 51"] <= limit
     worst = {"mfn-free": 0.09, "sfn-free": 0.065}.get(name, 0.06)
     assert faces["expression"]["all faces"]["error"] <= worst
