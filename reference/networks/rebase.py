@@ -39,7 +39,8 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
     if not trained.config.network_kind.gives_identity:
         return replace(trained, face_model=model)
     if np.array_equal(trained.face_model.identity, model.identity):
-        return replace(trained, face_model=model)
+        harmonics = trained.face_model.harmonics  # the network's corrections are sums of these
+        return replace(trained, face_model=replace(model, harmonics=harmonics))
     old, new = (m.identity.reshape(len(m.identity), -1) for m in (trained.face_model, model))
     if old.shape != new.shape:
         raise InvalidInputError(

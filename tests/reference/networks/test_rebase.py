@@ -52,6 +52,16 @@ def test_on_face_model_with_the_same_modes_leaves_weights_alone(face_model):
     np.testing.assert_array_equal(moved.face_model.landmark_weights, weights)
 
 
+def test_on_face_model_keeps_the_harmonics_that_corrections_are_sums_of(face_model):
+    config = CONFIGS["fusion"]
+    harmonics = np.ones((len(face_model.mean), 20), np.float32)
+    own = replace(face_model, harmonics=harmonics)
+    trained = TrainedNetwork(config, build_network(config), own, 0, {})
+    moved = on_face_model(trained, replace(face_model, triangles=face_model.triangles[1:]))
+    np.testing.assert_array_equal(moved.face_model.harmonics, harmonics)
+    assert len(moved.face_model.triangles) == len(face_model.triangles) - 1
+
+
 def test_on_face_model_refuses_another_mesh(face_model, other_model):
     trained = TrainedNetwork(CONFIGS["sfn"], torch.nn.Identity(), face_model, 0, {})
     short = replace(
