@@ -33,6 +33,8 @@ SHIPPED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "fusion": ("w8", ()),
     "mfn-free": ("w8", (("tflite", "w8"),)),
     "sfn-free": ("fp32", (("tflite", "fp32"),)),
+    "tracknet": ("w8", ()),
+    "modelnet": ("w8", ()),
 }
 """The precision of each network's ONNX file, and its other files. Weights of int8 have a quarter of
 the bytes; without them the package would be larger than 25 MB."""

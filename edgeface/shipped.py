@@ -12,7 +12,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.ready import SUFFIXES, USUAL, cached_ready, no_ready, original_file, ready_files
 from edgeface.values import Choice, option, path_of, shown
 
-BUNDLED = ("mfn", "sfn", "fusion", "mfn-free", "sfn-free")
+BUNDLED = ("mfn", "sfn", "fusion", "mfn-free", "sfn-free", "tracknet", "modelnet")
 """The names of the networks that ship with edgeface; anyone may use those that end in -free."""
 
 FREE = "-free"

@@ -13,9 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 import edgeface
-from edgeface.kinds import KINDS
 from edgeface.model import Model
-from edgeface.shipped import BUNDLED
 from edgeface.timing import PROCESSOR, take_turns
 from tests.fakes import FixedBackend
 
@@ -52,4 +50,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [name for name in BUNDLED if not KINDS[name].detects])
+    main(sys.argv[1:] or ["sfn", "fusion", "sfn-free", "tracknet"])

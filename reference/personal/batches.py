@@ -57,6 +57,12 @@ class Individual:
     pack: Pack
     rows: IntArray
 
+    @property
+    def scores(self) -> FloatArray:
+        """The teacher's expressions of the frames, (N, 46)."""
+        labels = self.pack.labels
+        return expression_scores(labels["blendshapes52"][self.rows], labels["blendshape_names"])
+
 
 def individuals(folder: Path, validation: bool) -> list[Individual]:
     """The people of one split of `PACKS`, of whom there are two frames or more with a mesh.
@@ -199,7 +205,7 @@ def read_people(
 ) -> Split:
     """Read the people that TrackNet and ModelNet learn from, or are judged by."""
     people = individuals(folder, validation)
-    scores = np.zeros((0, 46), np.float32)
+    scores = np.concatenate([person.scores for person in people])
     size = recipe.config.input_size
     if validation:
         kept = np.linspace(0, len(people) - 1, min(VALIDATION_PEOPLE, len(people)))
