@@ -13,6 +13,9 @@ from edgeface.reference.evaluation.run import run
 from edgeface.reference.networks.checkpoint import load_network
 from edgeface.shipped import BUNDLED, network_path
 
+OF_FACES = tuple(name for name in BUNDLED if name not in ("tracknet", "modelnet"))
+"""The networks that say of each face whose it is and what it does."""
+
 
 @pytest.fixture(scope="module")
 def mfn():
@@ -24,7 +27,7 @@ def sfn():
     return edgeface.load("sfn")
 
 
-@pytest.fixture(scope="module", params=BUNDLED)
+@pytest.fixture(scope="module", params=OF_FACES)
 def figures(request, data_folder):
     """The network's name and its report on the packs."""
     predictor = open_predictor(request.param)
@@ -37,9 +40,9 @@ def test_shipped_networks_keep_the_figures_of_the_readme(figures):
     name, found = figures
     faces = found["faces68-300w"]
     # fusion within 5 % of the 4.07 of the sfn before it
-    limit = {"mfn": 5.5, "sfn": 4.1, "fusion": 4.27, "mfn-free": 7.2, "sfn-free": 4.6}[name]
+    limit = {"mfn": 5.5, "sfn": 4.1, "fusion": 4.27, "mfn-free": 6.9, "sfn-free": 4.6}[name]
     assert faces["landmarks"]["all faces"]["eyes 51"] <= limit
-    worst = {"mfn-free": 0.09, "sfn-free": 0.065}.get(name, 0.06)
+    worst = {"mfn-free": 0.08, "sfn-free": 0.065}.get(name, 0.06)
     assert faces["expression"]["all faces"]["error"] <= worst
     assert faces["head pose, deg"]["all faces"]["mean of three"] <= 4
     if name == "mfn":
@@ -63,7 +66,8 @@ def test_shipped_files_are_of_the_shipped_checkpoints(name):
         expect = truth.numpy()
         off, size = (np.sqrt(np.mean(np.square(v))) for v in (heads[output] - expect, expect))
         if model.metadata.precision == "w8":
-            assert off < 0.02 * size
+            # a neutral correction is small beside the modes; the next test tells mm of the person
+            assert off < (0.1 if name == "modelnet" else 0.02) * size
         else:
             np.testing.assert_allclose(heads[output], expect, atol=1e-3)
 
@@ -72,11 +76,17 @@ def test_shipped_files_are_of_the_shipped_checkpoints(name):
 def test_bundled_files_state_their_parity(name):
     model = edgeface.load(name)
     parity = model.metadata.parity
-    if model.metadata.precision == "w8":
+    if name == "modelnet":
+        assert parity["person mm"] < 0.1
+        assert parity["person skin"] < 1  # of 255
+    elif model.metadata.precision == "w8":
         assert parity["landmarks mean %"] < 0.2
     else:
-        # rounding grows with the numbers: logits of 15 and more may differ by 1e-5 of that
-        assert max(parity[f"{output} max"] for output in model.metadata.output_names) < 2e-4
+        size = model.metadata.input_size
+        photo = edgeface.read_image(edgeface.DEMO_PHOTO)[None, :size, :size]
+        for output, head in model.infer(photo).items():
+            # rounding grows with the numbers, and some logits are 38
+            assert parity[f"{output} max"] < 1e-5 * max(1, np.abs(head).max())
         assert parity["landmarks px"] < 0.01
     assert network_path("model", name).stat().st_size <= 8e6
 
