@@ -203,4 +203,6 @@ def test_the_free_model_on_a_head_has_the_same_landmarks(data_folder, random):
     identity = np.concatenate([np.ones((8, 1)), random.normal(0, 0.8, (8, 49))], axis=1)
     expression = random.beta(0.5, 2.0, (8, 46))
     apart = head.landmarks(identity, expression) - model.landmarks(identity, expression)
-    assert np.linalg.norm(apart, axis=2).max() < 0.01
+    apart = np.linalg.norm(apart, axis=2)
+    assert apart.mean() < 0.004
+    assert apart.max() < 0.015  # at the lips, whose points the head has elsewhere on their rim
