@@ -39,8 +39,9 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
     if not trained.config.network_kind.gives_identity:
         return replace(trained, face_model=model)
     if np.array_equal(trained.face_model.identity, model.identity):
-        harmonics = trained.face_model.harmonics  # the network's corrections are sums of these
-        return replace(trained, face_model=replace(model, harmonics=harmonics))
+        if trained.config.network_kind.corrects_shape:  # its corrections are sums of these
+            model = replace(model, harmonics=trained.face_model.harmonics)
+        return replace(trained, face_model=model)
     old, new = (m.identity.reshape(len(m.identity), -1) for m in (trained.face_model, model))
     if old.shape != new.shape:
         raise InvalidInputError(

@@ -60,6 +60,11 @@ def test_on_face_model_keeps_the_harmonics_that_corrections_are_sums_of(face_mod
     moved = on_face_model(trained, replace(face_model, triangles=face_model.triangles[1:]))
     np.testing.assert_array_equal(moved.face_model.harmonics, harmonics)
     assert len(moved.face_model.triangles) == len(face_model.triangles) - 1
+    # one that corrects nothing has those of the model that it moves to
+    config = CONFIGS["sfn"]
+    trained = TrainedNetwork(config, build_network(config), face_model, 0, {})
+    moved = on_face_model(trained, replace(own, triangles=face_model.triangles[1:]))
+    np.testing.assert_array_equal(moved.face_model.harmonics, harmonics)
 
 
 def test_on_face_model_refuses_another_mesh(face_model, other_model):
