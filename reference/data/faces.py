@@ -18,7 +18,6 @@ from edgeface.reference.data.packs import (
     RESEARCH,
     Pack,
     Sources,
-    expression_scores,
     is_validation,
     open_pack,
     single_face_packs,
@@ -100,7 +99,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     if human:
         labelled = pack.labels["landmarks68"][index]
     targets, fit = _fit_pack(pack, model, index, has_mesh[index], labelled)
-    scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
+    scores = pack.scores()
     scores[~has_mesh] = np.nan
     return FaceSet(
         crops=crops,
@@ -126,7 +125,7 @@ def _fit_pack(
 ) -> tuple[Targets, Fit]:
     """Fit the model to the meshes where there are any, and to the labelled points elsewhere."""
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
-    scores = expression_scores(pack.labels["blendshapes52"], pack.labels["blendshape_names"])
+    scores = pack.scores()
     with_mesh = index[has_mesh]
     fits = [known_fit_of_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
     if not has_mesh.all():

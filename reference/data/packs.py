@@ -146,6 +146,11 @@ class Pack:
             if pixels is not None:
                 yield int(index), pixels
 
+    def scores(self, rows: IntArray | slice = slice(None)) -> FloatArray:
+        """The teacher's expressions of some rows, (N, 46), as `expression_scores` gives them."""
+        labels = self.labels
+        return expression_scores(labels["blendshapes52"][rows], labels["blendshape_names"])
+
 
 def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
     """Open the pack ``folder/name.zip``.

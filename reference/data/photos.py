@@ -16,7 +16,6 @@ from edgeface.reference.data.packs import (
     RESEARCH,
     Pack,
     Sources,
-    expression_scores,
     is_validation,
     open_pack,
     photo_packs,
@@ -73,8 +72,7 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
     meshed = labels["mesh_face"]
     meshed_here = np.isin(labels["face_image"][meshed], wanted)
     if meshed_here.any():
-        scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])
-        scores, meshes = scores[meshed_here], labels["mesh"][meshed_here]
+        scores, meshes = pack.scores()[meshed_here], labels["mesh"][meshed_here]
         fit = known_fit_of_meshes(model, meshes, scores)
         landmarks = teacher_landmarks(pack, meshes, model)
         irises = labels["irises"][meshed_here]

@@ -14,7 +14,6 @@ from edgeface.reference.data.packs import (
     RESEARCH,
     Pack,
     Sources,
-    expression_scores,
     is_validation,
     open_pack,
     single_face_packs,
@@ -53,12 +52,9 @@ def read_corpus(folder: Path, validation: bool = False, sources: Sources = RESEA
         parts.append((pack, np.flatnonzero((is_validation(pack) == validation) & good)))
     labelled = [(p, i[_has_points(p)[i]]) for p, i in parts
                 if p.name in (HUMAN_PACK, FREE_HUMAN_PACK)]  # fmt: skip
-    names = parts[0][0].labels["blendshape_names"]
     return Corpus(
         meshes=to_model_axes(np.concatenate([p.labels["mesh"][i] for p, i in parts])),
-        scores=np.concatenate(
-            [expression_scores(p.labels["blendshapes52"][i], names) for p, i in parts]
-        ),
+        scores=np.concatenate([p.scores(i) for p, i in parts]),
         person=np.concatenate([np.char.add(p.name, split_groups(p)[i]) for p, i in parts]),
         labelled_meshes=np.concatenate([p.labels["mesh"][i] for p, i in labelled]),
         landmarks=np.concatenate([p.labels["landmarks68"][i] for p, i in labelled]),

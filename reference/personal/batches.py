@@ -21,7 +21,6 @@ from edgeface.personal.template import Template
 from edgeface.reference.data.packs import (
     NEGATIVE_PACK,
     Pack,
-    expression_scores,
     is_validation,
     open_pack,
 )
@@ -56,12 +55,6 @@ class Individual:
 
     pack: Pack
     rows: IntArray
-
-    @property
-    def scores(self) -> FloatArray:
-        """The teacher's expressions of the frames, (N, 46)."""
-        labels = self.pack.labels
-        return expression_scores(labels["blendshapes52"][self.rows], labels["blendshape_names"])
 
 
 def individuals(folder: Path, validation: bool) -> list[Individual]:
@@ -158,7 +151,7 @@ class PersonBatches(Dataset[Batch]):
         sides = (self.size, self.size)
         skin = (draw_regions(points, sides) > 0) & inside
         skin &= draw_oval(points, sides, round(RIM_OF_SIDE * self.size))
-        scores = expression_scores(labels["blendshapes52"][row][None], labels["blendshape_names"])
+        scores = pack.scores(np.array([row]))
         return {
             "image": torch.from_numpy(seen.copy()),  # PIL's own memory may not be written to
             "valid": torch.from_numpy(skin),
@@ -205,7 +198,7 @@ def read_people(
 ) -> Split:
     """Read the people that TrackNet and ModelNet learn from, or are judged by."""
     people = individuals(folder, validation)
-    scores = np.concatenate([person.scores for person in people])
+    scores = np.concatenate([person.pack.scores(person.rows) for person in people])
     size = recipe.config.input_size
     if validation:
         kept = np.linspace(0, len(people) - 1, min(VALIDATION_PEOPLE, len(people)))

@@ -7,7 +7,7 @@ import numpy as np
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import default_face_model
 from edgeface.personal.template import Template
-from edgeface.reference.data.packs import Pack, expression_scores
+from edgeface.reference.data.packs import Pack
 from edgeface.reference.geometry.alignment import mapped_landmarks, similarity, to_model_axes
 from edgeface.reference.personal.frames import Frames, cut_frame
 from edgeface.types import BoolArray
@@ -37,12 +37,11 @@ def labelled_frame(template: Template, pack: Pack, index: int) -> Frames:
     mesh = labels["mesh"][index]
     head = to_model_axes(mesh)[None]
     _, rotation, _ = similarity(model.mean[None], head, np.ones(len(model.mean)))
-    scores = labels["blendshapes52"][index][None]
     return cut_frame(
         template,
         image,
         mapped_landmarks(mesh[None], model)[0, :, :2],
         mesh[:, :2],
         rotation[0],
-        expression_scores(scores, labels["blendshape_names"])[0],
+        pack.scores(np.array([index]))[0],
     )

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edgeface.errors import InvalidInputError
 from edgeface.personal.template import Template
-from edgeface.reference.data.packs import Pack, expression_scores, is_validation, open_pack
+from edgeface.reference.data.packs import Pack, is_validation, open_pack
 from edgeface.reference.personal.fit import Fitter
 from edgeface.reference.personal.labelled import has_mesh, labelled_frame
 from edgeface.reference.personal.schedule import STAGES, Weights
@@ -103,7 +103,7 @@ def neutral_portraits(pack: Pack) -> IntArray:
     people = labels["group"].astype(str)
     usable = ~is_validation(pack) & has_mesh(pack) & (labels["source"] == SOURCE)
     usable &= np.char.isdigit(people)
-    scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"]).sum(axis=1)
+    scores = pack.scores().sum(axis=1)
     order = np.lexsort((scores, people))
     order = order[usable[order]]
     return order[np.unique(people[order], return_index=True)[1]]

@@ -14,7 +14,6 @@ from edgeface.reference.data import published
 from edgeface.reference.data.faces import FaceSet, read_face_pack
 from edgeface.reference.data.packs import (
     MULTI_FACE_PACK,
-    expression_scores,
     is_validation,
     open_pack,
     validates,
@@ -170,7 +169,7 @@ def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
     image = labels["face_image"][labels["mesh_face"]]
     rows = np.flatnonzero(large & (is_validation(pack)[image] == validation))
     image = image[rows]
-    scores = expression_scores(labels["blendshapes52"], labels["blendshape_names"])[rows]
+    scores = pack.scores(rows)
     fit = fit_meshes(model, labels["mesh"][rows], scores)
     boxes = fit.face_boxes(model)
     good = overlap(boxes, labels["face_box"][labels["mesh_face"][rows]]) > MIN_OVERLAP
