@@ -26,7 +26,6 @@ from edgeface.reference.training.views.crops import CropBatches
 from edgeface.reference.training.views.draw import Renderer
 from edgeface.reference.training.views.plan import Batch
 from edgeface.reference.training.views.prepared import Prepared, Wanted, prepare
-from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.scenes import SceneBatches
 from edgeface.reference.training.views.unified import Balanced, UnifiedBatches, read_unified
 from edgeface.reference.training.weak_labels import weakly_labelled
@@ -78,9 +77,7 @@ def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool)
     masked = None if validation else prepared.masked
     dataset = CropBatches(prepared.faces, model, size, not validation, copies, masked)
     batch_size = max(1, recipe.batch_size // 2) if pairs else recipe.batch_size
-    count = len(dataset)
-    shares = draw_shares(prepared.faces.targets)[:count].tolist()  # not of the copies
-    sampler = WeightedRandomSampler(shares, count)
+    sampler = WeightedRandomSampler(prepared.shares.tolist(), len(dataset))
     return _drawn(dataset, sampler, batch_size, prepared, augment=not validation)
 
 

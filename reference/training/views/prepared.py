@@ -27,6 +27,7 @@ from edgeface.reference.data.targets import Targets
 from edgeface.reference.training.views.atlas import Atlas, build_atlas, open_atlas, write_atlas
 from edgeface.reference.training.views.masks import masked
 from edgeface.reference.training.views.pools import Pool, gather
+from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.reference.training.views.synthesis import add_turned, reexpressed
 from edgeface.types import AnyArray, FloatArray, ImageArray, IntArray
 
@@ -54,6 +55,8 @@ class Prepared:
     empty : pictures without faces
     copies : for each face, the row in ``faces`` of its copy with another expression, or -1; empty
         if copies were not wanted
+    shares : (N,), the probability of drawing each of the faces; copies with another expression have
+        none
     scores : (N, 46), the teacher's expressions of all faces, NaN where it saw none
     skipped : the names of corrupt images
     """
@@ -64,6 +67,7 @@ class Prepared:
     photos: Pool
     empty: Pool
     copies: IntArray
+    shares: FloatArray
     scores: FloatArray
     skipped: list[str]
 
@@ -174,6 +178,7 @@ def _read(
         groups[name] = gather(shapes, [photo.targets for photo in some], len(pictures))
         pictures += [photo.pixels for photo in some]
     arrays = {"copies": copies, "scores": np.concatenate(scores)}
+    arrays["shares"] = draw_shares(faces.targets, faces.pack)
     arrays["skipped"] = np.array(skipped, np.str_)
     for name, pool in groups.items():
         arrays |= pool.to_arrays(name)
@@ -209,6 +214,7 @@ def _assembled(arrays: dict[str, AnyArray], atlas: Atlas) -> Prepared:
         atlas,
         **pools,
         copies=arrays["copies"],
+        shares=arrays["shares"],
         scores=arrays["scores"],
         skipped=arrays["skipped"].tolist(),
     )

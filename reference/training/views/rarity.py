@@ -1,10 +1,12 @@
-"""Drawing faces with shut eyes or wide open mouths more often, since they are rare."""
+"""Which single faces are drawn more often: rare expressions, and the packs that teach most."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.reference.data.packs import FREE, HUMAN_PACK
 from edgeface.reference.data.targets import Targets
 from edgeface.reference.geometry.lids import BLINKS
 from edgeface.types import FloatArray
@@ -16,9 +18,21 @@ OFTEN = 4.0
 """How many times more often such a face is drawn than another."""
 
 
-def draw_shares(targets: Targets) -> FloatArray:
-    """The probability of drawing each of N faces, (N,), summing to 1."""
+OFTEN_FROM = {HUMAN_PACK: 2.5, **dict.fromkeys(FREE.faces, 2.5)}
+"""How many times more often a pack's faces are drawn than others: people placed the points of the
+one, and the others are the only photos among rendered faces."""
+
+
+def draw_shares(targets: Targets, pack: NDArray[np.str_]) -> FloatArray:
+    """The probability of drawing each of N faces, (N,), summing to 1.
+
+    Parameters
+    ----------
+    targets : of the faces
+    pack : (N,), the name of the pack that each face is from
+    """
     blink = targets.expression[:, list(BLINKS)].max(axis=1)
     rare = (blink > SHOWN) | (targets.expression[:, JAW] > SHOWN)
     weights = np.where(rare, OFTEN, 1.0)
+    weights = weights * [OFTEN_FROM.get(name, 1.0) for name in pack.tolist()]
     return weights / weights.sum()

@@ -34,7 +34,6 @@ from edgeface.reference.training.views.plan import (
     pack,
 )
 from edgeface.reference.training.views.prepared import Prepared
-from edgeface.reference.training.views.rarity import draw_shares
 from edgeface.types import FloatArray, IntArray
 
 FIRST_SIZE_SHARE = 0.8
@@ -78,7 +77,7 @@ class SceneBatches(Dataset[Batch]):
     ) -> None:
         self.photos, self.empty = prepared.photos, prepared.empty
         self.faces, self.masked = prepared.faces, prepared.masked
-        self.shares = draw_shares(self.faces.targets).cumsum()
+        self.shares = prepared.shares.cumsum()
         self.sizes, self.fixed = sizes, fixed
         self.mirror = Mirror(model)
 

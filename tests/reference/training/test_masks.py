@@ -31,6 +31,14 @@ def test_masked_of_a_face_outside_changes_nothing_it_should_not(random):
 def test_draw_shares_prefer_shut_eyes_and_wide_mouths(column):
     targets = boxes_only(np.zeros((4, 4)), np.zeros(4, bool))
     targets.expression[2, column] = 0.9
-    shares = draw_shares(targets)
+    shares = draw_shares(targets, np.full(4, "faces68-video"))
     assert shares.sum() == pytest.approx(1)
     np.testing.assert_allclose(shares / shares[0], [1, 1, OFTEN, 1])
+
+
+def test_draw_shares_prefer_the_packs_that_teach_most():
+    targets = boxes_only(np.zeros((4, 4)), np.zeros(4, bool))
+    pack = np.array(["faces68-300w", "faces-lfw", "turned", "faces-free"])
+    shares = draw_shares(targets, pack)
+    assert shares.sum() == pytest.approx(1)
+    np.testing.assert_allclose(shares / shares[1], [2.5, 1, 1, 2.5])
