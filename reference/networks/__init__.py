@@ -53,6 +53,9 @@ CONFIGS: dict[str, NetworkConfig] = {
     "mfn": NetworkConfig(
         "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS, reach=7
     ),
+    "mfn-lean": NetworkConfig(
+        "mfn", True, 288, 16, (8, 16, 32, 64), (32, 64, 128, 256), 128, 16, ANCHORS, reach=7
+    ),
     "mfn-9x9": NetworkConfig(
         "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 32, ANCHORS
     ),

@@ -14,6 +14,7 @@ from edgeface.kinds import NetworkKind
 from edgeface.reference.geometry.fit import has_teacher_topology
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.training.loading import Split, read_crops, read_databases, read_scenes
+from edgeface.reference.training.losses.distilled import DistilledLoss
 from edgeface.reference.training.losses.faces import CropLoss
 from edgeface.reference.training.losses.grid import GridLoss
 from edgeface.reference.training.losses.unified import UnifiedLoss
@@ -56,12 +57,18 @@ def with_conventions(model: FaceModel) -> FaceModel:
     return with_harmonics(model)
 
 
+def grid_loss(recipe: Recipe, model: FaceModel) -> nn.Module:
+    """The loss of whole images, by labels and perhaps by a larger network."""
+    labels = GridLoss(model, recipe.config)
+    return DistilledLoss(labels, recipe.distil_weight) if recipe.distil else labels
+
+
 CROPS = TrainingKind(
     loss=lambda recipe, model: CropLoss(model, recipe.disentangle),
     read=read_crops,
 )
 SCENES = TrainingKind(
-    loss=lambda recipe, model: GridLoss(model, recipe.config),
+    loss=grid_loss,
     read=read_scenes,
 )
 DATABASES = TrainingKind(

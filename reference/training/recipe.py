@@ -54,6 +54,9 @@ class Recipe:
     correction : whether the fusion network corrects the face model's shapes
     frozen : the modules of the network, by the beginnings of their names, that keep the weights
         that they start with; TrackNet and ModelNet only
+    distil : the larger network that the MFN also learns from, as `load_network` takes it; none if
+        empty. Its grid and its anchors must be the same.
+    distil_weight : the weight of the distance from what that network says
     licence : the terms on which the weights may be used, which depend on the data. Checkpoints and
         the files made of them state it.
     face_model : the face model whose coefficients the network gives: "default", "free", or the
@@ -79,6 +82,8 @@ class Recipe:
     databases: tuple[str, ...] = ()
     correction: bool = True
     frozen: tuple[str, ...] = ()
+    distil: str = ""
+    distil_weight: float = 1.0
     licence: str = NOT_STATED
     face_model: str = DEFAULT
     free: bool = False
@@ -106,7 +111,7 @@ class Recipe:
                     f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
                 )
         for name, high in (("learning_rate", 1.0), ("ema_decay", 1.0), ("turned", 1.0),
-                           ("disentangle", 100.0)):  # fmt: skip
+                           ("disentangle", 100.0), ("distil_weight", 100.0)):  # fmt: skip
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0.0 <= value <= high:
                 raise InvalidInputError(f"{name} must lie in [0, {high:g}], got {value!r}")
@@ -124,6 +129,13 @@ class Recipe:
             )
         if self.sizes and not self.config.network_kind.detects:
             raise InvalidInputError(f"only an mfn takes other sizes, not {self.network}")
+        if not isinstance(self.distil, str) or (
+            self.distil and not self.config.network_kind.detects
+        ):
+            raise InvalidInputError(
+                f"distil must be a checkpoint that an mfn learns from, got {self.distil!r} for "
+                f"{self.network}"
+            )
         if self.frozen and not self.config.network_kind.gives_person:
             raise InvalidInputError(f"only TrackNet and ModelNet have frozen, not {self.network}")
         if not isinstance(self.correction, bool):
@@ -150,9 +162,13 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The values as JSON would return them.
 
-        The face model's path is cut to its name, since the model itself is in the checkpoint.
+        Paths are cut to their names. The face model itself is in the checkpoint.
         """
-        stated = {"databases": list(self.databases), "face_model": Path(self.face_model).name}
+        stated = {
+            "databases": list(self.databases),
+            "face_model": Path(self.face_model).name,
+            "distil": Path(self.distil).name,
+        }
         return (
             asdict(self)
             | stated

@@ -30,6 +30,7 @@ from edgeface.reference.networks.checkpoint import (
 from edgeface.reference.networks.personal import parts_of
 from edgeface.reference.networks.rebase import on_face_model
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
+from edgeface.reference.training.distillation import looking_on
 from edgeface.reference.training.kinds import TrainingKind, training_of
 from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
 from edgeface.reference.training.recipe import Recipe
@@ -178,8 +179,9 @@ def train(
     ------
     InvalidInputError
         If the checkpoint in ``out`` is of another network or another face model, if the recipe's
-        face model cannot be trained with, if ``minutes`` is not positive, or if a free run would
-        open what the ledger of free sources lacks or begin with weights that are not free.
+        face model cannot be trained with, if ``minutes`` is not positive, if the larger network to
+        learn from has another grid, or if a free run would open what the ledger of free sources
+        lacks or use weights that are not free.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
@@ -203,8 +205,9 @@ def train(
         precision=recipe.precision,
         accumulate_grad_batches=recipe.accumulate,
         callbacks=[
-            *callbacks, Drawing(learning, validating), Averaging(recipe.ema_decay), budget,
-            *_checkpoints(out), TQDMProgressBar(refresh_rate=10),
+            *callbacks, Drawing(learning, validating), *looking_on(recipe, model),
+            Averaging(recipe.ema_decay), budget, *_checkpoints(out),
+            TQDMProgressBar(refresh_rate=10),
         ],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
         plugins=[WholeCheckpoints()],

@@ -45,6 +45,54 @@ def grid_loss(outputs, batch, anchors, stride, reduced, identity_weight, tau):
     }
 
 
+def distance(outputs, larger, anchors, stride, reduced, identity_weight, tau, most):
+    """How far outputs are from those of a larger network, whose scores all lie apart."""
+    images, size = outputs[0].shape[:2]
+    mine, theirs = (
+        [o.reshape(images, size, size, len(anchors), -1) for o in some]
+        for some in (outputs, larger)
+    )
+    score_term, box_term, count, shapes = 0.0, 0.0, 0.0, {}
+    for image in range(images):
+        cells = [(image, r, c, a) for r in range(size) for c in range(size)
+                 for a in range(len(anchors))]  # fmt: skip
+        for cell in cells:
+            logit, other = mine[0][cell][4], theirs[0][cell][4]
+            p, q = torch.sigmoid(other), torch.sigmoid(logit)
+            score_term = score_term + p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+        surest = sorted(cells, key=lambda cell: -theirs[0][cell][4])[:most]
+        shapes[image] = []
+        for cell in surest:
+            score = torch.sigmoid(theirs[0][cell][4])
+            if score <= 0.5:
+                continue
+            count += score
+            _, row, column, a = cell
+            own, target = (_decode(r[0][cell], anchors[a], stride, row, column)
+                           for r in (mine, theirs))  # fmt: skip
+            iou, giou = _overlaps(_corners(own), _corners(target))
+            box_term = box_term + score * (1 - giou)
+            if iou <= 0.2:
+                continue
+            longer = target[2:].max()
+            points, other = (
+                _project(r[1][cell], torch.sigmoid(r[2][cell]), r[3][cell], reduced)
+                * box[2:].max() + box[:2]
+                for r, box in ((mine, own), (theirs, target))
+            )  # fmt: skip
+            truth = theirs[1][cell], torch.sigmoid(theirs[2][cell]), _unit(theirs[3][cell])
+            error, lid = _apart(points - other, longer)
+            term = _coefficients([r[cell] for r in mine[1:]], truth, identity_weight)
+            weight = score * longer / (longer + 16.0)
+            shapes[image].append((weight, tau * term + 10.0 * (error + lid)))
+    shapes = [found for found in shapes.values() if found]
+    shape_term = sum(
+        sum(weight * term for weight, term in found) / sum(weight for weight, _ in found)
+        for found in shapes
+    )
+    return (score_term + 2.0 * box_term) / max(count, 1.0) + shape_term / max(len(shapes), 1)
+
+
 def _owners(batch, anchors, stride, size):
     """{(image, row, column, anchor): face}; later faces take from earlier ones."""
     owner = {}
@@ -74,24 +122,11 @@ def _shapes(shapes, raw, batch, reduced, identity_weight, tau):
         difference = points - batch["landmarks"][face]
         target = batch["boxes"][face]
         longer = (target[2:] - target[:2]).max()
-        errors.append((difference.square().sum(1).mean() + 1e-8).sqrt() / longer)
-        apart = [
-            ((difference[upper] - difference[lower]).square().sum() + 1e-10).sqrt() / longer
-            for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46))
-        ]
-        lids.append(sum(apart) / 4)
-        unit = pose[:4] / pose[:4].norm()
-        unit = unit * (-1 if unit[0] < 0 else 1)
-        same, other = (
-            (unit - sign * batch["quaternion"][face]).abs().mean() for sign in (1.0, -1.0)
-        )
-        terms.append(
-            ((identity - batch["identity"][face]).abs() * identity_weight).mean()
-            + (torch.sigmoid(expression) - batch["expression"][face]).abs().mean()
-            + torch.minimum(same, other)
-            + 0.1 * (pose[:4].norm() - 1) ** 2
-            + 0.1 * pose[6] ** 2
-        )
+        error, lid = _apart(difference, longer)
+        errors.append(error)
+        lids.append(lid)
+        truth = [batch[name][face] for name in ("identity", "expression", "quaternion")]
+        terms.append(_coefficients((identity, expression, pose), truth, identity_weight))
         weights.append(longer / (longer + 16.0))
     total = 0.0
     seen = {image for image, *_ in shapes}
@@ -100,6 +135,34 @@ def _shapes(shapes, raw, batch, reduced, identity_weight, tau):
         beside = sum(w for (i, *_), w in zip(shapes, weights, strict=True) if i == image)
         total = total + weight / beside / len(seen) * (tau * term + 10.0 * (error + lid))
     return total, *([value.detach() for value in values] for values in (errors, lids, terms))
+
+
+def _apart(difference, longer):
+    """How far landmarks and lids are off, in longer sides of the box."""
+    lids = [
+        ((difference[upper] - difference[lower]).square().sum() + 1e-10).sqrt()
+        for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46))
+    ]
+    return (difference.square().sum(1).mean() + 1e-8).sqrt() / longer, sum(lids) / 4 / longer
+
+
+def _coefficients(raw, truth, identity_weight):
+    """The terms that tau multiplies."""
+    identity, expression, pose = raw
+    same, other = ((_unit(pose) - sign * truth[2]).abs().mean() for sign in (1.0, -1.0))
+    return (
+        ((identity - truth[0]).abs() * identity_weight).mean()
+        + (torch.sigmoid(expression) - truth[1]).abs().mean()
+        + torch.minimum(same, other)
+        + 0.1 * (pose[:4].norm() - 1) ** 2
+        + 0.1 * pose[6] ** 2
+    )
+
+
+def _unit(pose):
+    """The quaternion of length one and without a negative real part."""
+    unit = pose[:4] / pose[:4].norm()
+    return unit * (-1 if unit[0] < 0 else 1)
 
 
 def _project(identity, expression, pose, reduced):

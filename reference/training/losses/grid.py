@@ -80,9 +80,7 @@ class GridLoss(nn.Module):
         fitted = answers & batch["has_fit"][face] & (iou.detach() > SHAPE_IOU)
         raw = identity[candidate], expression[candidate], pose[candidate]
         longer = (target[:, 2:] - target[:, :2]).amax(dim=1).clamp(min=1e-3)
-        points = self.face.morphable.project(*raw) * own[:, None, 2:].amax(dim=2, keepdim=True)
-        points = points + own[:, None, :2]
-        apart = points - batch["landmarks"][face]
+        apart = self.place(own, *raw) - batch["landmarks"][face]
         rmse, lids = root_mean_square(apart) / longer, lid_error(apart) / longer
         truth = {k: batch[k][face] for k in ("identity", "expression", "quaternion")}
         terms = self.face.coefficients(*raw, truth)
@@ -96,6 +94,11 @@ class GridLoss(nn.Module):
             "coefficients": torch.where(fitted, terms, 0.0).sum().detach() / known,
         }
         return total, log
+
+    def place(self, boxes: Tensor, identity: Tensor, expression: Tensor, pose: Tensor) -> Tensor:
+        """Landmarks (N, 68, 2), input px, of raw outputs and boxes (N, 4), centre and size."""
+        points = self.face.morphable.project(identity, expression, pose)
+        return points * boxes[:, None, 2:].amax(dim=2, keepdim=True) + boxes[:, None, :2]
 
     def assign(
         self, batch: dict[str, Tensor], size: int, images: int

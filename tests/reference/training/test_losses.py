@@ -11,6 +11,7 @@ from edgeface.reference.geometry.morphable import (
     unit_quaternion,
 )
 from edgeface.reference.networks import CONFIGS
+from edgeface.reference.training.losses.distilled import LARGER, DistilledLoss
 from edgeface.reference.training.losses.faces import (
     FaceLoss,
     decay,
@@ -250,6 +251,74 @@ def test_face_loss_stays_on_the_device_and_never_waits_for_it(face_model, random
     with NothingFromTheCpu():
         total, _ = loss(*outputs, target, 0)
         (total + disagreement(loss, outputs, pairs)).backward()
+    assert all(o.grad is not None for o in outputs)
+
+
+NAMES = ("detection", "identity", "expression", "pose")
+
+
+def beside(larger):
+    """The entries of a batch that a larger network saw."""
+    return {LARGER + name: o.detach() for name, o in zip(NAMES, larger, strict=True)}
+
+
+def seen_by_a_larger_network(random, images):
+    """Outputs of which some are sure, and those of a network that has not learned them yet."""
+    larger = [o.detach().reshape(images, 9, 9, 5, -1) for o in spread_grid(random, images)]
+    larger[0][..., 4] = torch.from_numpy(random.normal(-3.5, 2.0, larger[0].shape[:-1]))
+    larger[0][-1, ..., 4] = -4.0 + 0.01 * larger[0][-1, ..., 4]  # nobody
+    noise = [torch.from_numpy(random.normal(0, 0.1, o.shape)) for o in larger]
+    noise[0][0, :4] *= 10  # boxes too far off for shapes
+    outputs = [(o + n).flatten(3).requires_grad_() for o, n in zip(larger, noise, strict=True)]
+    return tuple(outputs), tuple(o.flatten(3) for o in larger)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_distance_agrees_with_the_loop_over_cells(face_model, seed):
+    outputs, larger = seen_by_a_larger_network(np.random.default_rng(seed), 3)
+    theirs = tuple(o.detach().clone().requires_grad_() for o in outputs)
+    loss = DistilledLoss(GridLoss(face_model, CONFIG), 1.0).double()
+    distance = loss.distance(outputs, larger, 3)
+    expected = grid_oracle.distance(
+        theirs, larger, ANCHORS, CONFIG.stride, torch.from_numpy(face_model.reduced).double(),
+        loss.labels.face.identity_weight, 10 / 4, 32,
+    )  # fmt: skip
+    assert distance.item() == pytest.approx(expected.item(), rel=1e-6)
+    distance.backward()
+    expected.backward()
+    for mine, other in zip(outputs, theirs, strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-6, atol=1e-9)
+
+
+def test_distilled_loss_adds_the_distance_to_the_loss_by_labels(face_model, random):
+    batch, outputs = crowded_batch(random, face_model), spread_grid(random, 4)
+    outputs = tuple(o.detach().float() for o in outputs)
+    labels = GridLoss(face_model, CONFIG)
+    alone, parts = labels(outputs, batch, 2)
+    loss = DistilledLoss(labels, 0.5)
+    assert loss(outputs, batch, 2) == (alone, parts)
+    larger = tuple(o + 0.1 for o in outputs)
+    total, more = loss(outputs, batch | beside(larger), 2)
+    assert more["distance"] > 0
+    assert total.item() == pytest.approx(alone.item() + 0.5 * more["distance"].item())
+    assert more.keys() - parts.keys() == {"distance"}
+
+
+def test_distance_from_itself_is_nothing_but_the_pull_to_unit_quaternions(face_model):
+    larger = facing_grid()
+    with torch.no_grad():
+        larger[0].reshape(-1, 5)[::7, 4] = 3.0
+    distance = DistilledLoss(GridLoss(face_model, CONFIG), 1.0).distance(larger, larger, 0)
+    assert abs(float(distance.detach())) < 2e-3
+
+
+def test_distilled_loss_stays_on_the_device_and_never_waits_for_it(face_model, random):
+    batch = on_device(crowded_batch(random, face_model))
+    loss = DistilledLoss(GridLoss(face_model, CONFIG), 1.0).to(DEVICE)
+    outputs = tuple(o.detach().float().to(DEVICE).requires_grad_() for o in spread_grid(random, 4))
+    with NothingFromTheCpu():
+        total, _ = loss(outputs, batch | beside(outputs), 0)
+        total.backward()
     assert all(o.grad is not None for o in outputs)
 
 

@@ -32,6 +32,8 @@ def test_read_recipe_takes_a_file(tmp_path):
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nturned = 2', r"turned must lie in \[0, 1\]"),
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nepochs_before = -1', "epochs_before must"),
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nturned = "x"', "turned must lie in"),
+        ('network = "sfn"\nepochs = 1\nbatch_size = 1\ndistil = "mfn"', "an mfn learns from"),
+        ('network = "mfn"\nepochs = 1\nbatch_size = 1\ndistil_weight = -1', "distil_weight must"),
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nfree = 1', "free must be true or false"),
         ('network = "sfn"\nepochs = 1\nbatch_size = 1\nfree = true', 'face_model = "free"'),
     ],

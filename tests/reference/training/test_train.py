@@ -25,6 +25,9 @@ SMALL = {
     "mfn": replace(
         CONFIGS["mfn"], stem_filters=16, squeeze=(16,) * 4, expand=(64,) * 4, head_units=32
     ),
+    "mfn-lean": replace(
+        CONFIGS["mfn-lean"], stem_filters=8, squeeze=(16,) * 4, expand=(64,) * 4, head_units=16
+    ),
 }
 pytestmark = [
     # of the libraries, about machines with more cores and about their own changes
@@ -90,6 +93,23 @@ def test_sfn_trains_with_every_option(tiny_packs, tmp_path):
     assert log["train_disagreement"][0] > 0
     assert "validation_disagreement" not in log
     assert load_network(tmp_path / "last.ckpt").recipe["precision"] == "bf16-mixed"
+
+
+def test_mfn_learns_from_a_larger_one_that_stays_as_it_is(tiny_packs, tmp_path):
+    larger = train(recipe("mfn"), tiny_packs, tmp_path / "larger")
+    distilled = recipe("mfn-lean", distil=str(larger), distil_weight=2.0, precision="bf16-mixed")
+    last = train(distilled, tiny_packs, tmp_path / "lean")
+    log = read_log(tmp_path / "lean")
+    assert log["train_distance"][0] > 0
+    assert "validation_distance" not in log
+    trained = load_network(last)  # of the small one's tensors and no others
+    assert trained.config == SMALL["mfn-lean"]
+    assert trained.recipe["distil"] == "last.ckpt"
+
+
+def test_a_network_cannot_learn_from_one_with_another_grid(tiny_packs, tmp_path):
+    with pytest.raises(InvalidInputError, match="mfn-9x9 cannot learn from mfn"):
+        train(recipe("mfn-9x9", distil="mfn"), tiny_packs, tmp_path)
 
 
 @pytest.mark.parametrize("labels", ["sfn", "boxes"])
