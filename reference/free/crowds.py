@@ -7,21 +7,31 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edgeface.reference.data.packs import MESH_VERTICES
+from edgeface.reference.free.clutter import scatter
 from edgeface.reference.free.ict import Head
-from edgeface.reference.free.packing import SIDE, encoded, write_pack
-from edgeface.reference.free.people import SEED, Shot, render_person
+from edgeface.reference.free.packing import SIDE, encoded_small, face_box, write_pack
+from edgeface.reference.free.people import SEED, Shot, render_behind, render_person
 from edgeface.reference.free.scenery import background
-from edgeface.reference.geometry.fit import FOREHEAD
+from edgeface.reference.free.scraps import scraps_of
 from edgeface.types import AnyArray, FloatArray, ImageArray
 
 CROWDS_PACK, EMPTY_PACK = "crowds-rendered", "negatives-made"
-CAST = 60
-"""People who stand in the crowds of one pack."""
-LONGER_SIDES = (280, 416)
-FACE_SIZES = (7.0, 190.0)
+CAST = 80
+"""People who stand in the crowds of one pack; beside them there are a fourth who look away."""
+HARD_EVERY = 4
+"""One of how many has a hard look, as `render_person` draws it."""
+EMPTY_PER_CROWD = 1.25
+"""Scenes without people for each photo of a crowd."""
+LONGER_SIDES, FAR_SIDES = (280, 416), (420, 700)
+"""Of photos, px; those of people far away are large, so that small faces are sharp."""
+FACE_SIZES = (6.0, 190.0)
 """The longer side of a face's box, px."""
-MOST_FACES = 20
+MESHED_PX = 20.0
+"""Smaller faces have a box alone: packs keep points to a quarter of a pixel."""
+FAR_SHARE = 0.4
+AWAY = 0.15
+"""The share of the people in a crowd that are seen from behind."""
+MOST_FACES = 40
 LEAST_VISIBLE = 0.4
 """The share of a face's box that must not be covered by others, or be outside the picture."""
 BLUR, EXPRESSION, LIGHT, INVALID, OCCLUSION, POSE = range(6)
@@ -29,78 +39,98 @@ BLUR, EXPRESSION, LIGHT, INVALID, OCCLUSION, POSE = range(6)
 
 
 def write_crowds(
-    head: Head, skins: FloatArray, count: int, names: tuple[str, ...], folder: Path
-) -> None:
-    """Write packs of crowds and of scenes without people, ``count`` photos each.
+    head: Head, skins: FloatArray, scraps: list[ImageArray], count: int, names: tuple[str, ...],
+    folder: Path,
+) -> None:  # fmt: skip
+    """Write packs of ``count`` photos of crowds, and of a quarter more scenes without people.
 
     Parameters
     ----------
+    scraps : pieces of portraits without their faces, see `scraps_of`
     names : the teacher's 52
     """
     random = np.random.default_rng([SEED, 1])
-    cast = [shot for _ in range(CAST) for shot in render_person(head, skins, random)]
-    photos = [_crowd(cast, random) for _ in range(count)]
-    boxes = np.concatenate([boxes for _, boxes, _ in photos])
-    image = np.repeat(np.arange(count), [len(boxes) for _, boxes, _ in photos])
-    seen = [face for _, _, faces in photos for face in faces]
-    attributes = np.zeros((len(boxes), 6), np.int64)
-    attributes[:, INVALID] = [not visible for _, _, visible in seen]
-    labels: dict[str, AnyArray] = {
+    cast = [s for k in range(CAST) for s in render_person(head, skins, random, k % HARD_EVERY == 0)]
+    backs = [shot for _ in range(CAST // 4) for shot in render_behind(head, skins, random)]
+    scraps = scraps + [piece for s in cast for piece in scraps_of(s.pixels, face_box(s.mesh))]
+    pictures: list[bytes] = []
+    faces: list[list[Face]] = []
+    for _ in range(count):
+        canvas, seen = _crowd(cast, backs, random)
+        pictures.append(encoded_small(canvas))
+        faces.append(seen)
+    write_pack(folder / f"{CROWDS_PACK}.zip", pictures, "webp", _labels(faces, names))
+    empty = [encoded_small(_nobody(cast, backs, scraps, random))
+             for _ in range(round(count * EMPTY_PER_CROWD))]  # fmt: skip
+    write_pack(folder / f"{EMPTY_PACK}.zip", empty, "webp", {})
+
+
+Face = tuple[Shot, FloatArray, FloatArray, bool]
+"""A shot, its mesh and box in the photo, and whether enough of the face is seen."""
+
+
+def _labels(photos: list[list[Face]], names: tuple[str, ...]) -> dict[str, AnyArray]:
+    faces = [face for seen in photos for face in seen]
+    boxes = np.stack([box for _, _, box, _ in faces])
+    attributes = np.zeros((len(faces), 6), np.int64)
+    attributes[:, INVALID] = [not visible for *_, visible in faces]
+    meshed = np.flatnonzero((boxes[:, 2:] - boxes[:, :2]).max(axis=1) >= MESHED_PX)
+    shots = [faces[k] for k in meshed]
+    return {
         "face_box": boxes,
-        "face_image": image,
+        "face_image": np.repeat(np.arange(len(photos)), [len(seen) for seen in photos]),
         "face_attr": attributes,
-        "mesh_face": np.arange(len(boxes)),
-        "mesh478": np.stack([mesh for _, mesh, _ in seen]),
-        "blendshapes52": np.array([[s.scores.get(n, 0.0) for n in names] for s, _, _ in seen]),
+        "mesh_face": meshed,
+        "mesh478": np.stack([mesh for _, mesh, _, _ in shots]),
+        "blendshapes52": np.array(
+            [[s.scores.get(n, 0.0) for n in names] for s, *_ in shots], np.float32
+        ),
         "blendshape_names": np.array(names),
     }
-    pictures = [encoded(pixels) for pixels, _, _ in photos]
-    write_pack(folder / f"{CROWDS_PACK}.zip", pictures, "jpg", labels)
-    empty = [encoded(_nobody(cast, random)) for _ in range(count)]
-    write_pack(folder / f"{EMPTY_PACK}.zip", empty, "jpg", {})
-
-
-Face = tuple[Shot, FloatArray, bool]
-"""A shot, its mesh in the photo, and whether enough of the face is seen."""
 
 
 def _crowd(
-    cast: list[Shot], random: np.random.Generator
-) -> tuple[ImageArray, FloatArray, list[Face]]:
-    """A photo, its face boxes (N, 4), and its faces; the farthest stand behind."""
-    height, width = _size(random)
+    cast: list[Shot], backs: list[Shot], random: np.random.Generator
+) -> tuple[ImageArray, list[Face]]:
+    """A photo, and its faces; the farthest stand behind, and some look away."""
+    far = random.random() < FAR_SHARE
+    height, width = _size(FAR_SIDES if far else LONGER_SIDES, random)
     canvas = background(height, width, random).copy()
+    if random.random() < 0.6:
+        scatter(canvas, int(random.integers(1, 14)), random)
     owner = np.full((height, width), -1)
-    many = 1 + int(random.beta(0.8, 2.0) * MOST_FACES)
-    low, high = np.log(FACE_SIZES[0]), np.log(FACE_SIZES[1] / np.sqrt(many))
-    sizes = np.sort(np.exp(random.uniform(low, max(high, low + 1), many)))
-    boxes: list[FloatArray] = []
-    placed: list[tuple[Shot, FloatArray]] = []
-    for size in sizes.tolist():
-        shot = cast[int(random.integers(len(cast)))]
+    placed: list[tuple[int, Shot, FloatArray]] = []
+    for k, size in enumerate(_face_sizes(far, random)):
+        away = k > 0 and random.random() < AWAY
+        shots = backs if away else cast
+        shot = shots[int(random.integers(len(shots)))]
         own = face_box(shot.mesh)
         scale = size / (own[2:] - own[:2]).max()
         corner = random.uniform(0, 1, 2) * [width, height] - (own[:2] + own[2:]) / 2 * scale
-        _paste(canvas, owner, shot, scale, corner, len(boxes))
+        _paste(canvas, owner, shot, scale, corner, k)
         mesh = shot.mesh * scale
         mesh[:, :2] += corner
-        boxes.append(face_box(mesh))
-        placed.append((shot, mesh))
-    faces = [(shot, mesh, _visible(owner, boxes[k], k) > LEAST_VISIBLE)
-             for k, (shot, mesh) in enumerate(placed)]  # fmt: skip
-    return canvas, np.stack(boxes), faces
+        if not away:
+            placed.append((k, shot, mesh))
+    return canvas, [(shot, mesh, face_box(mesh), _visible(owner, face_box(mesh), k) > LEAST_VISIBLE)
+                    for k, shot, mesh in placed]  # fmt: skip
 
 
-def face_box(mesh: FloatArray) -> FloatArray:
-    """The box (4,) that people draw around a face with this mesh; see `Fit.face_boxes`."""
-    points = mesh[:MESH_VERTICES, :2]
-    low, high = points.min(axis=0), points.max(axis=0)
-    low[1] -= FOREHEAD * (high - low)[1]
-    return np.concatenate([low, high])
+def _face_sizes(far: bool, random: np.random.Generator) -> list[float]:
+    """The longer sides of the faces of a crowd, px, small ones first; alike if ``far``."""
+    if far:
+        many = 6 + int(random.beta(0.8, 1.6) * MOST_FACES)
+        high = np.log(random.uniform(12.0, 60.0))
+        low = high - np.log(3)
+    else:
+        many = 1 + int(random.beta(0.8, 2.0) * MOST_FACES / 2)
+        low, high = np.log(FACE_SIZES[0]), np.log(FACE_SIZES[1] / np.sqrt(many))
+        high = max(high, low + 1)
+    return np.sort(np.exp(random.uniform(low, high, many))).tolist()
 
 
-def _size(random: np.random.Generator) -> tuple[int, int]:
-    longer = int(random.integers(*LONGER_SIDES))
+def _size(longer_sides: tuple[int, int], random: np.random.Generator) -> tuple[int, int]:
+    longer = int(random.integers(*longer_sides))
     shorter = int(longer * random.uniform(0.6, 1.0))
     return (longer, shorter) if random.random() < 0.5 else (shorter, longer)
 
@@ -131,17 +161,48 @@ def _visible(owner: AnyArray, box: FloatArray, number: int) -> float:
     return float((inside <= number).sum() / area)
 
 
-def _nobody(cast: list[Shot], random: np.random.Generator) -> ImageArray:
-    """A scene without faces; in some, tiles of people lie in disorder, so that no face is whole."""
-    height, width = _size(random)
+def _nobody(
+    cast: list[Shot], backs: list[Shot], scraps: list[ImageArray], random: np.random.Generator
+) -> ImageArray:
+    """A scene without faces.
+
+    There are things that look like faces, people from behind, pieces of portraits, and tiles of
+    people in disorder, so that neither hair nor an eye alone is a face.
+    """
+    height, width = _size(LONGER_SIDES, random)
     canvas = background(height, width, random).copy()
-    for _ in range(int(random.integers(0, 5))):
-        shot = cast[int(random.integers(len(cast)))]
-        tiles = shot.pixels.reshape(8, SIDE // 8, 8, SIDE // 8, 3).swapaxes(1, 2).reshape(64, -1)
-        mixed = random.permutation(tiles).reshape(8, 8, SIDE // 8, SIDE // 8, 3).swapaxes(1, 2)
-        side = int(random.integers(24, 200))
-        patch = np.asarray(Image.fromarray(mixed.reshape(SIDE, SIDE, 3)).resize((side, side)))
-        y, x = (int(random.integers(0, max(1, n - side))) for n in (height, width))
-        seen = canvas[y : y + side, x : x + side]
-        seen[:] = patch[: seen.shape[0], : seen.shape[1]]
+    scatter(canvas, int(random.integers(3, 36)), random)
+    for _ in range(int(random.integers(0, 6))):
+        kind = random.random()
+        if kind < 0.4:
+            shot = backs[int(random.integers(len(backs)))]
+            scale = float(np.exp(random.uniform(-2.3, 0.2)))
+            corner = random.uniform(-0.3, 0.9, 2) * [width, height]
+            _paste(canvas, np.zeros((height, width)), shot, scale, corner, 0)
+        elif kind < 0.75:
+            _lay(canvas, scraps[int(random.integers(len(scraps)))], random)
+        else:
+            _lay(canvas, _in_disorder(cast[int(random.integers(len(cast)))], random), random)
+    if random.random() < 0.5:
+        scatter(canvas, int(random.integers(1, 6)), random)
     return canvas
+
+
+def _in_disorder(shot: Shot, random: np.random.Generator) -> ImageArray:
+    """A picture cut into 64 tiles that changed places."""
+    tiles = shot.pixels.reshape(8, SIDE // 8, 8, SIDE // 8, 3).swapaxes(1, 2).reshape(64, -1)
+    mixed = random.permutation(tiles).reshape(8, 8, SIDE // 8, SIDE // 8, 3).swapaxes(1, 2)
+    return mixed.reshape(SIDE, SIDE, 3)
+
+
+def _lay(canvas: ImageArray, piece: ImageArray, random: np.random.Generator) -> None:
+    """Lay a piece of a picture on a scene, mirrored, turned, larger or smaller, in place."""
+    turned = np.rot90(piece[:, :: random.choice([-1, 1])], random.choice([0, 0, 0, 1, 2, 3]))
+    scale = np.exp(random.uniform(-1.6, 0.2))
+    size = [max(4, round(n * scale)) for n in turned.shape[1::-1]]
+    laid = Image.fromarray(np.ascontiguousarray(turned)).resize((size[0], size[1])).convert("RGBA")
+    laid = laid.rotate(float(random.normal(0, 10)), Image.Resampling.BILINEAR, expand=True)
+    whole = Image.fromarray(canvas)
+    at = [int(random.uniform(-0.3, 1.0) * length) for length in whole.size]
+    whole.paste(laid, (at[0], at[1]), laid)
+    canvas[:] = np.asarray(whole)

@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from edgeface.reference.free import parts
 from edgeface.reference.free.expressions import draw_expression, teacher_scores
 from edgeface.reference.free.ict import Head
-from edgeface.reference.free.packing import SIDE, encoded, write_pack
+from edgeface.reference.free.packing import SIDE, encoded_small, write_pack
 from edgeface.reference.free.parts import Part
 from edgeface.reference.free.scenery import background, shading
 from edgeface.reference.free.skins import mixed_skin, vertex_normals
@@ -32,6 +32,8 @@ FILLED = 0.5
 IDENTITY_SPREAD = 0.9
 SHOTS = 5
 """Pictures of one person, each with an expression, a pose, a light, hair and a place of its own."""
+BEHIND_DEG = 132.0
+"""The yaw from which on a head shows nothing of its face."""
 GAZE_RAD = 0.6
 TEACHER_BLINK = 0.73
 """The teacher's score of a shut eye, which the packs' readers divide by."""
@@ -58,14 +60,34 @@ def render_person(
 
     ``hard`` ones are of strong expressions, turned heads, light from a side, and often children.
     """
-    weights = random.normal(0, IDENTITY_SPREAD, len(head.modes))
-    neutral = head.neutral + np.tensordot(weights.astype(np.float32), head.modes, 1)
+    neutral = _identity(head, random)
     if hard and random.random() < CHILDREN:
         neutral = _childlike(neutral, head, random)
+    look = _look(head, skins, random)
+    return [_shot(head, neutral, *look, random, hard) for _ in range(SHOTS)]
+
+
+def render_behind(head: Head, skins: FloatArray, random: np.random.Generator) -> list[Shot]:
+    """Make up a person and take `SHOTS` pictures from behind, where no face is to be seen."""
+    neutral, look = _identity(head, random), _look(head, skins, random)
+    turns = random.uniform(BEHIND_DEG, 360 - BEHIND_DEG, SHOTS)
+    poses = np.stack([random.normal(0, 12, SHOTS), turns, random.normal(0, 8, SHOTS)], axis=1)
+    return [_shot(head, neutral, *look, random, False, pose) for pose in poses]
+
+
+def _identity(head: Head, random: np.random.Generator) -> FloatArray:
+    weights = random.normal(0, IDENTITY_SPREAD, len(head.modes))
+    return head.neutral + np.tensordot(weights.astype(np.float32), head.modes, 1)
+
+
+def _look(
+    head: Head, skins: FloatArray, random: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The colours of skin, hair and irises."""
     skin = _made_up(head, mixed_skin(skins, random), random)
     colour = np.array(parts.HAIRS[random.integers(len(parts.HAIRS))]) * random.uniform(0.7, 1.3)
     iris = np.array(parts.IRISES[random.integers(len(parts.IRISES))]) * random.uniform(0.7, 1.3)
-    return [_shot(head, neutral, skin, colour, iris, random, hard) for _ in range(SHOTS)]
+    return skin, colour, iris
 
 
 def _childlike(neutral: FloatArray, head: Head, random: np.random.Generator) -> FloatArray:
@@ -79,7 +101,7 @@ def _childlike(neutral: FloatArray, head: Head, random: np.random.Generator) -> 
 
 def _shot(
     head: Head, neutral: FloatArray, skin: FloatArray, hair: FloatArray, iris: FloatArray,
-    random: np.random.Generator, hard: bool,
+    random: np.random.Generator, hard: bool, pose: FloatArray | None = None,
 ) -> Shot:  # fmt: skip
     weights = draw_expression(head.names, random, strong=hard and random.random() < 0.7)
     moving = np.flatnonzero(weights)
@@ -87,12 +109,12 @@ def _shot(
     shape = (neutral + offsets).astype(np.float64)
     surfaces, irises = _dressed(head, neutral, shape, skin, hair, iris, weights, random)
     frame = glass = None
-    if random.random() < 0.22:
+    if pose is None and random.random() < 0.22:
         lids = np.stack([shape[rim].mean(axis=0) for rim in head.rims[:2]])
         ears = shape[head.landmarks[[0, 16]]] * [1.02, 1, 1] + [0, 0.6, -1]
         frame, glass = parts.glasses(lids, shape[head.landmarks[27]], ears, random)
         surfaces.append(frame)
-    turn = rotation_from_euler(_pose(random, hard)[None])[0]
+    turn = rotation_from_euler((_pose(random, hard) if pose is None else pose)[None])[0]
     points = np.concatenate([head.places(shape), irises])
     camera = _Camera(turn, shape[head.landmarks], random)
     shadowy = hard and random.random() < 0.6
@@ -195,7 +217,7 @@ def _made_up(head: Head, skin: FloatArray, random: np.random.Generator) -> Float
         share = (grown * strength)[:, None].clip(0, 1)
         skin = skin * (1 - share) + tone * share
     if random.random() < 0.2:
-        painted = ((x / 2.7) ** 2 + ((y - mouth[1]) / 1.0) ** 2) < 1
+        painted = head.is_face & (((x / 2.7) ** 2 + ((y - mouth[1]) / 1.0) ** 2) < 1)
         share = painted[:, None] * random.uniform(0.2, 0.6)
         skin = skin * (1 - share) + np.array([random.uniform(0.4, 0.8), 0.1, 0.2]) * share
     return np.clip(skin, 0, 1)
@@ -278,4 +300,4 @@ def write_rendered_pack(
         "group": np.array([person for person, _ in shots]),
         "source": np.full(len(shots), "rendered"),
     }
-    write_pack(path, [encoded(shot.pixels) for _, shot in shots], "jpg", labels)
+    write_pack(path, [encoded_small(shot.pixels) for _, shot in shots], "webp", labels)

@@ -7,10 +7,13 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from edgeface.types import FloatArray, ImageArray
 
+HARD_EXPOSURE = 1.5
+"""A camera exposes longer where one lamp lights a side alone."""
+
 
 def background(height: int, width: int, random: np.random.Generator) -> ImageArray:
     """A made-up scene without faces, uint8 (H, W, 3): clouds of colour, planes, blobs and bars."""
-    base = _colour(random)
+    base = colour_drawn(random)
     if random.random() < 0.15:
         canvas = np.broadcast_to(base, (height, width, 3)).astype(np.uint8)
         image = Image.fromarray(np.ascontiguousarray(canvas))
@@ -24,7 +27,7 @@ def background(height: int, width: int, random: np.random.Generator) -> ImageArr
     return np.asarray(image)
 
 
-def _colour(random: np.random.Generator) -> FloatArray:
+def colour_drawn(random: np.random.Generator) -> FloatArray:
     """A colour in [0, 255], mostly a dull one."""
     level, strength = random.uniform(10, 245), random.beta(1, 2.5)
     return np.clip(level + strength * random.uniform(-150, 150, 3), 0, 255)
@@ -46,7 +49,7 @@ def _clouds(height: int, width: int, base: FloatArray, random: np.random.Generat
 
 
 def _shape(pen: ImageDraw.ImageDraw, height: int, width: int, random: np.random.Generator) -> None:
-    colour = tuple(_colour(random).astype(int).tolist())
+    colour = tuple(colour_drawn(random).astype(int).tolist())
     x, y = random.uniform(-0.2, 1.1, 2) * [width, height]
     w, h = random.uniform(0.02, 0.6, 2) * [width, height]
     kind = random.random()
@@ -82,7 +85,7 @@ def shading(
     def tint(spread: float) -> FloatArray:
         return random.normal(1, spread, 3)
 
-    least, most = (0.06, 0.25) if hard else (0.25, 0.75)
+    least, most = (0.12, 0.4) if hard else (0.25, 0.75)
     light = np.full_like(normals, random.uniform(least, most)) * tint(0.04)
     sky = random.uniform(-0.15, 0.25)
     light = light + sky * normals[:, 1:2] * tint(0.1)
@@ -91,7 +94,7 @@ def shading(
         direction = random.normal(size=3) * [1.0, 0.7, 0.6] + [0, 0.35, 0.8 if k == 0 else 0.2]
         if hard:
             side = random.choice([-1, 1]) * random.uniform(0.7, 1.5)
-            direction = np.array([side, random.normal(0.2, 0.5), random.uniform(-0.4, 0.6)])
+            direction = np.array([side, random.normal(0.2, 0.5), random.uniform(-0.3, 0.7)])
         direction /= np.linalg.norm(direction)
         colour = random.uniform(0.15, 0.75) * tint(0.1) + (0.4 if hard else 0.0)
         soft = random.uniform(0, 0.1 if hard else 0.5)
@@ -101,5 +104,5 @@ def shading(
         half /= np.linalg.norm(half, axis=1, keepdims=True) + 1e-9
         spot = np.clip((normals * half).sum(axis=1), 0, None) ** random.uniform(8, 40)
         gloss = gloss + (spot * shine)[:, None] * colour * random.uniform(0.1, 0.6)
-    level = random.uniform(0.6, 1.15)
+    level = random.uniform(0.6, 1.15) * (HARD_EXPOSURE if hard else 1.0)
     return light * level, gloss * level

@@ -19,7 +19,7 @@ from edgeface.reference.free import crowds
 from edgeface.reference.free.expressions import draw_expression, teacher_scores
 from edgeface.reference.free.ict import FILE, read_head
 from edgeface.reference.free.packing import crop_square, encoded, write_pack
-from edgeface.reference.free.people import render_person
+from edgeface.reference.free.people import render_behind, render_person
 from edgeface.reference.free.scenery import background
 from edgeface.reference.free.skins import mixed_skin
 from edgeface.reference.free.templates import along, landmarks_of_template, read_template
@@ -28,6 +28,7 @@ from edgeface.reference.geometry.fit import fit_meshes
 from edgeface.reference.geometry.lids import lid_opening
 from tests.reference.conftest import TEACHER_NAMES
 
+NOSE_TIP, SIDES = 1, [234, 454]
 ICT_NAMES = ("browInnerUp_L", "browInnerUp_R", "eyeBlink_L", "jawOpen", "PupilDilate_L")
 
 
@@ -177,20 +178,36 @@ def test_archives_have_no_clock(tmp_path):
         assert {info.date_time for info in archive.infolist()} == {(2020, 1, 1, 0, 0, 0)}
 
 
-def test_crowds_are_read_as_photos(head, tmp_path, random, monkeypatch):
-    """Boxes lie where the meshes do, and scenes without people have none."""
-    monkeypatch.setattr(crowds, "CAST", 2)
+def test_people_from_behind_turn_their_face_away(head, random):
+    """The tip of the nose is farther from the camera than both sides of the face."""
     skins = np.full((20, len(head.neutral), 3), 0.6)
-    crowds.write_crowds(head, skins, 8, tuple(TEACHER_NAMES), tmp_path)
+    shots = render_behind(head, skins, random)
+    depth = np.stack([shot.mesh[:, 2] for shot in shots])
+    assert (depth[:, [NOSE_TIP]] > depth[:, SIDES]).all()
+    (front, *_) = render_person(head, skins, np.random.default_rng(3))
+    assert (front.mesh[NOSE_TIP, 2] < front.mesh[SIDES, 2]).all()
+    assert all(shot.cover.mean() > 0.1 for shot in shots)
+
+
+def test_crowds_are_read_as_photos(head, tmp_path, random, monkeypatch):
+    """Boxes lie where the meshes do, small faces have no mesh, scenes without people no face."""
+    monkeypatch.setattr(crowds, "CAST", 4)
+    skins = np.full((20, len(head.neutral), 3), 0.6)
+    scraps = [np.full((60, 40, 3), 128, np.uint8)]
+    crowds.write_crowds(head, skins, scraps, 8, tuple(TEACHER_NAMES), tmp_path)
     model = read_face_model("free")
     sources = replace(FREE, free=False)
     found = [read_photos(tmp_path, model, split, sources) for split in (True, False)]
     photos = [photo for some, _, _ in found for photo in some]
-    assert len(photos) == len([photo for _, some, _ in found for photo in some]) == 8
+    empty = [photo for _, some, _ in found for photo in some]
+    assert (len(photos), len(empty)) == (8, 10)
     targets = concatenate([photo.targets for photo in photos])
     sizes = (targets.boxes[:, 2:] - targets.boxes[:, :2]).max(axis=1)
-    assert sizes.min() > 5
-    assert targets.has_fit.mean() > 0.9
+    assert sizes.min() > 3
+    meshed = sizes >= crowds.MESHED_PX
+    assert 0 < meshed.sum() < len(meshed)
+    assert targets.has_fit[meshed].mean() > 0.9
+    assert not targets.has_fit[~meshed].any()
     inner = targets.landmarks[targets.has_fit][:, 17:]
     boxes = targets.boxes[targets.has_fit]
     assert ((inner > boxes[:, None, :2] - 1) & (inner < boxes[:, None, 2:] + 1)).mean() > 0.98
