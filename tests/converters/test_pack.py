@@ -40,7 +40,6 @@ def test_files_come_out_of_a_pack_as_they_went_in(onnx_file, tmp_path, monkeypat
 
 
 def test_weights_that_are_int8_in_both_files_are_kept_once(tmp_path, monkeypatch, random):
-    import onnx
     from onnx import helper, numpy_helper
 
     weight = random.integers(-127, 128, (16, 8, 3, 3), np.int8)
