@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto
 
 from edgeface.metadata import FACE_MODEL_KEY
-from edgeface.ready import piece_bytes, write_pack
+from edgeface.ready import AS_INT8, piece_bytes, write_pack
 
 LEAST = 256
 """Bytes of a piece that are worth an entry in the index."""
@@ -27,7 +27,8 @@ ORDERS: dict[int, list[list[int]]] = {
     4: [[0, 1, 2, 3], [0, 2, 3, 1], [1, 2, 3, 0], [2, 3, 1, 0]],
 }
 """Orders of a tensor's axes by their number: as in ONNX, and as TFLite has them."""
-FORMS = ("<f4", "<f2", "int8")
+FORMS = {TensorProto.FLOAT: ("<f4", "<f2", "int8"), TensorProto.INT8: (AS_INT8,)}
+"""The forms of a tensor by its type in the ONNX file."""
 
 
 def pack(onnx_file: Path, ready: list[Path], out: Path) -> None:
@@ -35,8 +36,8 @@ def pack(onnx_file: Path, ready: list[Path], out: Path) -> None:
 
     Parameters
     ----------
-    onnx_file : the ONNX file that ships beside the pack. If its weights are int8, the others share
-        little with it.
+    onnx_file : the ONNX file that ships beside the pack. If its weights are int8, only files whose
+        weights are int8 share them.
     ready : files and CoreML packages in the same folder
     out : the pack
     """
@@ -66,11 +67,12 @@ def _candidates(source: bytes) -> Iterator[tuple[bytes, list[Any]]]:
                 yield piece_bytes(source, offset, form, [length], []), [offset, form, [length], []]
     tensors = sorted(model.graph.initializer, key=lambda t: -len(t.raw_data))
     for tensor in tensors:
-        if tensor.data_type != TensorProto.FLOAT or len(tensor.raw_data) < LEAST:
+        forms = FORMS.get(tensor.data_type, ())
+        if not forms or len(tensor.raw_data) < LEAST:
             continue
         offset, shape = source.index(tensor.raw_data), list(tensor.dims)
         for axes in ORDERS.get(len(shape), []):
-            for form in FORMS:
+            for form in forms:
                 yield piece_bytes(source, offset, form, shape, axes), [offset, form, shape, axes]
 
 

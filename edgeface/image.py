@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from edgeface import kernels
-from edgeface.addresses import is_web_address, without_password
+from edgeface.addresses import is_web_address, without_secrets
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.image_files import bytes_of_file, bytes_of_stream, open_picture
 from edgeface.metadata import PAD_VALUE
@@ -123,7 +123,7 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
         from edgeface.web import fetch  # which takes long to import
 
         data = fetch(given)
-        return _decoded(lambda: open_picture(data), without_password(given))
+        return _decoded(lambda: open_picture(data), without_secrets(given))
     if isinstance(given, (str, os.PathLike)):
         data = bytes_of_file(cast("str | os.PathLike[str]", given))
         return _decoded(lambda: open_picture(data), str(cast(object, given)))

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from edgeface.addresses import without_password
+from edgeface.addresses import without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.face import Face
 from edgeface.face_model_file import EXPRESSION_LIST
@@ -79,7 +79,7 @@ class RecordingWriter:
         self._header = {
             "format": FORMAT,
             "version": list(VERSION),
-            "source": without_password(source),
+            "source": without_secrets(source),
             "fps": fps,
             "timecode": timecode,
             "model": metadata.name,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 from urllib.parse import urlsplit
 
+from edgeface.addresses import text_without_secrets
 from edgeface.errors import EdgeFaceError
 
 INTERRUPTED = 130
@@ -41,7 +42,9 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except EdgeFaceError as error:
-        return _fail(f"{program}: {error}{_where_to_read_more(error)}")
+        # also of what is no source: an address that was given where a file was asked for
+        said = text_without_secrets(str(error))
+        return _fail(f"{program}: {said}{_where_to_read_more(error)}")
     except BrokenPipeError:
         _drop_output()
         return 1

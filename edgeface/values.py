@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
+from edgeface.addresses import without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.types import Float64Array
 
@@ -52,6 +53,11 @@ def path_of(name: str, value: Any) -> Path:
         good, text = False, ""
     if not good:
         raise InvalidInputError(f"{name} must be a path, got {shown(value)}")
+    if text.lower().startswith(("http:/", "https:/")):  # one slash is all that `Path` leaves
+        raise InvalidInputError(
+            f"{name} must be a path, and {without_secrets(text)} is an address of the web: "
+            "only images and videos are fetched"
+        )
     return Path(text)
 
 

@@ -17,7 +17,7 @@ from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-from edgeface.addresses import is_web_address, without_password
+from edgeface.addresses import is_web_address, text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.image_files import HEAD_BYTES, format_of
 from edgeface.waiting import within
@@ -164,7 +164,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 def _refusal(address: str, reason: object) -> InvalidInputError:
     """An error of one line, whatever the server says."""
-    said = "".join(c if c.isprintable() else " " for c in without_password(str(reason)))
+    said = "".join(c if c.isprintable() else " " for c in text_without_secrets(str(reason)))
     return InvalidInputError(
-        f"{without_password(address)} could not be fetched: {' '.join(said.split())}"
+        f"{without_secrets(address)} could not be fetched: {' '.join(said.split())}"
     )

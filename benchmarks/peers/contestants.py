@@ -24,7 +24,7 @@ def contestants(arguments, size):
 
 
 def ours(name, threshold):
-    """Box, 68 landmarks in 2D and 3D, pose, identity and 46 expressions of every face.
+    """Box, 68 landmarks in 2D and 3D, pose, identity and 46 expressions of every face, in one pass.
 
     ``name`` is a model file or a shipped one's name, ``NAME@PX`` one at another input size.
     """
@@ -33,7 +33,8 @@ def ours(name, threshold):
     model = edgeface.load(
         name, num_threads=1, kernels=engine, input_size=int(size) if size else None
     )
-    return lambda image: len(model.run(image, score_threshold=threshold, detail="fast"))
+    options = {"score_threshold": threshold, "detail": "fast", "look_again": False}
+    return lambda image: len(model.run(image, **options))
 
 
 def mediapipe(path):

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import get_args
 
+from edgeface.addresses import without_secrets
 from edgeface.cli.finding import NOBODY
 from edgeface.corpora import Engine, Summary, run_corpus
 from edgeface.errors import InvalidInputError
@@ -71,7 +72,7 @@ def execute_corpus(arguments: argparse.Namespace) -> int:
             line.close()
     print(
         f"{summary.num_images} images, {summary.num_faces} faces, {summary.num_errors} failed; "
-        f"{summary.num_before} were done before; wrote {arguments.save}"
+        f"{summary.num_before} were done before; wrote {without_secrets(arguments.save)}"
     )
     return int(summary.num_errors > 0)
 

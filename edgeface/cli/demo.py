@@ -9,7 +9,7 @@ import threading
 import webbrowser
 from pathlib import Path
 
-from edgeface.addresses import without_password
+from edgeface.addresses import without_secrets
 from edgeface.cli.tracking import (
     add_personal,
     add_tracking_options,
@@ -99,6 +99,6 @@ def _open(source: str) -> VideoReader:
 
 
 def _announce(arguments: argparse.Namespace, url: str) -> None:
-    print(f"showing {without_password(arguments.source)} at {url} (Ctrl-C ends)", flush=True)
+    print(f"showing {without_secrets(arguments.source)} at {url} (Ctrl-C ends)", flush=True)
     if not arguments.no_browser:
         webbrowser.open(url)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from edgeface.addresses import is_web_address, without_password
+from edgeface.addresses import is_web_address, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
 from edgeface.image_files import IMAGE_SUFFIXES
@@ -77,8 +78,8 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
     elif argument == "-":
         yield Source("-", None, PurePath("stdin"))
     elif is_web_address(argument):
-        place = PurePath(PurePath(argument.partition("?")[0]).name)
-        yield Source(without_password(argument), argument, place)
+        place = PurePath(PurePath(re.split("[?#]", argument)[0]).name)
+        yield Source(without_secrets(argument), argument, place)
     elif os.path.isdir(argument):
         for file in _files_in(path, recursive):
             if file.suffix.lower() in IMAGE_SUFFIXES:

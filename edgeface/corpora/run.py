@@ -104,7 +104,7 @@ def run_corpus(
     source, store = Store(photos), Store(target)
     names = [n for n in source.names() if PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES]
     if not names:
-        raise InvalidInputError(f"{source.root} has no images: expected {_suffixes()} below it")
+        raise InvalidInputError(f"{source.shown} has no images: expected {_suffixes()} below it")
     chunks = [*pending(names, size, store)]
     total = sum(map(len, chunks))
     summary = Summary(num_before=len(names) - total)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgeface.addresses import text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.output import PREFIX, write_output
 from edgeface.tables import needed
@@ -28,13 +29,16 @@ class Store:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root).rstrip("/") or "/"
+        self.shown = without_secrets(self.root)
         self._remote: Any = None
         if "://" in self.root:
             fsspec = needed("fsspec", "addresses of buckets", "corpora")
             try:
                 self._remote, self._base = fsspec.core.url_to_fs(self.root)
             except (ImportError, ValueError) as error:
-                raise InvalidInputError(f"{self.root} cannot be reached: {error}") from error
+                raise InvalidInputError(
+                    f"{self.shown} cannot be reached: {text_without_secrets(str(error))}"
+                ) from error
 
     def __reduce__(self) -> tuple[type[Store], tuple[str]]:
         return Store, (self.root,)

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.retarget.casting import Casting
+from edgeface.retarget.datagrams import host_and_port
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.reach import calibrate
 from edgeface.retarget.retargeter import Retargeter
@@ -44,7 +44,7 @@ class Avatar:
     Parameters
     ----------
     connect : the function that opens the stream
-    address : ``HOST:PORT``
+    address : ``HOST:PORT``, or ``[HOST]:PORT`` of IPv6
     options : whose face is streamed, by which mapping, and for how long it is neutral at first
     casting : who plays which role, if several are streamed; by default, there is role 0 alone
     role : the number of the role, 0 for the first performer
@@ -63,13 +63,9 @@ class Avatar:
         casting: Casting | None = None,
         role: int = 0,
     ) -> None:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise InvalidInputError(
-                f"a stream takes HOST:PORT, as 127.0.0.1:39539; got {address!r}"
-            )
+        host, port = host_and_port(address)
         name = "edgeface" if role == 0 else f"edgeface-{role + 1}"
-        self._stream = connect(host, int(port), options.retargeter(clips_only=True), name)
+        self._stream = connect(host, port, options.retargeter(clips_only=True), name)
         self._calibrate_s = options.calibrate_s if options.person is None else 0.0
         self._casting, self._role = casting or Casting(options.track_id), role
         self._player: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import socket
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,7 +37,9 @@ class Datagrams:
             )[0]
             self._socket = socket.socket(family, kind)
         except (OSError, UnicodeError) as error:  # the latter of names that no host can have
-            raise InvalidInputError(f"cannot send to {host}:{port}: {error}") from error
+            raise InvalidInputError(
+                f"cannot send to {shown_address(host, port)}: {error}"
+            ) from error
 
     def send(self, packet: bytes) -> None:
         """Send one packet."""
@@ -53,8 +56,32 @@ def checked_address(host: str, port: int) -> tuple[str, int]:
     return option("host", host, Text(253)), option("port", port, Whole(1, 65535))
 
 
-class ArkitSender:
-    """What senders share whose protocol has ARKit's names alone; each packs a frame its own way.
+def host_and_port(address: str) -> tuple[str, int]:
+    """The parts of ``HOST:PORT``; a host of IPv6 stands in brackets, as ``[::1]:39539``.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no address.
+    """
+    host, _, port = address.rpartition(":")
+    named = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    # without brackets, nobody can tell where a host of IPv6 ends
+    clear = bool(named) and (":" not in named or named != host)
+    if not clear or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+        raise InvalidInputError(
+            f"a stream takes HOST:PORT, as 127.0.0.1:39539 or [::1]:39539; got {address!r}"
+        )
+    return named, int(port)
+
+
+def shown_address(host: object, port: object) -> str:
+    """A host and port as messages have them, and as `host_and_port` reads them."""
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+
+
+class UdpSender:
+    """What senders over UDP share; each packs a frame its own way.
 
     Parameters
     ----------
@@ -65,10 +92,9 @@ class ArkitSender:
     Raises
     ------
     InvalidInputError
-        If the host cannot be found, or the retargeter has other names than ARKit's.
+        If the host cannot be found.
     """
 
-    PROTOCOL: ClassVar[str]
     PORT: ClassVar[int]
 
     def __init__(
@@ -78,12 +104,32 @@ class ArkitSender:
         retargeter: Retargeter | None = None,
     ) -> None:
         self.retargeter = retargeter or Retargeter()
-        require_arkit(self.retargeter, self.PROTOCOL)
         self._socket = Datagrams(host, self.PORT if port is None else port)
 
     def close(self) -> None:
         """Release the socket."""
         self._socket.close()
+
+
+class ArkitSender(UdpSender):
+    """A sender whose protocol has ARKit's names alone; parameters are those of `UdpSender`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the host cannot be found, or the retargeter has other names than ARKit's.
+    """
+
+    PROTOCOL: ClassVar[str]
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        retargeter: Retargeter | None = None,
+    ) -> None:
+        require_arkit(retargeter or Retargeter(), self.PROTOCOL)
+        super().__init__(host, port, retargeter)
 
 
 def require_arkit(retargeter: Retargeter, protocol: str) -> None:
@@ -116,28 +162,34 @@ def eye_radians(retargeter: Retargeter, blendshapes: dict[str, float]) -> list[f
     return [left_yaw, left_pitch, 0.0, right_yaw, right_pitch, 0.0]
 
 
-def osc_builders() -> tuple[Any, Any]:
-    """The modules of python-osc that build messages and bundles.
+class Osc:
+    """Messages and bundles of OSC, by python-osc.
 
     Raises
     ------
     BackendUnavailableError
         If python-osc is not installed.
     """
-    try:
-        return (
-            importlib.import_module("pythonosc.osc_message_builder"),
-            importlib.import_module("pythonosc.osc_bundle_builder"),
-        )
-    except ImportError as error:
-        raise BackendUnavailableError(
-            "streaming needs python-osc: pip install 'edgeface[video]'"
-        ) from error
 
+    def __init__(self) -> None:
+        try:
+            self._messages: Any = importlib.import_module("pythonosc.osc_message_builder")
+            self._bundles: Any = importlib.import_module("pythonosc.osc_bundle_builder")
+        except ImportError as error:
+            raise BackendUnavailableError(
+                "streaming needs python-osc: pip install 'edgeface[video]'"
+            ) from error
 
-def osc_message(messages: Any, address: str, *values: Any) -> Any:
-    """A message to an address, made by python-osc's module for that."""
-    message = messages.OscMessageBuilder(address=address)
-    for value in values:
-        message.add_arg(value)
-    return message.build()
+    def message(self, address: str, *values: Any) -> Any:
+        """A message; ``size`` is its bytes', ``dgram`` are these."""
+        message = self._messages.OscMessageBuilder(address=address)
+        for value in values:
+            message.add_arg(value)
+        return message.build()
+
+    def bundle(self, messages: Iterable[Any]) -> bytes:
+        """The bytes of messages that take effect together, at once."""
+        bundle = self._bundles.OscBundleBuilder(self._bundles.IMMEDIATELY)
+        for message in messages:
+            bundle.add_content(message)
+        return bundle.build().dgram

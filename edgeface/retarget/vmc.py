@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgeface.gaze import eye_quaternions
-from edgeface.retarget.datagrams import SECONDS, Datagrams, osc_builders, osc_message
+from edgeface.retarget.datagrams import SECONDS, Osc, UdpSender
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 from edgeface.values import option
-
-DEFAULT_PORT = 39539
-"""The port where programs listen that show an avatar; those that take a face alone use 39540."""
 
 MAX_BUNDLE_BYTES = 1200
 """The size of a datagram. More than 1,472 bytes do not fit into an Ethernet frame, and a tunnel's
@@ -21,12 +18,13 @@ BUNDLE_HEAD_BYTES, SIZE_BYTES = 16, 4
 """The bytes that OSC adds to a bundle and to each message in it."""
 
 
-class VmcSender:
+class VmcSender(UdpSender):
     """Sends a frame as OSC bundles over UDP, each small enough for one packet.
 
     Parameters
     ----------
-    host, port : where the program listens that shows the avatar
+    host, port : where the program listens that shows the avatar, by default 39539 of this machine;
+        those that take a face alone use 39540
     retargeter : turns a person's expression into the avatar's. Its targets are the avatar's blend
         shape clips. Without targets, ARKit's names are sent in VRM's spelling ("JawOpen"), which
         "perfect sync" avatars have.
@@ -49,15 +47,16 @@ class VmcSender:
     may be on its way; so an avatar that is away for a moment ends no recording.
     """
 
+    PORT = 39539
+
     def __init__(
         self,
         host: str = "127.0.0.1",
-        port: int = DEFAULT_PORT,
+        port: int | None = None,
         retargeter: Retargeter | None = None,
     ) -> None:
-        self._messages, self._bundles = osc_builders()
-        self._socket = Datagrams(host, port)
-        self.retargeter = retargeter or Retargeter()
+        self._osc = Osc()
+        super().__init__(host, port, retargeter)
 
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
@@ -68,33 +67,28 @@ class VmcSender:
         mapping = self.retargeter.mapping
         named = {n if mapping.recipes else n[0].upper() + n[1:]: v for n, v in shapes.items()}
         first = [
-            self._message("/VMC/Ext/OK", 1),
-            self._message("/VMC/Ext/T", time_s),
+            self._osc.message("/VMC/Ext/OK", 1),
+            self._osc.message("/VMC/Ext/T", time_s),
         ]
         for bone, turn in self.retargeter.bone_turns(head).items():
             w, x, y, z = (float(v) for v in turn)
             called = (mapping.head_bone if bone == "head" else None) or bone.capitalize()
-            first.append(self._message("/VMC/Ext/Bone/Pos", called, 0.0, 0.0, 0.0, x, -y, -z, w))
+            first.append(
+                self._osc.message("/VMC/Ext/Bone/Pos", called, 0.0, 0.0, 0.0, x, -y, -z, w)
+            )
         eyes = self.retargeter.eyes_deg(blendshapes)
         turns: list[list[float]] = [] if eyes is None else eye_quaternions(eyes).tolist()
         for bone, (w, x, y, z) in zip(("RightEye", "LeftEye"), turns, strict=False):
-            first.append(self._message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w))
+            first.append(self._osc.message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w))
         rest = [
-            *(self._message("/VMC/Ext/Blend/Val", clip, value) for clip, value in named.items()),
-            self._message("/VMC/Ext/Blend/Apply"),
+            *(
+                self._osc.message("/VMC/Ext/Blend/Val", clip, value)
+                for clip, value in named.items()
+            ),
+            self._osc.message("/VMC/Ext/Blend/Apply"),
         ]
         for packet in _packets(first, rest):
-            bundle = self._bundles.OscBundleBuilder(self._bundles.IMMEDIATELY)
-            for message in packet:
-                bundle.add_content(message)
-            self._socket.send(bundle.build().dgram)
-
-    def close(self) -> None:
-        """Release the socket."""
-        self._socket.close()
-
-    def _message(self, address: str, *values: Any) -> Any:
-        return osc_message(self._messages, address, *values)
+            self._socket.send(self._osc.bundle(packet))
 
 
 def _packets(first: list[Any], messages: list[Any]) -> Iterator[list[Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from edgeface.retarget.datagrams import ArkitSender, osc_builders, osc_message
+from edgeface.retarget.datagrams import ArkitSender, Osc
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
@@ -58,7 +56,7 @@ OPEN_LID = 0.75
 
 
 class VRChatSender(ArkitSender):
-    """Sends a frame as an OSC message for each parameter; parameters are those of `ArkitSender`.
+    """Sends a frame as an OSC message for each parameter; parameters are those of `UdpSender`.
 
     Raises
     ------
@@ -84,7 +82,7 @@ class VRChatSender(ArkitSender):
         port: int | None = None,
         retargeter: Retargeter | None = None,
     ) -> None:
-        self._messages: Any = osc_builders()[0]
+        self._osc = Osc()
         super().__init__(host, port, retargeter)
 
     def send(
@@ -99,7 +97,7 @@ class VRChatSender(ArkitSender):
             (right_pitch, right_yaw), (left_pitch, left_yaw) = eyes.tolist()
             values[EYES_ADDRESS] = [left_pitch, -left_yaw, right_pitch, -right_yaw]
         for address, numbers in values.items():
-            self._socket.send(osc_message(self._messages, address, *numbers).dgram)
+            self._socket.send(self._osc.message(address, *numbers).dgram)
 
 
 def messages(shapes: dict[str, float]) -> dict[str, float]:

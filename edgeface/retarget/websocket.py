@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import socket
 import threading
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.retarget.datagrams import SECONDS, angles_of
+from edgeface.retarget.datagrams import SECONDS, angles_of, shown_address
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 from edgeface.values import Text, Whole, option
@@ -70,12 +71,16 @@ class WebSocketSender:
         if host != "":  # every address of this machine
             option("host", host, Text(253))
         option("port", port, Whole(0, 65535))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._server: Any = library.serve(
-                self._serve, host, port, process_request=self._admit, compression=None
-            )
+            listening = socket.create_server((host, port), family=family)
         except (OSError, UnicodeError) as error:
-            raise InvalidInputError(f"cannot listen at {host}:{port}: {error}") from error
+            raise InvalidInputError(
+                f"cannot listen at {shown_address(host, port)}: {error}"
+            ) from error
+        self._server: Any = library.serve(
+            self._serve, sock=listening, process_request=self._admit, compression=None
+        )
         threading.Thread(target=self._server.serve_forever, daemon=True, name="websocket").start()
 
     @property

@@ -88,7 +88,7 @@ class LiveView:
         self._head = beside.submit(make_head).result
         beside.shutdown(wait=False)
         self.stage = Stage(model, source, list(dict.fromkeys([source, *sources])))
-        values = {"sources": self.stage.sources, "head": HEAD}
+        values = {"sources": [*self.stage.sources], "head": HEAD}
         self._page = fill(values, ASSETS / "live.html").encode()
         self._changed = threading.Condition()
         self._count, self._jpeg, self._event, self._closed = 0, b"", b"", False

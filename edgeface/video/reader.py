@@ -16,6 +16,7 @@ from edgeface.timecode import is_timecode
 from edgeface.types import ImageArray
 from edgeface.video.channel import Channel, feed
 from edgeface.video.clock import FORWARDS_FILE_S, FORWARDS_S, Clock
+from edgeface.video.ending import is_cut
 from edgeface.video.picture import shown, told_colours
 from edgeface.video.source import (
     GRACE_S,
@@ -236,6 +237,17 @@ class VideoReader:
             raise InvalidInputError(
                 f"{name} ends {after}, at {state.ends_s:.1f} s; its header promises {stated_s:.1f}"
             )
+        if self._is_cut():
+            raise InvalidInputError(f"{name} ends {after}, where it was cut off")
+
+    def _is_cut(self) -> bool:
+        if self.address is None or self.address.kind != "file":
+            return False
+        path = self.address.url.removeprefix("file:")
+        try:
+            return is_cut(path, self._container.format.name)
+        except OSError:  # it is gone by now
+            return False
 
     def _packets(self) -> Iterator[Any]:
         """Yield coded pictures until the end or `close`."""

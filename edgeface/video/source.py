@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edgeface.addresses import without_password
+from edgeface.addresses import without_secrets
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.values import path_of
 from edgeface.waiting import within
@@ -34,7 +34,7 @@ class Address:
 
     Attributes
     ----------
-    name : the name that the user gave, without a password
+    name : the name that the user gave, as others may see it
     url : FFmpeg's name of the source
     kind : what the source is; a pipe can be read once, and only as fast as it is written
     capture : FFmpeg's format of a camera
@@ -74,7 +74,7 @@ def address_of(source: str | os.PathLike[str] | int) -> Address:
             raise InvalidInputError("'-' is what is piped into the command, and nothing is")
         return Address(name, "pipe:0", "pipe")
     if "://" in name:
-        return Address(without_password(name), name, "network")
+        return Address(without_secrets(name), name, "network")
     if name.isdecimal() and not os.path.exists(name):
         return _camera(name, name)
     return _local(name)

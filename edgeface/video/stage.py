@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeface.addresses import without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Face, Faces
 from edgeface.metadata import Metadata
@@ -55,7 +56,8 @@ class Stage:
     """
 
     def __init__(self, model: Model, source: str, sources: list[str]) -> None:
-        self.source, self.sources, self.mirror = source, sources, False
+        self.source, self.mirror = source, False
+        self.sources = {without_secrets(name): name for name in sources}  # by what the page shows
         self._model = model
         self._mapping = read_mapping("arkit")
         self._bones: set[str] = set()
@@ -174,8 +176,9 @@ class Stage:
         self._retargeters.clear()
 
     def _change_source(self, values: dict[str, Any]) -> dict[str, Any]:
-        self.source = Choice(tuple(self.sources)).check(values["name"], "name")
-        return {"name": self.source}
+        name = Choice(tuple(self.sources)).check(values["name"], "name")
+        self.source = self.sources[name]
+        return {"name": name}
 
     def _record(self, values: dict[str, Any]) -> dict[str, Any]:
         on = Flag().check(values["on"], "on")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edgeface.errors import ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.face_model_import import from_ict_facekit
 from edgeface.reference.data.ledger import Ledger
 from edgeface.reference.face_model.ict import Places, places_on_ict
+from edgeface.reference.personal.ict import NUM_FACE_QUADS, read_ict, triangles_of
 from edgeface.types import FloatArray, IntArray
 
 FILE = "ict_facekit_light.npz"
-NUM_FACE_QUADS = 6560
-"""The first quads are the face; then come skull, ears, neck and shoulders."""
 
 
 @dataclass(frozen=True)
@@ -54,25 +51,15 @@ def read_head(path: Path, ledger: Ledger, model: FaceModel) -> Head:
     InvalidInputError, ModelFormatError
         If the ledger lacks the file, or it is no ICT-FaceKit.
     """
-    content = ledger.read(path)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            ict = dict(arrays)
-        quads = ict["quads"]
-        names = tuple(str(name) for name in ict["expression_names"])
-        neutral = ict["neutral"].astype(np.float32)
-        modes, shapes = (ict[k].astype(np.float32) for k in ("identity_delta", "expression_delta"))
-        landmarks = ict["landmarks68"].astype(np.int64)
-    except (KeyError, ValueError) as error:
-        raise ModelFormatError(f"{path} is no ICT-FaceKit: {error}") from error
+    ict = read_ict(path, ledger.read(path))
     neutral_face = model.landmarks(np.eye(50)[0], np.zeros(46)).astype(np.float64)
     places = places_on_ict(from_ict_facekit(path), model.mean.astype(np.float64), neutral_face)
-    is_face = np.zeros(len(neutral), bool)
-    is_face[quads[:NUM_FACE_QUADS]] = True
+    is_face = np.zeros(len(ict.neutral), bool)
+    is_face[ict.quads[:NUM_FACE_QUADS]] = True
     return Head(
-        neutral, modes, shapes, names,
-        np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32),
-        landmarks, is_face, _rims(quads, neutral), places,
+        ict.neutral, ict.identity, ict.expression, ict.names,
+        triangles_of(ict.quads).astype(np.int32),
+        ict.landmarks, is_face, _rims(ict.quads, ict.neutral), places,
     )  # fmt: skip
 
 

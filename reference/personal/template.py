@@ -16,11 +16,12 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from edgeface.errors import ModelFormatError
 from edgeface.personal.template import REGIONS, UNIT_MM, Template
+from edgeface.reference.personal.ict import NUM_FACE_QUADS, read_ict, triangles_of
 from edgeface.reference.personal.regions import draw_regions
 from edgeface.reference.personal.render import interpolate, visible_triangles
 
-NUM_FACE_QUADS = 6560
-"""ICT-FaceKit's first quads are the face, with holes for eyes and mouth; then comes the head."""
+CM = 10.0
+"""ICT-FaceKit's unit, in mm."""
 NUM_MODES = 50
 MAP_SIZE = 128
 LEAST_MOVE_MM = 0.1
@@ -45,33 +46,30 @@ def derive_template(
     Raises
     ------
     ModelFormatError
-        If an array is missing.
+        If a file cannot be read, or an array is missing.
     """
+    ict = read_ict(ict_facekit)
     try:
-        with np.load(ict_facekit, allow_pickle=False) as archive:
-            ict = dict(archive)
         with np.load(mesh_map, allow_pickle=False) as archive:
             near, ok = archive["near"], archive["ok"]
-        quads = ict["quads"][:NUM_FACE_QUADS]
-        num_vertices = int(quads.max()) + 1
-        scale = 10.0 / UNIT_MM  # ICT-FaceKit is in centimetres
-        neutral = ict["neutral"][:num_vertices] * scale
-        identity = ict["identity_delta"][:NUM_MODES, :num_vertices] * np.float32(scale)
-        names = [str(n) for n in ict["expression_names"]]
-        moving = [i for i, n in enumerate(names) if n not in _STILL]
-        expression = ict["expression_delta"][moving, :num_vertices] * np.float32(scale)
-        uv = _vertex_uv(quads, ict["quads_uv"][:NUM_FACE_QUADS], ict["uv"], num_vertices)
-        landmarks = ict["landmarks68"].astype(np.int32)
-    except (KeyError, OSError, ValueError, IndexError) as error:
-        raise ModelFormatError(f"{ict_facekit} or {mesh_map} lacks something: {error}") from error
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+    except (KeyError, OSError, ValueError) as error:
+        raise ModelFormatError(f"{mesh_map} lacks something: {error}") from error
+    quads, num_vertices = ict.quads[:NUM_FACE_QUADS], ict.num_face
+    scale = np.float32(CM / UNIT_MM)
+    neutral = ict.neutral[:num_vertices] * scale
+    identity = ict.identity[:NUM_MODES, :num_vertices] * scale
+    moving = [i for i, n in enumerate(ict.names) if n not in _STILL]
+    expression = ict.expression[moving, :num_vertices] * scale
+    uv = _vertex_uv(quads, ict.quads_uv[:NUM_FACE_QUADS], ict.uv, num_vertices)
+    landmarks = ict.landmarks.astype(np.int32)
+    triangles = triangles_of(quads).astype(np.int32)
     mesh_vertices = np.full(len(ok), -1, np.int32)
     mesh_vertices[ok] = near
     # half precision loses 3 um at most, and halves the file
     identity = identity.astype(np.float16).astype(np.float32)
     expression = expression.astype(np.float16).astype(np.float32)
     return Template(
-        neutral=neutral.astype(np.float32),
+        neutral=neutral,
         identity=identity,
         expression=expression,
         triangles=triangles,
@@ -81,7 +79,7 @@ def derive_template(
         landmark_vertices=landmarks,
         mesh_vertices=mesh_vertices,
         albedo=np.broadcast_to(np.array(SKIN_TONE, np.uint8), (MAP_SIZE, MAP_SIZE, 3)).copy(),
-        expression_names=tuple(names[i] for i in moving),
+        expression_names=tuple(ict.names[i] for i in moving),
         info={"name": "ICT-FaceKit light, face", "licence": "MIT"},
     )
 

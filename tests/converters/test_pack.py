@@ -39,6 +39,22 @@ def test_files_come_out_of_a_pack_as_they_went_in(onnx_file, tmp_path, monkeypat
     assert read_ready(ready_files()[1]) == {"sfn.tflite": content}
 
 
+def test_weights_that_are_int8_in_both_files_are_kept_once(tmp_path, monkeypatch, random):
+    from onnx import helper, numpy_helper
+
+    weight = random.integers(-127, 128, (16, 8, 3, 3), np.int8)
+    kept = numpy_helper.from_array(weight, "w")
+    graph = helper.make_graph([], "g", [], [], initializer=[kept])
+    (tmp_path / "mfn-w8.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    content = b"before" + weight.transpose(0, 2, 3, 1).tobytes() + b"after"
+    (tmp_path / "mfn-w8.tflite").write_bytes(content)
+    pack(tmp_path / "mfn-w8.onnx", [tmp_path / "mfn-w8.tflite"], tmp_path / "mfn.ready.zip")
+    assert (tmp_path / "mfn.ready.zip").stat().st_size < 600
+    monkeypatch.setattr(ready, "ASSETS", tmp_path)
+    assert [f.name for f in ready_files()] == ["mfn-w8.onnx", "mfn-w8.tflite"]
+    assert read_ready(ready_files()[1]) == {"mfn-w8.tflite": content}
+
+
 def test_folding_keeps_the_function_and_leaves_no_batch_norm(sfn):
     trained = copy.deepcopy(sfn)
     random = torch.Generator().manual_seed(5)

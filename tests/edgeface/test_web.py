@@ -132,7 +132,8 @@ def test_headers_that_trickle_are_not_awaited(server, monkeypatch):
 def test_a_password_is_used_and_neither_told_nor_passed_on(server):
     address = server.address.replace("//", "//n%C3%A4me:s3cret@")
     assert read_image(f"{address}/private").shape == (800, 1280, 3)
-    for path in ("/absent", f"/to/{address}/absent", "/to//private"):
+    queries = "/absent?key=s3cret", "/absent?key=a s3cret", "/absent#s3cret"
+    for path in ("/absent", f"/to/{address}/absent", "/to//private", *queries):
         with pytest.raises(InvalidInputError, match=r"^http://n%C3%A4me:\*\*\*@") as error:
             read_image(address + path)
         assert "s3cret" not in str(error.value)

@@ -25,7 +25,9 @@ from edgeface.retarget import (
     derive,
     origins,
 )
+from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.formats import STREAMS
+from edgeface.retarget.options import ExportOptions
 
 SEEN = {"jawOpen": 0.25, "mouthSmileLeft": 0.5, "mouthLeft": 0.75, "tongueOut": np.nan}
 TURN = np.array([np.cos(0.2), 0.0, np.sin(0.2), 0.0])  # 0.4 rad to the own left
@@ -147,9 +149,9 @@ def test_vrchat_gets_its_parameters(receiver):
     assert not {"TongueOut", "CheekPuffLeft", "EyeLeftX"} & set(short)
 
 
-def listen(port, **headers):
+def listen(port, machine="127.0.0.1", **headers):
     """A WebSocket client by RFC 6455: the socket after the handshake, and the answer's status."""
-    client = socket.create_connection(("127.0.0.1", port), timeout=5)
+    client = socket.create_connection((machine, port), timeout=5)
     key = base64.b64encode(os.urandom(16)).decode()
     lines = [
         "GET / HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade",
@@ -247,6 +249,39 @@ def test_where_shapes_come_from_is_said():
     assert plain["jawOpen"] == made["jawOpen"] == "estimated"
     shapes, _ = Retargeter(derived=True)({"mouthSmileLeft": 0.9, "eyeSquintLeft": 0.4}, NO_TURN)
     assert shapes["cheekSquintLeft"] == pytest.approx(0.6)
+
+
+@pytest.fixture
+def ipv6_receiver():
+    try:
+        made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        made.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with made:
+        made.settimeout(5)
+        yield made
+
+
+@pytest.mark.parametrize("protocol", [name for name in STREAMS if name != "websocket"])
+def test_an_address_of_ipv6_is_reached(protocol, ipv6_receiver):
+    avatar = Avatar(STREAMS[protocol], f"[::1]:{port_of(ipv6_receiver)}", ExportOptions())
+    with contextlib.closing(avatar):
+        avatar._stream.send(0.5, SEEN, TURN)
+        assert ipv6_receiver.recv(2000)
+
+
+@pytest.mark.usefixtures("ipv6_receiver")
+def test_a_websocket_listens_at_an_address_of_ipv6():
+    pytest.importorskip("websockets")
+    with contextlib.closing(WebSocketSender("::1", 0)) as server:
+        server.send(0.5, SEEN, TURN)
+        client, status = listen(server.port, machine="::1")
+        with client:
+            assert status == 101
+            assert read_message(client)["time_s"] == 0.5
+        with pytest.raises(InvalidInputError, match=rf"cannot listen at \[::1\]:{server.port}: "):
+            WebSocketSender("::1", server.port)
 
 
 @pytest.mark.parametrize("protocol", STREAMS)

@@ -112,7 +112,10 @@ def test_vmc_unity_frame_is_the_mirror_image(random):
     )
 
 
-@pytest.mark.parametrize("bad", ["39539", "host:", ":1", "h:99999", "h:x"])
+@pytest.mark.parametrize("bad", [
+    "39539", "host:", ":1", "h:99999", "h:x", "h:²",
+    "::1:39539", "::1", "[::1]", "[::1:39539", "[]:1",
+])  # fmt: skip
 def test_vmc_addresses_are_checked(bad):
     with pytest.raises(InvalidInputError, match="HOST:PORT"):
         Avatar(STREAMS["vmc"], bad, ExportOptions())

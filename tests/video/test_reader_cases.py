@@ -93,6 +93,46 @@ def test_a_matroska_file_that_is_shorter_than_it_states(make_video):
     assert "its header promises 2.0" in message
 
 
+@pytest.fixture(scope="module")
+def noise():
+    return list(np.random.default_rng(0).integers(0, 255, (60, 64, 96, 3), np.uint8))
+
+
+def container_of(make_video, noise, name):
+    """A film in a container that does not state its length where FFmpeg looks for it."""
+    if name == "film.avi":
+        path = make_video(name, noise, codec="mjpeg", pix_fmt="yuvj420p")
+        return path, path.read_bytes()
+    film = make_video("film.mp4", noise)
+    options = {
+        "parts.mp4": {"movflags": "frag_keyframe+empty_moov"},
+        "film.m2ts": {"mpegts_m2ts_mode": "1"},
+    }
+    path = copied(film, film.with_name(name), lambda packet: packet, options.get(name))
+    return path, path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["film.ts", "film.m2ts", "film.flv", "film.avi", "parts.mp4"])
+def test_a_file_that_was_cut_in_a_part_is_named(make_video, noise, name):
+    path, data = container_of(make_video, noise, name)
+    frames, message = read(path)
+    assert (len(frames), message) == (60, "")
+    middle = len(data) // 2 // 192 * 192
+    for length in (middle + 1, middle + 100):
+        path.write_bytes(data[:length])
+        frames, message = read(path)
+        assert 0 < len(frames) < 60
+        assert message.endswith(f"after {len(frames)} frames, where it was cut off")
+
+
+@pytest.mark.parametrize("junk", [b"\0", b"junk" * 300])
+def test_what_follows_a_whole_file_is_no_cut(make_video, noise, junk):
+    path, data = container_of(make_video, noise, "parts.mp4")
+    path.write_bytes(data + junk)
+    frames, message = read(path)
+    assert (len(frames), message) == (60, "")
+
+
 def test_damage_in_the_middle_costs_only_what_is_damaged(make_video):
     random = np.random.default_rng(0)
     images = list(random.integers(0, 255, (40, 64, 96, 3), np.uint8))

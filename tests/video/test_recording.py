@@ -44,14 +44,14 @@ def test_recordings_come_back(recorded, face_model):
         recording.performance(7)
 
 
-def test_a_password_is_not_recorded(tmp_path, face_model):
+def test_a_secret_is_not_recorded(tmp_path, face_model):
     scene = Scene("mfn", face_model, [])
-    source = "rtsp://admin:s3cret@10.0.0.9/door"
+    source = "rtsp://admin:s3cret@10.0.0.9/door?token=s3cret"
     writer = RecordingWriter(tmp_path / "take.jsonl", scene.metadata, source, 25.0)
     writer.write(0, 0.0, (240, 320), Tracker(scene).update(frame_image(0), 0.0))
     writer.close()
     header = read_recording(tmp_path / "take.jsonl").header
-    assert header["source"] == "rtsp://admin:***@10.0.0.9/door"
+    assert header["source"] == "rtsp://admin:***@10.0.0.9/door?***"
 
 
 def test_a_line_that_was_cut_off_costs_only_itself(recorded):

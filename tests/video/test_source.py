@@ -193,11 +193,11 @@ def test_a_server_without_ranges_serves_what_needs_none(make_video, ramp, serve,
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_what_is_not_reached_is_said_without_password_and_wrong_advice(scheme):
+def test_what_is_not_reached_is_said_without_secrets_and_wrong_advice(scheme):
     with pytest.raises(InvalidInputError) as error:
-        open_video(f"{scheme}://admin:s3cret@127.0.0.1:1/door")
+        open_video(f"{scheme}://admin:s3cret@127.0.0.1:1/door?token=s3cret")
     assert str(error.value) == (
-        f"cannot open {scheme}://admin:***@127.0.0.1:1/door: Connection refused"
+        f"cannot open {scheme}://admin:***@127.0.0.1:1/door?***: Connection refused"
     )
 
 

@@ -13,6 +13,7 @@ from edgeface.reference.networks import CONFIGS, MultiFaceNetwork, build_network
 from edgeface.reference.networks.checkpoint import load_network
 from edgeface.reference.networks.predict import predict_crop, predict_faces
 from edgeface.reference.training import train as training
+from edgeface.reference.training.distillation import looking_on
 from edgeface.reference.training.log import plot_run, read_log
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.schedule import learning_rate_factor
@@ -110,6 +111,14 @@ def test_mfn_learns_from_a_larger_one_that_stays_as_it_is(tiny_packs, tmp_path):
 def test_a_network_cannot_learn_from_one_with_another_grid(tiny_packs, tmp_path):
     with pytest.raises(InvalidInputError, match="mfn-9x9 cannot learn from mfn"):
         train(recipe("mfn-9x9", distil="mfn"), tiny_packs, tmp_path)
+
+
+def test_a_free_run_cannot_learn_from_weights_that_are_not_free(face_model):
+    free = recipe("mfn-lean", distil="mfn", free=True, face_model="free")
+    with pytest.raises(InvalidInputError, match="mfn was not learned in a free run"):
+        looking_on(free, face_model)
+    assert looking_on(replace(free, distil="mfn-free"), face_model)
+    assert looking_on(recipe("mfn-lean"), face_model) == []
 
 
 @pytest.mark.parametrize("labels", ["sfn", "boxes"])
