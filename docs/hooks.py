@@ -11,8 +11,9 @@ from typing import Any
 os.environ["COLUMNS"] = "88"
 MARK = re.compile(r"^<!-- (commands|names) ([\w.-]+) -->$", re.MULTILINE)
 
-FIRST = ("load", "Model", "Faces", "Face", "Tracker", "find_faces", "convert")
-"""Names that a page begins with; constants come last."""
+FIRST = ("load", "Model", "Faces", "Face", "read_image", "Tracker", "Camera", "personalise",
+         "PersonalModel", "find_faces", "convert")  # fmt: skip
+"""Names that a page begins with; constants come after the others, and exceptions last."""
 
 MEMBERS = {
     "Model": ("run", "run_many", "run_batch", "run_async", "refine", "vertices", "clone", "close",
@@ -31,8 +32,14 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def _names(module: str) -> str:
     """A directive of mkdocstrings for every public name of a module."""
     names = [n for n in importlib.import_module(module).__all__ if not n.startswith("__")]
-    names.sort(key=lambda n: (n not in FIRST, FIRST.index(n) if n in FIRST else 0, n.isupper()))
+    names.sort(key=_place)
     return "\n\n".join(_directive(module, name) for name in names)
+
+
+def _place(name: str) -> tuple[bool, bool, int]:
+    """Where a name stands on its page."""
+    first = FIRST.index(name) if name in FIRST else len(FIRST)
+    return name.endswith(("Error", "Warning")), name.isupper(), first
 
 
 def _directive(module: str, name: str) -> str:

@@ -54,16 +54,16 @@ def load(
     Parameters
     ----------
     path_or_name : the name of a network that ships with edgeface, or the path of a model file
-        "mfn" and "mfn-free" find the faces of an image. "sfn", "sfn-free" and "fusion" are crop
-        networks, which are given the boxes of faces. "tracknet" and "modelnet" are for personal
-        models. The names that end in "-free" may be used in products.
+        The networks "mfn" and "mfn-free" find the faces of an image. "sfn", "sfn-free" and "fusion"
+        are crop networks, which are given the boxes of faces. "tracknet" and "modelnet" are for
+        personal models. Networks whose names end in "-free" may be used in products.
     num_threads : the number of threads that the backend may use; 0 leaves the choice to it
     device : the device that runs the network; by default the CPU, for CoreML "ALL"
         An execution provider of ONNX Runtime ("CUDAExecutionProvider"), the shared library of a
         TFLite delegate ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE"), or a torch
         device ("cuda").
     kernels : the implementation of pre- and post-processing, "numba", "numpy" or "auto"
-        "auto" starts with numpy and changes to numba after some runs, if it is installed. See
+        With "auto", it is numpy at first and numba after some runs, if that is installed. See
         `edgeface.engine.KernelEngine`.
     input_size : the side of the network's square input, px; by default the one in the file
         An MFN's ONNX file takes every multiple of 32. The cost grows with the square of the size;
@@ -72,10 +72,10 @@ def load(
         The file is for the first backend that is installed and runs that precision. Which one is
         faster depends on the processor; ``edgeface bench choose`` measures it.
     detail : how many passes `Model.run` makes to find small faces, for a network that detects
-        "fast" is one pass over the whole image, at constant cost. "auto" makes further passes at a
-        higher resolution if the first one has small uncertain candidates, or finds no face. "full"
-        covers the whole image down to its own pixels, at a cost that grows with the image. See
-        `edgeface.passes`.
+        With "fast" it is one pass over the whole image, at constant cost. "auto" makes further
+        passes at a higher resolution if the first one has small uncertain candidates, or finds no
+        face. "full" covers the whole image down to its own pixels, at a cost that grows with the
+        image. See `edgeface.passes`.
     refine : a crop network, by name or path, that `Model.run` applies to the faces it has found
         It works as `Model.refine`, for the `MAX_REFINED` largest faces of an image at most.
 
@@ -169,13 +169,13 @@ class Model(ManyImages, CloserLook):
             Boxes that overlap a better one by more are suppressed.
         max_faces : the largest number of faces to report, by default 1,000
             The best are kept; `Faces.truncated` says whether there were more.
-        suppression : how overlapping candidates become one face
-            "weighted", the default: the face is their weighted mean, coefficients included.
-            "greedy": all but the best are dropped. "soft": all but the best lose score. See
-            `edgeface.kernels.find_faces`.
-        look_again : whether to check faces that look wrong, such as upside-down ones, by default
-            True
-            They are left out if a rotated view contradicts them; see `hold_up`.
+        suppression : "weighted" (the default), "greedy" or "soft"
+            How overlapping candidates become one face. With "weighted" it is their weighted mean,
+            coefficients included. With "greedy" all but the best are dropped, with "soft" they lose
+            score. See `edgeface.kernels.find_faces`.
+        look_again : whether to check faces that look wrong, by default True
+            Such faces, most of them upside down, are left out if a rotated view contradicts them;
+            see `hold_up`.
         detail : "auto", "fast" or "full", by default as the model was loaded; see `load`
         keep_image : whether the result keeps a reference to the image, so that `Faces.draw` and
             other methods need no image
