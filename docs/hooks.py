@@ -14,6 +14,13 @@ MARK = re.compile(r"^<!-- (commands|names) ([\w.-]+) -->$", re.MULTILINE)
 FIRST = ("load", "Model", "Faces", "Face", "Tracker", "find_faces", "convert")
 """Names that a page begins with; constants come last."""
 
+MEMBERS = {
+    "Model": ("run", "run_many", "run_batch", "run_async", "refine", "vertices", "clone", "close",
+              "hold_up", "infer", "find", "decode"),
+    "Tracker": ("update", "reset", "seen_shapes"),
+}  # fmt: skip
+"""The order in which a class shows its members, where that of the source is not the reader's."""
+
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace ``<!-- commands PROGRAM -->`` and ``<!-- names MODULE -->``."""
@@ -25,7 +32,13 @@ def _names(module: str) -> str:
     """A directive of mkdocstrings for every public name of a module."""
     names = [n for n in importlib.import_module(module).__all__ if not n.startswith("__")]
     names.sort(key=lambda n: (n not in FIRST, FIRST.index(n) if n in FIRST else 0, n.isupper()))
-    return "\n\n".join(f"::: {module}.{name}" for name in names)
+    return "\n\n".join(_directive(module, name) for name in names)
+
+
+def _directive(module: str, name: str) -> str:
+    members = ", ".join(MEMBERS.get(name, ()))
+    options = f"\n    options:\n      members: [{members}]" if members else ""
+    return f"::: {module}.{name}{options}"
 
 
 def _commands(program: str) -> str:

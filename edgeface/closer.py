@@ -45,26 +45,25 @@ class CloserLook(Network):
             self._refiner.close()
 
     def refine(self, image: ImageLike, faces: Faces, *, max_faces: int | None = None) -> Faces:
-        """Look closer at faces that another network found, or that were expected there.
+        """Run this crop network on faces that another network found.
 
         Parameters
         ----------
         image : the image in which the faces were found, as `run` takes it
-        faces : N faces; the network looks at one crop for the box of each
-        max_faces : how many are looked at, the largest ones; by default all. The others stay as
-            they are.
+        faces : N faces; the network runs on the crop around the box of each
+        max_faces : the largest number of faces to refine, by default all
+            The largest faces are refined; the others stay as they are.
 
         Returns
         -------
         Faces
-            The same N in the same order: boxes, scores, track ids and velocities are those of
-            ``faces``, everything else is what this network saw.
+            The same N faces in the same order. Boxes, scores, track ids and velocities are those
+            of ``faces``; everything else is this network's.
 
         Raises
         ------
         InvalidInputError
-            If this network finds its own faces instead of looking at crops, the image is none, or
-            a box is empty.
+            If this is not a crop network, the image cannot be read, or a box is empty.
         InferenceError
             If the backend fails.
 

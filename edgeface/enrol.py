@@ -23,26 +23,30 @@ def personalise(
     num_frames: int = NUM_FRAMES,
     progress: Progress | None = None,
 ) -> PersonalModel:
-    """Make the personal model of the one person in a clip or in some photos.
+    """Make the personal model of one person from a clip or photos.
+
+    It takes about half a minute, and needs ``pip install 'edgeface[train]'``.
 
     Parameters
     ----------
-    source : a video file, or a list of photos as `edgeface.read_image` takes them
-    num_frames : how many frames are fitted, chosen far apart in expression and pose; at least 5
-    progress : called with a step's name, how much of it is done, and how much there is (0 while
-        nobody knows)
+    source : a video file, or a list of five or more photos as `edgeface.read_image` takes them
+        No other person may be seen in them.
+    num_frames : the number of frames to fit, at least 5
+        They are chosen to differ in expression and pose.
+    progress : called as ``progress(step, done, total)``; total is 0 while it is not known
 
     Returns
     -------
     PersonalModel
-        ``report`` holds the errors of the fit, which pictures were left out and why, and warnings;
-        ``unseen`` the shapes that the person did not show, which stay the template's.
+        Its ``report`` has the errors of the fit, the pictures that were left out with the reason,
+        and warnings. Its ``unseen`` has the shapes that the person did not show; those are the
+        template's.
 
     Raises
     ------
     InvalidInputError
-        If no face is found, several people are seen, or fewer than five frames are usable; the
-        message says why frames were left out.
+        If there is no face, if there are several people, or if fewer than five frames are usable;
+        the message says why frames were left out.
     BackendUnavailableError
         If PyTorch, numba, SciPy or, for a clip, PyAV is not installed.
 

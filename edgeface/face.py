@@ -72,7 +72,7 @@ class Face:
 
     @property
     def score(self) -> float:
-        """The estimated IoU of the box with a face, in [0, 1]."""
+        """How sure the network is: the expected IoU of the box with a face, in [0, 1]."""
         return float(self.faces.scores[self.index])
 
     @property
@@ -132,7 +132,7 @@ class Face:
 
     @property
     def blendshapes(self) -> dict[str, float]:
-        """Expression under ARKit's names, in [0, 1]; what the network can't see is absent."""
+        """Expressions by ARKit's names, in [0, 1], without those that the network cannot see."""
         faces = self.faces
         return blendshapes(
             faces.expression_names, self.expression_coeffs, faces.unseen_expressions, self.gaze_deg
@@ -140,20 +140,20 @@ class Face:
 
     @property
     def arkit_coeffs(self) -> Float32Array:
-        """shape (52,): `FaceArrays.arkit_coeffs` of this face, NaN for what can't be seen."""
+        """shape (52,), in the order of `edgeface.ARKIT_NAMES`; NaN if the network cannot see it."""
         return self.faces.select([self.index]).arkit_coeffs[0]
 
     def crop_to(self, image: Any = None, *, size: int = 112) -> ImageArray:
-        """The image turned, scaled and cut so that the face stands upright: an aligned chip.
+        """Cut out an aligned crop of the face: rotated upright, and scaled to a fixed size.
 
-        Eyes, nose and mouth lie where networks that recognise faces, as ArcFace's, want them; see
+        Eyes, nose and mouth lie where face recognition networks such as ArcFace expect them; see
         `edgeface.chips.aligned_chip`.
 
         Parameters
         ----------
         image : anything that `edgeface.read_image` takes; by default the one kept by
             ``run(image, keep_image=True)``
-        size : side of the chip, px
+        size : the side of the crop, px
 
         Returns
         -------
@@ -162,7 +162,7 @@ class Face:
         Raises
         ------
         InvalidInputError
-            If there is no image, or the size is none.
+            If there is no image, or the size is out of range.
 
         Examples
         --------
@@ -174,7 +174,7 @@ class Face:
         return aligned_chip(self.faces.image_or(image), self.landmarks_2d, size)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain Python values, ready for JSON."""
+        """All data of this face as plain Python values, ready for JSON."""
         tracked: dict[str, Any] = {}
         if self.track_id is not None:
             tracked = {"track_id": self.track_id}

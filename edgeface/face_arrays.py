@@ -105,8 +105,8 @@ class FaceArrays:
     def arkit_coeffs(self) -> Float32Array:
         """The expressions in the order of `edgeface.ARKIT_NAMES`, float32, shape (N, 52).
 
-        A name that the network cannot see is NaN, for every face. In `Face.blendshapes`, which is
-        JSON, it is absent instead. It is never 0, which would say that the muscle rests.
+        An expression that the network cannot see is NaN for every face; `Face.blendshapes` leaves
+        it out. It is never 0, which would mean that the muscle is at rest.
         """
         names, unseen = self.expression_names, self.unseen_expressions
         return arkit_coefficients(names, self.expression_coeffs, unseen, self.gaze_deg)
@@ -115,8 +115,8 @@ class FaceArrays:
     def iris_centres(self) -> Float32Array:
         """Where the right and the left iris lie, float32, shape (N, 2, 2), image_px.
 
-        They follow from the landmarks, the head's rotation and the gaze (`edgeface.gaze`), and are
-        NaN where the gaze is not known.
+        They follow from the landmarks, the head's rotation and the gaze (`edgeface.gaze`). Without
+        a gaze they are NaN.
         """
         nowhere = np.full((len(self), 2, 2), np.nan, np.float32)
         gaze = nowhere if self.gaze_deg is None else self.gaze_deg
@@ -126,12 +126,13 @@ class FaceArrays:
     def clipped_boxes_xyxy(self) -> Float32Array:
         """``boxes_xyxy`` cut at the edges of the image, float32, shape (N, 4), image_px.
 
-        Boxes reach beyond the image where faces do. Poses and meshes are placed by the whole ones.
+        ``boxes_xyxy`` reach beyond the image where faces do, because poses and meshes are placed by
+        whole boxes.
 
         Raises
         ------
         InvalidInputError
-            If these faces do not say how large their image was.
+            If ``image_size`` is None.
         """
         if self.image_size is None:
             raise InvalidInputError(
@@ -163,14 +164,14 @@ class FaceArrays:
         return image
 
     def select(self, index: RowIndex) -> Self:
-        """The faces that a slice, an index array or a boolean mask picks, copied.
+        """Copy the faces that a slice, an index array or a boolean mask picks.
 
         Raises
         ------
         InvalidInputError
             If the index is none of these, or a mask of another length.
         IndexError
-            If there is no face of that number.
+            If there is no face with that number.
         """
         rows = _rows(index, len(self))
         arrays = {name: getattr(self, name) for name in ROWS}
@@ -178,11 +179,11 @@ class FaceArrays:
         return replace(self, **picked)
 
     def vertices(self, fallback: FaceModel | None = None) -> Float32Array:
-        """The dense surface of every face, with its correction if it has one.
+        """The dense mesh of every face, with its correction if it has one.
 
         Parameters
         ----------
-        fallback : the face model to take if these faces came without theirs
+        fallback : the face model to use if ``face_model`` is None, as after unpickling
 
         Returns
         -------
@@ -192,13 +193,13 @@ class FaceArrays:
         Raises
         ------
         InvalidInputError
-            If these faces came without their face model, or it without its dense mesh.
+            If there is no face model, or it has no dense mesh.
 
         Notes
         -----
-        All faces are one product. Their unit is the longer side of the box in the image. That of
-        landmarks is the side of the box in the input, which differs by the rounding of the input's
-        size to whole pixels, by less than 0.4 %.
+        Vertices are scaled by the longer side of the box in the image, landmarks by that of the box
+        in the network's input. The two differ by less than 0.4 %, because the size in the input is
+        rounded to whole pixels.
         """
         shape = self.model_of_faces(fallback).vertices(
             self.identity_coeffs, self.expression_coeffs, self.correction_coeffs

@@ -25,61 +25,62 @@ MAX_SHOWN = 10
 class Faces(FaceArrays):
     """The N >= 0 faces of one image, as parallel arrays; best score first.
 
-    It is a sequence of `Face`: it has a length, is iterated, and ``faces[0]`` is one of them.
-    Slices, masks and index arrays (``faces[:3]``, ``faces[faces.scores > 0.8]``,
-    ``faces[[2, 0]]``) give `Faces` again. Pickles are small: they hold neither the image nor the
-    face model, of which they know the hash.
+    It is a sequence: ``len(faces)`` is N, ``faces[0]`` is a `Face`, and a loop gives each `Face` in
+    turn. Slices, masks and index arrays (``faces[:3]``, ``faces[faces.scores > 0.8]``,
+    ``faces[[2, 0]]``) give `Faces` again. Attributes that are "or None" are None if the network or
+    the call did not provide them.
+
+    Pickles are small: they hold neither the image nor the face model, only the face model's hash.
 
     Attributes
     ----------
     boxes_xyxy : float32, shape (N, 4), image_px
         The faces' boxes: left, top, right and bottom edge.
     scores : float32, shape (N,), in [0, 1]
-        The IoU that each box is estimated to have with a face.
+        How sure the network is of each face: the IoU that it expects the box to have with a face.
     landmarks_3d : float32, shape (N, 68, 3), image_px
         The landmarks with depth: z has the scale of x and y and grows away from the camera. The
-        face model's origin lies at ``focal * translation[2]``.
+        face model's origin has the depth ``focal * translation[2]``.
     identity_coeffs : float32, shape (N, 50)
         The identity coefficients of the face model. Index 0 weighs its mean shape.
     expression_coeffs : float32, shape (N, 46), in [0, 1]
-        The expression coefficients, which ``expression_names`` names.
+        The expression coefficients, in the order of ``expression_names``.
     rotation : float32, shape (N, 3, 3)
         The rotation of each head in the ``model`` frame.
     euler_deg : float32, shape (N, 3), degrees
         Pitch, yaw and roll. A positive pitch looks down, a positive yaw looks to the face's own
         left, a positive roll tips the head to the face's own right shoulder.
     translation : float32, shape (N, 3), model units
-        Where the weak-perspective camera sees the face model's origin.
-    focal : float32, shape (N,), face_norm a model unit
+        The position of the face model's origin before the camera.
+    focal : float32, shape (N,), face_norm per model unit
         The scale of the weak-perspective camera.
     expression_names : tuple of 46 str
         The names of the columns of ``expression_coeffs``.
     unseen_expressions : tuple of str
-        The names of the expressions that the network was never taught.
+        The names of the expressions that the network was never trained on.
     face_model : FaceModel or None
-        The face model of which the coefficients speak.
+        The face model to which the coefficients belong. None after unpickling.
     correction_coeffs : float32, shape (N, 60), or None
-        The coefficients of the face model's harmonics. Networks that do not correct its shapes
-        leave them out.
+        The coefficients of the harmonics by which a "fusion" network corrects shapes.
     gaze_deg : float32, shape (N, 2, 2), degrees, or None
         Pitch and yaw of the right eye, then of the left, relative to the head, with the signs of
-        ``euler_deg``. Networks that do not tell leave it out; where several networks saw the faces
-        of one image, those of such a network have NaN.
+        ``euler_deg``. From an "sfn". If only some of the faces were refined by one, the others have
+        NaN.
     track_ids : int64, shape (N,), or None
-        The number of each person, where `edgeface.Tracker` followed them.
-    velocities : float32, shape (N, 2), image_px a second, or None
-        How fast the centre of each face's landmarks moves, where it was followed.
+        The number of each person, from `edgeface.Tracker`.
+    velocities : float32, shape (N, 2), image_px per second, or None
+        The velocity of the centre of each face's landmarks, from `edgeface.Tracker`.
     personal_vertices : float32, shape (N, V, 3), image_px with depth, or None
-        The surface of the personal model that the tracker was given, with each face's motion. Its
-        triangles and UV are those of ``PersonalModel.template``.
+        The surface of the tracker's personal model, moved as each face moves. Its triangles and UV
+        are those of ``PersonalModel.template``.
     image_size : (height, width) of the image, px, or None
-        Where `Model.run` found them.
+        The size of the image in which the faces were found.
     image : uint8, shape (H, W, 3), or None
-        The image itself, by reference, if `Model.run` was told ``keep_image=True``.
+        The image itself, by reference, if `Model.run` was called with ``keep_image=True``.
     face_model_sha256 : str, or None
-        The hash of a face model that stayed behind when these faces were pickled.
+        After unpickling, the hash of the face model.
     truncated : bool
-        Whether there were more faces than ``max_faces`` let through.
+        Whether there were more faces than ``max_faces``.
 
     Raises
     ------
@@ -94,7 +95,7 @@ class Faces(FaceArrays):
     def __getitem__(self, index: RowIndex) -> Faces: ...
 
     def __getitem__(self, index: int | RowIndex) -> Face | Faces:
-        """One face by its number; several by what `select` takes."""
+        """One `Face` by its number; several, as `Faces`, by anything that `select` takes."""
         if isinstance(index, bool) or not hasattr(index, "__index__") or np.ndim(cast(Any, index)):
             return self.select(cast(RowIndex, index))
         number = cast(int, index).__index__()
@@ -113,7 +114,7 @@ class Faces(FaceArrays):
         return "\n".join(lines)
 
     def to_dict(self, *, clip: bool = False) -> list[dict[str, Any]]:
-        """`Face.to_dict` of every face; boxes cut at the image's edges if ``clip``."""
+        """A list with `Face.to_dict` of every face; ``clip`` cuts boxes at the image's edges."""
         boxes = self.clipped_boxes_xyxy if clip else self.boxes_xyxy
         return [
             face.to_dict() | {"box_xyxy": box.tolist()}
@@ -125,7 +126,7 @@ class Faces(FaceArrays):
         return tables.json_of(self.to_dict(clip=clip))
 
     def to_pandas(self, *, clip: bool = False) -> Any:
-        """A ``pandas.DataFrame``, a row a face: score, box, angles and the 52 expressions.
+        """A ``pandas.DataFrame`` with a row per face: score, box, angles and the 52 expressions.
 
         `edgeface.tables` describes the columns.
 
@@ -156,7 +157,9 @@ class Faces(FaceArrays):
         return tables.to_arrow(self, clip)
 
     def to_supervision(self, *, clip: bool = False) -> Any:
-        """``supervision.Detections``: boxes, scores, track ids, landmarks and angles as data.
+        """``supervision.Detections`` with boxes, scores and track ids.
+
+        Landmarks, angles and expressions are in its ``data``.
 
         Raises
         ------
@@ -180,39 +183,41 @@ class Faces(FaceArrays):
         Raises
         ------
         InvalidInputError
-            If there is no image.
+            If no image is given, and none was kept.
         """
         from edgeface.drawing import draw_faces
 
         return draw_faces(self.image_or(image), self)
 
     def plot(self, image: Any = None) -> ImageArray:
-        """The same as `draw`, by the name that other detectors have for it."""
+        """The same as `draw`; other detectors call it so."""
         return self.draw(image)
 
     def show(self, image: Any = None) -> None:
-        """Show what `draw` gives: inside a notebook where there is one, else in a window."""
+        """Show the picture that `draw` makes: inside a notebook, or else in a window."""
         from edgeface.drawing import show_picture
 
         show_picture(self.draw(image))
 
     def save(self, path: PathLike, image: Any = None, *, clip: bool = False) -> None:
-        """Write the faces, as the suffix of the file says.
+        """Write the faces to a file, as a picture or as data; its suffix chooses the format.
 
         Parameters
         ----------
-        path : ``.png``, ``.jpg`` and ``.webp`` are what `draw` gives; ``.json`` is `to_json`,
-            ``.jsonl`` a line a face of it, ``.csv`` the columns of `to_pandas`, ``.parquet`` those
-            of `to_arrow`
-        image : as for `draw`
-        clip : whether the boxes of tables are cut at the image's edges
+        path : the file to write
+            ``.png``, ``.jpg`` or ``.webp``: the picture that `draw` makes. ``.json``: `to_json`.
+            ``.jsonl``: the same with a line per face. ``.csv``: the columns of `to_pandas`.
+            ``.parquet``: the columns of `to_arrow`.
+        image : for pictures, as for `draw`
+        clip : for data, whether boxes are cut at the image's edges
 
         Raises
         ------
         InvalidInputError
-            If the suffix is another, the file cannot be written, or there is no image to draw on.
+            If the suffix is none of these, the file cannot be written, or there is no image to draw
+            on.
         BackendUnavailableError
-            If pyarrow is not installed, which writes Parquet; the message names the remedy.
+            For Parquet, if pyarrow is not installed; the message names the remedy.
         """
         from edgeface.drawing import PICTURE_SUFFIXES, encoded_picture
 

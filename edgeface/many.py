@@ -35,13 +35,13 @@ class ManyImages:
     def run_batch(
         self, images: Sequence[ImageLike], *, color: Color = "rgb", **options: Any
     ) -> list[Faces]:
-        """The faces of several images, whose first passes share calls of the network.
+        """Find the faces of several images, with several images per call of the network.
 
         Parameters
         ----------
         images : N images, each as `edgeface.Model.run` takes it, or one array (N, H, W, 3)
-        color : the order of the channels of those that are arrays
-        options : of `edgeface.Model.run`, but for ``boxes_xyxy`` and ``keep_image``
+        color : "rgb" or "bgr", the order of the channels of images that are arrays
+        options : those of `edgeface.Model.run`, except ``boxes_xyxy`` and ``keep_image``
 
         Returns
         -------
@@ -50,14 +50,14 @@ class ManyImages:
         Raises
         ------
         InvalidInputError
-            If the network looks at crops, whose batch is ``run(boxes_xyxy=)``, or an argument is
-            not as described.
+            If this is a crop network (use ``run(boxes_xyxy=)``), or an argument is not as
+            described.
         InferenceError
             If the backend fails.
 
         Notes
         -----
-        All images are in memory at once: pass as many as there is room for, or take `run_many`.
+        All images are in memory at once. For more images than that, use `run_many`.
         """
         if not isinstance(cast(object, images), (list, tuple)) and np.ndim(cast(Any, images)) != 4:
             raise InvalidInputError(
@@ -100,20 +100,21 @@ class ManyImages:
         return_exceptions: bool = False,
         **options: Any,
     ) -> Iterator[Faces | EdgeFaceError]:
-        """The faces of any number of images, one after another, in bounded memory.
+        """Find the faces of any number of images, one after another, in bounded memory.
 
-        Threads read the next images while the network looks at one.
+        Threads read the next images while the network runs on one.
 
         Parameters
         ----------
         images : a list, a generator, ``Path("photos").glob("*.jpg")``...: each image as
             `edgeface.Model.run` takes it
         color : as for `edgeface.Model.run`
-        ahead : so many images at most are read and not yet looked at
-        progress : whether a line on standard error says how far it is
-        return_exceptions : whether an image that cannot be looked at gives its error in place of
-            faces; otherwise the error is raised, and the iteration ends
-        options : of `edgeface.Model.run`
+        ahead : the largest number of images that are read in advance
+        progress : whether to show a progress line on standard error
+        return_exceptions : what happens to an image that cannot be processed
+            True: its error is yielded in place of faces. False: the error is raised, which ends
+            the iteration.
+        options : those of `edgeface.Model.run`
 
         Yields
         ------

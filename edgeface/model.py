@@ -49,31 +49,35 @@ def load(
     detail: Detail = "auto",
     refine: str | os.PathLike[str] | None = None,
 ) -> Model:
-    """Load a network.
+    """Load a network by its name, or from a model file.
 
     Parameters
     ----------
-    path_or_name : a model file, or the name of a network that ships with edgeface: "mfn", "sfn",
-        "sfn-free" or "fusion"
-    num_threads : how many threads the backend may use; 0 leaves the choice to it
-    device : what shall run the network, by default the CPU: an execution provider of ONNX Runtime
-        ("CUDAExecutionProvider"), the shared library of a TFLite delegate
-        ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE", by default "ALL"), or a device
-        of torch ("cuda")
-    kernels : which kernels run, "numba", "numpy" or "auto"; see `edgeface.engine.KernelEngine`
-    input_size : the side of the square that the network sees, px; by default the one that the file
-        names. An MFN's ONNX file takes every multiple of 32. The cost grows with the square of the
-        size, and faces that are small in the image need a large one.
-    precision : of a network that ships, "fp32" (the default) or "int8", for the first engine here
-        that runs it. Which is faster depends on the processor; ``edgeface bench choose`` tells. A
-        file has the precision that it was written in.
-    detail : how closely `Model.run` looks at an image, for a network that detects
-        "fast" is one pass over the whole image: constant cost. "auto" looks closer where that pass
-        gives reason to: at small faces that it is not sure of, or where it sees nobody. "full"
-        looks closer everywhere, until the image's own pixels are seen, at a cost that grows with
-        the image. See `edgeface.passes`.
-    refine : a network that looks at crops, named as the first argument, which looks again at the
-        faces that `Model.run` finds, as `Model.refine` does; at most at `MAX_REFINED` of them
+    path_or_name : the name of a network that ships with edgeface, or the path of a model file
+        "mfn" and "mfn-free" find the faces of an image. "sfn", "sfn-free" and "fusion" are crop
+        networks, which are given the boxes of faces. "tracknet" and "modelnet" are for personal
+        models. The names that end in "-free" may be used in products.
+    num_threads : the number of threads that the backend may use; 0 leaves the choice to it
+    device : the device that runs the network; by default the CPU, for CoreML "ALL"
+        An execution provider of ONNX Runtime ("CUDAExecutionProvider"), the shared library of a
+        TFLite delegate ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE"), or a torch
+        device ("cuda").
+    kernels : the implementation of pre- and post-processing, "numba", "numpy" or "auto"
+        "auto" starts with numpy and changes to numba after some runs, if it is installed. See
+        `edgeface.engine.KernelEngine`.
+    input_size : the side of the network's square input, px; by default the one in the file
+        An MFN's ONNX file takes every multiple of 32. The cost grows with the square of the size;
+        a larger input shows smaller faces.
+    precision : "fp32" (the default) or "int8", for networks that ship
+        The file is for the first backend that is installed and runs that precision. Which one is
+        faster depends on the processor; ``edgeface bench choose`` measures it.
+    detail : how many passes `Model.run` makes to find small faces, for a network that detects
+        "fast" is one pass over the whole image, at constant cost. "auto" makes further passes at a
+        higher resolution if the first one has small uncertain candidates, or finds no face. "full"
+        covers the whole image down to its own pixels, at a cost that grows with the image. See
+        `edgeface.passes`.
+    refine : a crop network, by name or path, that `Model.run` applies to the faces it has found
+        It works as `Model.refine`, for the `MAX_REFINED` largest faces of an image at most.
 
     Returns
     -------
@@ -82,13 +86,12 @@ def load(
     Raises
     ------
     InvalidInputError
-        If there is no such file, it takes no other ``input_size`` or ``precision``, or the two
-        networks do not fit.
+        If there is no such file, it does not have that ``input_size`` or ``precision``, or the two
+        networks do not fit each other.
     ModelFormatError, MetadataError
-        If the file is damaged, of an unknown kind or version, or does not describe itself.
+        If the file is damaged, of an unknown kind or version, or has no metadata.
     BackendUnavailableError
-        If the library that runs it, numba, or the device is not there; the message names the
-        remedy.
+        If the backend, numba or the device is missing; the message names the remedy.
 
     Examples
     --------
@@ -109,12 +112,15 @@ DEMO_PHOTO = ASSETS / "demo.jpg"
 
 
 class Model(ManyImages, CloserLook):
-    """A loaded network; ``metadata`` says what it is, ``face_model`` what it speaks of.
+    """A loaded network, which `load` returns. `run` finds the faces of an image.
 
-    One model may be used from several threads. ONNX Runtime and PyTorch then run side by side,
-    TFLite and CoreML one call after another: give each thread its own `clone` there. Pickling (for
-    worker processes) stores the file's path and loads it again. As a context manager, it closes
-    itself.
+    ``metadata`` describes the network, and ``face_model`` is the morphable model to which its
+    coefficients belong.
+
+    One model may be used from several threads. ONNX Runtime and PyTorch run their calls in
+    parallel. TFLite and CoreML run them one after another, so give each thread its own `clone`.
+    A pickled model holds the path of its file, and loads the file again when unpickled. Used as a
+    context manager, a model closes itself.
     """
 
     def __init__(
@@ -145,50 +151,57 @@ class Model(ManyImages, CloserLook):
         keep_image: bool = False,
         color: Color | None = None,
     ) -> Faces:
-        """Find the faces of an image, or look at those whose boxes are given.
+        """Find the faces of an image, or, with a crop network, analyse those in given boxes.
 
-        A network that detects takes every option but ``boxes_xyxy``, one that looks at crops takes
-        that alone.
+        Networks that detect ("mfn") take all options but ``boxes_xyxy``. Crop networks ("sfn",
+        "fusion") take only ``boxes_xyxy``, ``keep_image`` and ``color``.
 
         Parameters
         ----------
         image : path, web address, bytes, open file, PIL image, array or tensor; see `read_image`
-        boxes_xyxy : float, shape (N, 4), image_px; the faces to look at, by default one that
-            fills the image. Of faces that another network found, `refine` keeps the scores too.
-        score_threshold : in [0, 1]; by default the one that the file names
-        iou_threshold : in [0, 1]; boxes that overlap a better one by more are suppressed
-        max_faces : the best so many are reported, by default 1,000; `Faces.truncated` says whether
-            there were more
-        suppression : what becomes of the candidates that a better one suppresses
-            "weighted", the default: the face is their mean, coefficients included; "greedy":
-            they are dropped; "soft": they lose score. See `edgeface.kernels.find_faces`.
-        look_again : whether faces that look wrong are looked at again and left out if they
-            contradict themselves, by default True; see `hold_up`
+            Arrays are RGB unless ``color`` says otherwise.
+        boxes_xyxy : float, shape (N, 4), image_px; by default one box that fills the image
+            The faces to analyse. For faces that an "mfn" found, call `refine` instead, which keeps
+            their scores.
+        score_threshold : in [0, 1]; by default the one in the file
+            Faces with a lower score are not reported.
+        iou_threshold : in [0, 1]; by default the one in the file
+            Boxes that overlap a better one by more are suppressed.
+        max_faces : the largest number of faces to report, by default 1,000
+            The best are kept; `Faces.truncated` says whether there were more.
+        suppression : how overlapping candidates become one face
+            "weighted", the default: the face is their weighted mean, coefficients included.
+            "greedy": all but the best are dropped. "soft": all but the best lose score. See
+            `edgeface.kernels.find_faces`.
+        look_again : whether to check faces that look wrong, such as upside-down ones, by default
+            True
+            They are left out if a rotated view contradicts them; see `hold_up`.
         detail : "auto", "fast" or "full", by default as the model was loaded; see `load`
-        keep_image : whether the faces keep a reference to the image, so that `Faces.draw` and
-            others need not be given it again
-        color : "rgb" or "bgr", the order of the channels of an array; by default "rgb", with a
-            warning if the first faces look otherwise, see `edgeface.colours`
+        keep_image : whether the result keeps a reference to the image, so that `Faces.draw` and
+            other methods need no image
+        color : "rgb" (the default) or "bgr", the order of an array's channels
+            If it is not given, there is a warning if the first faces look like BGR; see
+            `edgeface.colours`.
 
         Returns
         -------
         Faces
-            By falling score; N = 0 where there is none.
+            By falling score; of length 0 if there is no face.
 
         Raises
         ------
         InvalidInputError
-            If the image or another argument is not as described, or is an option that networks
-            of this kind do not have.
+            If an argument is not as described, or is an option that this kind of network does not
+            have.
         InferenceError
             If the backend fails.
 
         Warns
         -----
         TooManyFacesWarning
-            If there are more faces than ``max_faces``, which was not given.
+            If there are more than 1,000 faces, and ``max_faces`` was not given.
         SwappedChannelsWarning
-            If an array seems to be BGR, once.
+            Once, if an array seems to be BGR, and ``color`` was not given.
         """
         options: dict[str, Any] = {
             "score_threshold": score_threshold,
@@ -209,17 +222,17 @@ class Model(ManyImages, CloserLook):
         return faces.of_image(pixels, keep=kept)
 
     def find(self, pixels: Sequence[ImageArray], options: dict[str, Any]) -> list[Faces]:
-        """The faces of images that are read, uint8 (H, W, 3).
+        """Find the faces of several images that are already decoded.
 
         Parameters
         ----------
-        pixels : N images, as `read_image` gives them
+        pixels : N images, uint8 (H, W, 3), as `read_image` gives them
         options : of `run`: thresholds, ``max_faces``, ``suppression``, ``look_again``, ``detail``
 
         Raises
         ------
         InvalidInputError
-            If the network looks at crops, or an option is none or not as described.
+            If this is a crop network, or there is no such option, or its value is out of range.
         InferenceError
             If the backend fails.
         """
@@ -237,40 +250,41 @@ class Model(ManyImages, CloserLook):
         ]
 
     async def run_async(self, image: ImageLike, **options: Any) -> Faces:
-        """`run` in a thread of asyncio's own pool, so that the event loop goes on meanwhile.
+        """Call `run` in a thread, so that asyncio's event loop is not blocked.
 
-        Arguments, result and errors are those of `run`. A task that is cancelled returns at once,
-        while its thread goes on to the end of the run.
+        Arguments, result and errors are those of `run`. If the task is cancelled, it returns at
+        once, and its thread continues to the end of the run.
         """
         import asyncio
 
         return await asyncio.to_thread(self.run, image, **options)
 
     def hold_up(self, image: ImageLike, faces: Faces) -> BoolArray:
-        """Which faces that this network found hold up when it looks again, at them turned.
+        """Check faces that this network found by looking at them again, rotated.
 
-        A face that is seen better lying otherwise, and with other landmarks, is not as it was
-        reported: most are upside down. Those that look as upright faces do are believed.
+        A face fails if a rotated view shows it better and with other landmarks: most such faces
+        are upside down. Faces that clearly look upright pass without a check.
 
         Parameters
         ----------
         image : as for `run`
-        faces : N faces that `run` found there
+        faces : N faces that `run` found in it
 
         Returns
         -------
         bool, shape (N,)
+            True for the faces that pass.
 
         Raises
         ------
         InvalidInputError
-            If this network does not detect, or the image is none.
+            If this network does not detect, or the image cannot be read.
         InferenceError
             If the backend fails.
 
         Notes
         -----
-        See `edgeface.second_look`. It costs one pass at most, unless faces are refused.
+        See `edgeface.second_look`. It costs at most one pass, unless faces fail.
         """
         if not self.metadata.detects:
             raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")
@@ -287,14 +301,14 @@ class Model(ManyImages, CloserLook):
         suppression: kernels.Suppression | None = None,
         engine: kernels.Engine | None = None,
     ) -> Faces:
-        """An MFN's raw outputs for one image, without the batch axis, to faces.
+        """Turn an MFN's raw outputs for one image into faces.
 
         Parameters
         ----------
         heads : the raw outputs that `infer` gives for one image, without the batch axis
         placement : where the image lies in the input, as `edgeface.image.letterbox` gives it
         score_threshold, iou_threshold, max_faces, suppression : the options of `run`
-        engine : which kernels run; by default those that a run would use now
+        engine : the kernels to use; by default those that a run would use now
 
         Raises
         ------
@@ -316,5 +330,5 @@ class Model(ManyImages, CloserLook):
         )
 
     def vertices(self, faces: Faces) -> Float32Array:
-        """`Faces.vertices` of this model's `run`."""
+        """`Faces.vertices` of faces that this model found."""
         return replace(faces, face_model=self.face_model).vertices()

@@ -61,12 +61,12 @@ class Network:
         return cls(source.open(), source.kernels, source)
 
     def infer(self, input_tensor: ImageArray) -> Heads:
-        """Run the network alone on inputs made by `letterbox` or `crop`.
+        """Run the network alone, without pre- and post-processing.
 
         Parameters
         ----------
-        input_tensor : uint8, shape (B, S, S, 3), RGB, S = ``metadata.input_size``; or any multiple
-            of 32 if ``metadata.any_size``
+        input_tensor : uint8, shape (B, S, S, 3), RGB, as `letterbox` or `crop` make it
+            S is ``metadata.input_size``, or any multiple of 32 if ``metadata.any_size``.
 
         Returns
         -------
@@ -100,11 +100,11 @@ class Network:
         return heads
 
     def clone(self) -> Self:
-        """Load another model of the same file and options, which shares nothing with this one."""
+        """Load the same file again, with the same options; the two models share nothing."""
         return self.from_source(self._file())
 
     def close(self) -> None:
-        """Give back the backend's memory; to run afterwards is an error, to close again is not."""
+        """Free the backend's memory. Running it afterwards is an error; closing it again is not."""
         self._backend = _Closed(self.metadata, self.face_model)
 
     def __enter__(self) -> Self:

@@ -23,29 +23,30 @@ def add_finding_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default="mfn",
-        help=f"{MODEL_NAMES} (default: mfn). A network that looks at crops, as sfn and fusion do, "
-        "is shown the faces that mfn finds",
+        help=f"{MODEL_NAMES} (default: mfn). A crop network, such as sfn or fusion, is run on the "
+        "faces that mfn finds",
     )
     parser.add_argument(
         "--detail",
         choices=get_args(Detail),
         default="auto",
-        help="fast: one pass over the whole image. auto (default): look closer where that pass "
-        "gives reason to. full: look closer everywhere, for crowds in large photos",
+        help="fast: one pass over the whole image. auto (default): further passes at a higher "
+        "resolution if the first one suggests small faces. full: the whole image at a high "
+        "resolution, for crowds in large photos",
     )
     parser.add_argument(
         "--refine",
         metavar="MODEL",
-        help="the network that looks again at each face that an mfn finds, at the "
-        f"{MAX_REFINED} largest of an image at most: sfn (default; sfn-free for mfn-free), fusion, "
-        f"a model file, or {NOBODY}",
+        help="the crop network that is run on each face that an mfn finds, for exact landmarks, on "
+        f"the {MAX_REFINED} largest faces of an image at most: sfn (default; sfn-free for "
+        f"mfn-free), fusion, a model file, or {NOBODY}",
     )
     parser.add_argument(
         "--max-faces",
         type=int,
         default=MAX_FACES,
         metavar="COUNT",
-        help=f"the best so many faces of an image are reported (default: {MAX_FACES})",
+        help=f"the largest number of faces to report of an image (default: {MAX_FACES})",
     )
     add_threshold(parser)
     add_input_size(parser)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-MODEL_NAMES = "a model file, or mfn, sfn or fusion for a network that ships with edgeface"
+MODEL_NAMES = "a network that ships (mfn, sfn, fusion, mfn-free, sfn-free) or a model file"
 
 
 def add_input_size(parser: argparse.ArgumentParser) -> None:
@@ -14,8 +14,8 @@ def add_input_size(parser: argparse.ArgumentParser) -> None:
         "--input-size",
         type=int,
         metavar="PX",
-        help="the side of the square that an mfn sees, a multiple of 32: a smaller one is faster, "
-        "a larger one finds smaller faces (default: the size that it was trained for)",
+        help="the side of an mfn's square input, a multiple of 32: a smaller one is faster, a "
+        "larger one finds smaller faces (default: the size that the network was trained for)",
     )
 
 
@@ -25,8 +25,7 @@ def add_threshold(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="SCORE",
-        help="faces of a lower score are not reported (default: the score that the model file "
-        "names)",
+        help="faces with a lower score are not reported (default: the one in the model file)",
     )
 
 

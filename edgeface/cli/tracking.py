@@ -38,8 +38,8 @@ def add_tracking_options(parser: argparse.ArgumentParser, threads: int = 0) -> N
     parser.add_argument(
         "--crop-model",
         metavar="MODEL",
-        help="the network that looks at crops: sfn (default; sfn-free for mfn-free), fusion or a "
-        "model file",
+        help="the crop network that follows faces: sfn (default; sfn-free for mfn-free), fusion or "
+        "a model file",
     )
     add_input_size(parser)
     add_threshold(parser)

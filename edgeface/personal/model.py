@@ -45,22 +45,30 @@ _REPORT = Record(
 
 @dataclass(frozen=True, eq=False)
 class PersonalModel:
-    """One person's corrections of the template (Chaudhuri et al. 2020, Eqs. 1 and 2).
+    """The face of one person: shape, blendshapes and skin. `edgeface.personalise` makes it.
+
+    `shape` gives the surface with an expression, `albedo` its skin; `save` and `load` keep it in an
+    ``.efp`` file. To move it by the faces of a video, give it to `edgeface.Tracker`.
 
     Attributes
     ----------
-    template : what is corrected
+    template : the general face that is corrected
     identity : float32, shape (I,), weights of the template's identity modes
-    neutral : float32, shape (3, S, S), the map ``Delta_0^S``, units of 10 cm
-    shapes : float32, shape (K, 3, S, S), the maps ``A_i Delta_i^S``, units of 10 cm
-    skin : float32, shape (R, R, 3), ``R_0 + Delta_0^R``, in [0, 1]
-    dynamic_skin : float32, shape (K, D, D, 3), the maps ``A_i Delta_i^R``
-    unseen : names of the template's shapes that the person never showed; theirs are the template's
-    report : how good the model is, for people: errors, frames, warnings
+    neutral : float32, shape (3, S, S), a UV map, units of 10 cm
+        The correction of the neutral face, ``Delta_0^S``.
+    shapes : float32, shape (K, 3, S, S), UV maps, units of 10 cm
+        The correction of each blendshape, ``A_i Delta_i^S``.
+    skin : float32, shape (R, R, 3), RGB in [0, 1]
+        The neutral skin, ``R_0 + Delta_0^R``.
+    dynamic_skin : float32, shape (K, D, D, 3), UV maps
+        How each blendshape changes the skin, ``A_i Delta_i^R``.
+    unseen : names of the blendshapes that the person never showed; they are the template's
+    report : errors, frames and warnings of the fit, for people to read
 
     Notes
     -----
-    A personal model is a biometric of its person. It holds nothing of the frames themselves.
+    The symbols are those of Chaudhuri et al. 2020, Eqs. 1 and 2. A personal model is biometric
+    data. It does not contain the frames that it was made from.
     """
 
     template: Template
@@ -112,7 +120,7 @@ class PersonalModel:
 
     @cached_property
     def offsets(self) -> Float32Array:
-        """The person's blendshapes less the neutral face, float32, shape (K, V, 3)."""
+        """The offsets of the person's blendshapes from the neutral face, float32, (K, V, 3)."""
         return self.template.expression + sample_maps(self.shapes, self.template.uv)
 
     def shape(self, blendshapes: Mapping[str, float] | ArrayLike) -> Float32Array:
@@ -120,9 +128,9 @@ class PersonalModel:
 
         Parameters
         ----------
-        blendshapes : scores in [0, 1] by ARKit's names, as `Face.blendshapes` has them, of which
-            those that are not seen (NaN) and those that the template does not know are left out;
-            or weights (K,) of its shapes
+        blendshapes : scores in [0, 1] by ARKit's names, as in `Face.blendshapes`, or weights (K,)
+            Scores that are NaN, and names that the template does not have, are ignored. Weights are
+            in the order of the template's ``expression_names``.
 
         Returns
         -------
@@ -133,11 +141,11 @@ class PersonalModel:
         return self.neutral_vertices + np.tensordot(weights[active], self.offsets[active], axes=1)
 
     def albedo(self, blendshapes: Mapping[str, float] | ArrayLike) -> Float32Array:
-        """The skin with an expression (Eq. 2); arguments as for `shape`.
+        """The skin texture with an expression (Eq. 2); arguments as for `shape`.
 
         Returns
         -------
-        float32, shape (R, R, 3), in [0, 1], at the places that ``template.uv`` names
+        float32, shape (R, R, 3), RGB in [0, 1], in the UV coordinates of ``template.uv``
         """
         weights = self._weights(blendshapes)
         active = np.flatnonzero(weights)
@@ -173,7 +181,8 @@ class PersonalModel:
         InvalidInputError
             If the file cannot be read.
         ModelFormatError
-            If it is damaged, foreign, of a newer major version, or belongs to another template.
+            If it is damaged, no ``.efp`` file, of a newer major version, or made with another
+            template.
         """
         try:
             with path_of("path", path).open("rb") as file:

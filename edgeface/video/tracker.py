@@ -49,36 +49,40 @@ MAX_TIME_S = 1e10
 
 
 class Tracker:
-    """Follows every face of a video.
+    """Follows the faces of a video, and gives each person a track id that stays.
+
+    Give the frames to `update` one by one. For another video, call `reset`.
 
     Parameters
     ----------
     model : a network that detects, `edgeface.load("mfn")`
-    crop_model : a network of the same face model that looks at crops, `edgeface.load("sfn")` for
-        one. With it, each face is looked at where it was in the last frame, and ``model`` runs
-        only on the first frame, after a loss, and every ``detect_every`` frames.
-    smoothing : "off", "light" or "strong". Unless it is off, lids are also put on the person's own
-        scale, 1 for a shut eye, which is learned from the blinks seen (`edgeface.lids`)
+    crop_model : a crop network with the same face model, such as `edgeface.load("sfn")`
+        With it, each face is analysed in a crop where it was in the last frame, and ``model`` runs
+        only on the first frame, when a face is new, lost or doubtful, and every ``detect_every``
+        frames.
+    smoothing : "off", "light" or "strong"
+        Unless it is "off", eyelids are also scaled to the person's own range, learned from their
+        blinks, so that 1 is a shut eye (`edgeface.lids`).
     detect_every : the number of frames between two detections while crops are followed
-    max_crops : the most faces that are followed by crops. With more, ``model`` takes over, which
-        costs the same for any number.
-    score_threshold : the least score of a new face; by default, the one that the file names
-    personal : a personal model (`edgeface.personalise`); its surface, with every face's motion, is
-        then in ``Faces.personal_vertices``. In a video of its own person that is their face, in
-        another's it is their face moved by somebody else
-    detail : how closely a frame is searched, as `edgeface.load` says; by default "fast", so that
-        every search costs the same
+    max_crops : the largest number of faces that are followed by crops
+        With more faces, ``model`` finds all of them in every frame, at a cost that does not grow.
+    score_threshold : the least score of a new face; by default the one in the model's file
+    personal : a personal model (see `edgeface.personalise`), to be moved by every face
+        Its surface is in ``Faces.personal_vertices``. In a video of its own person it is that
+        person's face; in others it is that person's face with somebody else's motion.
+    detail : how many passes a search makes, as in `edgeface.load`; by default "fast", so that every
+        search costs the same
 
     Raises
     ------
     InvalidInputError
-        If a network is of the wrong kind, the two speak of different face models, or a number is
-        out of range.
+        If a network is of the wrong kind, the two have different face models, or a number is out of
+        range.
 
     Notes
     -----
     Crops are followed as in Chaudhuri et al. 2019, Sec. 4: the next box is drawn around the dense
-    mesh of this frame, as the networks of crops were taught.
+    mesh of this frame.
 
     Examples
     --------
@@ -118,12 +122,12 @@ class Tracker:
 
     @property
     def seen_shapes(self) -> frozenset[str]:
-        """Those of ARKit's shapes that its networks tell."""
+        """The ARKit shapes that at least one of the networks estimates."""
         models = (self._model, self._crop_model)
         return frozenset[str]().union(*(m.metadata.seen_shapes for m in models if m is not None))
 
     def reset(self) -> None:
-        """Forget all faces, as at the start of another video; numbers begin at 1 again."""
+        """Forget all faces, to start another video; track ids begin at 1 again."""
         self._tracks: list[Track] = []
         self._next_id = 1
         self._time_s: float | None = None
@@ -135,20 +139,20 @@ class Tracker:
 
         Parameters
         ----------
-        image : anything that `edgeface.read_image` takes; its size may change on the way
-        time_s : the time when the frame is shown; by default, 1/30 s after the last one
+        image : anything that `edgeface.read_image` takes; its size may change during a video
+        time_s : the time of the frame in the video, s; by default 1/30 s after the last frame
 
         Returns
         -------
         Faces
-            The faces seen in this frame or at most `COAST_S` before, with ``track_ids`` and
-            ``velocities``, oldest track first. Their identity is the mean over the track, and
-            landmarks follow from it.
+            The faces seen in this frame or at most `COAST_S` (0.11 s) before, with ``track_ids``
+            and ``velocities``, oldest track first. Identity coefficients are the mean over the
+            track, and the landmarks are computed from them.
 
         Raises
         ------
         InvalidInputError
-            If it is no image, or its time lies before the last frame's.
+            If the image cannot be read, or its time is before the last frame's.
         InferenceError
             If a backend fails.
         """

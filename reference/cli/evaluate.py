@@ -15,7 +15,7 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("evaluate", help="measure a network on labelled faces")
     parser.add_argument(
         "model",
-        help="the network: mfn, sfn or fusion for one that ships with edgeface, a model file, or a "
+        help="the network: the name of one that ships (mfn, sfn, fusion ...), a model file, or a "
         "checkpoint (.ckpt)",
     )
     parser.add_argument(
