@@ -138,6 +138,24 @@ def folder_of(name: str, path: PathLike) -> Path:
     return folder
 
 
+def make_folder(folder: PathLike) -> Path:
+    """Make a folder to write into, and those that it lies in, unless they are there.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be made.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInputError(
+            f"cannot make the folder {folder}: {error.strerror or error}"
+        ) from error
+    return path
+
+
 def distinct_name(name: str, taken: set[str]) -> str:
     """Take the name, or the first of ``name-2``, ``name-3``... that is not taken yet.
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.output import whole_file, write_output
+from edgeface.output import make_folder, whole_file, write_output
 
 ASSETS = Path(__file__).parent / "assets"
 SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
@@ -155,10 +155,7 @@ def write_ready(file: ReadyFile, folder: str | os.PathLike[str]) -> Path:
     folder = Path(folder)
     for path, content in read_ready(file).items():
         target = folder / path
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidInputError(f"cannot make the folder {target.parent}: {error}") from error
+        make_folder(target.parent)
         write_output(target, content)
     return folder / file.name
 

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from edgeface.addresses import text_without_secrets
 from edgeface.errors import EdgeFaceError
 
+CLEAR = "\r\x1b[K"
+"""What takes a line of progress away, and the ``^C`` that a terminal shows on it."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
 
@@ -40,6 +42,7 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
         finally:  # also where the parser ends the program
             sys.stdout.flush()
     except KeyboardInterrupt:
+        _fail(f"{CLEAR if sys.stderr.isatty() else ''}{program}: stopped")
         return INTERRUPTED
     except EdgeFaceError as error:
         # also of what is no source: an address that was given where a file was asked for

@@ -18,7 +18,7 @@ from edgeface.cli.sources import Source, find_sources, overlay_paths
 from edgeface.drawing import encoded_picture
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.faces import Faces
-from edgeface.output import folder_of, whole_file, write_output
+from edgeface.output import folder_of, make_folder, whole_file, write_output
 from edgeface.progress import ProgressLine
 from edgeface.terminal import INTERRUPTED
 from edgeface.types import ImageArray
@@ -174,8 +174,5 @@ class _Run:
 
 
 def _write_overlay(target: Path, faces: Faces, pixels: ImageArray) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {target}: {error}") from error
+    make_folder(target.parent)
     write_output(target, encoded_picture(faces.draw(pixels), ".png"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeface.addresses import text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
-from edgeface.output import PREFIX, write_output
+from edgeface.output import PREFIX, make_folder, write_output
 from edgeface.tables import needed
 
 
@@ -76,10 +76,7 @@ class Store:
             self._remote.pipe_file(f"{self._base}/{name}", content)
             return
         target = Path(self.root, name)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidInputError(f"cannot write {target}: {error.strerror or error}") from error
+        make_folder(target.parent)
         write_output(target, content)
 
 

@@ -12,6 +12,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.model import Model
+from edgeface.output import make_folder
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.rendering import draw_beside
 from edgeface.recording import RecordingWriter
@@ -70,12 +71,7 @@ class Outputs:
 
         Live Link Face, which has ARKit's names only, leaves the options' character aside.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidInputError(
-                f"cannot make the folder {folder}: {error.strerror or error}"
-            ) from error
+        make_folder(folder)
         self.draw_to(folder / "overlay.mp4", mesh=mesh)
         recording = folder / "take.jsonl"
         self.record_to(recording, "jsonl", options)

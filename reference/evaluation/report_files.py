@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from edgeface.output import write_output
+from edgeface.output import make_folder, write_output
 from edgeface.reference.evaluation.figures import (
     COEFFICIENTS,
     ERROR_LIMIT,
@@ -34,7 +34,7 @@ def write_report(
     found: Figures, results: list[ImageResult], worst: WorstFaces, detects: bool, out: Path
 ) -> None:
     """Write report.md, report.json and the pictures that the labels allow to the folder ``out``."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_output(out / "report.md", to_markdown(found) + "\n")
     write_output(out / "report.json", json.dumps(to_json(found), indent=1) + "\n")
     draw_error_curves(results, out / "error-curve.png")

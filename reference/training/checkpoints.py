@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from edgeface.output import keep_copy, write_output
+from edgeface.output import keep_copy, make_folder, write_output
 
 LAST = "last.ckpt"
 PREVIOUS = "last.previous.ckpt"
@@ -28,7 +28,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     ) -> None:
         """Write a checkpoint; the last one becomes the previous one."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         content = io.BytesIO()
         torch.save(checkpoint, content)
         if target.name == LAST and target.is_file():

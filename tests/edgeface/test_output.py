@@ -12,16 +12,19 @@ from PIL import Image
 
 import edgeface
 from edgeface.cli import main
+from edgeface.corpora import Store
 from edgeface.errors import InvalidInputError
 from edgeface.growing_file import GrowingFile
 from edgeface.output import (
     distinct_name,
+    make_folder,
     refuse_inputs,
     refuse_twice,
     replace_file,
     whole_file,
     write_output,
 )
+from edgeface.ready import ready_files, write_ready
 from edgeface.terminal import ended_by_signals
 
 OLD = b"what was there before"
@@ -142,12 +145,27 @@ def test_what_cannot_be_written_is_said_before_the_work(
     assert capsys.readouterr().err.startswith(f"edgeface: {message}")
 
 
-def test_a_take_names_the_folder_that_cannot_be_made(tmp_path):
+def take_to(folder):
     outputs = pytest.importorskip("edgeface.video.outputs")
+    outputs.Outputs(None, None).take_to(folder, None, mesh=False)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        make_folder,
+        take_to,
+        lambda folder: write_ready(ready_files()[0], folder),
+        lambda folder: Store(folder).write("part.parquet", OLD),
+    ],
+    ids=["alone", "take", "ready file", "corpus"],
+)
+def test_a_folder_that_cannot_be_made_is_named(write, tmp_path):
     (tmp_path / "file").write_bytes(OLD)
-    folder = tmp_path / "file" / "take"
-    with pytest.raises(InvalidInputError, match=r"cannot make the folder .*take: Not a directory"):
-        outputs.Outputs(None, None).take_to(folder, None, mesh=False)
+    folder = tmp_path / "file" / "inside"
+    with pytest.raises(InvalidInputError) as error:
+        write(folder)
+    assert str(error.value) == f"cannot make the folder {folder}: Not a directory"
 
 
 def test_distinct_names_never_collide():

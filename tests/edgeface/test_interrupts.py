@@ -1,0 +1,44 @@
+"""Ctrl-C, as a terminal sends it: to the command and to all processes that it started."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of process groups")
+
+# a shell's background jobs, and what they start, ignore SIGINT
+START = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from edgeface.cli import main; sys.exit(main())"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "library"),
+    [
+        ("convert sfn --to onnx --out made", "torch"),
+        ("bench run sfn --faces 1 --json made.json --html made.html", "onnxruntime"),
+    ],
+)
+def test_an_interrupt_is_one_line_and_leaves_nothing(command, library, tmp_path):
+    pytest.importorskip(library)
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *command.split()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+    )
+    with process:
+        said = process.stderr.readline()  # it is at work
+        os.killpg(process.pid, signal.SIGINT)
+        said += process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.endswith("\nedgeface: stopped\n")
+    assert "Traceback" not in said
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
