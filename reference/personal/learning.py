@@ -20,9 +20,10 @@ from edgeface.reference.geometry.alignment import similarity
 from edgeface.reference.geometry.morphable import quaternion_to_rotation, unit_quaternion
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.personal import losses
-from edgeface.reference.personal.fit import FOCAL_OF_SIDE, JAW_WEIGHT, TO_CAMERA
+from edgeface.reference.personal.fit import JAW_WEIGHT
 from edgeface.reference.personal.person import Blendshapes, Person, Surface, albedo, blendshapes
 from edgeface.reference.personal.render import Camera, Rendering, render
+from edgeface.reference.personal.unknowns import FOCAL_OF_SIDE, TO_CAMERA
 
 MOTION = ("light", "expression", "pose")
 SKIN_BOUNDS = (0.02, 1.0)

@@ -17,7 +17,6 @@ from torch import Tensor
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.personal.template import Template
 from edgeface.reference.networks.config import CROP_SCALE
-from edgeface.reference.personal.fit import FOCAL_OF_SIDE, TO_CAMERA
 from edgeface.reference.personal.person import SKIN_MAP, Surface, albedo, blendshapes
 from edgeface.reference.personal.regions import EYES, INNER_LIPS
 from edgeface.reference.personal.render import Camera, render
@@ -27,6 +26,7 @@ from edgeface.reference.personal.rendered import (
     make_up,
     random_lights,
 )
+from edgeface.reference.personal.unknowns import FOCAL_OF_SIDE, TO_CAMERA
 from edgeface.types import ImageArray
 
 SHOWN = 0.35

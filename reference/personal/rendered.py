@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from edgeface.personal.template import UNIT_MM, Template
-from edgeface.reference.personal.fit import FOCAL_OF_SIDE, TO_CAMERA
 from edgeface.reference.personal.frames import SIDE_PX, Frames
 from edgeface.reference.personal.person import (
     DYNAMIC_MAP,
@@ -28,6 +27,7 @@ from edgeface.reference.personal.person import (
     blendshapes,
 )
 from edgeface.reference.personal.render import Camera, ambient_light, render, sample
+from edgeface.reference.personal.unknowns import FOCAL_OF_SIDE, TO_CAMERA
 
 IDENTITY_SPREAD = 0.8
 NEUTRAL_MM = 1.0

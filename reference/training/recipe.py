@@ -9,7 +9,7 @@ import os
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import SIZE_STEP
@@ -20,6 +20,7 @@ from edgeface.reference.networks import CONFIGS
 from edgeface.reference.networks.checkpoint import NOT_STATED
 from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.training.databases import conventions_of
+from edgeface.values import Several, Text, Whole, option
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Labels = Literal["teacher", "sfn", "boxes"]
@@ -89,9 +90,11 @@ class Recipe:
     free: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "databases", tuple(self.databases))
-        object.__setattr__(self, "sizes", tuple(self.sizes))
-        object.__setattr__(self, "frozen", tuple(self.frozen))
+        for name, kind in (("databases", Text(4096)), ("sizes", Whole(1, 10**6)),
+                           ("frozen", Text(100))):  # fmt: skip
+            given: Any = getattr(self, name)
+            given = list(cast(tuple[Any, ...], given)) if isinstance(given, tuple) else given
+            object.__setattr__(self, name, tuple(option(name, given, Several(kind, 0, 1000))))
         for name in ("epochs", "batch_size", "accumulate"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InvalidInputError(
@@ -122,8 +125,7 @@ class Recipe:
                 "a fusion network needs databases, and no other takes any; the network is "
                 f"{self.network} and databases are {list(self.databases)}"
             )
-        whole = all(isinstance(size, int) and size > 0 for size in self.sizes)
-        if not whole or any(size % SIZE_STEP for size in self.sizes):
+        if any(size % SIZE_STEP for size in self.sizes):
             raise InvalidInputError(
                 f"sizes must be multiples of {SIZE_STEP} px, got {list(self.sizes)}"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 import edgeface
 from edgeface.face_model import FaceModel, default_face_model
 from edgeface.metadata import Metadata
+from tests.fuzz import headed
 from tests.fuzz.mutate import mutated_bytes, mutated_json, mutated_zip
 
 ASSETS = Path(edgeface.DEMO_PHOTO).parent
@@ -220,6 +222,31 @@ def _read_mapping(path):
     assert np.isfinite(read_mapping(path).head_gain)
 
 
+def _recipes(_):
+    from edgeface.reference.training.recipe import FOLDER
+
+    return [(FOLDER / f"{name}.toml").read_bytes() for name in ("mfn", "sfn", "fusion")]
+
+
+def _mutated_recipe(data, random):
+    """A value changed, as TOML has it; or only bytes."""
+    if random.random() < 0.2:
+        return mutated_bytes(data, random)
+    changed = mutated_json(json.dumps(tomllib.loads(data.decode())), random)
+    try:
+        tree = json.loads(changed)
+    except (ValueError, RecursionError):
+        return changed
+    lines = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in tree.items()]
+    return "\n".join(lines).encode()
+
+
+def _read_recipe(path):
+    from edgeface.reference.training.recipe import read_recipe
+
+    json.dumps(read_recipe(path).to_dict())
+
+
 TARGETS = {
     "metadata": Target(".json", _metadata, mutated_json, _read_metadata),
     "face model": Target(".npz", _face_models, mutated_zip, _read_face_model),
@@ -229,6 +256,10 @@ TARGETS = {
     "pt2": Target(".pt2", _exported("pt2"), mutated_zip, _read_model),
     "recording": Target(".jsonl", _recordings, _mutated_line, _read_recording),
     "mapping": Target(".json", _mappings, mutated_json, _read_mapping),
+    "range": Target(".json", headed.ranges, mutated_json, headed.read_range),
+    "personal": Target(".efp", headed.personal, headed.mutated_personal, headed.read_personal),
+    "character": Target(".glb", headed.characters, headed.mutated_character, headed.read_character),
+    "recipe": Target(".toml", _recipes, _mutated_recipe, _read_recipe),
     "video": Target(".mp4", _videos, mutated_bytes, _read_video),
     "checkpoint": Target(".ckpt", _checkpoints, mutated_zip, _read_checkpoint),
 }
