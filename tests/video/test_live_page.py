@@ -1,6 +1,7 @@
 """The live page in a headless Chromium, and what may be asked of it."""
 
 import base64
+import contextlib
 import io
 import json
 import struct
@@ -305,3 +306,12 @@ def test_a_take_is_kept_between_start_and_stop(stage, tracked):
     assert len(stage.take_file("take.jsonl").splitlines()) == 4
     assert stage.take_file("take.glb").startswith(b"glTF")
     assert stage.take_file("other.csv") is None
+
+
+def test_a_source_is_chosen_by_a_name_without_secrets(face_model):
+    camera = "rtsp://me:s3cret@10.0.0.9/door?token=s3cret"
+    with contextlib.closing(Stage(Scene("mfn", face_model, []), "demo", ["demo", camera])) as stage:
+        assert [*stage.sources] == ["demo", "rtsp://me:***@10.0.0.9/door?***"]
+        told = stage.ask("source", {"name": "rtsp://me:***@10.0.0.9/door?***"})
+        assert told == {"name": "rtsp://me:***@10.0.0.9/door?***"}
+        assert stage.source == camera
