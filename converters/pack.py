@@ -27,7 +27,10 @@ ORDERS: dict[int, list[list[int]]] = {
     4: [[0, 1, 2, 3], [0, 2, 3, 1], [1, 2, 3, 0], [2, 3, 1, 0]],
 }
 """Orders of a tensor's axes by their number: as in ONNX, and as TFLite has them."""
-FORMS = {TensorProto.FLOAT: ("<f4", "<f2", "int8"), TensorProto.INT8: (AS_INT8,)}
+FORMS: dict[int, tuple[str, ...]] = {
+    TensorProto.FLOAT: ("<f4", "<f2", "int8"),
+    TensorProto.INT8: (AS_INT8,),
+}
 """The forms of a tensor by its type in the ONNX file."""
 
 
