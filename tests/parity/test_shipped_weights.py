@@ -27,6 +27,10 @@ def sfn():
     return edgeface.load("sfn")
 
 
+DETECTS = {"mfn": (0.82, 0.60, 2), "mfn-free": (0.68, 0.42, 3)}
+"""The least AP50 of faces from 5 and 2 % of the photo, and the most false faces in 100 photos."""
+
+
 @pytest.fixture(scope="module", params=OF_FACES)
 def figures(request, data_folder):
     """The network's name and its report on the packs."""
@@ -40,16 +44,17 @@ def test_shipped_networks_keep_the_figures_of_the_readme(figures):
     name, found = figures
     faces = found["faces68-300w"]
     # fusion within 5 % of the 4.07 of the sfn before it
-    limit = {"mfn": 5.5, "sfn": 4.1, "fusion": 4.27, "mfn-free": 6.9, "sfn-free": 4.6}[name]
+    limit = {"mfn": 5.5, "sfn": 4.1, "fusion": 4.27, "mfn-free": 6.6, "sfn-free": 4.6}[name]
     assert faces["landmarks"]["all faces"]["eyes 51"] <= limit
-    worst = {"mfn-free": 0.08, "sfn-free": 0.065}.get(name, 0.06)
+    worst = {"mfn-free": 0.075, "sfn-free": 0.065}.get(name, 0.06)
     assert faces["expression"]["all faces"]["error"] <= worst
     assert faces["head pose, deg"]["all faces"]["mean of three"] <= 4
-    if name == "mfn":
+    if name in DETECTS:
         detection = found["multiface-wider (teacher)"]["detection"]
-        assert detection["faces from 5% of the photo"]["AP50"] >= 0.82
-        assert detection["faces from 2% of the photo"]["AP50"] >= 0.60
-        assert found["negatives"]["false faces"]["all"]["false faces per 100"] <= 2
+        at_5, at_2, most_false = DETECTS[name]
+        assert detection["faces from 5% of the photo"]["AP50"] >= at_5
+        assert detection["faces from 2% of the photo"]["AP50"] >= at_2
+        assert found["negatives"]["false faces"]["all"]["false faces per 100"] <= most_false
 
 
 @pytest.mark.parametrize("name", BUNDLED)
