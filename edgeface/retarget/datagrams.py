@@ -104,7 +104,11 @@ class UdpSender:
         retargeter: Retargeter | None = None,
     ) -> None:
         self.retargeter = retargeter or Retargeter()
+        self._prepare()
         self._socket = Datagrams(host, self.PORT if port is None else port)
+
+    def _prepare(self) -> None:
+        """Make ready what a protocol needs, or raise, before there is a socket to release."""
 
     def close(self) -> None:
         """Release the socket."""
@@ -122,14 +126,8 @@ class ArkitSender(UdpSender):
 
     PROTOCOL: ClassVar[str]
 
-    def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int | None = None,
-        retargeter: Retargeter | None = None,
-    ) -> None:
-        require_arkit(retargeter or Retargeter(), self.PROTOCOL)
-        super().__init__(host, port, retargeter)
+    def _prepare(self) -> None:
+        require_arkit(self.retargeter, self.PROTOCOL)
 
 
 def require_arkit(retargeter: Retargeter, protocol: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from edgeface.gaze import eye_quaternions
 from edgeface.retarget.datagrams import SECONDS, Osc, UdpSender
-from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 from edgeface.values import option
 
@@ -42,21 +41,15 @@ class VmcSender(UdpSender):
     (w, x, -y, -z). https://protocol.vmc.info
 
     Every bundle of a frame begins with the time, the head and the eyes, if their gaze is seen, so
-    that each one that arrives is of
-    use. The last ends with ``/VMC/Ext/Blend/Apply``. Bundles that cannot be sent are lost, as any
-    may be on its way; so an avatar that is away for a moment ends no recording.
+    that each one that arrives is of use. The last ends with ``/VMC/Ext/Blend/Apply``. Bundles that
+    cannot be sent are lost, as any may be on its way; so an avatar that is away for a moment ends
+    no recording.
     """
 
     PORT = 39539
 
-    def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int | None = None,
-        retargeter: Retargeter | None = None,
-    ) -> None:
+    def _prepare(self) -> None:
         self._osc = Osc()
-        super().__init__(host, port, retargeter)
 
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray

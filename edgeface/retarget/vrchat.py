@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from edgeface.retarget.datagrams import ArkitSender, Osc
-from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 
 PREFIX = "/avatar/parameters/v2/"
@@ -76,14 +75,9 @@ class VRChatSender(ArkitSender):
     PROTOCOL = "VRChat"
     PORT = 9000
 
-    def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int | None = None,
-        retargeter: Retargeter | None = None,
-    ) -> None:
+    def _prepare(self) -> None:
         self._osc = Osc()
-        super().__init__(host, port, retargeter)
+        super()._prepare()
 
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray

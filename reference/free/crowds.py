@@ -99,7 +99,7 @@ def _crowd(
     if random.random() < 0.6:
         scatter(canvas, int(random.integers(1, 14)), random)
     owner = np.full((height, width), -1)
-    placed: list[tuple[int, Shot, FloatArray]] = []
+    placed: list[tuple[int, Shot, FloatArray, FloatArray]] = []
     for k, size in enumerate(_face_sizes(far, random)):
         away = k > 0 and random.random() < AWAY
         shots = backs if away else cast
@@ -111,9 +111,10 @@ def _crowd(
         mesh = shot.mesh * scale
         mesh[:, :2] += corner
         if not away:
-            placed.append((k, shot, mesh))
-    return canvas, [(shot, mesh, face_box(mesh), _visible(owner, face_box(mesh), k) > LEAST_VISIBLE)
-                    for k, shot, mesh in placed]  # fmt: skip
+            placed.append((k, shot, mesh, face_box(mesh)))
+    return canvas, [
+        (shot, mesh, box, _visible(owner, box, k) > LEAST_VISIBLE) for k, shot, mesh, box in placed
+    ]
 
 
 def _face_sizes(far: bool, random: np.random.Generator) -> list[float]:

@@ -23,7 +23,7 @@ from edgeface.reference.personal import losses
 from edgeface.reference.personal.fit import JAW_WEIGHT
 from edgeface.reference.personal.person import Blendshapes, Person, Surface, albedo, blendshapes
 from edgeface.reference.personal.render import Camera, Rendering, render
-from edgeface.reference.personal.unknowns import FOCAL_OF_SIDE, TO_CAMERA
+from edgeface.reference.personal.unknowns import FOCAL_OF_SIDE, TO_CAMERA, in_camera
 
 MOTION = ("light", "expression", "pose")
 SKIN_BOUNDS = (0.02, 1.0)
@@ -273,8 +273,7 @@ class PersonalLoss(nn.Module):
 
 def posed(guess: Guess, shapes: Blendshapes) -> Tensor:
     """The person's surface in each frame, (N, V, 3), in the camera's frame."""
-    turned = shapes.posed(guess.weights) @ guess.rotation.transpose(1, 2)
-    return turned + guess.translation[:, None]
+    return in_camera(shapes, guess.rotation, guess.translation, guess.weights)
 
 
 def draw(surface: Surface, camera: Camera, guesses: list[Guess], vertices: Tensor) -> Rendering:

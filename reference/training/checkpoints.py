@@ -1,4 +1,4 @@
-"""Writing Lightning's checkpoints to the disk so that none is ever lost."""
+"""Checkpoints of training: which ones a run may use, and writing them so that none is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from edgeface.errors import InvalidInputError
 from edgeface.output import keep_copy, make_folder, write_output
+from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.reference.training.recipe import Recipe
 
 LAST = "last.ckpt"
 PREVIOUS = "last.previous.ckpt"
@@ -34,3 +37,22 @@ class WholeCheckpoints(TorchCheckpointIO):
         if target.name == LAST and target.is_file():
             keep_copy(target, target.with_name(PREVIOUS))
         write_output(target, content.getbuffer())
+
+
+def check_free(recipe: Recipe, trained: TrainedNetwork, source: object, use: str) -> None:
+    """Refuse weights that were not learned in a free run, if the recipe's run is free.
+
+    Parameters
+    ----------
+    source : where the weights are from
+    use : what the run would do with them, for the error
+
+    Raises
+    ------
+    InvalidInputError
+        If a free run would use weights that are not free.
+    """
+    if recipe.free and not trained.recipe.get("free"):
+        raise InvalidInputError(
+            f"{source} was not learned in a free run, so a free run cannot {use}"
+        )

@@ -16,6 +16,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.networks.checkpoint import load_network
 from edgeface.reference.networks.rebase import on_face_model
+from edgeface.reference.training.checkpoints import check_free
 from edgeface.reference.training.losses.distilled import LARGER
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.views.plan import Batch
@@ -61,8 +62,5 @@ def looking_on(recipe: Recipe, model: FaceModel) -> list[Callback]:
             f"{recipe.network} cannot learn from {recipe.distil}: kind, cells and anchors must be "
             f"the same, and they are {here} and {there}"
         )
-    if recipe.free and not larger.recipe.get("free"):
-        raise InvalidInputError(
-            f"{recipe.distil} was not learned in a free run, so a free run cannot learn from it"
-        )
+    check_free(recipe, larger, recipe.distil, "learn from it")
     return [LookingOn(larger.network, tuple(larger.config.outputs))]

@@ -29,7 +29,7 @@ from edgeface.reference.networks.checkpoint import (
 )
 from edgeface.reference.networks.personal import parts_of
 from edgeface.reference.networks.rebase import on_face_model
-from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
+from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints, check_free
 from edgeface.reference.training.distillation import looking_on
 from edgeface.reference.training.kinds import TrainingKind, training_of
 from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
@@ -193,10 +193,9 @@ def train(
     model = kind.prepare(read_face_model(recipe.face_model))
     if resumed:
         _check_fits(load_last(out), recipe, model, last)
-    elif recipe.free and start_from is not None and not load_network(start_from).recipe.get("free"):
-        raise InvalidInputError(
-            f"{start_from} was not learned in a free run, so a free run cannot begin with it"
-        )
+    elif recipe.free and start_from is not None:
+        check_free(recipe, load_network(start_from), start_from, "begin with it")
+    larger = looking_on(recipe, model)
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(
@@ -205,9 +204,8 @@ def train(
         precision=recipe.precision,
         accumulate_grad_batches=recipe.accumulate,
         callbacks=[
-            *callbacks, Drawing(learning, validating), *looking_on(recipe, model),
-            Averaging(recipe.ema_decay), budget, *_checkpoints(out),
-            TQDMProgressBar(refresh_rate=10),
+            *callbacks, Drawing(learning, validating), *larger, Averaging(recipe.ema_decay),
+            budget, *_checkpoints(out), TQDMProgressBar(refresh_rate=10),
         ],
         logger=CSVLogger(out, name="log"),  # a new version_N whenever the run goes on
         plugins=[WholeCheckpoints()],
