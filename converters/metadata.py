@@ -20,6 +20,7 @@ def network_metadata(trained: TrainedNetwork) -> Metadata:
         face_model_sha256=trained.face_model.sha256,
         licence=trained.licence,
         stride=config.stride,
+        cell_range=config.cell_range,
         anchors=config.anchors,
         score_threshold=SCORE_THRESHOLD if detects else 0.0,
         iou_threshold=IOU_THRESHOLD if detects else 0.0,

@@ -48,6 +48,7 @@ class HeadDecoder:
             iou_threshold,
             max_faces=max_faces,
             method=suppression,
+            cell_range=self._metadata.cell_range,
             engine=engine,
         )
         return self.posed(found, placement, engine)
@@ -61,7 +62,12 @@ class HeadDecoder:
     ) -> kernels.FoundFaces:
         """Decode every candidate of an image, with raw coefficients; boxes are in ``image_px``."""
         found = kernels.find_candidates(
-            heads, self._anchors, self._metadata.stride, score_threshold, engine=engine
+            heads,
+            self._anchors,
+            self._metadata.stride,
+            score_threshold,
+            cell_range=self._metadata.cell_range,
+            engine=engine,
         )
         boxes = placement.to_image(found.boxes_xyxy.reshape(-1, 2, 2)).reshape(-1, 4)
         return found._replace(boxes_xyxy=boxes)

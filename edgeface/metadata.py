@@ -38,10 +38,13 @@ KEY = "edgeface"
 FACE_MODEL_KEY = "edgeface_face_model"
 """The key of the face model's ``.npz``, which is base64 if the format holds text only."""
 SCHEMA_VERSION = (1, 5)
+WIDE_SCHEMA_VERSION = (2, 0)
+"""The version of files with a ``cell_range`` other than 1, which older readers must not read."""
 PAD_VALUE = 127
 SIZE_STEP = 32
 MAX_INPUT_SIZE = 4096
 """The side of the largest input, px, with two hundred times the shipped networks' arithmetic."""
+MAX_CELL_RANGE = 3.0
 PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
 
 
@@ -56,6 +59,8 @@ class Metadata:
     input_size : the side of the square input, px
     any_size : whether the file takes inputs of every multiple of ``SIZE_STEP`` px
     stride : the side of a grid cell of a network that detects, input px; 0 for other networks
+    cell_range : how far a face's centre can move, in cells, around the middle of the cell that
+        answers for it. Of 1, it stays in the cell; of 2, neighbouring cells answer, too.
     anchors : the box priors of a network that detects, (width, height) in input px each
     score_threshold : the least score of a face that a network that detects reports by default
     iou_threshold : the overlap with a better box beyond which it suppresses a box by default
@@ -83,6 +88,7 @@ class Metadata:
     any_size: bool = False
     dense_mesh: bool = True
     stride: int = 0
+    cell_range: float = 1.0
     anchors: tuple[tuple[float, float], ...] = ()
     score_threshold: float = 0.0
     iou_threshold: float = 0.0
@@ -156,9 +162,11 @@ class Metadata:
 
     def to_json(self) -> str:
         """The JSON text, with the derived entries that spare other programs the arithmetic."""
+        wide = self.cell_range != 1
+        unsaid = ("checksummed", "file_size", *(() if wide else ("cell_range",)))
         values = (
-            {n: v for n, v in asdict(self).items() if n not in ("checksummed", "file_size")}
-            | {"schema_version": list(SCHEMA_VERSION)}
+            {n: v for n, v in asdict(self).items() if n not in unsaid}
+            | {"schema_version": list(WIDE_SCHEMA_VERSION if wide else SCHEMA_VERSION)}
             | self.derived()
         )
         return json.dumps(values, indent=1)
@@ -212,7 +220,7 @@ class Metadata:
 
 _COMMON = Record(
     required={
-        "schema_version": Version(SCHEMA_VERSION[0]),
+        "schema_version": Version(SCHEMA_VERSION[0], WIDE_SCHEMA_VERSION[0]),
         "kind": Choice(tuple(KINDS)),
         "name": Text(),
         "input_size": Whole(SIZE_STEP, MAX_INPUT_SIZE, SIZE_STEP),
@@ -245,7 +253,11 @@ _DETECTING = Record(
         "score_threshold": Number(0, 1),
         "iou_threshold": Number(0, 1),
     },
-    optional={"any_size": Flag(), "crop_scale": Number(0, 0)},
+    optional={
+        "any_size": Flag(),
+        "cell_range": Number(1, MAX_CELL_RANGE, above=True),
+        "crop_scale": Number(0, 0),
+    },
 )
 """What a network says of itself if it finds the faces of an image."""
 _CROPPING = Record(
@@ -287,7 +299,12 @@ def _checked(values: Any) -> Metadata:
     kind = KINDS[entries["kind"]]
     entries |= (_DETECTING if kind.detects else _CROPPING).check(values, "")
     stated = {name: entries.pop(name, None) for name in ("input", "outputs", "pose_slices")}
-    del entries["schema_version"]
+    version = entries.pop("schema_version")
+    if ("cell_range" in entries) != (version[0] == WIDE_SCHEMA_VERSION[0]):
+        raise ValueError(
+            f"schema_version is {shown(list(version))}: files of {WIDE_SCHEMA_VERSION[0]}.x have a "
+            "cell_range, and no others"
+        )
     checksummed = entries.pop("checksums", None) is not None
     metadata = Metadata(**entries, checksummed=checksummed)
     _check_consistency(metadata)

@@ -229,22 +229,35 @@ class Several:
 
 @dataclass(frozen=True)
 class Version:
-    """The [major, minor] version of a format, of which any minor one is read."""
+    """The [major, minor] version of a format, of which any minor one is read.
+
+    Attributes
+    ----------
+    major : the major version that is read
+    newer : another one that is read; 0 if there is none
+    """
 
     major: int
+    newer: int = 0
 
     def check(self, value: Any, name: str) -> tuple[int, int]:
         try:
             major, minor = Several(Whole(0, 10**6), 2, 2).check(value, name)
         except ValueError:
             major = minor = -1
-        if major != self.major:
-            raise ValueError(f"{name} {shown(value)} is unknown: this release reads {self.major}.x")
+        if major not in self._majors:
+            read = " and ".join(f"{known}.x" for known in self._majors)
+            raise ValueError(f"{name} {shown(value)} is unknown: this release reads {read}")
         return major, minor
 
     def json_schema(self) -> dict[str, Any]:
-        parts = [{"const": self.major}, {"type": "integer", "minimum": 0}]
+        major = {"enum": [*self._majors]} if self.newer else {"const": self.major}
+        parts = [major, {"type": "integer", "minimum": 0}]
         return {"type": "array", "prefixItems": parts, "minItems": 2, "maxItems": 2}
+
+    @property
+    def _majors(self) -> tuple[int, ...]:
+        return (self.major, self.newer) if self.newer else (self.major,)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def decode_candidates(
     stride: int,
     score_threshold: float,
     *,
+    cell_range: float = 1.0,
     quantisation: Quantisation = FLOAT,
     engine: Engine = "numpy",
 ) -> tuple[Float32Array, Float32Array, IntArray]:
@@ -35,6 +36,7 @@ def decode_candidates(
     anchors : float32, shape (A, 2), width and height, input_px
     stride : the side of a grid cell, input_px
     score_threshold : the least objectness of a candidate, in [0, 1]
+    cell_range : how far a box's centre can move, in cells, around the middle of its own cell
     quantisation : what the integers of ``detection`` stand for; only survivors become floats
     engine : "numba" or "numpy"
 
@@ -51,9 +53,10 @@ def decode_candidates(
 
     Notes
     -----
-    Chaudhuri et al. 2019, appendix 7.2: ``b_xy = sigmoid(t_xy) + cell``,
-    ``b_wh = anchor * exp(t_wh)`` (t_wh at most MAX_LOG_SIZE), ``b_o = sigmoid(t_o)``. The threshold
-    is compared with the stored logit, and sigmoids are taken of survivors only. NaN never survives.
+    ``b_xy = s sigmoid(t_xy) - (s - 1) / 2 + cell``, where s is ``cell_range``, ``b_wh = anchor *
+    exp(t_wh)`` (t_wh at most MAX_LOG_SIZE), ``b_o = sigmoid(t_o)``. With s = 1, as in Chaudhuri et
+    al. 2019, appendix 7.2, a centre stays in its cell. The threshold is compared with the stored
+    logit, and sigmoids are taken of survivors only. NaN never survives.
 
     Examples
     --------
@@ -69,11 +72,12 @@ def decode_candidates(
     sizes = np.ascontiguousarray(anchors, np.float32)
     limit = stored_limit(score_threshold, quantisation)
     if engine == "numpy":
-        return decode_numpy(grid, quantisation, sizes, float(stride), limit)
+        return decode_numpy(grid, quantisation, sizes, float(stride), float(cell_range), limit)
     boxes, scores, index = candidate_buffers(grid)
     found = loops("detect").decode_loops(
-        grid, *map(float, quantisation), sizes, float(stride), limit, boxes, scores, index
-    )
+        grid, *map(float, quantisation), sizes, float(stride), float(cell_range), limit,
+        boxes, scores, index,
+    )  # fmt: skip
     return boxes[:found], scores[:found], index[:found]
 
 
@@ -106,7 +110,12 @@ def stored_limit(score_threshold: float, quantisation: Quantisation) -> float:
 
 
 def decode_numpy(
-    grid: HeadArray, quantisation: Quantisation, anchors: FloatArray, stride: float, limit: float
+    grid: HeadArray,
+    quantisation: Quantisation,
+    anchors: FloatArray,
+    stride: float,
+    cell_range: float,
+    limit: float,
 ) -> tuple[Float32Array, Float32Array, IntArray]:
     """`decode_candidates` without loops; ``grid`` is (S, S, A, 5)."""
     index = np.argwhere(grid[..., 4] >= limit)
@@ -114,7 +123,8 @@ def decode_numpy(
     t = dequantised(grid[row, column, anchor], quantisation)
     # beyond 700 exp overflows; the sigmoid is 0 or 1 long before
     probability: Float64Array = 1.0 / (1.0 + np.exp(-t[:, [0, 1, 4]].clip(-700.0, 700.0)))
-    centre = (probability[:, :2] + index[:, 1::-1]) * stride
+    within = cell_range * probability[:, :2] - (cell_range - 1.0) / 2.0
+    centre = (within + index[:, 1::-1]) * stride
     half = anchors[anchor] * np.exp(t[:, 2:4].clip(-MAX_LOG_SIZE, MAX_LOG_SIZE)) / 2
     boxes: Float64Array = np.concatenate([centre - half, centre + half], axis=1)
     scores: Float32Array = probability[:, 2].astype(np.float32)

@@ -62,6 +62,7 @@ def find_faces(
     *,
     max_faces: int = 100,
     method: Suppression = "greedy",
+    cell_range: float = 1.0,
     quantisation: Mapping[str, Quantisation] | None = None,
     engine: Engine = "numpy",
 ) -> FoundFaces:
@@ -81,6 +82,7 @@ def find_faces(
     iou_threshold : the overlap with a better box beyond which a box is suppressed, in [0, 1]
     max_faces : how many faces are returned at most, the best ones
     method : what suppression does (`edgeface.kernels.suppress`)
+    cell_range : how far centres move from their cells (`edgeface.kernels.decode_candidates`)
     quantisation : the scale and zero point of each head that holds integers
     engine : "numba" or "numpy"
 
@@ -97,7 +99,9 @@ def find_faces(
     sizes = np.ascontiguousarray(anchors, np.float32)
     count = min(max_faces, grids[0].size // 5)
     if engine == "numpy":
-        boxes, scores, index = decode_numpy(grids[0], stored[0], sizes, float(stride), limit)
+        boxes, scores, index = decode_numpy(
+            grids[0], stored[0], sizes, float(stride), float(cell_range), limit
+        )
         _, best, group, weights = suppress_numpy(
             boxes, scores, iou_threshold, score_threshold, method, min(count, len(scores))
         )
@@ -119,6 +123,7 @@ def find_faces(
         *(_ALL_FLOAT if quantisation is None else np.array(stored, np.float64).T.copy()),
         sizes,
         float(stride),
+        float(cell_range),
         limit,
         float(iou_threshold),
         float(score_threshold),
@@ -141,6 +146,7 @@ def find_candidates(
     stride: int,
     score_threshold: float,
     *,
+    cell_range: float = 1.0,
     engine: Engine = "numpy",
 ) -> FoundFaces:
     """Every candidate with its coefficients, for `merge_candidates` to suppress.
@@ -148,7 +154,7 @@ def find_candidates(
     Parameters
     ----------
     heads : the four outputs by name, float32, shape (S, S, A * width) each
-    anchors, stride, score_threshold, engine : as for `find_faces`
+    anchors, stride, score_threshold, cell_range, engine : as for `find_faces`
 
     Returns
     -------
@@ -162,7 +168,7 @@ def find_candidates(
     """
     grids = _grids(heads, len(anchors))
     boxes, scores, index = decode_candidates(
-        heads["detection"], anchors, stride, score_threshold, engine=engine
+        heads["detection"], anchors, stride, score_threshold, cell_range=cell_range, engine=engine
     )
     row, column, anchor = index.T
     picked = [grid[row, column, anchor].astype(np.float32) for grid in grids[1:]]

@@ -19,8 +19,9 @@ from edgeface.metadata import Metadata
 
 CHECKSUMS, NETWORK, METADATA = "checksums", "network", "metadata"
 DECIDING = (
-    "kind", "input_size", "any_size", "stride", "anchors", "score_threshold", "iou_threshold",
-    "crop_scale", "expression_names", "unseen_expressions", "face_model_sha256", "precision",
+    "kind", "input_size", "any_size", "stride", "cell_range", "anchors", "score_threshold",
+    "iou_threshold", "crop_scale", "expression_names", "unseen_expressions", "face_model_sha256",
+    "precision",
 )  # fmt: skip
 """The entries of the JSON that the checksum is of; others may be edited."""
 _UNKNOWN = "0" * 64

@@ -108,12 +108,24 @@ def _stages(
 
     def decode(_: int) -> Any:
         return kernels.decode_candidates(
-            single["detection"], anchors, metadata.stride, score, engine=engine
+            single["detection"],
+            anchors,
+            metadata.stride,
+            score,
+            cell_range=metadata.cell_range,
+            engine=engine,
         )
 
     boxes, scores, _ = decode(0)
     found = kernels.find_faces(
-        single, anchors, metadata.stride, score, iou, method="weighted", engine=engine
+        single,
+        anchors,
+        metadata.stride,
+        score,
+        iou,
+        method="weighted",
+        cell_range=metadata.cell_range,
+        engine=engine,
     )
 
     def landmarks(_: int) -> Any:

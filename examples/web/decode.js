@@ -44,7 +44,8 @@ function need(values, name) {
 }
 
 function candidates(outputs, metadata, scoreThreshold) {
-  const { anchors, stride } = metadata;
+  const { anchors, stride, cell_range: range } = metadata;
+  const within = t => range * sigmoid(t) - (range - 1) / 2;
   const [, numRows, numColumns] = outputs.detection.dims;
   const found = [];
   for (let row = 0; row < numRows; row++) {
@@ -59,8 +60,8 @@ function candidates(outputs, metadata, scoreThreshold) {
         const [tx, ty, tw, th, to] = values("detection");
         const score = sigmoid(to);
         if (!(score >= scoreThreshold)) return;
-        const x = (sigmoid(tx) + column) * stride;
-        const y = (sigmoid(ty) + row) * stride;
+        const x = (within(tx) + column) * stride;
+        const y = (within(ty) + row) * stride;
         const w = anchorWidth * Math.exp(clip(tw, -MAX_LOG_SIZE, MAX_LOG_SIZE));
         const h = anchorHeight * Math.exp(clip(th, -MAX_LOG_SIZE, MAX_LOG_SIZE));
         found.push({ score, values, box: [x - w / 2, y - h / 2, x + w / 2, y + h / 2] });

@@ -5,11 +5,11 @@
 const METADATA_PROPS = 14; // field of ModelProto
 const KEY = 1; // fields of StringStringEntryProto
 const VALUE = 2;
-const SCHEMA_MAJOR = 1;
+const SCHEMA_MAJORS = [1, 2]; // 2 where cells reach beyond themselves
 const NEEDED = ["name", "licence", "input_size", "input", "expression_names", "unseen_expressions",
   "pose_slices"];
 const NEEDED_BY_KIND = {
-  mfn: ["stride", "anchors", "score_threshold", "iou_threshold"],
+  mfn: ["stride", "cell_range", "anchors", "score_threshold", "iou_threshold"],
   sfn: ["crop_scale"],
 };
 
@@ -22,9 +22,10 @@ export async function readModelFile(bytes) {
   const props = metadataProps(bytes);
   const metadata = JSON.parse(need(props, "edgeface"));
   const version = need(metadata, "schema_version");
-  if (version[0] !== SCHEMA_MAJOR) {
-    throw new Error(`metadata version ${version}; this program reads ${SCHEMA_MAJOR}.x`);
+  if (!SCHEMA_MAJORS.includes(version[0])) {
+    throw new Error(`metadata version ${version}; this program reads ${SCHEMA_MAJORS.join(" and ")}`);
   }
+  if (version[0] === 1) metadata.cell_range = 1;
   const own = NEEDED_BY_KIND[need(metadata, "kind")];
   if (!own) {
     throw new Error(`this program runs an mfn or an sfn, the file holds a ${metadata.kind}`);

@@ -28,6 +28,7 @@ def decode_loops(
     zero: float,
     anchors: FloatArray,
     stride: float,
+    cell_range: float,
     limit: float,
     boxes: FloatArray,
     scores: FloatArray,
@@ -38,22 +39,23 @@ def decode_loops(
     A stored value q stands for ``(q - zero) * scale``. Returns the number of candidates.
     """
     found = 0
+    before = (cell_range - 1.0) / 2.0
     for row in range(grid.shape[0]):
         for column in range(grid.shape[1]):
             for anchor in range(grid.shape[2]):
                 t = grid[row, column, anchor]
                 if not np.float64(t[4]) >= limit:
                     continue
-                x = (sigmoid((np.float64(t[0]) - zero) * scale) + column) * stride
-                y = (sigmoid((np.float64(t[1]) - zero) * scale) + row) * stride
+                x = cell_range * sigmoid((np.float64(t[0]) - zero) * scale) - before + column
+                y = cell_range * sigmoid((np.float64(t[1]) - zero) * scale) - before + row
                 w = (np.float64(t[2]) - zero) * scale
                 h = (np.float64(t[3]) - zero) * scale
                 w = anchors[anchor, 0] * math.exp(min(max(w, -MAX_LOG_SIZE), MAX_LOG_SIZE)) / 2
                 h = anchors[anchor, 1] * math.exp(min(max(h, -MAX_LOG_SIZE), MAX_LOG_SIZE)) / 2
-                boxes[found, 0] = x - w
-                boxes[found, 1] = y - h
-                boxes[found, 2] = x + w
-                boxes[found, 3] = y + h
+                boxes[found, 0] = x * stride - w
+                boxes[found, 1] = y * stride - h
+                boxes[found, 2] = x * stride + w
+                boxes[found, 3] = y * stride + h
                 scores[found] = sigmoid((np.float64(t[4]) - zero) * scale)
                 index[found, 0] = row
                 index[found, 1] = column
@@ -176,6 +178,7 @@ def find_loops(
     zeros: FloatArray,
     anchors: FloatArray,
     stride: float,
+    cell_range: float,
     limit: float,
     iou_threshold: float,
     score_threshold: float,
@@ -194,7 +197,7 @@ def find_loops(
 ) -> int:
     """Decode, suppress, and gather the raw coefficients of at most ``len(kept)`` faces."""
     count = decode_loops(
-        detection, scales[0], zeros[0], anchors, stride, limit, boxes, scores, index
+        detection, scales[0], zeros[0], anchors, stride, cell_range, limit, boxes, scores, index
     )
     found = suppress_loops(
         boxes, scores, count, iou_threshold, score_threshold, method, kept, group, shares,

@@ -9,16 +9,18 @@ from torch import Tensor
 from edgeface.types import AnyArray
 
 
-def decode_boxes(detection: Tensor, anchors: Tensor, stride: int) -> Tensor:
+def decode_boxes(detection: Tensor, anchors: Tensor, stride: int, cell_range: float) -> Tensor:
     """Decode raw detection (B, S, S, A, 5) to centres and sizes (B, S, S, A, 4) in ``input_px``.
 
-    ``b_xy = sigmoid(t_xy) + cell``, ``b_wh = anchor * exp(t_wh)`` (appendix 7.2).
+    ``b_xy = s sigmoid(t_xy) - (s - 1) / 2 + cell`` and ``b_wh = anchor * exp(t_wh)``, where s is
+    ``cell_range`` (appendix 7.2, where it is 1).
     """
     size = detection.shape[1]
     line = torch.arange(size, dtype=detection.dtype, device=detection.device)
     row, column = torch.meshgrid(line, line, indexing="ij")
     cell = torch.stack([column, row], dim=-1)[:, :, None]
-    centre = (torch.sigmoid(detection[..., :2]) + cell) * stride
+    within = cell_range * torch.sigmoid(detection[..., :2]) - (cell_range - 1) / 2
+    centre = (within + cell) * stride
     extent = anchors * torch.exp(detection[..., 2:4].clamp(-6, 6))
     return torch.cat([centre, extent], dim=-1)
 

@@ -51,10 +51,30 @@ CONFIGS: dict[str, NetworkConfig] = {
     "sfn": NetworkConfig("sfn", True, 128, 64, (16, 32, 48), (64, 128, 176), 64, gaze=True),
     "sfn-single": NetworkConfig("sfn", False, 128, 64, (16, 32, 48), (64, 128, 176), 64),
     "mfn": NetworkConfig(
-        "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS, reach=7
+        "mfn",
+        True,
+        288,
+        32,
+        (16, 32, 48, 64),
+        (64, 128, 192, 256),
+        128,
+        16,
+        ANCHORS,
+        reach=7,
+        cell_range=2.0,
     ),
     "mfn-lean": NetworkConfig(
-        "mfn", True, 288, 16, (8, 16, 32, 64), (32, 64, 128, 256), 128, 16, ANCHORS, reach=7
+        "mfn",
+        True,
+        288,
+        16,
+        (8, 16, 32, 64),
+        (32, 64, 128, 256),
+        128,
+        16,
+        ANCHORS,
+        reach=7,
+        cell_range=2.0,
     ),
     "mfn-9x9": NetworkConfig(
         "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 32, ANCHORS

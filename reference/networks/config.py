@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.kinds import KINDS, NetworkKind
-from edgeface.metadata import SIZE_STEP
+from edgeface.metadata import MAX_CELL_RANGE, SIZE_STEP
 
 CROP_SCALE = 1.3
 """Side of the crop that a network of crops sees, in longer sides of the face box."""
@@ -28,6 +28,9 @@ class NetworkConfig:
         module returns twice its expand filters
     head_units : the number of units of each head's hidden layer
     stride : the side of a grid cell, input px, 16 or 32; MFN only
+    cell_range : how far a face's centre can move, in cells, around the middle of the cell that
+        answers for it; MFN only. Of 1, as in the paper, it stays in the cell. Of more, the cells
+        beside it answer, too.
     anchors : the (width, height) of each box prior, input px; MFN only
     reach : the side, in cells, of the square around its own cell that a hidden unit of a head sees.
         The coarser features that the head is given see as much. 0 means the own cell alone; MFN
@@ -48,6 +51,7 @@ class NetworkConfig:
     stride: int = 0
     anchors: tuple[tuple[float, float], ...] = ()
     reach: int = 0
+    cell_range: float = 1.0
     width: float = 1.0
     rank: int = 0
     gaze: bool = False
@@ -66,6 +70,8 @@ class NetworkConfig:
             )
         if detects and self.stride not in ((16, 32) if self.multi_scale else (32,)):
             raise InvalidInputError(f"a grid cell of {self.stride} px is not possible here")
+        if not 1 <= self.cell_range <= (MAX_CELL_RANGE if detects else 1):
+            raise InvalidInputError(f"a cell_range of {self.cell_range} is not possible here")
         if self.gaze and "gaze" not in self.network_kind.optional:
             raise InvalidInputError(f"an {self.kind} does not tell where eyes look")
 

@@ -65,7 +65,7 @@ def predict_faces(
     outputs = trained.network(torch.from_numpy(tensor[None].copy()))
     rows = [o[0].reshape(-1, o.shape[-1] // len(anchors)) for o in outputs]
     grid = outputs[0].reshape(1, config.grid_size, config.grid_size, len(anchors), 5)
-    boxes = decode_boxes(grid, anchors, config.stride).reshape(-1, 4)
+    boxes = decode_boxes(grid, anchors, config.stride, config.cell_range).reshape(-1, 4)
     scores = torch.sigmoid(rows[0][:, 4])
     kept, shares = _survivors(corners(boxes), scores, score_threshold, iou_threshold)
     boxes, identity, expression, pose = (shares @ values for values in (boxes, *rows[1:]))

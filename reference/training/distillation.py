@@ -56,7 +56,9 @@ def looking_on(recipe: Recipe, model: FaceModel) -> list[Callback]:
     if not recipe.distil:
         return []
     larger = on_face_model(load_network(recipe.distil), model)
-    here, there = ((c.kind, c.stride, c.anchors) for c in (recipe.config, larger.config))
+    here, there = (
+        (c.kind, c.stride, c.cell_range, c.anchors) for c in (recipe.config, larger.config)
+    )
     if here != there:
         raise InvalidInputError(
             f"{recipe.network} cannot learn from {recipe.distil}: kind, cells and anchors must be "

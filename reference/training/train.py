@@ -221,6 +221,8 @@ def train(
     if start_from is not None and not resumed:
         start = on_face_model(load_network(start_from), model)
         copied = sum(copy_weights(start.network, part) for part in parts_of(training.network))
+        if start.config.cell_range != recipe.config.cell_range:
+            training.network.rescale_centres(start.config.cell_range / recipe.config.cell_range)
         log.info("beginning with %d tensors of %s", copied, start_from)
     if recipe.config.network_kind.corrects_shape and not recipe.correction and not resumed:
         training.network.leave_uncorrected()

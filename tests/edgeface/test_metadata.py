@@ -56,7 +56,9 @@ def test_from_json_names_a_missing_or_corrupt_key(metadata, key):
         (None, "carries no metadata"),
         ("{", "no JSON"),
         ("[]", "no JSON object"),
-        (json.dumps(json.loads(MFN.to_json()) | {"schema_version": [2, 0]}), "reads 1.x"),
+        (json.dumps(json.loads(MFN.to_json()) | {"schema_version": [3, 0]}), "reads 1.x and 2.x"),
+        (json.dumps(json.loads(MFN.to_json()) | {"schema_version": [2, 0]}), "have a cell_range"),
+        (json.dumps(json.loads(MFN.to_json()) | {"cell_range": 2.0}), "have a cell_range"),
         (json.dumps(json.loads(MFN.to_json()) | {"kind": "xfn"}), "kind must be one of sfn"),
         (
             json.dumps(json.loads(MFN.to_json()) | {"anchors": [[1]]}),
@@ -78,6 +80,18 @@ def test_from_json_rejects(text, message):
         Metadata.from_json(text, "file")
 
 
+def test_a_file_whose_cells_reach_beyond_themselves_says_so_to_older_readers():
+    wide = replace(MFN, cell_range=2.0)
+    values = json.loads(wide.to_json())
+    assert values["schema_version"] == [2, 0]
+    assert values["cell_range"] == 2.0
+    assert Metadata.from_json(wide.to_json(), "file") == wide
+    assert "cell_range" not in json.loads(MFN.to_json())
+    values = json.loads(SFN.to_json()) | {"schema_version": [2, 0], "cell_range": 2.0}
+    with pytest.raises(MetadataError, match="have a cell_range, and no others"):
+        Metadata.from_json(json.dumps(values), "file")
+
+
 def test_from_json_reads_newer_minor_versions():
     values = json.loads(MFN.to_json()) | {"schema_version": [1, 9], "novelty": 1}
     assert Metadata.from_json(json.dumps(values), "file") == MFN
@@ -92,6 +106,7 @@ DAMAGES = {
     "licence": [[], "", {}],
     "any_size": ["no", 1, None],
     "stride": [0, -32, 31, 7, True, 10**6, "32", 0.5],
+    "cell_range": [1, 0.5, 4, "2", None, True],
     "anchors": [[], 5, [[1]], [[1, 2, 3]], [[0, 1]], [[-5, -5]], [[1e308, 1]], [["1", 1]], {}],
     "score_threshold": [-5, 7, True, "0.5", None, [0.5]],
     "iou_threshold": [-3, 1.01, False],

@@ -194,7 +194,7 @@ def test_load_rejects_truncated_files(graph, tmp_path, share, num_bytes):
     ("key", "change", "message"),
     [
         (KEY, lambda _: None, "carries no metadata"),
-        (KEY, lambda text: json.dumps(json.loads(text) | {"schema_version": [2, 0]}),
+        (KEY, lambda text: json.dumps(json.loads(text) | {"schema_version": [3, 0]}),
          "this release reads 1.x"),
         (KEY, lambda text: changed(text, face_model_sha256="0" * 64), "not the one it names"),
         (KEY, lambda text: changed(text, input_size=160), "expected an input"),

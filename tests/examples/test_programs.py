@@ -262,7 +262,7 @@ BAD_FILES = [
     ({"edgeface": None}, "lacks edgeface$", "lacks edgeface$"),
     ({"edgeface_face_model": None}, "lacks edgeface_face_model$", "lacks edgeface_face_model$"),
     ({"edgeface_face_model": "AAAA"}, "no zip archive", "no zip archive"),
-    ({"schema_version": [2, 0]}, r"the file has \[2,0\]", "metadata version 2,0"),
+    ({"schema_version": [3, 0]}, r"the file has \[3,0\]", "metadata version 3,0"),
     ({"kind": "fusion"}, "runs an mfn", "runs an mfn"),
     ({"stride": None}, "'stride' not found", "lacks stride"),
     ({"face_model_sha256": "0"}, "not the one its metadata names", "not the one its metadata"),

@@ -22,11 +22,28 @@ def check(found, expected):
     np.testing.assert_allclose(boxes, reference, rtol=1e-5, atol=1e-3)
 
 
-@given(seed=st.integers(0, 10_000), threshold=st.floats(0.01, 0.99), size=st.integers(1, 4))
-def test_decode_agrees_with_oracle(engine, seed, threshold, size):
+@given(
+    seed=st.integers(0, 10_000),
+    threshold=st.floats(0.01, 0.99),
+    size=st.integers(1, 4),
+    reach=st.sampled_from([1.0, 1.25, 2.0, 3.0]),
+)
+def test_decode_agrees_with_oracle(engine, seed, threshold, size, reach):
     grid = logits(seed, size)
-    expected = oracle.decode(grid, ANCHORS, 32, threshold)
-    check(decode_candidates(grid, ANCHORS, 32, threshold, engine=engine), expected)
+    expected = oracle.decode(grid, ANCHORS, 32, threshold, reach)
+    found = decode_candidates(grid, ANCHORS, 32, threshold, cell_range=reach, engine=engine)
+    check(found, expected)
+
+
+def test_a_centre_moves_as_far_as_its_cells_range(engine):
+    grid = np.zeros((1, 1, 3, 5), np.float32)
+    grid[..., 0], grid[..., 1] = -80.0, 80.0  # as far left and down as can be
+    for cell_range, low, high in ((1.0, 0.0, 32.0), (2.0, -16.0, 48.0)):
+        boxes, _, _ = decode_candidates(
+            grid.reshape(1, 1, 15), ANCHORS, 32, 0.5, cell_range=cell_range, engine=engine
+        )
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        np.testing.assert_allclose(centres, [[low, high]] * 3, atol=1e-4)
 
 
 @pytest.mark.parametrize(("dtype", "zero"), [(np.int8, -3), (np.uint8, 131)])

@@ -30,9 +30,9 @@ def heads(seed, size=4):
     }
 
 
-def decoded(outputs, threshold):
+def decoded(outputs, threshold, cell_range=1.0):
     """Boxes, scores and cells (row, column, anchor) of the oracle's candidates."""
-    candidates = oracle.decode(outputs["detection"], ANCHORS, 32, threshold)
+    candidates = oracle.decode(outputs["detection"], ANCHORS, 32, threshold, cell_range)
     scores, boxes, cells = ([c[i] for c in candidates] for i in range(3))
     return boxes, scores, cells
 
@@ -84,11 +84,12 @@ def test_find_faces_of_integers_is_that_of_what_they_stand_for(engine, method, d
 @given(seed=st.integers(0, 10_000), limit=st.integers(0, 9))
 def test_find_faces_weighted_agrees_with_oracle(engine, seed, limit):
     outputs = heads(seed)
-    boxes, scores, cells = decoded(outputs, 0.6)
+    boxes, scores, cells = decoded(outputs, 0.6, cell_range=1.5)
     expected = oracle.suppress_weighted(boxes, scores, 0.3, 0.6)[:limit]
     found = find_faces(
-        outputs, ANCHORS, 32, 0.6, 0.3, max_faces=limit, method="weighted", engine=engine
-    )
+        outputs, ANCHORS, 32, 0.6, 0.3,
+        max_faces=limit, method="weighted", cell_range=1.5, engine=engine,
+    )  # fmt: skip
     assert len(found.scores) == len(expected)
     for i, (best, members, weights) in enumerate(expected):
         assert found.scores[i] == pytest.approx(scores[best], rel=1e-5)
@@ -202,10 +203,10 @@ def test_pose_faces_rejects(face_model):
 def test_merging_the_candidates_of_one_input_is_finding_its_faces(engine, method, seed, limit):
     outputs = heads(seed)
     options = {"max_faces": limit, "method": method, "engine": engine}
-    candidates = find_candidates(outputs, ANCHORS, 32, 0.6, engine=engine)
+    candidates = find_candidates(outputs, ANCHORS, 32, 0.6, cell_range=2.0, engine=engine)
     merged = merge_candidates(candidates, 0.65, 0.3, **options)
     for ours, theirs in zip(
-        merged, find_faces(outputs, ANCHORS, 32, 0.65, 0.3, **options), strict=True
+        merged, find_faces(outputs, ANCHORS, 32, 0.65, 0.3, cell_range=2.0, **options), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-3)
 

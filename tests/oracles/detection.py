@@ -9,7 +9,7 @@ def sigmoid(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
 
 
-def decode(detection, anchors, stride, threshold):
+def decode(detection, anchors, stride, threshold, cell_range=1.0):
     """[(score, (x0, y0, x1, y1), (row, column, anchor))] in row-major order."""
     found = []
     for row, line in enumerate(detection.tolist()):
@@ -19,7 +19,10 @@ def decode(detection, anchors, stride, threshold):
                 score = sigmoid(to)
                 if score < threshold:
                     continue
-                cx, cy = (sigmoid(tx) + column) * stride, (sigmoid(ty) + row) * stride
+                cx, cy = (
+                    (middle + 0.5 + cell_range * (sigmoid(t) - 0.5)) * stride
+                    for middle, t in ((column, tx), (row, ty))
+                )
                 w, h = aw * math.exp(tw), ah * math.exp(th)
                 box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
                 found.append((score, box, (row, column, a)))

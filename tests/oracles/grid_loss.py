@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 
-def grid_loss(outputs, batch, anchors, stride, reduced, identity_weight, tau):
+def grid_loss(outputs, batch, anchors, stride, reduced, identity_weight, tau, cell_range):
     """The loss and its parts; ``reduced`` (204, 50, 47), ``identity_weight`` (50,)."""
     images, size = outputs[0].shape[:2]
     num_anchors = len(anchors)
     raw = [o.reshape(images, size, size, num_anchors, -1) for o in outputs]
-    owner = _owners(batch, anchors, stride, size)
+    owner = _owners(batch, anchors, stride, size, cell_range)
     score_term, box_terms, shapes = 0.0, [], []
     for image in range(images):
         here = (batch["image_index"] == image).nonzero()[:, 0].tolist()
@@ -18,7 +18,7 @@ def grid_loss(outputs, batch, anchors, stride, reduced, identity_weight, tau):
             for column in range(size):
                 for a in range(num_anchors):
                     cell = image, row, column, a
-                    box = _decode(raw[0][cell], anchors[a], stride, row, column)
+                    box = _decode(raw[0][cell], anchors[a], stride, row, column, cell_range)
                     face = owner.get(cell)
                     target = None
                     if face is not None:
@@ -45,7 +45,7 @@ def grid_loss(outputs, batch, anchors, stride, reduced, identity_weight, tau):
     }
 
 
-def distance(outputs, larger, anchors, stride, reduced, identity_weight, tau, most):
+def distance(outputs, larger, anchors, stride, reduced, identity_weight, tau, most, cell_range):
     """How far outputs are from those of a larger network, whose scores all lie apart."""
     images, size = outputs[0].shape[:2]
     mine, theirs = (
@@ -68,7 +68,7 @@ def distance(outputs, larger, anchors, stride, reduced, identity_weight, tau, mo
                 continue
             count += score
             _, row, column, a = cell
-            own, target = (_decode(r[0][cell], anchors[a], stride, row, column)
+            own, target = (_decode(r[0][cell], anchors[a], stride, row, column, cell_range)
                            for r in (mine, theirs))  # fmt: skip
             iou, giou = _overlaps(_corners(own), _corners(target))
             box_term = box_term + score * (1 - giou)
@@ -93,12 +93,13 @@ def distance(outputs, larger, anchors, stride, reduced, identity_weight, tau, mo
     return (score_term + 2.0 * box_term) / max(count, 1.0) + shape_term / max(len(shapes), 1)
 
 
-def _owners(batch, anchors, stride, size):
-    """{(image, row, column, anchor): face}; later faces take from earlier ones."""
-    owner = {}
+def _owners(batch, anchors, stride, size, cell_range):
+    """{(image, row, column, anchor): face}; later faces take from earlier ones, and the cell with
+    a face's centre is that face's before any neighbour's."""
+    wanted = []
     for face, (box, ignore) in enumerate(zip(batch["boxes"], batch["ignore"], strict=True)):
-        x, y = (float(v) for v in (box[:2] + box[2:]) / 2)
-        if ignore or not (0 <= x < size * stride and 0 <= y < size * stride):
+        x, y = (float(v) / stride for v in (box[:2] + box[2:]) / 2)
+        if ignore or not (0 <= x < size and 0 <= y < size):
             continue
         width, height = (max(float(v), 1e-3) for v in box[2:] - box[:2])
         alike = []
@@ -106,10 +107,20 @@ def _owners(batch, anchors, stride, size):
             shared = min(width, w) * min(height, h)
             alike.append(shared / (width * height + w * h - shared))
         best = alike.index(max(alike))
-        for a, value in enumerate(alike):
-            if a == best or value > 0.4:
-                owner[int(batch["image_index"][face]), int(y / stride), int(x / stride), a] = face
-    return owner
+        fitting = [a for a, value in enumerate(alike) if a == best or value > 0.4]
+        reach = 0.8 * (cell_range - 1) / 2
+        for row in range(size):
+            for column in range(size):
+                off_x = max(column - x, x - column - 1, 0.0)  # from the cell's nearest edge
+                off_y = max(row - y, y - row - 1, 0.0)
+                own = row == int(y) and column == int(x)
+                in_y = column == int(x) and off_y < reach
+                in_x = row == int(y) and off_x < reach
+                if own or in_y or in_x:
+                    order = 2 if own else 1 if in_x else 0
+                    cell = int(batch["image_index"][face]), row, column
+                    wanted += [(order, face, (*cell, a)) for a in fitting]
+    return {candidate: face for _, face, candidate in sorted(wanted)}
 
 
 def _shapes(shapes, raw, batch, reduced, identity_weight, tau):
@@ -178,10 +189,10 @@ def _project(identity, expression, pose, reduced):
     return torch.stack([posed[:, 0], -posed[:, 1]], dim=1)
 
 
-def _decode(detection, anchor, stride, row, column):
+def _decode(detection, anchor, stride, row, column, cell_range):
     """Centre and size."""
-    x = (torch.sigmoid(detection[0]) + column) * stride
-    y = (torch.sigmoid(detection[1]) + row) * stride
+    x = (column + 0.5 + cell_range * (torch.sigmoid(detection[0]) - 0.5)) * stride
+    y = (row + 0.5 + cell_range * (torch.sigmoid(detection[1]) - 0.5)) * stride
     width, height = (s * torch.exp(t) for s, t in zip(anchor, detection[2:4], strict=True))
     return torch.stack([x, y, width, height])
 

@@ -28,7 +28,8 @@ struct Candidate {
 std::vector<Candidate> candidates(const Output& detection, const Metadata& metadata,
                                   double score_threshold) {
   const auto& anchors = metadata.anchors;
-  const double stride = metadata.stride;
+  const double stride = metadata.stride, range = metadata.cell_range;
+  const auto within = [range](double t) { return range * sigmoid(t) - (range - 1) / 2; };
   const auto num_rows = detection.shape[1], num_columns = detection.shape[2];
   std::vector<Candidate> found;
   for (std::int64_t row = 0; row < num_rows; ++row)
@@ -38,7 +39,7 @@ std::vector<Candidate> candidates(const Output& detection, const Metadata& metad
         const float* t = detection.values + index * detection.shape[3] / anchors.size();
         const double score = sigmoid(t[4]);
         if (!(score >= score_threshold)) continue;
-        const double x = (sigmoid(t[0]) + column) * stride, y = (sigmoid(t[1]) + row) * stride;
+        const double x = (within(t[0]) + column) * stride, y = (within(t[1]) + row) * stride;
         const double w = anchors[a][0] * std::exp(std::clamp<double>(t[2], -max_log_size, max_log_size));
         const double h = anchors[a][1] * std::exp(std::clamp<double>(t[3], -max_log_size, max_log_size));
         found.push_back({score, {x - w / 2, y - h / 2, x + w / 2, y + h / 2}, index});

@@ -8,12 +8,13 @@ namespace edgeface {
 
 namespace {
 
-constexpr int schema_major = 1;
+constexpr int schema_major = 1, wide_schema_major = 2;  // 2: cells reach beyond themselves
 
 Metadata read(const nlohmann::json& json) {
   const auto& version = json.at("schema_version");
-  if (version.at(0) != schema_major)
-    throw Error("this program reads metadata 1.x, the file has " + version.dump());
+  const bool wide = version.at(0) == wide_schema_major;
+  if (!wide && version.at(0) != schema_major)
+    throw Error("this program reads metadata 1.x and 2.x, the file has " + version.dump());
   Metadata metadata{};
   json.at("kind").get_to(metadata.kind);
   if (metadata.kind != "mfn" && metadata.kind != "sfn")
@@ -30,6 +31,7 @@ Metadata read(const nlohmann::json& json) {
   pose.at("scale_logit").at(0).get_to(metadata.scale_logit);
   if (metadata.detects()) {
     json.at("stride").get_to(metadata.stride);
+    if (wide) json.at("cell_range").get_to(metadata.cell_range);
     json.at("anchors").get_to(metadata.anchors);
     json.at("score_threshold").get_to(metadata.score_threshold);
     json.at("iou_threshold").get_to(metadata.iou_threshold);

@@ -17,7 +17,7 @@ struct Metadata {
   std::vector<std::string> expression_names, unseen_expressions;
   std::size_t quaternion, translation, scale_logit;  // where each starts in `pose`
   // of an mfn
-  double stride = 0, score_threshold = 0, iou_threshold = 0;
+  double stride = 0, cell_range = 1, score_threshold = 0, iou_threshold = 0;
   std::vector<std::array<double, 2>> anchors;
   // of an sfn
   double crop_scale = 0;

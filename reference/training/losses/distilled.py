@@ -66,6 +66,7 @@ class DistilledLoss(nn.Module):
         """How far raw branches (B, S, S, A * n) are from the larger network's."""
         images, size = outputs[0].shape[:2]
         anchors, stride = self.labels.anchors, self.labels.stride
+        cell_range = self.labels.cell_range
         mine, theirs = (
             [branch.reshape(images, size * size * len(anchors), -1) for branch in branches]
             for branches in (outputs, larger)
@@ -79,7 +80,9 @@ class DistilledLoss(nn.Module):
         sure = scores.take_along_dim(place[..., 0], 1).flatten()
         sure = torch.where(sure > SURE, sure, 0.0)
         own, target = (
-            decode_boxes(b[0].reshape(images, size, size, len(anchors), -1), anchors, stride)
+            decode_boxes(
+                b[0].reshape(images, size, size, len(anchors), -1), anchors, stride, cell_range
+            )
             .reshape(images, -1, 4).take_along_dim(place, 1).flatten(0, 1)
             for b in (mine, theirs)
         )  # fmt: skip

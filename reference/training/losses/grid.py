@@ -1,7 +1,8 @@
 """The loss of whole images (2019, Eq. 4, and the YOLO box terms), without loops.
 
-Every face is paired with every anchor, and pairs that do not answer for a face weigh nothing. So no
-shape depends on a value, and a GPU never waits for the CPU to ask what a tensor holds.
+Every face is paired with every anchor of its cells, and pairs that do not answer for a face weigh
+nothing. So no shape depends on a value, and a GPU never waits for the CPU to ask what a tensor
+holds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from edgeface.reference.training.losses.faces import (
 MATCH_IOU = 0.4  # an anchor this similar in shape to a face answers for it too
 IGNORE_IOU = 0.5  # a candidate this near to a face is not told that it is wrong
 SHAPE_IOU = 0.2  # a candidate further from its face is taught its box before the face's shape
+NEIGHBOUR = 0.8
+"""How much of its range beyond itself a cell answers in; its end would need infinite logits."""
 BOX_WEIGHT = 2.0
 BLUR = 16.0
 """The side, input px, at which a face's shape counts half: small faces' labels are off anyway."""
@@ -46,7 +49,7 @@ class GridLoss(nn.Module):
 
     def __init__(self, model: FaceModel, config: NetworkConfig) -> None:
         super().__init__()
-        self.stride = config.stride
+        self.stride, self.cell_range = config.stride, config.cell_range
         self.face = FaceLoss(model)
         self.register_buffer("anchors", torch.tensor(config.anchors), persistent=False)
 
@@ -64,9 +67,8 @@ class GridLoss(nn.Module):
         detection, identity, expression, pose = (
             branch.reshape(images * size * size * anchors, -1) for branch in outputs
         )
-        boxes = decode_boxes(
-            detection.reshape(images, size, size, anchors, -1), self.anchors, self.stride
-        ).reshape(-1, 4)
+        grid = detection.reshape(images, size, size, anchors, -1)
+        boxes = decode_boxes(grid, self.anchors, self.stride, self.cell_range).reshape(-1, 4)
         face, candidate, answers = self.assign(batch, size, images)
         own = boxes[candidate]
         target = batch["boxes"][face]
@@ -105,13 +107,15 @@ class GridLoss(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Which candidate answers for which face.
 
-        In the cell with the face's centre, these are the anchor most alike in shape and every other
-        one whose IoU is above MATCH_IOU. If two faces want one anchor, the later one gets it.
+        In the cells that answer for the face, these are the anchor most alike in shape and every
+        other one whose IoU is above MATCH_IOU. If two faces want one candidate, the one whose own
+        cell it is in gets it, or else the later one.
 
         Returns
         -------
-        For every pair of a face and an anchor, (F * A,): the face, the candidate as its place in
-        the flattened ``(image, row, column, anchor)``, and whether it answers for the face.
+        For every triple of one of K cells, a face and an anchor, (K * F * A,): the face, the
+        candidate as its place in the flattened ``(image, row, column, anchor)``, and whether it
+        answers for the face.
         """
         boxes, anchors = batch["boxes"], len(self.anchors)
         centre = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -122,14 +126,47 @@ class GridLoss(nn.Module):
         best = alike.argmax(dim=1, keepdim=True)
         number = torch.arange(anchors, device=boxes.device)
         wanted = ((alike > MATCH_IOU) | (number == best)) & inside[:, None]
-        cell = (centre / self.stride).long().clamp(0, size - 1)
-        cell = (batch["image_index"] * size + cell[:, 1]) * size + cell[:, 0]
-        candidate = (cell[:, None] * anchors + number).flatten()
+        cell, answering = self._cells(centre, size)
+        answers = (answering[..., None] & wanted).flatten()
+        cell = (batch["image_index"] * size + cell[..., 1]) * size + cell[..., 0]
+        candidate = (cell[..., None] * anchors + number).flatten()
         order = torch.arange(len(candidate), device=boxes.device)
-        claims = torch.where(wanted.flatten(), order, -1)
+        claims = torch.where(answers, order, -1)
         last = torch.full((images * size * size * anchors,), -1, device=boxes.device)
         last = last.scatter_reduce(0, candidate, claims, "amax")
-        return order // anchors, candidate, wanted.flatten() & (last[candidate] == order)
+        face = order // anchors % max(len(boxes), 1)
+        return face, candidate, answers & (last[candidate] == order)
+
+    def _cells(self, centre: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """The K cells of each face that may answer for it, and whether they do.
+
+        If cells reach beyond themselves, these are the nearest one in y, the nearest in x, and the
+        one with the face's centre; the last comes last, so that others do not take it away.
+
+        Parameters
+        ----------
+        centre : (F, 2), of the faces, input px
+
+        Returns
+        -------
+        The column and row of each, (K, F, 2), and whether it answers, (K, F).
+        """
+        place = centre / self.stride
+        own = place.long().clamp(0, size - 1)
+        if self.cell_range == 1:
+            return own[None], torch.ones_like(own[None, :, 0], dtype=torch.bool)
+        aside = place - own - 0.5  # of the cell's middle, x and y
+        beside = (
+            torch.where(aside < 0, -1, 1)[None]
+            * torch.eye(2, dtype=own.dtype, device=own.device).flip(0)[:, None]
+        )
+        others = own + beside
+        apart = (0.5 - aside.abs()).T.flip(0)
+        answers = (apart < NEIGHBOUR * (self.cell_range - 1) / 2) & (
+            (others >= 0) & (others < size)
+        ).all(dim=2)
+        cells = torch.cat([others.clamp(0, size - 1), own[None]])
+        return cells, torch.cat([answers, torch.ones_like(answers[:1])])
 
     def _objectness(
         self,

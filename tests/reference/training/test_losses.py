@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -50,11 +52,13 @@ def test_morphable_model_agrees_with_oracle_and_kernels(face_model, random):
     np.testing.assert_allclose(rotation, same, atol=1e-6)
 
 
-def test_decode_boxes_agrees_with_oracle(random):
+@pytest.mark.parametrize("cell_range", [1.0, 1.5, 2.0])
+def test_decode_boxes_agrees_with_oracle(random, cell_range):
     raw = random.normal(size=(1, 9, 9, 5, 5)).astype(np.float32)
     anchors = np.array(ANCHORS)
-    boxes = corners(decode_boxes(torch.from_numpy(raw), torch.tensor(ANCHORS), 32)).reshape(-1, 4)
-    expected = oracle.decode(raw[0].reshape(9, 9, 25), anchors, 32, 0.0)
+    boxes = decode_boxes(torch.from_numpy(raw), torch.tensor(ANCHORS), 32, cell_range)
+    boxes = corners(boxes).reshape(-1, 4)
+    expected = oracle.decode(raw[0].reshape(9, 9, 25), anchors, 32, 0.0, cell_range)
     np.testing.assert_allclose(boxes, [box for _, box, _ in expected], rtol=1e-4, atol=1e-2)
 
 
@@ -204,18 +208,18 @@ def spread_grid(random, images):
     return tuple(torch.tensor(o).flatten(3).requires_grad_() for o in outputs)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_grid_loss_agrees_with_the_loop_over_faces_and_candidates(face_model, seed):
+@pytest.mark.parametrize(("seed", "cell_range"), [(0, 1.0), (1, 1.0), (2, 2.0), (3, 1.6), (4, 2.0)])
+def test_grid_loss_agrees_with_the_loop_over_faces_and_candidates(face_model, seed, cell_range):
     random = np.random.default_rng(seed)
     batch = {k: v.double() if v.is_floating_point() else v
              for k, v in crowded_batch(random, face_model).items()}  # fmt: skip
     ours, theirs = spread_grid(random, 4), None
     theirs = tuple(o.detach().clone().requires_grad_() for o in ours)
-    loss = GridLoss(face_model, CONFIG).double()
+    loss = GridLoss(face_model, replace(CONFIG, cell_range=cell_range)).double()
     total, parts = loss(ours, batch, 3)
     expected, named = grid_oracle.grid_loss(
         theirs, batch, ANCHORS, CONFIG.stride, torch.from_numpy(face_model.reduced).double(),
-        loss.face.identity_weight, 10 / 4,
+        loss.face.identity_weight, 10 / 4, cell_range,
     )  # fmt: skip
     assert total.item() == pytest.approx(expected.item(), rel=1e-6)
     assert {k: v.item() for k, v in parts.items()} == pytest.approx(
@@ -273,15 +277,16 @@ def seen_by_a_larger_network(random, images):
     return tuple(outputs), tuple(o.flatten(3) for o in larger)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_distance_agrees_with_the_loop_over_cells(face_model, seed):
+@pytest.mark.parametrize(("seed", "cell_range"), [(0, 1.0), (1, 2.0), (2, 1.0)])
+def test_distance_agrees_with_the_loop_over_cells(face_model, seed, cell_range):
     outputs, larger = seen_by_a_larger_network(np.random.default_rng(seed), 3)
     theirs = tuple(o.detach().clone().requires_grad_() for o in outputs)
-    loss = DistilledLoss(GridLoss(face_model, CONFIG), 1.0).double()
+    config = replace(CONFIG, cell_range=cell_range)
+    loss = DistilledLoss(GridLoss(face_model, config), 1.0).double()
     distance = loss.distance(outputs, larger, 3)
     expected = grid_oracle.distance(
         theirs, larger, ANCHORS, CONFIG.stride, torch.from_numpy(face_model.reduced).double(),
-        loss.labels.face.identity_weight, 10 / 4, 32,
+        loss.labels.face.identity_weight, 10 / 4, 32, cell_range,
     )  # fmt: skip
     assert distance.item() == pytest.approx(expected.item(), rel=1e-6)
     distance.backward()
