@@ -56,6 +56,7 @@ def looking_on(recipe: Recipe, model: FaceModel) -> list[Callback]:
     if not recipe.distil:
         return []
     larger = on_face_model(load_network(recipe.distil), model)
+    check_free(recipe, larger, recipe.distil, "learn from it")
     here, there = (
         (c.kind, c.stride, c.cell_range, c.anchors) for c in (recipe.config, larger.config)
     )
@@ -64,5 +65,4 @@ def looking_on(recipe: Recipe, model: FaceModel) -> list[Callback]:
             f"{recipe.network} cannot learn from {recipe.distil}: kind, cells and anchors must be "
             f"the same, and they are {here} and {there}"
         )
-    check_free(recipe, larger, recipe.distil, "learn from it")
     return [LookingOn(larger.network, tuple(larger.config.outputs))]
