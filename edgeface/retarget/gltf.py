@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel
 from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
@@ -27,14 +26,11 @@ from edgeface.types import FloatArray
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 
 
-def export_gltf(
-    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
-) -> None:
+def export_gltf(path: Path, recording: Recording, options: ExportOptions) -> None:
     """Write the chosen performance of a recording as an animation of the options' character.
 
     Without a character, the head that ships is animated.
     """
-    del face_model  # the character brings its own shapes
     if options.character is None:
         options = replace(options, character=Path(NAME))
     write_gltf(

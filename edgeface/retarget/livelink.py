@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
@@ -26,11 +25,8 @@ DEFAULT_FPS = 60
 """The app's own rate, in whose frames its timecodes count."""
 
 
-def export_livelink(
-    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
-) -> None:
+def export_livelink(path: Path, recording: Recording, options: ExportOptions) -> None:
     """Write the chosen performance of a recording as Live Link Face CSV."""
-    del face_model  # names and values are all that the format holds
     write_livelink(path, *options.calibrated(recording), timecode=recording.timecode)
 
 

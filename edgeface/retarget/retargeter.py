@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import cast
 
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
 from edgeface.errors import InvalidInputError
-from edgeface.gaze import LOOKS, eye_looks, gaze_from_looks
+from edgeface.gaze import LOOKS, eye_looks, eye_quaternions, gaze_from_looks
 from edgeface.lids import LIDS, LidReach
 from edgeface.retarget.derived import derive
 from edgeface.retarget.fit import PoseFit
@@ -134,6 +135,21 @@ class Retargeter:
         if gaze is not None and self.mapping.mirror:
             return gaze[::-1] * [1, -1]
         return gaze
+
+    def eye_turns(self, blendshapes: dict[str, float]) -> dict[str, FloatArray]:
+        """Tell how the eyes of a character that is shown turn in its head.
+
+        Parameters
+        ----------
+        blendshapes : those of a call; of the names of the gaze, those that are not seen count as 0
+
+        Returns
+        -------
+        Unit quaternions, shape (4,), ``model`` frame, of the bones ``rightEye`` and ``leftEye``.
+        """
+        filled = dict.fromkeys(LOOKS, 0.0) | _seen(blendshapes)
+        gaze = cast(Float64Array, self.eyes_deg(filled))  # all eight are there
+        return dict(zip(("rightEye", "leftEye"), eye_quaternions(gaze), strict=True))
 
     def _gaze(self, blendshapes: dict[str, float]) -> Float64Array | None:
         """Where the person's eyes look, calibrated; None unless all eight shapes are seen."""
