@@ -184,12 +184,10 @@ def learn_range(
 
     Returns
     -------
-    A range with
-
-    - the rest: the median of the seconds at rest, or without them the 30 % quantile of the take;
-    - the reach of lids: the weakest blink that shut them (`edgeface.lids.full_blinks`);
-    - the reach of other shapes: the 99 % quantile, but at least 0.5 above the rest. Shapes that
-      moved by less than 0.25 keep their scale.
+    The rest is the median of the seconds at rest, or without them the 30 % quantile of the take.
+    The reach of lids is the weakest blink that shut them (`edgeface.lids.full_blinks`). The reach
+    of other shapes is the 99 % quantile, but at least 0.5 above the rest. Shapes that moved by less
+    than 0.25 keep their scale.
 
     Raises
     ------
