@@ -71,7 +71,7 @@ class ExportOptions:
         ------
         InvalidInputError
             If the mapping or the character cannot be read, or the character has none of the shapes
-        that the mapping moves.
+            that the mapping moves.
         """
         mapping = replace(self.chosen_mapping(clips_only=clips_only)[1], **self._own)
         person = None if self.person is None else read_range(self.person)
