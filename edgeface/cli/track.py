@@ -133,16 +133,16 @@ def execute(arguments: argparse.Namespace) -> int:
     check_export(name, options)
     if arguments.take is not None:
         _check_take(arguments)
-    model = detector(arguments)
     if Path(arguments.source).suffix.lower() == ".jsonl":
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
         if options.character is not None:
             take = read_recording(arguments.source).performance(options.track_id)
             print(options.report(take.blendshapes[0]))
-        export(arguments.source, target, name, model.face_model, options)
+        export(arguments.source, target, name, options)
         print(f"wrote {target}")
         return 0
+    model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
         print(options.report(tracker.seen_shapes))

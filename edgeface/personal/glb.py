@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgeface.gltf_writer import INDICES, VERTICES, GltfWriter
+from edgeface.gltf_writer import INDICES, VERTICES, GltfWriter, in_steps
 from edgeface.personal.model import PersonalModel, sample_maps
 from edgeface.personal.rendering import sample_texture, vertex_normals
 from edgeface.types import Float32Array, FloatArray
@@ -17,6 +17,9 @@ METRES = 0.1
 """Of one unit of length of personal models."""
 LEAST_MOVE_M, LEAST_TURN, LEAST_COLOUR = 5e-6, 1e-3, 2e-3
 """What a morph target changes less than this, it leaves alone."""
+MOVE_STEP_M, STEP = 2.0**-16, 2.0**-10
+"""The steps of morph targets: 15 um, and those of normals and colours; so the page of a take, which
+holds the head compressed, is half as large."""
 
 
 def person_glb(person: PersonalModel) -> bytes:
@@ -68,9 +71,11 @@ def person_glb(person: PersonalModel) -> bytes:
         coloured = np.abs(change).max(axis=1) > LEAST_COLOUR
         targets.append(
             {
-                "POSITION": file.sparse(move, np.flatnonzero(moves), bounds=True),
-                "NORMAL": file.sparse(turned, np.flatnonzero(turns)),
-                "COLOR_0": file.sparse(change, np.flatnonzero(coloured)),
+                "POSITION": file.sparse(
+                    in_steps(move, MOVE_STEP_M), np.flatnonzero(moves), bounds=True
+                ),
+                "NORMAL": file.sparse(in_steps(turned, STEP), np.flatnonzero(turns)),
+                "COLOR_0": file.sparse(in_steps(change, STEP), np.flatnonzero(coloured)),
             }
         )
     image = file.view(_png(person.skin))

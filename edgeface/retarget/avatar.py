@@ -28,7 +28,15 @@ class Stream(Protocol):
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
-        """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        """Send one frame of one person.
+
+        Parameters
+        ----------
+        time_s : the time of the frame, seconds
+        blendshapes : the values in [0, 1] of ARKit's shapes by name; those that the network cannot
+            see are absent or NaN
+        quaternion_wxyz : the rotation of the head, unit, shape (4,), ``model`` frame
+        """
         ...
 
     def close(self) -> None:
@@ -37,22 +45,22 @@ class Stream(Protocol):
 
 
 class Avatar:
-    """A role of a performance that is streamed to an avatar.
+    """Streams one role of a performance to an avatar, whoever plays it.
 
-    Whoever takes over the role is calibrated anew.
+    If another person takes over the role, the neutral face is learned anew.
 
     Parameters
     ----------
     connect : the function that opens the stream
-    address : ``HOST:PORT``, or ``[HOST]:PORT`` of IPv6
-    options : whose face is streamed, by which mapping, and for how long it is neutral at first
-    casting : who plays which role, if several are streamed; by default, there is role 0 alone
-    role : the number of the role, 0 for the first performer
+    address : ``HOST:PORT``, or ``[HOST]:PORT`` for an IPv6 host
+    options : the mapping, whose face is streamed, and how many seconds it is neutral at first
+    casting : decides who plays which role, if several are streamed; by default there is only role 0
+    role : the number of the role; 0 is the first performer
 
     Raises
     ------
     InvalidInputError
-        If it is no address, or the host cannot be found.
+        If the address cannot be read, or its host cannot be found.
     """
 
     def __init__(
@@ -72,7 +80,7 @@ class Avatar:
         self._neutral: list[tuple[float, dict[str, float], Any]] = []
 
     def show(self, time_s: float, faces: Faces) -> None:
-        """Send the person who plays the role, if they are in this frame."""
+        """Send the frame of the person who plays the role; without them in it, nothing is sent."""
         face = self._casting.face(self._role, time_s, faces)
         if face is None:
             return

@@ -9,14 +9,14 @@ WAIT_S = 1.5
 
 
 class Casting:
-    """Gives each role to a person, and keeps it.
+    """Decides who plays which role.
 
-    A person keeps a role until they were away for `WAIT_S`. Then, of those without a role, the one
-    who looks largest is next.
+    A person keeps their role until they have been away for `WAIT_S`. Then the person with the
+    largest face, of those without a role, takes it.
 
     Parameters
     ----------
-    first : the number of the person who plays role 0 and is waited for; None for the largest one
+    first : the number of the person who always plays role 0; None gives it to the largest face
     """
 
     def __init__(self, first: int | None = None) -> None:

@@ -40,15 +40,15 @@ class Bind:
 
 @dataclass(frozen=True)
 class Character:
-    """A character's shapes and bones.
+    """The shapes and bones of a character, as `read_character` found them in its file.
 
     Attributes
     ----------
     gltf : the file, a ``pygltflib.GLTF2``
     kind : "glTF", "VRM 0.x" or "VRM 1.0"
-    morphs : for each node that shows a mesh with morph targets, their names
-    clips : the expressions of a VRM file by name, and the morph targets that each moves
-    bones : nodes by the names that VRM has for the bones of a humanoid, as far as they are known
+    morphs : the names of the morph targets, by the number of the node that shows their mesh
+    clips : the morph targets that each expression of a VRM file moves, by the expression's name
+    bones : the numbers of nodes by VRM's names of humanoid bones, as far as they are known
     """
 
     gltf: Any
@@ -64,8 +64,10 @@ class Character:
 
     @property
     def turns_eyes(self) -> bool:
-        """Whether its eyes are turned as bones: the head that ships, and a VRM without clips for
-        it. Other rigs' shapes for gaze may move the eyes themselves, which would turn them twice.
+        """Whether its eyes are turned as bones.
+
+        They are for the head that ships, and for a VRM without expressions for the gaze. The shapes
+        of other rigs may move the eyes themselves, and the eyes would then turn twice.
         """
         own = getattr(self.gltf.asset, "generator", None) == "edgeface"
         looks = {"LookLeft", "lookLeft"} & self.clips.keys()
@@ -73,7 +75,7 @@ class Character:
 
     @property
     def shapes(self) -> dict[str, list[Bind]]:
-        """All that a mapping may name: morph targets, and of a VRM file its expressions."""
+        """All shapes that a mapping may name: morph targets, and the expressions of a VRM file."""
         found: dict[str, list[Bind]] = {}
         for node, names in self.morphs.items():
             for index, name in enumerate(names):
@@ -81,16 +83,16 @@ class Character:
         return found | self.clips
 
     def find(self, name: str) -> str | None:
-        """The shape that a mapping means by a name, None where there is none.
+        """The shape that a mapping means by a name; None if the character has none.
 
-        Characters come with case, prefix and side written otherwise: ``mouthSmile_L``,
-        ``blendShape1.MouthSmileLeft`` and ``Head__mouthSmileLeft`` are ``mouthSmileLeft``.
+        Case, prefix and the spelling of the side do not matter: ``mouthSmile_L``,
+        ``blendShape1.MouthSmileLeft`` and ``Head__mouthSmileLeft`` are all ``mouthSmileLeft``.
         """
         return find_shape(name, self.shapes)
 
 
 def find_shape(name: str, shapes: Iterable[str]) -> str | None:
-    """The one of ``shapes`` that is meant by a name; the first where several are."""
+    """Find the shape that is meant by a name, as `Character.find` does; the first of several."""
     shapes = list(shapes)
     if name in shapes:
         return name
@@ -123,12 +125,17 @@ def _plain(name: str) -> str:
 
 
 def read_character(path: str | os.PathLike[str]) -> Character:
-    """Read the shapes and bones of a ``.glb``, ``.gltf`` or ``.vrm`` file of any suffix.
+    """Read the shapes and bones of a glTF or VRM file.
+
+    Parameters
+    ----------
+    path : a ``.glb``, ``.gltf`` or ``.vrm`` file; its content decides, not its suffix. "head" is
+        the head that ships.
 
     Raises
     ------
     InvalidInputError
-        If it is no glTF, or has no (named) morph targets.
+        If the file is no glTF, is damaged, has no morph targets, or does not name them.
     BackendUnavailableError
         If pygltflib is not installed.
     """

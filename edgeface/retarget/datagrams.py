@@ -22,12 +22,12 @@ SECONDS = Number(-1e9, 1e9)
 
 
 class Datagrams:
-    """A UDP socket to one address; packets may be lost, also before they are sent.
+    """A UDP socket to one address. Packets that cannot be sent are lost without an error.
 
     Raises
     ------
     InvalidInputError
-        If the host cannot be found, or the port is none.
+        If the host cannot be found, or the port is not from 1 to 65,535.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -85,9 +85,9 @@ class UdpSender:
 
     Parameters
     ----------
-    host : where the program listens
-    port : its port there; None for the one that the protocol has
-    retargeter : calibrates, scales and mirrors the performance
+    host : the name or address of the machine whose program listens
+    port : the port; None for the one that is usual for the protocol
+    retargeter : calibrates, scales and mirrors the performance; None leaves it as it is
 
     Raises
     ------
@@ -116,7 +116,7 @@ class UdpSender:
 
 
 class ArkitSender(UdpSender):
-    """A sender whose protocol has ARKit's names alone; parameters are those of `UdpSender`.
+    """What senders share whose protocol has ARKit's names only; parameters are `UdpSender`'s.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def require_arkit(retargeter: Retargeter, protocol: str) -> None:
 
 
 def angles_of(quaternion_wxyz: FloatArray) -> tuple[float, float, float]:
-    """Pitch, yaw and roll of the head in degrees, about x, y and z of the ``model`` frame."""
+    """Pitch, yaw and roll in degrees, about x, y and z of ``model``, of a unit quaternion (4,)."""
     angles = euler_from_rotation(rotation_from_quaternion(np.asarray(quaternion_wxyz))[None])[0]
     pitch, yaw, roll = angles.tolist()
     return pitch, yaw, roll

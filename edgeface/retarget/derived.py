@@ -1,14 +1,14 @@
-"""Guessing shapes that no network has been taught from those that go with them.
+"""Shapes that no network has learned, guessed from those that usually go with them.
 
-The teacher of the shipped networks never shows these six: cheekPuff, cheekSquint, jawForward and
-noseSneer; nobody taught the tongue. Of them four go, in most faces, with others that are seen, and
-are made of them where that is asked for::
+The teacher of the shipped networks never shows six of ARKit's shapes: cheekPuff, jawForward, and
+both sides of cheekSquint and noseSneer. It does not know tongueOut either. In most faces, four of
+these go with shapes that are seen, and can be made of them::
 
     cheekSquint = sqrt(mouthSmile eyeSquint)     a smile that narrows the eyes lifts the cheeks
     noseSneer   = sqrt(mouthUpperUp browDown)    a raised lip under lowered brows wrinkles the nose
 
-side by side. The mean is geometric, so that either alone makes none. They are rules, not
-measurements: what truly moved is not known.
+for the left and the right side separately. The mean is geometric, so one of the two alone makes
+nothing. These are rules, not measurements: what truly moved is not known.
 """
 
 from __future__ import annotations
@@ -33,7 +33,15 @@ RULES: dict[str, tuple[str, str]] = {
 
 
 def derive(blendshapes: dict[str, float]) -> dict[str, float]:
-    """Add those of `RULES` to shapes by ARKit's names that are absent or NaN and can be made.
+    """Add the shapes of `RULES` that are missing and can be made.
+
+    Parameters
+    ----------
+    blendshapes : values in [0, 1] by ARKit's names; those that are not seen are absent or NaN
+
+    Returns
+    -------
+    The same shapes with those that were made; shapes that were seen keep their values.
 
     Examples
     --------
@@ -49,7 +57,17 @@ def derive(blendshapes: dict[str, float]) -> dict[str, float]:
 
 
 def origins(seen: Collection[str], *, derived: bool) -> dict[str, Origin]:
-    """Tell where each of ARKit's 52 shapes comes from, if a network sees some of them."""
+    """Tell where each of ARKit's 52 shapes comes from.
+
+    Parameters
+    ----------
+    seen : the names of the shapes that a network sees
+    derived : whether `derive` adds others
+
+    Returns
+    -------
+    "estimated", "derived" or "absent", by ARKit's names.
+    """
     made = derive(dict.fromkeys(seen, 0.0)) if derived else {}
     return {
         name: "estimated" if name in seen else "derived" if name in made else "absent"

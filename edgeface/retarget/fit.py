@@ -1,14 +1,17 @@
 """Making vowels of mouth shapes: a character's poses that together come nearest to the person's.
 
-A character of VRM has five mouths, A I U E O, where ARKit has thirty shapes that overlap. Weighting
-each on its own would open the mouth twice when somebody says "oh"; so all are found at once::
+A VRM character has five mouth shapes, A I U E O, where ARKit has thirty that overlap. If each were
+weighed on its own, "oh" would open the mouth twice. So all weights w are found together::
 
     w = argmin over 0 <= w <= 1 of | D (P w - x) |^2
 
-with x (52,) the person's shapes, P (52, K) the pose of each of the character's K shapes in ARKit's,
-and D (60, 52) how far each of ARKit's shapes moves the 20 landmarks of the lips on the shipped face
-model. So only what is seen of the lips counts: a jaw that opens behind closed lips opens no mouth.
-What the poses do not explain is left out.
+- x, shape (52,), are the person's shapes.
+- P, shape (52, K), has the pose of each of the character's K shapes, in ARKit's shapes.
+- D, shape (60, 52), is how far each of ARKit's shapes moves the 20 landmarks of the lips on the
+  shipped face model.
+
+So only the visible movement of the lips counts: a jaw that opens behind closed lips opens no mouth.
+What the poses cannot explain is left out.
 """
 
 from __future__ import annotations

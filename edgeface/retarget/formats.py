@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel
 from edgeface.recording import Recording, read_recording
 from edgeface.retarget.avatar import Connect
 from edgeface.retarget.datagrams import require_arkit
@@ -21,7 +20,7 @@ from edgeface.retarget.vmc import VmcSender
 from edgeface.retarget.vrchat import VRChatSender
 from edgeface.retarget.websocket import WebSocketSender
 
-Export = Callable[[Path, Recording, FaceModel, ExportOptions], None]
+Export = Callable[[Path, Recording, ExportOptions], None]
 
 
 @dataclass(frozen=True)
@@ -33,19 +32,17 @@ class ExportFormat:
     suffix : the suffix of a file name that stands for the format
     export : the function that writes the file; None for the recording itself, which is written
         frame by frame
-    needs_mesh : whether the export shows the face model's dense mesh
     """
 
     suffix: str
     export: Export | None
-    needs_mesh: bool = False
 
 
 FORMATS: dict[str, ExportFormat] = {
     "jsonl": ExportFormat(".jsonl", None),
     "livelink": ExportFormat(".csv", export_livelink),
     "gltf": ExportFormat(".glb", export_gltf),
-    "html": ExportFormat(".html", export_viewer, needs_mesh=True),
+    "html": ExportFormat(".html", export_viewer),
 }
 """The formats by the names that ``edgeface track --to`` takes."""
 
@@ -89,9 +86,7 @@ def check_export(name: str, options: ExportOptions) -> None:
         require_arkit(retargeter, "Live Link Face")
 
 
-def export(
-    source: Path | str, path: Path, name: str, face_model: FaceModel, options: ExportOptions
-) -> None:
+def export(source: Path | str, path: Path, name: str, options: ExportOptions) -> None:
     """Turn a recording into another format.
 
     Raises
@@ -103,4 +98,4 @@ def export(
     write = FORMATS[name].export
     if write is None:
         raise InvalidInputError("a recording is converted: name its goal with --record FILE")
-    write(path, read_recording(source), face_model, options)
+    write(path, read_recording(source), options)

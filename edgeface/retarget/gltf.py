@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel
 from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
@@ -27,14 +26,11 @@ from edgeface.types import FloatArray
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 
 
-def export_gltf(
-    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
-) -> None:
+def export_gltf(path: Path, recording: Recording, options: ExportOptions) -> None:
     """Write the chosen performance of a recording as an animation of the options' character.
 
     Without a character, the head that ships is animated.
     """
-    del face_model  # the character brings its own shapes
     if options.character is None:
         options = replace(options, character=Path(NAME))
     write_gltf(
@@ -58,32 +54,35 @@ def write_gltf(
     Parameters
     ----------
     path : the .glb file to write
-    character : a binary or JSON glTF file of any suffix (.glb, .gltf, .vrm), whose meshes have
-        named morph targets
+    character : a binary or JSON glTF file (.glb, .gltf or .vrm), whose meshes have named morph
+        targets; "head" is the head that ships
     performance : what one person did
-    retargeter : turns the person's expression into the character's. Its targets must be shapes of
-        the character, that is morph targets or a VRM file's expressions. Without targets, those of
-        ARKit's shapes are moved that the character has.
-    clip : what is known of the clip, which goes with the gaps into the animation's ``extras``
+    retargeter : turns the person's expression into the character's. Its targets must be morph
+        targets of the character, or expressions of a VRM file. Without targets, those of ARKit's
+        shapes move that the character has.
+    clip : facts about the clip, which are written into the animation's ``extras`` with the gaps
 
     Raises
     ------
     InvalidInputError
-        If the character is no glTF, has no (named) morph targets, or lacks a shape or bone that
-        the mapping names.
+        If the character is no glTF, has no morph targets or no names for them, or lacks a shape or
+        bone that the mapping names.
     BackendUnavailableError
         If pygltflib is not installed.
 
     Notes
     -----
-    glTF looks along +z with y up and x to the character's left, as our ``model`` frame does.
-    Characters of VRM 0.x look along -z. The head turns in the world by ``turn``, of which neck and
-    spine make their shares: a bone's local rotation is ``P^-1 turn^share P rest``, where P is the
-    rest rotation of its parent in the world. Keys that follow each other have quaternions of the
-    same sign, so that players turn the short way between them.
+    **Frames.** A glTF character looks along +z, with y up and x to its left, which is our ``model``
+    frame. Characters of VRM 0.x look along -z.
 
-    Keys lie at the clip's own times: the animation of somebody who comes after a second begins
-    there. ``extras.edgeface.gaps_s`` tells from when till when they were not seen.
+    **Rotations.** The head, neck and spine share the turn of the head. The local rotation of a bone
+    is ``P^-1 turn^share P rest``. There, P is the rotation of its parent in the world at rest, and
+    ``rest`` is its own rotation at rest. Consecutive quaternions have the same sign, so that
+    players take the short way between them.
+
+    **Times.** Keys have the clip's own times: the animation of somebody who appears after a second
+    begins there. ``extras.edgeface.gaps_s`` lists the start and end of each time in which the
+    person was not seen.
     """
     retargeter = retargeter or Retargeter()
     read = read_character(character)

@@ -7,15 +7,28 @@ from edgeface.types import FloatArray
 
 
 class IFacialMocapSender(ArkitSender):
-    """Sends a frame as one line of text; parameters and errors are those of `ArkitSender`.
+    """Streams one person by iFacialMocap's protocol: each frame is a line of text over UDP.
+
+    Parameters
+    ----------
+    host : the name or address of the machine whose program listens
+    port : the port, by default 49983
+    retargeter : calibrates, scales and mirrors the performance; its names must be ARKit's
+
+    Raises
+    ------
+    InvalidInputError
+        If the host cannot be found, or the retargeter has other names than ARKit's.
 
     Notes
     -----
-    The line is ``mouthSmile_L-42|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|``. It has
-    whole per cent by ARKit's names, in which a letter stands for the side, then degrees about x, y
-    and z of ARKit's frame, which is our ``model`` frame, and metres. The head does not move, since
-    that is not measured; eyes look ahead if the network does not tell the gaze. Shapes that it
-    cannot see are left out.
+    The line is ``mouthSmile_L-42|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|``.
+
+    - Shapes are whole per cent, by ARKit's names with a letter for the side. Shapes that the
+      network cannot see are left out.
+    - x, y and z are angles in degrees about the axes of ARKit's frame, which is our ``model``
+      frame. If the gaze is not seen, the eyes look ahead.
+    - px, py and pz are the head's position in metres. They are 0, because it is not measured.
     """
 
     PROTOCOL = "iFacialMocap"
@@ -24,7 +37,7 @@ class IFacialMocapSender(ArkitSender):
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
-        """Send one frame of one person; the protocol has no time."""
+        """Send one frame; parameters are those of `Stream.send`. The protocol has no time."""
         del time_s
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         pitch, yaw, roll = angles_of(head)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.face_model import FaceModel
 from edgeface.kernels import euler_from_rotation
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
@@ -26,11 +25,8 @@ DEFAULT_FPS = 60
 """The app's own rate, in whose frames its timecodes count."""
 
 
-def export_livelink(
-    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
-) -> None:
+def export_livelink(path: Path, recording: Recording, options: ExportOptions) -> None:
     """Write the chosen performance of a recording as Live Link Face CSV."""
-    del face_model  # names and values are all that the format holds
     write_livelink(path, *options.calibrated(recording), timecode=recording.timecode)
 
 
@@ -42,29 +38,30 @@ def write_livelink(
     fps: int = DEFAULT_FPS,
     timecode: Timecode | None = None,
 ) -> None:
-    """Write a performance as Live Link Face CSV.
+    """Write a performance as a CSV file of Apple's Live Link Face.
 
     Parameters
     ----------
     path : the .csv file to write
     performance : what one person did
-    retargeter : calibrates, scales and mirrors the performance. One with targets of its own is
-        refused, since the format has ARKit's names only.
-    fps : the number of frames a second that the timecode counts. Rows keep their own times, as
-        fractions of these frames.
-    timecode : that of the clip's first frame; without one, the clip's timecodes begin at 0
+    retargeter : calibrates, scales and mirrors the performance; None leaves it as it is. Its names
+        must be ARKit's, since the format has no others.
+    fps : the frames per second that the timecode counts. Rows keep their own times, as fractions of
+        these frames.
+    timecode : the timecode of the clip's first frame; None begins at 0
 
     Raises
     ------
     InvalidInputError
-        If the file cannot be written, or the retargeter has other names.
+        If the file cannot be written, or the retargeter has other names than ARKit's.
 
     Notes
     -----
-    Angles are radians about ARKit's face anchor, which is our ``model`` frame: y for yaw, x for
-    pitch, z for roll. Past half a turn they go on, since curves are interpolated. The eyes turn in
-    the head, without roll. Shapes that the network cannot see, and eyes whose gaze it does not
-    tell, are 0.
+    - Angles are in radians about the axes of ARKit's face anchor, which is our ``model`` frame: yaw
+      about y, pitch about x, roll about z. They go on past half a turn, because programs
+      interpolate between rows.
+    - The angles of the eyes are relative to the head. Their roll is 0.
+    - Shapes that the network cannot see are 0, and so are the eyes if the gaze is not seen.
     """
     retargeter = retargeter or Retargeter()
     require_arkit(retargeter, "Live Link Face")

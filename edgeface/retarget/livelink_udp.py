@@ -17,12 +17,14 @@ NUM_VALUES = len(ARKIT_NAMES) + 9
 
 
 class LiveLinkSender(ArkitSender):
-    """Sends a frame as one packet of 61 numbers.
+    """Streams one person to Unreal by Live Link Face: each frame is a UDP packet of 61 numbers.
 
     Parameters
     ----------
-    host, port, retargeter : those of `ArkitSender`; Unreal's "Apple ARKit Face Support" listens
-    name : the Live Link subject, by which several performers on one port are told apart
+    host : the machine on which Unreal's plugin "Apple ARKit Face Support" listens
+    port : the port, by default 11111
+    retargeter : calibrates, scales and mirrors the performance; its names must be ARKit's
+    name : the Live Link subject, which tells several performers on one port apart
 
     Raises
     ------
@@ -31,11 +33,18 @@ class LiveLinkSender(ArkitSender):
 
     Notes
     -----
-    A packet is big-endian: uint8 6; int32 length and text of the device's id; the same of the
-    subject; the time as int32 frame, float32 part of a frame, int32 60 and int32 1; uint8 61; and
-    61 float32. These are ARKit's 52 in the order of `edgeface.ARKIT_NAMES`, then yaw, pitch and
-    roll in radians of head, left eye and right eye. No value can be left out: shapes that the
-    network cannot see are 0, and so are the eyes' angles if it does not tell the gaze.
+    A packet is big-endian and consists of:
+
+    1. uint8: 6, the version;
+    2. int32 and text: the length of the device's id, and the id;
+    3. int32 and text: the same for the subject;
+    4. int32, float32, int32, int32: the time as a frame and a part of it, then the rate, 60 and 1;
+    5. uint8: 61, the number of values;
+    6. 61 float32: ARKit's 52 shapes in the order of `edgeface.ARKIT_NAMES`, then yaw, pitch and
+       roll in radians of the head, the left eye and the right eye.
+
+    No value can be left out. Shapes that the network cannot see are 0, and so are the angles of the
+    eyes if the gaze is not seen.
     """
 
     PROTOCOL = "Live Link Face"
@@ -55,7 +64,7 @@ class LiveLinkSender(ArkitSender):
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
-        """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        """Send one frame; parameters are those of `Stream.send`."""
         time_s = option("time_s", time_s, SECONDS)
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         pitch, yaw, roll = (math.radians(angle) for angle in angles_of(head))

@@ -35,13 +35,16 @@ _ENTRIES = Record(
 
 @dataclass(frozen=True)
 class Source:
-    """How one of ARKit's shapes is read: as 0 up to the dead zone, then ``gain`` times."""
+    """How one of ARKit's shapes is read.
+
+    A value v becomes ``gain max(0, v - dead_zone) / (1 - dead_zone)``.
+    """
 
     gain: float = 1.0
     dead_zone: float = 0.0
 
     def __call__(self, value: float) -> float:
-        """The value that the targets weigh."""
+        """Read a value."""
         return self.gain * max(0.0, value - self.dead_zone) / (1.0 - self.dead_zone)
 
 
@@ -51,17 +54,17 @@ class Mapping:
 
     Attributes
     ----------
-    targets : for each shape of the character, the weights of ARKit's shapes that move it. Where
-        there is none, and nothing is to be fitted, the character has ARKit's own names.
-    fit : for each shape of the character that is found together with the others of this group, the
-        values of ARKit's shapes at which it is 1 (`edgeface.retarget.fit`)
-    sources : how single shapes of ARKit's are read; the others are taken as they are
-    mirror : whether left and right change places, as before a mirror
+    targets : the weights of ARKit's shapes that move each shape of the character, by its name. If
+        ``targets`` and ``fit`` are empty, the character has ARKit's own names.
+    fit : shapes of the character whose weights are found together (`edgeface.retarget.fit`): for
+        each name, the values of ARKit's shapes at which it is 1
+    sources : how single shapes of ARKit's are read; the others keep their values
+    mirror : whether left and right change places, as in a mirror
     head_gain : the factor of the head's rotation; 0 holds the head still
     head_bone : the name of the node that turns; None for the one that is called "head"
-    shares : the share of the head's turn that each of `BONES` makes; those that a character lacks
-        leave theirs to the others
-    signs : shapes by which a character of this kind is told from others with the same targets
+    shares : the share of the head's rotation that each of `BONES` makes. The share of a bone that a
+        character lacks goes to the others.
+    signs : shapes that tell a character of this kind from others with the same targets
     """
 
     targets: dict[str, dict[str, float]] = field(default_factory=lambda: {})
@@ -80,12 +83,16 @@ class Mapping:
 
 
 def read_mapping(path: str | os.PathLike[str]) -> Mapping:
-    """Read a mapping file, or one that ships, by its name (``docs/how-to/avatars.md``).
+    """Read a mapping file (``docs/how-to/avatars.md``).
+
+    Parameters
+    ----------
+    path : a JSON file, or the name of a mapping that ships, such as "vrm1"
 
     Raises
     ------
     InvalidInputError
-        If there is no such mapping, or it names a shape that ARKit does not have.
+        If there is no such mapping, it cannot be read, or it names a shape that ARKit lacks.
     """
     path = path_of("path", path)
     if str(path) in preset_names():

@@ -28,15 +28,20 @@ class ExportOptions:
 
     Attributes
     ----------
-    track_id : whose performance is exported; None takes whoever was seen in most frames
-    character : the .glb or .vrm that a glTF export animates; "head" is the one that ships
-    mapping : the mapping file of the character, or the name of one that ships; without it the one
-        that suits the character is taken, and without a character ARKit's names are kept
-    calibrate_s : how many seconds at the beginning of the performance show the neutral face
-    derive : whether shapes that the network cannot see are made of others by rules
-    person : the file that holds the range of the person, instead of such seconds
+    track_id : the person whose performance is exported; None takes the one seen in most frames
+    character : the .glb or .vrm file that a glTF export animates; "head" is the one that ships
+    mapping : the mapping file of the character, or the name of one that ships. None takes the one
+        that suits the character; without a character, ARKit's names are kept.
+    calibrate_s : for how many seconds the performance begins with the neutral face
     mirror : whether the character moves as a mirror image would
+    person : a file with the range of the person (`read_range`), used instead of ``calibrate_s``
+    derive : whether `derive` adds shapes that the network cannot see
     personal : the personal model whose head an HTML report shows
+
+    Raises
+    ------
+    InvalidInputError
+        If the character does not exist, or ``calibrate_s`` is negative.
     """
 
     track_id: int | None = None
@@ -65,14 +70,15 @@ class ExportOptions:
         Raises
         ------
         InvalidInputError
-            If the mapping or the character cannot be read, or they do not go together.
+            If the mapping or the character cannot be read, or the character has none of the shapes
+            that the mapping moves.
         """
         mapping = replace(self.chosen_mapping(clips_only=clips_only)[1], **self._own)
         person = None if self.person is None else read_range(self.person)
         return Retargeter(mapping, person, derived=self.derive)
 
     def chosen_mapping(self, *, clips_only: bool = False) -> tuple[str, Mapping]:
-        """The mapping for the character and what it is called; errors are those of `retargeter`."""
+        """The name of the mapping for the character, and the mapping; errors are `retargeter`'s."""
         if self.mapping is None and self.character is None:
             return "none", Mapping()
         ships = self.mapping is None or str(self.mapping) in preset_names()
@@ -91,7 +97,7 @@ class ExportOptions:
         return name, adapted
 
     def report(self, seen: Collection[str]) -> str:
-        """What of the character will be driven by a network that sees these of ARKit's shapes."""
+        """Describe what of the character will move, if a network sees these of ARKit's shapes."""
         if self.character is None:
             raise InvalidInputError("there is no character to report on")
         name, mapping = self.chosen_mapping()
@@ -112,7 +118,7 @@ class ExportOptions:
         Raises
         ------
         InvalidInputError
-            If nobody was seen, or nobody with that number.
+            If nobody was seen, or nobody has the number ``track_id``.
         """
         performance = recording.performance(self.track_id)
         retargeter = self.retargeter()

@@ -13,7 +13,7 @@ from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 
 
 def choose_preset(shapes: Collection[str], what: str) -> str:
-    """Choose the mapping that moves a character by most of ARKit's shapes.
+    """Choose the shipped mapping that uses most of ARKit's shapes to move a character.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def choose_preset(shapes: Collection[str], what: str) -> str:
 
     Notes
     -----
-    Of mappings that move as many, the one is taken that has more of its ``signs`` in the character,
-    then the one that has more targets there, then the first by name.
+    Of mappings that use equally many, the one with more of its ``signs`` in the character is taken;
+    then the one with more targets there; then the first by name.
     """
     if not shapes:
         raise InvalidInputError(f"{what} has no shapes that could move")
@@ -49,7 +49,7 @@ def choose_preset(shapes: Collection[str], what: str) -> str:
 
 
 def adapt(mapping: Mapping, shapes: Iterable[str]) -> Mapping:
-    """Give a mapping's targets the names that a character has for them, and drop those it lacks."""
+    """Rename a mapping's targets as a character calls them, and drop those that it lacks."""
     shapes = list(shapes)
 
     def own(recipes: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -60,7 +60,7 @@ def adapt(mapping: Mapping, shapes: Iterable[str]) -> Mapping:
 
 
 def report(character: Character, name: str, mapping: Mapping, absent: Collection[str]) -> str:
-    """Tell people in lines what a mapping drives of a character, and what it cannot.
+    """Describe in a few lines what a mapping moves of a character, and what it cannot.
 
     Parameters
     ----------

@@ -52,11 +52,11 @@ class PersonRange:
 
     Attributes
     ----------
-    rest, reach : what shapes read at rest and at their farthest, by ARKit's names; a shape that has
-        none is taken as it is
-    quaternion_wxyz : the rotation of the head at rest, shape (4,), ``model`` frame
-    gaze_deg : how far the gaze is read aside of where the person looks: pitch and yaw of the right
-        eye and of the left, degrees (`gaze_offset`)
+    rest, reach : the values of shapes at rest and at their farthest, by ARKit's names; a shape that
+        is in neither keeps its value
+    quaternion_wxyz : the rotation of the head at rest, unit, shape (4,), ``model`` frame
+    gaze_deg : the constant error of the gaze, which is subtracted: pitch and yaw of the right eye,
+        then of the left, degrees (`gaze_offset`)
     """
 
     rest: dict[str, float] = field(default_factory=lambda: {})
@@ -65,7 +65,16 @@ class PersonRange:
     gaze_deg: tuple[float, ...] = NO_OFFSET
 
     def __call__(self, name: str, value: float) -> float:
-        """Compute ``(v - rest) / (reach - rest)``, cut to [0, 1]; an unknown reach is 1.
+        """Put the value of a shape on the person's own scale.
+
+        Parameters
+        ----------
+        name : ARKit's name of the shape
+        value : v, what the network reads
+
+        Returns
+        -------
+        ``(v - rest) / (reach - rest)``, cut to [0, 1]. An unknown rest is 0, an unknown reach 1.
 
         Examples
         --------
@@ -78,7 +87,13 @@ class PersonRange:
         return min(1.0, max(0.0, (value - rest) / (reach - rest)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the range as a small JSON file."""
+        """Write the range as a JSON file, which `read_range` reads.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file cannot be written.
+        """
         values: dict[str, Any] = {
             "format": FORMAT,
             "version": list(VERSION),
@@ -96,7 +111,8 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
     Raises
     ------
     InvalidInputError
-        If it is absent, no range, of a newer major version, or has a name that ARKit has not.
+        If there is no such file, or it is no range, has a newer major version, or names a shape
+        that ARKit does not have.
     """
     try:
         values = strict_json.parse(path_of("path", path).read_bytes())
@@ -122,7 +138,16 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
 
 
 def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatArray) -> PersonRange:
-    """The range of somebody of whom neutral frames alone are known: medians, mean rotation.
+    """Learn a person's rest from neutral frames alone; how far the shapes go stays unknown.
+
+    Parameters
+    ----------
+    blendshapes : T dictionaries of values by ARKit's names; NaN is not seen
+    quaternions_wxyz : the rotations of the head, unit, shape (T, 4), ``model`` frame
+
+    Returns
+    -------
+    A range whose rest is the median of each shape and the mean rotation.
 
     Raises
     ------
@@ -152,18 +177,17 @@ def learn_range(
 
     Parameters
     ----------
-    times_s : when each frame is shown, shape (T,), seconds
-    blendshapes : T dictionaries by ARKit's names
-    quaternions_wxyz : shape (T, 4), ``model`` frame
-    rest_s : how long the resting face is shown at the beginning; None if nobody was asked to show
-        it
+    times_s : the time of each frame, shape (T,), seconds
+    blendshapes : T dictionaries of values by ARKit's names; NaN is not seen
+    quaternions_wxyz : the rotations of the head, unit, shape (T, 4), ``model`` frame
+    rest_s : for how many seconds the take begins with the resting face; None if it does not
 
     Returns
     -------
     The rest is the median of the seconds at rest, or without them the 30 % quantile of the take.
-    The reach of lids is the weakest blink that shut them (`edgeface.lids.full_blinks`), of other
-    shapes the 99 % quantile, but at least 0.5 over the rest. Shapes that nobody moved keep their
-    scale.
+    The reach of lids is the weakest blink that shut them (`edgeface.lids.full_blinks`). The reach
+    of other shapes is the 99 % quantile, but at least 0.5 above the rest. Shapes that moved by less
+    than 0.25 keep their scale.
 
     Raises
     ------
@@ -202,17 +226,18 @@ def learn_range(
 def gaze_offset(
     blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatArray
 ) -> tuple[float, ...]:
-    """How far aside the gaze of somebody is read who looks at the camera, degrees, 4 numbers.
+    """Measure the constant error of the gaze, from frames in which a person looks at the camera.
 
     Parameters
     ----------
-    blendshapes : T frames by ARKit's names, in which the person looks at the camera
-    quaternions_wxyz : the head in these frames, shape (T, 4), ``model`` frame
+    blendshapes : T dictionaries of values by ARKit's names
+    quaternions_wxyz : the rotations of the head, unit, shape (T, 4), ``model`` frame
 
     Returns
     -------
-    Pitch and yaw of the right eye and of the left: the median of what is read less ``R^T (0, 0,
-    1)``, which is where the camera is for a head turned by R. 0 if the gaze is not seen.
+    Pitch and yaw of the right eye, then of the left, degrees: the median of the gaze that is read
+    minus the direction of the camera, cut to 20 degrees. For a head that is turned by R, the camera
+    is in the direction ``R^T (0, 0, 1)``. All are 0 if the gaze is not seen.
     """
     seen = [
         (gaze_from_looks(shapes), quaternion)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import cast
 
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
 from edgeface.errors import InvalidInputError
-from edgeface.gaze import LOOKS, eye_looks, gaze_from_looks
+from edgeface.gaze import LOOKS, eye_looks, eye_quaternions, gaze_from_looks
 from edgeface.lids import LIDS, LidReach
 from edgeface.retarget.derived import derive
 from edgeface.retarget.fit import PoseFit
@@ -30,13 +31,13 @@ LEAST_LENGTH = 0.1
 
 
 class Retargeter:
-    """Turns ARKit's shapes and the head's rotation into a character's.
+    """Turns a person's expression and head rotation into those of a character.
 
     Parameters
     ----------
-    mapping : says what moves the character's shapes; without one, they have ARKit's names
-    person : tells what the person's shapes read at rest and at their farthest
-    derived : whether shapes that are not seen are made of others (`edgeface.retarget.derived`)
+    mapping : how ARKit's shapes move the character's; None keeps ARKit's names
+    person : the person's range, to which values are scaled; None leaves them as they are
+    derived : whether `derive` adds shapes that are not seen
 
     Examples
     --------
@@ -65,10 +66,15 @@ class Retargeter:
         return tuple(self.mapping.recipes) or ARKIT_NAMES
 
     def watch(self, time_s: float, blendshapes: dict[str, float]) -> None:
-        """Learn from a frame how far the person's lids go, unless a calibration says it.
+        """Learn from a frame how far the person's lids go, unless the person's range says it.
 
-        A retargeter that watches nothing passes lids on as they are. All frames of a take should be
-        watched before the first is retargeted, and each of a stream before it is.
+        Of a take, pass all frames here before the first is retargeted; of a stream, each frame
+        before it is. Without this, lids keep their values.
+
+        Parameters
+        ----------
+        time_s : the time of the frame, seconds
+        blendshapes : those of a call
         """
         seen = _seen(blendshapes)
         for name in LIDS:
@@ -84,19 +90,21 @@ class Retargeter:
 
         Parameters
         ----------
-        blendshapes : the value of each of ARKit's shapes, by name; those that are not seen are
-            absent or NaN
-        quaternion_wxyz : the rotation of the head, shape (4,), ``model`` frame
+        blendshapes : values in [0, 1] by ARKit's names; those that are not seen are absent or NaN
+        quaternion_wxyz : the rotation of the head, unit, shape (4,), ``model`` frame
 
         Returns
         -------
-        shapes : the weight in [0, 1] of every target that is made of anything seen, by name
-        quaternion_wxyz : the rotation of the head from its rest, shape (4,), same frame
+        shapes : weights in [0, 1] by the names of the targets. A target none of whose sources is
+            seen is absent.
+        quaternion_wxyz : the rotation of the head from its rest, unit, float64, shape (4,), same
+            frame
 
         Raises
         ------
         InvalidInputError
-            If ``blendshapes`` are no numbers by name, or the quaternion is none.
+            If ``blendshapes`` does not map names to numbers, or ``quaternion_wxyz`` does not have
+            four numbers or is nearly 0.
         """
         read = {name: self._own(name, value) for name, value in _seen(blendshapes).items()}
         if any(self.person.gaze_deg) and (gaze := self._gaze(blendshapes)) is not None:
@@ -119,7 +127,7 @@ class Retargeter:
         return shapes, self._head(quaternion_wxyz)
 
     def eyes_deg(self, blendshapes: dict[str, float]) -> Float64Array | None:
-        """Tell how the character's eyes turn in its head, for those that have eyes as bones.
+        """Tell how the eyes turn in the head, for characters whose eyes are bones.
 
         Parameters
         ----------
@@ -127,13 +135,28 @@ class Retargeter:
 
         Returns
         -------
-        Pitch and yaw of the right eye and of the left, shape (2, 2), degrees, with the signs of
-        `edgeface.Faces.gaze_deg`; None if the gaze was not seen.
+        Pitch and yaw of the right eye, then of the left, float64, shape (2, 2), degrees, with the
+        signs of `edgeface.Faces.gaze_deg`; None if the gaze is not seen.
         """
         gaze = self._gaze(blendshapes)
         if gaze is not None and self.mapping.mirror:
             return gaze[::-1] * [1, -1]
         return gaze
+
+    def eye_turns(self, blendshapes: dict[str, float]) -> dict[str, FloatArray]:
+        """Tell how the eyes of a character that is shown turn in its head.
+
+        Parameters
+        ----------
+        blendshapes : those of a call; of the names of the gaze, those that are not seen count as 0
+
+        Returns
+        -------
+        Unit quaternions, shape (4,), ``model`` frame, of the bones ``rightEye`` and ``leftEye``.
+        """
+        filled = dict.fromkeys(LOOKS, 0.0) | _seen(blendshapes)
+        gaze = cast(Float64Array, self.eyes_deg(filled))  # all eight are there
+        return dict(zip(("rightEye", "leftEye"), eye_quaternions(gaze), strict=True))
 
     def _gaze(self, blendshapes: dict[str, float]) -> Float64Array | None:
         """Where the person's eyes look, calibrated; None unless all eight shapes are seen."""
@@ -144,19 +167,18 @@ class Retargeter:
     def bone_turns(
         self, head_wxyz: FloatArray, bones: Collection[str] = BONES
     ) -> dict[str, FloatArray]:
-        """Tell how each bone turns in its parent so that the head turns as asked for.
-
-        A bone turns by ``q`` to the power of its share, over the shares of all bones that are
-        there.
+        """Share the rotation of the head between the bones that a character has.
 
         Parameters
         ----------
-        head_wxyz : the rotation of the head from its rest, shape (..., 4), ``model`` frame
-        bones : the bones that the character has
+        head_wxyz : q, the rotation of the head from its rest, unit, shape (..., 4), ``model`` frame
+        bones : the names of the bones that the character has, of `edgeface.retarget.mapping.BONES`
 
         Returns
         -------
-        Quaternions, shape (..., 4), same frame, by the names of `edgeface.retarget.mapping.BONES`.
+        The rotation of each bone relative to its parent, unit, shape (..., 4), same frame, by name:
+        ``q^(s / S)``, where s is the bone's share in the mapping and S the sum of the shares of all
+        bones that are there.
         """
         shares = {bone: share for bone, share in self.mapping.shares.items() if bone in bones}
         total = sum(shares.values())

@@ -1,120 +1,70 @@
-"""A recording as one HTML file: the head in 3D beside the curves of its expression."""
+"""A recording as one HTML file: a head in 3D beside the curves of its expression."""
 
 from __future__ import annotations
 
 import base64
-import io
+import gzip
 import json
-import os
+import struct
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel
-from edgeface.face_shapes import NUM_EXPRESSIONS
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.output import write_output
-from edgeface.personal.model import PersonalModel
+from edgeface.personal.glb import person_glb
 from edgeface.recording import Performance, Recording
+from edgeface.retarget.character import named_bones
+from edgeface.retarget.head import head_glb
 from edgeface.retarget.options import ExportOptions
-from edgeface.types import AnyArray, FloatArray, IntArray
+from edgeface.retarget.retargeter import Retargeter
+from edgeface.types import AnyArray, FloatArray
 
 VIEWER = Path(__file__).parents[1] / "assets" / "viewer.html"
+LIVE = VIEWER.parent / "live"
+SCRIPTS = ("three.js", "puppet.js")
+"""What of the live page draws the head here, too."""
 PLACE = "/*DATA*/"
 MIN_FRAMES = 5
 """A person seen in fewer frames has no curve worth showing."""
 
 
-def export_viewer(
-    path: Path, recording: Recording, face_model: FaceModel, options: ExportOptions
-) -> None:
-    """Write the page of everybody in a recording."""
-    write_viewer(path, recording, face_model, options.personal)
+def export_viewer(path: Path, recording: Recording, options: ExportOptions) -> None:
+    """Write the page of everybody in a recording, which needs no server and no other file.
 
-
-def write_viewer(
-    path: str | os.PathLike[str],
-    recording: Recording,
-    face_model: FaceModel,
-    personal: PersonalModel | None = None,
-) -> None:
-    """Write a page that needs no server, no network and no other file.
-
-    Parameters
-    ----------
-    path : the .html file to write
-    recording : a recording that was made with this face model
-    face_model : the face model whose mesh is shown
-    personal : a personal model, whose textured head is then shown with everybody's motion
+    Everybody moves the head that ships, or that of the options' personal model. The options'
+    character is left aside, and so is the mapping, which is a character's.
 
     Raises
     ------
     InvalidInputError
-        If the recording is of another face model, the mesh is not here or has too many vertices
-        for a browser, or the file cannot be written.
+        If the range of the person cannot be read, or the file cannot be written.
     """
-    if recording.header.get("face_model_sha256") != face_model.sha256:
-        raise InvalidInputError("the recording was made with another face model")
     shown = [p for p in recording.performances.values() if len(p.frames) >= MIN_FRAMES]
     shown.sort(key=lambda p: -len(p.frames))
-    people = [_person(p, face_model) for p in shown]
-    duration = max((float(p.times_s[-1]) for p in shown), default=0.0)
     source = str(recording.header.get("source", ""))
-    name = source if "://" in source else Path(source).name
-    values = page_values(face_model, name, personal=personal)
-    values |= {"people": people, "duration": duration, "fps": recording.header.get("fps")}
-    values |= {"timecode": recording.header.get("timecode")}
+    head = head_glb() if options.personal is None else person_glb(options.personal)
+    bones = _bones(head)
+    options = replace(options, character=None, mapping=Path("arkit"))
+    people: list[dict[str, Any]] = []
+    for performance in shown:
+        _, retargeter = replace(options, track_id=performance.track_id).calibrated(recording)
+        people.append(_person(performance, retargeter, bones))
+    values = {
+        "source": source if "://" in source else Path(source).name,
+        "duration": max((float(p.times_s[-1]) for p in shown), default=0.0),
+        "fps": recording.header.get("fps"),
+        "timecode": recording.header.get("timecode"),
+        "names": ARKIT_NAMES,
+        "bones": bones,
+        "people": people,
+        "parts": _parts(head),
+        "licences": (LIVE / "LICENSES.txt").read_text(encoding="utf-8"),
+    }
     write_output(path, fill(values))
-
-
-def page_values(
-    face_model: FaceModel, source: str, personal: PersonalModel | None = None
-) -> dict[str, Any]:
-    """What the page needs of the head that it shows; nobody is in it yet."""
-    return {
-        "source": source,
-        "names": list(face_model.expression_names),
-        "mesh": _own_head(face_model) if personal is None else _personal_head(personal),
-        "people": [],
-        "duration": 0.0,
-        "fps": None,
-    }
-
-
-def _own_head(face_model: FaceModel) -> dict[str, Any]:
-    face_model.require_dense()
-    if face_model.mean.shape[0] > np.iinfo(np.uint16).max:
-        raise InvalidInputError("a browser shows at most 65,535 vertices")
-    offsets = face_model.expression
-    return _surface(face_model.triangles, offsets[0] if offsets.ndim == 4 else offsets)
-
-
-def _personal_head(person: PersonalModel) -> dict[str, Any]:
-    """The person's head, the outer corners of its eyes 1 apart, with its skin."""
-    template, neutral = person.template, person.neutral_vertices
-    right, left = neutral[template.landmark_vertices[[36, 45]]]
-    scale = 1 / float(np.linalg.norm(left - right))
-    each = template.from_expression(np.eye(NUM_EXPRESSIONS, dtype=np.float32))
-    offsets = np.tensordot(each, person.offsets, axes=1) * scale
-    skin = io.BytesIO()
-    pixels = np.rint(person.skin.clip(0, 1) * 255).astype(np.uint8)
-    Image.fromarray(pixels).save(skin, "PNG")
-    return _surface(template.triangles, offsets) | {
-        "neutral": packed(_centred(neutral * scale), np.float32),
-        "uv": packed(template.uv, np.float32),
-        "skin": "data:image/png;base64," + base64.b64encode(skin.getvalue()).decode(),
-    }
-
-
-def _surface(triangles: IntArray, offsets: FloatArray) -> dict[str, Any]:
-    unit = max(float(np.abs(offsets).max()), 1e-9) / np.iinfo(np.int16).max
-    return {
-        "triangles": packed(triangles, np.uint16),
-        "offsets": packed(np.round(offsets / unit), np.int16),
-        "offset_unit": unit,
-    }
 
 
 def fill(values: dict[str, Any], page: Path = VIEWER) -> str:
@@ -124,32 +74,48 @@ def fill(values: dict[str, Any], page: Path = VIEWER) -> str:
     return page.read_text(encoding="utf-8").replace(PLACE, text)
 
 
+def _parts(head: bytes) -> dict[str, str]:
+    """The head and what draws it, each as base64 of gzip."""
+    contents = {name: (LIVE / name).read_bytes() for name in SCRIPTS} | {"head.glb": head}
+    return {
+        name: base64.b64encode(gzip.compress(content, mtime=0)).decode()
+        for name, content in contents.items()
+    }
+
+
+def _bones(head: bytes) -> dict[str, str]:
+    """The names of the nodes of a binary glTF file that turn, by the names of the bones."""
+    (length,) = struct.unpack_from("<I", head, 12)
+    nodes = [str(node["name"]) for node in json.loads(head[20 : 20 + length])["nodes"]]
+    return {bone: nodes[number] for bone, number in named_bones(nodes).items()}
+
+
+def _person(
+    performance: Performance, retargeter: Retargeter, bones: dict[str, str]
+) -> dict[str, Any]:
+    weights = np.zeros((len(performance.frames), len(ARKIT_NAMES)))
+    heads: list[FloatArray] = []
+    turns: defaultdict[str, list[FloatArray]] = defaultdict(list)
+    for row, seen, quaternion in zip(
+        weights, performance.blendshapes, performance.quaternions_wxyz, strict=True
+    ):
+        shapes, head = retargeter(seen, quaternion)
+        row[:] = [shapes.get(name, 0.0) for name in ARKIT_NAMES]
+        heads.append(head)
+        each = retargeter.bone_turns(head, bones) | retargeter.eye_turns(seen)
+        for bone in bones.keys() & each.keys():
+            turns[bone].append(each[bone])
+    return {
+        "id": performance.track_id,
+        "times": packed(performance.times_s, np.float32),
+        "weights": packed(np.round(255 * weights), np.uint8),
+        "quaternions": packed(np.stack(heads), np.float32),
+        "turns": {bone: packed(np.stack(rows), np.float32) for bone, rows in turns.items()},
+        "gaps": performance.gaps_s.round(4).tolist(),
+    }
+
+
 def packed(array: AnyArray, dtype: Any) -> str:
     """An array as base64 of its little-endian bytes."""
     values = np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<"))
     return base64.b64encode(values.tobytes()).decode()
-
-
-def weights_of(expression: FloatArray) -> IntArray:
-    """Expression coefficients in [0, 1] as bytes."""
-    return np.round(255 * np.clip(expression, 0, 1)).astype(np.uint8)
-
-
-def neutral_of(identity: FloatArray, face_model: FaceModel) -> FloatArray:
-    """A person's face at rest, shape (V, 3), centred."""
-    return _centred(face_model.vertices(identity, np.zeros(NUM_EXPRESSIONS)))
-
-
-def _centred(points: FloatArray) -> FloatArray:
-    return points - (points.max(axis=0) + points.min(axis=0)) / 2
-
-
-def _person(performance: Performance, face_model: FaceModel) -> dict[str, Any]:
-    return {
-        "id": performance.track_id,
-        "times": packed(performance.times_s, np.float32),
-        "neutral": packed(neutral_of(performance.identity_coeffs, face_model), np.float32),
-        "weights": packed(weights_of(performance.expression_coeffs), np.uint8),
-        "quaternions": packed(performance.quaternions_wxyz, np.float32),
-        "gaps": performance.gaps_s.round(4).tolist(),
-    }

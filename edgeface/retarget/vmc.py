@@ -18,15 +18,15 @@ BUNDLE_HEAD_BYTES, SIZE_BYTES = 16, 4
 
 
 class VmcSender(UdpSender):
-    """Sends a frame as OSC bundles over UDP, each small enough for one packet.
+    """Streams one person by the VMC protocol: each frame is some OSC bundles over UDP.
 
     Parameters
     ----------
-    host, port : where the program listens that shows the avatar, by default 39539 of this machine;
-        those that take a face alone use 39540
-    retargeter : turns a person's expression into the avatar's. Its targets are the avatar's blend
-        shape clips. Without targets, ARKit's names are sent in VRM's spelling ("JawOpen"), which
-        "perfect sync" avatars have.
+    host : the machine whose program shows the avatar, by default this one
+    port : the port, by default 39539; programs that take only a face use 39540
+    retargeter : turns a person's expression into the avatar's. Its targets are the blend shape
+        clips of the avatar. Without targets, ARKit's names are sent in VRM's spelling ("JawOpen"),
+        which "perfect sync" avatars have.
 
     Raises
     ------
@@ -37,13 +37,13 @@ class VmcSender(UdpSender):
 
     Notes
     -----
-    Unity's frame is left-handed with the avatar's left at -x, so a rotation is sent as
-    (w, x, -y, -z). https://protocol.vmc.info
+    The protocol is at https://protocol.vmc.info. Unity's frame is left-handed with the avatar's
+    left at -x, so a rotation is sent as (w, x, -y, -z).
 
-    Every bundle of a frame begins with the time, the head and the eyes, if their gaze is seen, so
-    that each one that arrives is of use. The last ends with ``/VMC/Ext/Blend/Apply``. Bundles that
-    cannot be sent are lost, as any may be on its way; so an avatar that is away for a moment ends
-    no recording.
+    A bundle has at most 1,200 bytes, so that it is one packet. Each bundle of a frame begins with
+    the time, the head and, if the gaze is seen, the eyes; so each one that arrives is useful by
+    itself. The last one ends with ``/VMC/Ext/Blend/Apply``. Bundles that cannot be sent are lost
+    without an error.
     """
 
     PORT = 39539
@@ -54,7 +54,7 @@ class VmcSender(UdpSender):
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
-        """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        """Send one frame; parameters are those of `Stream.send`."""
         time_s = option("time_s", time_s, SECONDS)
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         mapping = self.retargeter.mapping

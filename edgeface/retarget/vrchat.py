@@ -55,7 +55,13 @@ OPEN_LID = 0.75
 
 
 class VRChatSender(ArkitSender):
-    """Sends a frame as an OSC message for each parameter; parameters are those of `UdpSender`.
+    """Streams one person to VRChat: each frame is an OSC message over UDP for each parameter.
+
+    Parameters
+    ----------
+    host : the machine on which VRChat runs, by default this one
+    port : the port, by default 9000
+    retargeter : calibrates, scales and mirrors the performance; its names must be ARKit's
 
     Raises
     ------
@@ -66,10 +72,12 @@ class VRChatSender(ArkitSender):
 
     Notes
     -----
-    ``EyeLid`` is ``0.75 (1 - blink) + 0.25 wide``. ``/tracking/eye/EyesClosedAmount`` tells the
-    same to avatars without parameters of their own, and ``/tracking/eye/LeftRightPitchYaw`` tells
-    where the eyes look, in degrees; down and to the person's right are positive. VRChat turns heads
-    by itself. Parameters are not sent if the network sees none of the shapes that they are made of.
+    - ``EyeLid`` is ``0.75 (1 - blink) + 0.25 wide``. For avatars without parameters of their own,
+      ``/tracking/eye/EyesClosedAmount`` is the mean blink.
+    - ``/tracking/eye/LeftRightPitchYaw`` is the gaze in degrees; down and to the person's right are
+      positive.
+    - The head is not sent, since VRChat turns it by itself.
+    - A parameter is not sent if the network sees none of the shapes that it is made of.
     """
 
     PROTOCOL = "VRChat"
@@ -82,7 +90,7 @@ class VRChatSender(ArkitSender):
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
-        """Send one frame of one person; the protocol has neither time nor head."""
+        """Send one frame; parameters are those of `Stream.send`. Time and head are not sent."""
         del time_s
         shapes, _ = self.retargeter(blendshapes, quaternion_wxyz)
         values = {address: [value] for address, value in messages(shapes).items()}
@@ -95,7 +103,7 @@ class VRChatSender(ArkitSender):
 
 
 def messages(shapes: dict[str, float]) -> dict[str, float]:
-    """Make the OSC addresses and their values of ARKit's shapes that are seen."""
+    """Make VRChat's values in [-1, 1], by OSC address, of ARKit's shapes in [0, 1], by name."""
     found = {
         PREFIX + name: min(1.0, max(-1.0, sum(w * shapes.get(s, 0.0) for s, w in weights.items())))
         for name, weights in PARAMETERS.items()

@@ -25,14 +25,19 @@ MAX_CLIENTS = 16
 
 
 class WebSocketSender:
-    """Serves a WebSocket; a client gets the last frame when it connects, and all from then on.
+    """Serves one person as a WebSocket: each frame is a message of JSON.
+
+    A client gets the last frame when it connects, and each frame from then on. A client that reads
+    more slowly than frames come misses some.
 
     Parameters
     ----------
-    host, port : where the server listens; 127.0.0.1 for programs of this machine alone
+    host : the address at which the server listens; 127.0.0.1 serves this machine alone, "" is every
+        address
+    port : the port; 0 takes a free one
     retargeter : turns a person's expression into the character's; without targets, ARKit's names
         are sent
-    name : the name in every message, by which several performers are told apart
+    name : the name in every message, which tells several performers apart
 
     Raises
     ------
@@ -44,10 +49,12 @@ class WebSocketSender:
     Notes
     -----
     A message is ``{"name": "edgeface", "time_s": 1.2, "blendshapes": {"jawOpen": 0.4,
-    "cheekPuff": null, ...}, "quaternion_wxyz": [...], "euler_deg": [pitch, yaw, roll], "eyes_deg":
-    [[pitch, yaw], [pitch, yaw]]}``, of the right eye and the left; what the network cannot see is
-    null. The head is in the ``model`` frame, which is that of glTF
-    and three.js. A client that reads slower than frames come misses some.
+    "cheekPuff": null, ...}, "quaternion_wxyz": [w, x, y, z], "euler_deg": [pitch, yaw, roll],
+    "eyes_deg": [[pitch, yaw], [pitch, yaw]]}``.
+
+    What the network cannot see is null. The head's rotation is in the ``model`` frame, which is
+    also that of glTF and three.js. ``eyes_deg`` has the right eye, then the left, relative to the
+    head.
     """
 
     def __init__(
@@ -91,7 +98,7 @@ class WebSocketSender:
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
-        """Send one frame of one person: shapes by ARKit name, head in the ``model`` frame."""
+        """Send one frame; parameters are those of `Stream.send`."""
         time_s = option("time_s", time_s, SECONDS)
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         eyes = self.retargeter.eyes_deg(blendshapes)

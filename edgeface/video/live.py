@@ -42,7 +42,7 @@ MAX_ASKED_BYTES = 1 << 22
 """Of what a page may send at once."""
 LENGTH = re.compile("[0-9]{1,9}")
 ASSETS = Path(__file__).parents[1] / "assets" / "live"
-SCRIPTS = ("live.js", "three.js", "meshopt.js")
+SCRIPTS = ("live.js", "puppet.js", "three.js", "meshopt.js")
 HEAD = "head.glb"
 CLIENT_TIMEOUT_S = 10.0
 """How long a client may take to send its request, and to take what is sent."""

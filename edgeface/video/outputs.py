@@ -51,8 +51,6 @@ class Outputs:
 
     def record_to(self, path: Path, name: str, options: ExportOptions) -> None:
         """Write a recording; if another format is named, it is made of the recording at the end."""
-        if FORMATS[name].needs_mesh:
-            self._model.face_model.require_dense()
         made_of_it = FORMATS[name].export is not None
         target = _unfinished(path) if made_of_it else path
         self._recording = RecordingWriter(
@@ -121,10 +119,10 @@ class Outputs:
                     finishing.callback(part.close)
         if self._export is not None and self._num_frames:
             part, path, name, options = self._export
-            export(part, path, name, self._model.face_model, options)
+            export(part, path, name, options)
             part.unlink()
         for recording, path, name, options in self._taken if self._num_frames else ():
-            export(recording, path, name, self._model.face_model, options)
+            export(recording, path, name, options)
             self._written.append(path)
         return self._written if self._num_frames else []
 

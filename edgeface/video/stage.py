@@ -61,6 +61,7 @@ class Stage:
         self._model = model
         self._mapping = read_mapping("arkit")
         self._bones: set[str] = set()
+        self._turns_eyes = False
         self._retargeters: dict[int | None, Retargeter] = {}
         self._lock = threading.Lock()
         self._seen: set[str] = set()  # what networks of crops tell beside the one that detects
@@ -115,8 +116,7 @@ class Stage:
             if name == self._take.name:
                 return self._take.read_bytes()
             made = self._take.with_name(name)
-            options = ExportOptions()
-            export(self._take, made, TAKE_FORMATS[name], self._model.face_model, options)
+            export(self._take, made, TAKE_FORMATS[name], ExportOptions())
             return made.read_bytes()
 
     def close(self) -> None:
@@ -135,14 +135,14 @@ class Stage:
         self._seen.update(seen)
         retargeter.watch(time_s, seen)
         shapes, head = retargeter(seen, quaternion_from_rotation(face.rotation))
+        bones = retargeter.bone_turns(head, self._bones)
+        if self._turns_eyes:
+            bones |= retargeter.eye_turns(seen)
         return {
             "id": face.track_id,
             "seen": {name: round(value, 3) for name, value in seen.items()},
             "shapes": {name: round(value, 3) for name, value in shapes.items()},
-            "bones": {
-                bone: np.round(turn, 4).tolist()
-                for bone, turn in retargeter.bone_turns(head, self._bones).items()
-            },
+            "bones": {bone: np.round(turn, 4).tolist() for bone, turn in bones.items()},
         }
 
     def _drive(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -153,17 +153,17 @@ class Stage:
         nodes = dict.fromkeys((*BONES, "leftEye", "rightEye"), "") if vrm else {
             bone: given["nodes"][number] for bone, number in named_bones(given["nodes"]).items()
         }  # fmt: skip
+        looks = {"LookLeft", "lookLeft"} & set(given["shapes"])
         self._bones = set(nodes) & set(BONES)
+        self._turns_eyes = given["own"] or (vrm and not looks)
         self._use(replace(mapping, mirror=self.mirror))
         seen = set(self._model.metadata.seen_shapes) | self._seen
         drives = [name for name, recipe in mapping.recipes.items() if seen & set(recipe)]
-        looks = {"LookLeft", "lookLeft"} & set(given["shapes"])
         return {
             "mapping": name,
             "drives": drives,
             "still": [shape for shape in given["shapes"] if shape not in drives],
             "bones": nodes,
-            "turns_eyes": given["own"] or (vrm and not looks),
         }
 
     def _turn_round(self, values: dict[str, Any]) -> dict[str, Any]:

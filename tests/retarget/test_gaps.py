@@ -45,9 +45,8 @@ def recorded(tmp_path, face_model):
 
 def exported(recorded, name):
     path = recorded[0].with_suffix(FORMATS[name].suffix)
-    from edgeface.face_model import default_face_model
 
-    export(recorded[0], path, name, default_face_model(), ExportOptions())
+    export(recorded[0], path, name, ExportOptions())
     return path
 
 

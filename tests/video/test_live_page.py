@@ -278,6 +278,20 @@ def test_a_character_is_driven_by_what_it_has(stage, tracked):
         stage.ask("character", asked | {"shapes": ["tail"]})
 
 
+def test_in_a_mirror_eyes_look_to_the_other_side(stage, tracked):
+    asked = {"name": "head.glb", "kind": "glTF", "own": True, "shapes": ["jawOpen"],
+             "nodes": ["Neck", "Head", "LeftEye", "RightEye"]}  # fmt: skip
+    stage.ask("character", asked)
+    gaze = np.tile([[4.0, 20.0], [3.0, 10.0]], (len(tracked[1]), 1, 1))
+    faces = replace(tracked[1], gaze_deg=gaze)
+    straight = stage.rows(0.0, faces)[0]["bones"]
+    assert straight["rightEye"][2] == pytest.approx(np.sin(np.deg2rad(10)), abs=2e-3)
+    stage.ask("mirror", {"on": True})
+    mirrored_bones = stage.rows(0.0, faces)[0]["bones"]
+    assert mirrored_bones["leftEye"][2] == pytest.approx(-straight["rightEye"][2], abs=1e-4)
+    assert mirrored_bones["leftEye"][1] == pytest.approx(straight["rightEye"][1], abs=1e-4)
+
+
 def test_a_mirrored_picture_has_its_faces_where_they_are(tracked):
     image, faces = tracked
     turned, there = mirrored(image, faces)

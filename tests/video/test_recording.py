@@ -1,5 +1,3 @@
-import base64
-import json
 import re
 
 import numpy as np
@@ -7,7 +5,6 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.recording import RecordingWriter, read_recording
-from edgeface.retarget.viewer import PLACE, VIEWER, write_viewer
 from edgeface.video.tracker import Tracker
 from tests.fakes import Person, Scene, frame_image
 
@@ -83,31 +80,3 @@ def test_an_absent_and_an_empty_recording_are_named(tmp_path, recorded):
     recorded.write_text(recorded.read_text().splitlines()[0])
     with pytest.raises(InvalidInputError, match="nobody was seen"):
         read_recording(recorded).performance()
-
-
-def test_reports_hold_everything_they_need(tmp_path, recorded, face_model):
-    write_viewer(tmp_path / "report.html", read_recording(recorded), face_model)
-    page = (tmp_path / "report.html").read_text()
-    assert not re.findall(r"<[^>]+\b(?:src|href)=\"(?!data:)", page)
-    assert "http" not in page
-    assert page.count("</script>") == VIEWER.read_text().count("</script>")
-    text = page.split('type="application/json">')[1].split("</script>")[0]
-    data = json.loads(text)
-    assert data["source"] == "script>clip.mp4"
-    assert [p["id"] for p in data["people"]] == [1, 2]
-    assert data["duration"] == pytest.approx(29 / 25)
-    offsets = np.frombuffer(base64.b64decode(data["mesh"]["offsets"]), "<i2")
-    np.testing.assert_allclose(
-        offsets * data["mesh"]["offset_unit"], face_model.expression.ravel(), atol=1e-4
-    )
-    weights = np.frombuffer(base64.b64decode(data["people"][0]["weights"]), np.uint8)
-    assert weights.shape == (30 * 46,)
-    assert (weights == round(0.02 * 255)).all()
-
-
-def test_reports_need_the_recordings_face_model(tmp_path, recorded, face_model):
-    lines = recorded.read_text().replace(face_model.sha256, "0" * 64)
-    recorded.write_text(lines)
-    with pytest.raises(InvalidInputError, match="another face model"):
-        write_viewer(tmp_path / "report.html", read_recording(recorded), face_model)
-    assert VIEWER.read_text().count(PLACE) == 1

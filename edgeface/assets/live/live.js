@@ -1,12 +1,9 @@
 // The live page: everybody in the picture moves a character of their own.
-import {
-  AmbientLight, Box3, Color, DirectionalLight, GLTFLoader, Group, HemisphereLight, OrbitControls,
-  PerspectiveCamera, Quaternion, Scene, Vector3, VRMLoaderPlugin, VRMUtils, WebGLRenderer,
-} from "./three.js";
+import { parse, Puppet, Stage } from "./puppet.js";
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-const NUM_BARS = 8, GONE_MS = 1500, REMARK_MS = 6000, EYE_RAD = [22, 38].map((v) => v * Math.PI / 180);
+const NUM_BARS = 8, GONE_MS = 1500, REMARK_MS = 6000;
 
 function say(text) {
   $("message").style.display = text ? "grid" : "none";
@@ -20,100 +17,12 @@ async function ask(action, body) {
 }
 
 // ---- the stage ----
-let renderer = null;
+let stage = null;
 try {
-  renderer = new WebGLRenderer({ antialias: true });
-  renderer.setPixelRatio(window.devicePixelRatio || 1);
-  $("stage").prepend(renderer.domElement);
+  stage = new Stage($("stage"));
 } catch {
   say("this browser has no WebGL; the picture and the bars still work");
 }
-const scene = new Scene(), camera = new PerspectiveCamera(28, 1, 0.05, 50);
-const key = new DirectionalLight(0xffffff, 2.2), rim = new DirectionalLight(0x99bbff, 1.2);
-scene.background = new Color(0x1d2027);
-key.position.set(-1, 1.2, 2); rim.position.set(2, 0.3, -0.5);
-scene.add(key, rim, new HemisphereLight(0xdde4ff, 0x443322, 0.7), new AmbientLight(0xffffff, 0.25));
-const controls = renderer && new OrbitControls(camera, renderer.domElement);
-if (controls) controls.addEventListener("change", () => { stale = true; });
-
-class Puppet {
-  // A character as it was loaded, scaled so that its face is one unit high.
-  constructor(gltf, plan) {
-    this.vrm = gltf.userData.vrm || null;
-    this.root = new Group();
-    const figure = this.vrm ? this.vrm.scene : gltf.scene;
-    if (this.vrm) VRMUtils.rotateVRM0(this.vrm);
-    this.root.add(figure);
-    this.meshes = [];
-    figure.traverse((o) => {
-      o.frustumCulled = false;
-      if (o.isMesh && o.morphTargetDictionary) this.meshes.push(o);
-    });
-    this.root.updateMatrixWorld(true);
-    const box = new Box3();
-    for (const mesh of this.meshes) box.expandByObject(mesh);
-    const size = box.getSize(new Vector3()), centre = box.getCenter(new Vector3());
-    // what has nothing above or below its face may fill the stage
-    const alone = new Box3().expandByObject(figure).getSize(new Vector3()).y < 1.05 * size.y;
-    const scale = (alone ? 1.25 : 1) / Math.max(size.y, 1e-6);
-    figure.position.sub(centre);
-    this.root.scale.setScalar(scale);
-    this.back = this.vrm && this.vrm.meta.metaVersion === "0" ? -1 : 1;
-    this.bones = {};
-    for (const [bone, name] of Object.entries(plan.bones)) this.addBone(bone, figure, name);
-    this.values = {};
-    this.turns = {};
-    this.poses = 0;   // that it was given
-    this.seen = performance.now();
-  }
-  addBone(bone, figure, name) {
-    const node = this.vrm ? this.vrm.humanoid.getNormalizedBoneNode(bone) : figure.getObjectByName(name);
-    if (!node) return;
-    const parent = this.vrm ? new Quaternion() : node.parent.getWorldQuaternion(new Quaternion());
-    this.bones[bone] = { node, rest: node.quaternion.clone(), parent };
-  }
-  turn(bone, [w, x, y, z]) {
-    const found = this.bones[bone];
-    if (!found) return;
-    const turn = new Quaternion(x * this.back, y, z * this.back, w), { node, rest, parent } = found;
-    node.quaternion.copy(parent.clone().invert()).multiply(turn).multiply(parent).multiply(rest);
-  }
-  set(name, value) {
-    if (this.vrm && this.vrm.expressionManager && this.vrm.expressionManager.getExpression(name)) {
-      this.vrm.expressionManager.setValue(name, value);
-      return;
-    }
-    for (const mesh of this.meshes) {
-      const index = mesh.morphTargetDictionary[name];
-      if (index !== undefined) mesh.morphTargetInfluences[index] = value;
-    }
-  }
-  show(row, plan) {
-    const hold = Number($("smoothing").value), reach = Number($("reach").value);
-    for (const [name, value] of Object.entries(row.shapes)) {
-      const wanted = Math.min(1, reach * value), before = this.values[name] ?? wanted;
-      this.values[name] = hold * before + (1 - hold) * wanted;
-      this.set(name, this.values[name]);
-    }
-    for (const [bone, q] of Object.entries(row.bones)) {
-      const wanted = new Quaternion(q[1], q[2], q[3], q[0]);
-      const now = this.turns[bone] = (this.turns[bone] || wanted.clone()).slerp(wanted, 1 - hold);
-      this.turn(bone, [now.w, now.x, now.y, now.z]);
-    }
-    if (plan.turns_eyes) {
-      const look = (way, side) => row.seen[`eyeLook${way}${side}`] || 0;
-      for (const [bone, side, out] of [["leftEye", "Left", 1], ["rightEye", "Right", -1]]) {
-        const pitch = EYE_RAD[0] * (look("Down", side) - look("Up", side)) / 2;
-        const yaw = EYE_RAD[1] * out * (look("Out", side) - look("In", side)) / 2;
-        this.turn(bone, [Math.cos(yaw) * Math.cos(pitch), Math.cos(yaw) * Math.sin(pitch), Math.sin(yaw) * Math.cos(pitch), Math.sin(yaw) * Math.sin(pitch)]);
-      }
-    }
-    this.seen = performance.now();
-    this.poses += 1;
-    stale = true;
-  }
-}
-
 const people = new Map();   // puppets by the number of the person; a promise while one is loaded
 let character = null, plan = null, spare = null;   // the spare one was loaded to be inspected, and is the first to enter
 
@@ -124,13 +33,6 @@ function remark(text, stays) {   // what is no error goes after a while: it lies
   if (!stays) setTimeout(() => { if (number === saidAt) $("says").style.opacity = 0; }, REMARK_MS);
 }
 
-async function parse(buffer) {
-  const loader = new GLTFLoader();
-  loader.register((parser) => new VRMLoaderPlugin(parser));
-  const head = new TextDecoder().decode(buffer.slice(0, 20 + new DataView(buffer).getUint32(12, true)));
-  if (head.includes("EXT_meshopt_compression")) loader.setMeshoptDecoder((await import("./meshopt.js")).MeshoptDecoder);
-  return new Promise((done, failed) => loader.parse(buffer.slice(0), "", done, failed));
-}
 async function take(buffer, name) {
   // Drive a character from now on: the server says by which mapping.
   try {
@@ -147,7 +49,7 @@ async function take(buffer, name) {
     plan = await ask("character", { name, kind, own, shapes: [...shapes], nodes });
     for (const id of [...people.keys()]) leave(id);
     character = buffer; spare = gltf;
-    renderer.compileAsync(gltf.scene, camera, scene);   // while the first face is looked for
+    stage.prepare(gltf.scene);   // while the first face is looked for
     $("character").textContent = `${name}: mapping ${plan.mapping}, ${plan.drives.length} shapes`;
     remark(plan.still.length ? `cannot drive: ${plan.still.slice(0, 12).join(", ")}${plan.still.length > 12 ? " ..." : ""}` : "");
     $("character").title = plan.still.length ? `cannot drive: ${plan.still.join(", ")}` : "";
@@ -163,47 +65,32 @@ async function enter(id) {
   people.set(id, null);
   const from = character, ready = spare;
   spare = null;
-  const puppet = new Puppet(ready || await parse(from), plan);
+  const puppet = new Puppet(ready || await parse(from), plan.bones);
   if (from !== character || !people.has(id)) return;
   people.set(id, puppet);
-  scene.add(puppet.root);
   arrange();
 }
 function leave(id) {
   const puppet = people.get(id);
-  if (puppet) { scene.remove(puppet.root); VRMUtils.deepDispose(puppet.root); }
   people.delete(id);
   arrange();
+  if (puppet) puppet.dispose();
 }
 function arrange() {
   const here = [...people.entries()].filter(([, p]) => p).sort((a, b) => a[0] - b[0]);
-  here.forEach(([, p], i) => p.root.position.set(0.95 * (i - (here.length - 1) / 2), 0, 0));
-  const { clientWidth: w, clientHeight: h } = $("stage");
-  const wide = 0.95 * Math.max(here.length, 1) * h / Math.max(w, 1);
-  camera.position.set(0, 0.02, Math.max(1.5, wide) / (2 * Math.tan(camera.fov * Math.PI / 360)));
-  if (controls) { controls.target.set(0, 0, 0); controls.update(); }
-  stale = true;
+  stage.cast(here.map(([, p]) => p));
   document.body.dataset.people = here.length;
 }
 let before = performance.now(), moved = 0;   // when a second pose was drawn
-let stale = true;                            // whether the stage has changed since it was drawn
 function draw(now) {
   requestAnimationFrame(draw);
-  const { clientWidth: w, clientHeight: h } = $("stage"), canvas = renderer.domElement;
-  if (canvas.dataset.size !== `${w}x${h}`) {
-    canvas.dataset.size = `${w}x${h}`;
-    renderer.setSize(w, h, false); camera.aspect = w / Math.max(h, 1); camera.updateProjectionMatrix();
-    arrange();
-  }
   for (const [id, p] of people) {
     if (!p) continue;
-    if (p.vrm) stale = true, p.vrm.update(Math.min(0.1, (now - before) / 1000));
+    if (p.vrm) stage.stale = true, p.vrm.update(Math.min(0.1, (now - before) / 1000));
     if (now - p.seen > GONE_MS) leave(id);
   }
   before = now;
-  if (!stale) return;
-  renderer.render(scene, camera);
-  stale = false;
+  if (!stage.draw()) return;
   if (!moved && [...people.values()].some((p) => p && p.poses > 1)) document.body.dataset.moved = moved = Date.now();
 }
 
@@ -232,11 +119,13 @@ events.onmessage = (event) => {
   document.body.dataset.time = frame.time_s;
   document.body.dataset.told ??= Date.now();
   if (frame.faces.length) showBars(frame.faces[0].seen);
-  if (!renderer || !character) return;
+  if (!stage || !character) return;
+  const hold = Number($("smoothing").value), reach = Number($("reach").value);
   for (const row of frame.faces) {
     if (!people.has(row.id)) enter(row.id);
     const puppet = people.get(row.id);
-    if (puppet) puppet.show(row, plan);
+    if (puppet) puppet.show(row, hold, reach);
+    stage.stale = true;
   }
 };
 
@@ -269,4 +158,4 @@ $("record").onclick = async () => {
   document.body.dataset.take = told.frames;
 };
 picture();
-if (renderer) { ship(); requestAnimationFrame(draw); }
+if (stage) { ship(); requestAnimationFrame(draw); }
