@@ -19,6 +19,7 @@ from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
 from edgeface.timecode import Timecode, timecode_text
+from edgeface.values import Whole, option
 
 ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
              "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
@@ -57,7 +58,8 @@ def write_livelink(
     Raises
     ------
     InvalidInputError
-        If the file cannot be written, or the retargeter has other names.
+        If the file cannot be written, the retargeter has other names, or ``fps`` is no whole number
+        from 1 to 1,000.
 
     Notes
     -----
@@ -68,6 +70,7 @@ def write_livelink(
     """
     retargeter = retargeter or Retargeter()
     require_arkit(retargeter, "Live Link Face")
+    fps = option("fps", fps, Whole(1, 1000))
     header = ["Timecode", "BlendShapeCount", *(n[0].upper() + n[1:] for n in ARKIT_NAMES)]
     count = len(ARKIT_NAMES) + len(ROTATIONS)
     frames = [

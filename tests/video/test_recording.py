@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,3 +112,27 @@ def test_reports_need_the_recordings_face_model(tmp_path, recorded, face_model):
     with pytest.raises(InvalidInputError, match="another face model"):
         write_viewer(tmp_path / "report.html", read_recording(recorded), face_model)
     assert VIEWER.read_text().count(PLACE) == 1
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\n\n"),
+        lambda text: text.replace("clip.mp4", "a\u2028b\x85c.mp4"),
+    ],
+)
+def test_recordings_that_other_programs_wrote_anew(recorded, rewritten):
+    recorded.write_bytes(rewritten(recorded.read_text()).encode())
+    assert read_recording(recorded).num_frames == 30
+
+
+def test_a_performance_without_frames_is_none(recorded):
+    whole = read_recording(recorded).performance()
+    with pytest.raises(InvalidInputError, match="one or more frames"):
+        replace(whole, times_s=whole.times_s[:0])
+    parts = ("times_s", "frames", "quaternions_wxyz", "expression_coeffs", "blendshapes")
+    none = {name: getattr(whole, name)[:0] for name in parts}
+    with pytest.raises(InvalidInputError, match="one or more frames"):
+        replace(whole, **none)
