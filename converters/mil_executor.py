@@ -40,17 +40,17 @@ class MilBackend:
             spec = package.get_spec()
             program = read_program(spec, spec.specificationVersion, package.weights_dir)
             entries = dict(package.user_defined_metadata)
+            (described,) = spec.description.input
+            self._function = program.functions["main"]
         except Exception as error:  # the reader raises whatever a damaged package makes it
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
         self.metadata, self.face_model = read_contents(
             path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
         )
-        self._check_input(path, spec.description.input)
-        self._function = program.functions["main"]
+        self._check_input(path, described.type.imageType)
 
-    def _check_input(self, path: Path, inputs: Any) -> None:
+    def _check_input(self, path: Path, image: Any) -> None:
         size = self.metadata.input_size
-        image = inputs[0].type.imageType
         if (image.height, image.width) != (size, size):
             raise ModelFormatError(f"{path}: expected one image input of {size} x {size} pixels")
         self._flip = image.colorSpace != image.RGB  # the other colour order is BGR

@@ -18,7 +18,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, Model
-from edgeface.output import refuse_inputs
+from edgeface.output import folder_of, refuse_inputs
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.networks.equalise import equalised
 
@@ -99,6 +99,7 @@ def convert_files(
     ``terms`` is the identifier of a licence, which the files put before what their recipe says.
     """
     _check_calibrated(plan, calibration is not None)
+    folder_of("--out", out)
     progress("reading the checkpoint and the photos")
     trained = load_network(checkpoint)
     if input_size is not None:

@@ -100,7 +100,7 @@ def eye_looks(gaze_deg: FloatArray) -> Float32Array:
     pitch, yaw = np.moveaxis(gaze_deg / np.array(FULL_LOOK_DEG), -1, 0)  # (N, 2) each
     inwards = yaw * [1, -1]  # the right eye looks at the nose when it looks to the left
     looks = np.stack([-pitch, pitch, inwards, -inwards], axis=-1)
-    return looks.reshape(len(gaze_deg), -1).clip(0, 1).astype(np.float32)
+    return looks.reshape(len(gaze_deg), len(LOOKS)).clip(0, 1).astype(np.float32)
 
 
 def gaze_from_looks(shapes: Mapping[str, float]) -> Float64Array:

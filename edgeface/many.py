@@ -136,6 +136,11 @@ class ManyImages:
         count = option("ahead", ahead, Whole(1, MAX_AHEAD))
         kept = option("return_exceptions", return_exceptions, Flag())
         shown = option("progress", progress, Flag())
+        if _is_one(images):
+            raise InvalidInputError(
+                f"run_many takes images one by one, and this {type(images).__name__} is a single "
+                "one: use run, or put it into a list"
+            )
         if not isinstance(cast(object, images), Iterable):
             raise InvalidInputError(
                 f"run_many takes images that can be iterated, got {type(images).__name__}"
@@ -172,3 +177,10 @@ class ManyImages:
         finally:
             if line is not None:
                 line.close()
+
+
+def _is_one(images: Any) -> bool:
+    """Whether something that can be iterated is one image: its parts are none."""
+    if isinstance(images, (str, bytes, bytearray, memoryview)) or hasattr(images, "read"):
+        return True
+    return is_pixels(images) and np.ndim(images) < 4

@@ -23,6 +23,7 @@ from edgeface.network import Heads, Source
 from edgeface.pixels import Color
 from edgeface.ready import ASSETS
 from edgeface.run_options import (
+    OF_DETECTION,
     Detail,
     check_heads,
     checked_detail,
@@ -33,7 +34,7 @@ from edgeface.run_options import (
 )
 from edgeface.shipped import Precision, network_path
 from edgeface.types import BoolArray, Float32Array, ImageArray
-from edgeface.values import Flag, Text, Whole, option
+from edgeface.values import Choice, Flag, Text, Whole, option
 
 MAX_THREADS = 1024
 
@@ -241,6 +242,8 @@ class Model(ManyImages, CloserLook):
                 "run_batch is for an mfn; the batch of a network of the kind "
                 f"{self.metadata.kind} is run(boxes_xyxy=)"
             )
+        for name in options:
+            option("the name of an option of run_batch", name, Choice(OF_DETECTION))
         given = {name: value for name, value in options.items() if value is not None}
         checked = detection_options(self.metadata, given.pop("detail", self._detail), **given)
         found = self._detector.find([*pixels], checked, self.engine.next_run())

@@ -117,11 +117,18 @@ def check_place(path: PathLike) -> None:
     Raises
     ------
     InvalidInputError
-        If there is none.
+        If there is none, it may not be written to, or the name is that of a folder.
     """
-    folder = path_of("cannot write: the name", path).absolute().parent
+    named = path_of("cannot write: the name", path)
+    folder = resolved(named).parent if named.is_symlink() else named.parent
+    if named.is_dir():
+        raise InvalidInputError(f"cannot write {path}: it is a folder")
+    if named.exists() and not named.is_file():  # a device or a pipe
+        return
     if not folder.is_dir():
-        raise InvalidInputError(f"cannot write {path}: there is no folder {Path(path).parent}")
+        raise InvalidInputError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise InvalidInputError(f"cannot write {path}: nothing may be written to {folder}")
 
 
 def folder_of(name: str, path: PathLike) -> Path:
@@ -146,7 +153,7 @@ def make_folder(folder: PathLike) -> Path:
     InvalidInputError
         If it cannot be made.
     """
-    path = Path(folder)
+    path = path_of("cannot make the folder: the name", folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -186,7 +193,10 @@ def replace_file(source: Path, target: Path) -> None:
         except BaseException:
             os.replace(aside, target)
             raise
-        shutil.rmtree(aside)
+        if aside.is_symlink():
+            aside.unlink()
+        else:
+            shutil.rmtree(aside)
     else:
         with contextlib.suppress(OSError):  # nothing had the name, or the system has no modes
             shutil.copymode(target, source)

@@ -16,6 +16,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -27,7 +28,14 @@ from typing import Any
 import numpy as np
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.output import make_folder, whole_file, write_output
+from edgeface.output import (
+    beside,
+    explained,
+    make_folder,
+    replace_file,
+    whole_file,
+    write_output,
+)
 
 ASSETS = Path(__file__).parent / "assets"
 SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
@@ -147,17 +155,29 @@ def read_ready(file: ReadyFile) -> dict[str, bytes]:
 def write_ready(file: ReadyFile, folder: str | os.PathLike[str]) -> Path:
     """Write a ready file into a folder, which is made if it is absent.
 
+    A CoreML package takes the place of an older one as a whole.
+
     Returns
     -------
     Path
         The file, or the folder that a CoreML package is.
     """
-    folder = Path(folder)
-    for path, content in read_ready(file).items():
-        target = folder / path
-        make_folder(target.parent)
-        write_output(target, content)
-    return folder / file.name
+    contents = read_ready(file)
+    target = make_folder(folder) / file.name
+    if not file.name.endswith(SUFFIXES["coreml"]):
+        write_output(target, contents[file.name])
+        return target
+    draft = beside(target)
+    try:
+        with explained(target):
+            for path, content in contents.items():
+                part = draft / Path(path).relative_to(file.name)
+                write_output(make_folder(part.parent) / part.name, content)
+            replace_file(draft, target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
 
 
 def cached_ready(file: ReadyFile) -> Path:

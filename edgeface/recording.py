@@ -31,6 +31,7 @@ from edgeface.faces import Faces
 from edgeface.growing_file import GrowingFile
 from edgeface.metadata import Metadata
 from edgeface.rotations import quaternion_from_rotation
+from edgeface.strict_json import text_of
 from edgeface.timecode import Timecode
 from edgeface.types import Float64Array, FloatArray, IntArray
 from edgeface.values import (
@@ -166,6 +167,11 @@ class Performance:
     blendshapes : the expression in each frame by ARKit's names, T dictionaries
     gaps_s : from when till when the person was not seen, though the recording has frames of that
         time: the times of the frames before and after each gap, shape (G, 2), seconds
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no frame, or something of a frame is missing.
     """
 
     track_id: int
@@ -176,6 +182,15 @@ class Performance:
     identity_coeffs: Float64Array
     blendshapes: list[dict[str, float]]
     gaps_s: Float64Array = field(default_factory=lambda: np.zeros((0, 2)))
+
+    def __post_init__(self) -> None:
+        counts = {len(self.times_s), len(self.frames), len(self.quaternions_wxyz),
+                  len(self.expression_coeffs), len(self.blendshapes)}  # fmt: skip
+        if len(counts) > 1 or 0 in counts:
+            raise InvalidInputError(
+                "a performance has one or more frames, and everything of each frame: got "
+                f"{' and '.join(map(str, sorted(counts)))} of them"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,17 +234,19 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         If the file is absent, empty, no recording, or of a newer major version.
     """
     try:
-        lines = path_of("path", path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = text_of(path_of("path", path).read_bytes())
+    except (OSError, ValueError) as error:
         raise InvalidInputError(f"cannot read the recording {path}: {error}") from error
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines):
+    # texts in JSON may hold what `splitlines` takes for the end of a line
+    lines = [(i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    for number, line in lines:
         try:
             rows.append(json.loads(line))
         except (ValueError, RecursionError) as error:
-            if number == len(lines) - 1 and rows:
+            if number == lines[-1][0] and rows:
                 break
-            raise InvalidInputError(f"{path}, line {number + 1} is no JSON: {error}") from error
+            raise InvalidInputError(f"{path}, line {number} is no JSON: {error}") from error
     header = rows[0] if rows else {}
     if not isinstance(cast(object, header), dict) or header.get("format") != FORMAT:
         raise InvalidInputError(f"{path} is no edgeface recording")

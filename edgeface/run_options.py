@@ -24,6 +24,12 @@ Detail = Literal["auto", "fast", "full"]
 """How closely an image is looked at (`edgeface.load`)."""
 
 
+OF_DETECTION = (
+    "score_threshold", "iou_threshold", "max_faces", "suppression", "look_again", "detail",
+)  # fmt: skip
+"""The options of `edgeface.Model.run` that `detection_options` checks."""
+
+
 @dataclass(frozen=True)
 class DetectionOptions:
     """The checked options of `edgeface.Model.run` of a network that detects.

@@ -40,6 +40,20 @@ def parse(data: str | bytes) -> Any:
     )
 
 
+def text_of(data: bytes) -> str:
+    """The text of a file that people edit: UTF-8, also with the mark that some editors begin with.
+
+    Raises
+    ------
+    ValueError
+        If it is in another encoding.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is no text in UTF-8; save it as UTF-8") from error
+
+
 def _check(text: str) -> None:
     """Check the depth, before a parser that recurses sees it, and every string's characters."""
     depth = 0

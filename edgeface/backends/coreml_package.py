@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from edgeface import strict_json
 from edgeface.backends.protobuf import outside
 from edgeface.errors import ModelFormatError
 
 MODEL = Path("Data", "com.apple.CoreML", "model.mlmodel")
+MANIFEST, ROOT = "Manifest.json", "com.apple.CoreML/model.mlmodel"
+"""The file in which CoreML looks for the model, and what it must say, since that is checked."""
 WEIGHTS = Path("Data", "com.apple.CoreML", "weights", "weight.bin")
 DESCRIPTION, DESCRIPTION_METADATA = 2, 100
 """Fields of CoreML's ``Model`` and ``ModelDescription``."""
@@ -19,14 +23,21 @@ def network_pieces(path: Path) -> list[bytes | memoryview]:
     Raises
     ------
     ModelFormatError
-        If a file is absent or damaged, or anything in the package is a link, which could lead to
-        files outside of it.
+        If a file is absent or damaged, or the manifest names another model than the one checked,
+        or anything in the package is a link or a device, which could lead to what is outside of it.
     """
     links = [part for part in (path, *path.rglob("*")) if part.is_symlink()]
     if links and links != [path]:
         raise ModelFormatError(f"{path} holds the link {links[-1].name!r}, which is not followed")
+    odd = [part for part in path.rglob("*") if not (part.is_file() or part.is_dir())]
+    if odd:
+        raise ModelFormatError(f"{path} holds {odd[0].name!r}, which is neither file nor folder")
     try:
+        manifest: Any = strict_json.parse((path / MANIFEST).read_bytes())
+        named = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
+        if named != ROOT:
+            raise ValueError(f"its manifest names another model than {ROOT}")
         model = memoryview((path / MODEL).read_bytes())
         return [*outside(model, (DESCRIPTION, DESCRIPTION_METADATA)), (path / WEIGHTS).read_bytes()]
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, TypeError, ValueError) as error:
         raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error

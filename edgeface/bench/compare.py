@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgeface.errors import InvalidInputError
+
 SLACK = 0.05
 """The share by which figures differ on an ordinary machine by chance."""
 
@@ -32,8 +34,13 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[Line]:
 
     Figures differ if they do so by more than `SLACK`. Of times, the middle halves must not overlap
     either.
+
+    Raises
+    ------
+    InvalidInputError
+        If a record lacks figures that every one has, or they are no numbers.
     """
-    first, second = _figures(a), _figures(b)
+    first, second = _checked(a, "first"), _checked(b, "second")
     lines: list[Line] = []
     for name in [*first, *(n for n in second if n not in first)]:
         x, y = first.get(name), second.get(name)
@@ -52,6 +59,18 @@ def _verdict(a: Figure | None, b: Figure | None) -> Verdict:
     if overlap or abs(b[1] - a[1]) <= SLACK * a[1]:
         return "same"
     return "worse" if b[1] > a[1] else "better"
+
+
+def _checked(record: dict[str, Any], which: str) -> dict[str, Figure]:
+    try:
+        return {
+            name: (unit, float(value), float(low), float(high))
+            for name, (unit, value, low, high) in _figures(record).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"the {which} record is none that edgeface bench run wrote, or is damaged: {error!r}"
+        ) from error
 
 
 def _figures(record: dict[str, Any]) -> dict[str, Figure]:

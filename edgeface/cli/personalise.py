@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgeface.addresses import without_secrets
 from edgeface.enrol import NUM_FRAMES, enrol
 from edgeface.errors import InvalidInputError
 from edgeface.output import check_place, refuse_inputs, refuse_twice, write_output
@@ -24,10 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         nargs="+",
-        type=Path,
         metavar="CLIP|PHOTOS|EFP",
-        help="a clip, or five or more photos, of one person; of a personal model (.efp) made "
-        "before, --glb and --page are made without fitting it anew",
+        help="a clip or its address, or five or more photos, of one person; of a personal model "
+        "(.efp) made before, --glb and --page are made without fitting it anew",
     )
     parser.add_argument("--out", type=Path, metavar="EFP", help="the personal model to write")
     parser.add_argument(
@@ -72,7 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.glb:
         contents[arguments.glb] = person_glb(person)
     if arguments.page:
-        name = arguments.source[0].name
+        name = Path(without_secrets(arguments.source[0])).name
         contents[arguments.page] = person_page(person, f"Personal model of {name}", frames)
     for path, content in contents.items():
         write_output(path, content)
@@ -81,8 +81,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _person(arguments: argparse.Namespace) -> tuple[PersonalModel, list[FittedFrame]]:
-    source: list[Path] = arguments.source
-    if source[0].suffix.lower() == SUFFIX:
+    source: list[str] = arguments.source
+    if Path(source[0]).suffix.lower() == SUFFIX:
         if len(source) > 1 or arguments.out:
             raise InvalidInputError(
                 "of a personal model, --glb and --page are made; give it alone, without --out"

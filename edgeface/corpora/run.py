@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal, cast, get_args
 
 from edgeface import tables
+from edgeface.addresses import text_without_secrets
 from edgeface.corpora.label import SUFFIX, FaceLabeller, Part, part_name
 from edgeface.corpora.store import Store
-from edgeface.errors import InvalidInputError
+from edgeface.errors import EdgeFaceError, InferenceError, InvalidInputError
 from edgeface.image_files import IMAGE_SUFFIXES
 from edgeface.model import Model
-from edgeface.values import Choice, Whole, option
+from edgeface.values import Choice, Free, Whole, option
 
 Engine = Literal["plain", "ray"]
 CHUNK = 64
 """Photos that are one file, and that are done again after a kill."""
-MAX_WORKERS = 100_000
+MAX_WORKERS, MAX_CAUSES = 100_000, 10
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def run_corpus(
         If there are no photos, or an argument is not as described.
     BackendUnavailableError
         If Ray, pyarrow or fsspec is needed and not installed; the message names the remedy.
+    InferenceError
+        If Ray cannot start, or its workers are lost.
 
     Notes
     -----
@@ -101,14 +105,18 @@ def run_corpus(
     option("engine", engine, Choice(get_args(Engine)))
     count = option("workers", workers, Whole(1, MAX_WORKERS))
     size = option("chunk", chunk, Whole(1, 10**6))
+    chosen = option(
+        "options", dict(options) if isinstance(options, Mapping) else options or {}, Free()
+    )
     source, store = Store(photos), Store(target)
     names = [n for n in source.names() if PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES]
     if not names:
         raise InvalidInputError(f"{source.shown} has no images: expected {_suffixes()} below it")
+    store.prepare()
     chunks = [*pending(names, size, store)]
     total = sum(map(len, chunks))
     summary = Summary(num_before=len(names) - total)
-    arguments = (source, store, model, dict(options or {}))
+    arguments = (source, store, model, chosen)
     parts = _by_ray(chunks, arguments, count) if engine == "ray" else _here(chunks, arguments)
     for part in parts:
         summary = summary.plus(part)
@@ -132,12 +140,20 @@ def pending(names: list[str], size: int, store: Store) -> Iterator[list[str]]:
 
 
 def done_names(store: Store, parts: Iterable[str]) -> Iterator[str]:
-    """The photos in some files of a store."""
+    """The photos in some files of a store; raises InvalidInputError if one cannot be read."""
     for part in parts:
         parquet = tables.needed("pyarrow.parquet", "Parquet files", "tables")
-        with store.open(part) as file:
-            column = parquet.read_table(file, columns=["image"])["image"]
-        yield from cast(list[str], column.unique().to_pylist())
+        try:
+            with store.open(part) as file:
+                column = parquet.read_table(file, columns=["image"])["image"]
+            names = cast(list[str], column.unique().to_pylist())
+        except Exception as error:  # pyarrow and file systems have each their own
+            told = text_without_secrets(" ".join(str(error).split()[:40]))
+            raise InvalidInputError(
+                f"{store.shown} holds {part}, which is damaged or was not written by a run: move "
+                f"it away, or write to another folder ({told})"
+            ) from error
+        yield from names
 
 
 def _here(chunks: list[list[str]], arguments: Any) -> Iterator[Part]:
@@ -153,7 +169,8 @@ def _by_ray(chunks: list[list[str]], arguments: Any, workers: int) -> Iterator[P
         return
     if not ray.is_initialized():
         local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers}
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
+        with _explained():
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
     data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     blocks = min(len(chunks), 64 * workers)
@@ -165,8 +182,30 @@ def _by_ray(chunks: list[list[str]], arguments: Any, workers: int) -> Iterator[P
         compute=data.ActorPoolStrategy(size=workers),
         num_cpus=1,
     )
-    for row in parts.iter_rows():
+    rows = iter(parts.iter_rows())
+    while True:
+        with _explained():
+            row = next(rows, None)
+        if row is None:
+            return
         yield Part(**row)
+
+
+@contextlib.contextmanager
+def _explained() -> Generator[None, None, None]:
+    """Raise what Ray raises as an error of the project's: the one of a worker, if there is one."""
+    try:
+        yield
+    except Exception as error:
+        chain: list[Any] = [error]
+        while chain[-1] is not None and len(chain) < MAX_CAUSES:
+            chain.append(getattr(chain[-1], "cause", None) or chain[-1].__cause__)
+        for inner in chain:
+            # not those that Ray makes up, which are of this class, too, but hold a traceback's text
+            if type(inner).__module__ == EdgeFaceError.__module__:
+                raise inner from error
+        told = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise InferenceError(f"Ray failed: {text_without_secrets(told)}") from error
 
 
 def _suffixes() -> str:

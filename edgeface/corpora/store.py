@@ -11,6 +11,7 @@ from edgeface.addresses import text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.output import PREFIX, make_folder, write_output
 from edgeface.tables import needed
+from edgeface.values import path_of
 
 
 class Store:
@@ -23,12 +24,15 @@ class Store:
 
     Raises
     ------
+    InvalidInputError
+        If it is neither a path nor an address, or fsspec cannot reach it.
     BackendUnavailableError
         If fsspec, or what it needs for the scheme, is not installed.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = os.fspath(root).rstrip("/") or "/"
+        text = root if isinstance(root, str) and "://" in root else str(path_of("a folder", root))
+        self.root = text.rstrip("/") or "/"
         self.shown = without_secrets(self.root)
         self._remote: Any = None
         if "://" in self.root:
@@ -69,6 +73,11 @@ class Store:
         if self._remote is None:
             return Path(self.root, name).open("rb")
         return self._remote.open(f"{self._base}/{name}", "rb")
+
+    def prepare(self) -> None:
+        """Make the folder unless it is there; InvalidInputError if it cannot be made."""
+        if self._remote is None:
+            make_folder(self.root)
 
     def write(self, name: str, content: bytes) -> None:
         """A whole file, which has its name only once it is whole; an older one is replaced."""

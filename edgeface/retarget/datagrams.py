@@ -19,10 +19,15 @@ from edgeface.values import Number, Text, Whole, option
 
 SECONDS = Number(-1e9, 1e9)
 """The times that a frame may have."""
+SUBJECT = Text()
+"""The names by which receivers tell performers apart."""
 
 
 class Datagrams:
-    """A UDP socket to one address. Packets that cannot be sent are lost without an error.
+    """A UDP socket to one address, or to all machines of a network by its broadcast address.
+
+    Packets that cannot be sent are lost without an error. Of a host with addresses of IPv4 and IPv6, that
+    of IPv4 is taken.
 
     Raises
     ------
@@ -32,10 +37,11 @@ class Datagrams:
 
     def __init__(self, host: str, port: int) -> None:
         try:
-            family, kind, _, _, self._address = socket.getaddrinfo(
-                *checked_address(host, port), type=socket.SOCK_DGRAM
-            )[0]
+            found = socket.getaddrinfo(*checked_address(host, port), type=socket.SOCK_DGRAM)
+            # most receivers listen at addresses of IPv4 alone, and "localhost" has both
+            family, kind, _, _, self._address = min(found, key=lambda a: a[0] != socket.AF_INET)
             self._socket = socket.socket(family, kind)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         except (OSError, UnicodeError) as error:  # the latter of names that no host can have
             raise InvalidInputError(
                 f"cannot send to {shown_address(host, port)}: {error}"

@@ -194,9 +194,15 @@ def _local_rotations(gltf: Any, bone: int, turns: FloatArray) -> FloatArray:
 def _rest_rotation(node: Any) -> FloatArray:
     if node.matrix:
         linear = np.array(node.matrix, np.float64).reshape(4, 4).T[:3, :3]
-        return linear / _lengths(linear, node)
+        return linear / _scale(linear, node)
     x, y, z, w = node.rotation or (0.0, 0.0, 0.0, 1.0)
     return rotation_from_quaternion(np.array([w, x, y, z]) / _lengths(np.array([x, y, z, w]), node))
+
+
+def _scale(linear: FloatArray, node: Any) -> FloatArray:
+    """The scale along each axis, of which one is negative where the matrix mirrors."""
+    scale = _lengths(linear, node)
+    return scale * [-1, 1, 1] if np.linalg.det(linear) < 0 else scale
 
 
 def _lengths(columns: FloatArray, node: Any) -> FloatArray:
@@ -227,7 +233,7 @@ def _as_parts(node: Any) -> None:
     if not node.matrix:
         return
     matrix = np.array(node.matrix, np.float64).reshape(4, 4).T
-    scale = _lengths(matrix[:3, :3], node)
+    scale = _scale(matrix[:3, :3], node)
     w, x, y, z = quaternion_from_rotation(matrix[:3, :3] / scale).tolist()
     node.translation, node.rotation = matrix[:3, 3].tolist(), [x, y, z, w]
     node.scale, node.matrix = scale.tolist(), None

@@ -18,7 +18,7 @@ from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.retarget.gltf_parts import MAGIC, read_parts
 from edgeface.retarget.head import NAME, head_glb
 from edgeface.types import FloatArray
-from edgeface.values import path_of
+from edgeface.values import path_of, shown
 
 FLOAT, ALIGNMENT = 5126, 4
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/ktx2")
@@ -114,9 +114,9 @@ def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
         return base64.b64decode(uri.partition(",")[2])
     path = _beside(folder, uri)
     if path is None:
-        raise InvalidInputError(f"the character's buffer {uri} lies outside its folder")
+        raise InvalidInputError(f"the character's buffer {shown(uri)} lies outside its folder")
     if not os.path.isfile(path):  # a pipe would be waited for
-        raise InvalidInputError(f"the character's buffer {uri} is not there")
+        raise InvalidInputError(f"the character's buffer {shown(uri)} is not there")
     return path.read_bytes()
 
 

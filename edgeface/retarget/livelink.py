@@ -18,6 +18,7 @@ from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
 from edgeface.timecode import Timecode, timecode_text
+from edgeface.values import Whole, option
 
 ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
              "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
@@ -40,31 +41,37 @@ def write_livelink(
 ) -> None:
     """Write a performance as a CSV file of Apple's Live Link Face.
 
-    Parameters
-    ----------
-    path : the .csv file to write
-    performance : what one person did
-    retargeter : calibrates, scales and mirrors the performance; None leaves it as it is. Its names
-        must be ARKit's, since the format has no others.
-    fps : the frames per second that the timecode counts. Rows keep their own times, as fractions of
-        these frames.
-    timecode : the timecode of the clip's first frame; None begins at 0
+        Parameters
+        ----------
+        path : the .csv file to write
+        performance : what one person did
+        retargeter : calibrates, scales and mirrors the performance; None leaves it as it is. Its names
+            must be ARKit's, since the format has no others.
+        fps : the frames per second that the timecode counts. Rows keep their own times, as fractions of
+            these frames.
+        timecode : the timecode of the clip's first frame; None begins at 0
 
-    Raises
-    ------
-    InvalidInputError
-        If the file cannot be written, or the retargeter has other names than ARKit's.
+        Raises
+        ------
+        InvalidInputError
+    <<<<<<< HEAD
+            If the file cannot be written, or the retargeter has other names than ARKit's.
+    =======
+            If the file cannot be written, the retargeter has other names, or ``fps`` is no whole number
+            from 1 to 1,000.
+    >>>>>>> faults
 
-    Notes
-    -----
-    - Angles are in radians about the axes of ARKit's face anchor, which is our ``model`` frame: yaw
-      about y, pitch about x, roll about z. They go on past half a turn, because programs
-      interpolate between rows.
-    - The angles of the eyes are relative to the head. Their roll is 0.
-    - Shapes that the network cannot see are 0, and so are the eyes if the gaze is not seen.
+        Notes
+        -----
+        - Angles are in radians about the axes of ARKit's face anchor, which is our ``model`` frame: yaw
+          about y, pitch about x, roll about z. They go on past half a turn, because programs
+          interpolate between rows.
+        - The angles of the eyes are relative to the head. Their roll is 0.
+        - Shapes that the network cannot see are 0, and so are the eyes if the gaze is not seen.
     """
     retargeter = retargeter or Retargeter()
     require_arkit(retargeter, "Live Link Face")
+    fps = option("fps", fps, Whole(1, 1000))
     header = ["Timecode", "BlendShapeCount", *(n[0].upper() + n[1:] for n in ARKIT_NAMES)]
     count = len(ARKIT_NAMES) + len(ROTATIONS)
     frames = [

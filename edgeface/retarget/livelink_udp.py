@@ -7,7 +7,7 @@ import struct
 import uuid
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.retarget.datagrams import SECONDS, ArkitSender, angles_of, eye_radians
+from edgeface.retarget.datagrams import SECONDS, SUBJECT, ArkitSender, angles_of, eye_radians
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 from edgeface.values import option
@@ -57,6 +57,7 @@ class LiveLinkSender(ArkitSender):
         retargeter: Retargeter | None = None,
         name: str = "edgeface",
     ) -> None:
+        name = option("name", name, SUBJECT)
         super().__init__(host, port, retargeter)
         device = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.edgeface")).upper()
         self._head = struct.pack(">B", PACKET_VERSION) + _text(device) + _text(name)

@@ -98,7 +98,7 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping:
     if str(path) in preset_names():
         path = PRESETS / f"{path}.json"
     try:
-        values = strict_json.parse(path.read_bytes())
+        values = strict_json.parse(strict_json.text_of(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise InvalidInputError(
             f"cannot read the mapping {path}: {error}. Those that ship are "

@@ -115,7 +115,7 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
         that ARKit does not have.
     """
     try:
-        values = strict_json.parse(path_of("path", path).read_bytes())
+        values = strict_json.parse(strict_json.text_of(path_of("path", path).read_bytes()))
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"cannot read the range {path}: {error}") from error
     if not isinstance(values, dict) or cast(dict[str, Any], values).get("format") != FORMAT:

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.retarget.datagrams import SECONDS, angles_of, shown_address
+from edgeface.retarget.datagrams import SECONDS, SUBJECT, angles_of, shown_address
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
 from edgeface.values import Text, Whole, option
@@ -71,7 +71,8 @@ class WebSocketSender:
             raise BackendUnavailableError(
                 "a WebSocket needs websockets: pip install 'edgeface[video]'"
             ) from error
-        self.retargeter, self._name = retargeter or Retargeter(), name
+        self.retargeter = retargeter or Retargeter()
+        self._name = option("name", name, SUBJECT)
         self._news = threading.Condition()
         self._message, self._number, self._closed = "", 0, False
         self._num_clients = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from torch import nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
+from edgeface.face_shapes import NUM_EXPRESSIONS
 from edgeface.output import write_output
 from edgeface.reference.networks import build_network
 from edgeface.reference.networks.config import NetworkConfig
+from edgeface.values import Choice, Several
 
 KEY = "edgeface"
 PREFIX = "network."
@@ -103,16 +106,32 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
         model = FaceModel.from_bytes(entry["face_model"].numpy().tobytes(), source=str(path))
         network = build_network(config)
         weights = content["state_dict"]
-        network.load_state_dict(
-            {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
-        )
+        own = {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
+        network.load_state_dict(own)
+        _check_numbers(network, own)
         epoch, recipe = int(content["epoch"]), dict(entry["recipe"])
-        unseen = tuple(entry.get("unseen_expressions", ()))
-    except Exception as error:  # torch, pickle and zipfile have each their own
+        names = Several(Choice(model.expression_names), 0, NUM_EXPRESSIONS, unique=True)
+        unseen = names.check(list(entry.get("unseen_expressions", ())), "unseen_expressions")
+    except pickle.UnpicklingError as error:  # its text advises to execute what is in the file
         raise ModelFormatError(
-            f"{path} is no edgeface checkpoint, or is damaged: {error}"
+            f"{path} is no edgeface checkpoint, or is damaged: it holds objects other than tensors "
+            "and plain values, which are not read since reading them runs code"
+        ) from error
+    except Exception as error:  # torch and zipfile have each their own
+        told = " ".join([type(error).__name__, *str(error).split()[:60]])
+        raise ModelFormatError(
+            f"{path} is no edgeface checkpoint, or is damaged: {told}"
         ) from error
     return TrainedNetwork(config, network.eval(), model, epoch, recipe, unseen)
+
+
+def _check_numbers(network: nn.Module, given: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError unless weights are finite, and were of the types that they are taken as."""
+    for name, weight in network.state_dict().items():
+        if given[name].is_floating_point() != weight.is_floating_point():
+            raise ValueError(f"the weights {name} are {given[name].dtype}, not {weight.dtype}")
+        if not torch.isfinite(weight).all():
+            raise ValueError(f"the weights {name} are not finite")
 
 
 def save_network(trained: TrainedNetwork, path: Path) -> None:

@@ -20,6 +20,7 @@ from edgeface.reference.networks import CONFIGS
 from edgeface.reference.networks.checkpoint import NOT_STATED
 from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.training.databases import conventions_of
+from edgeface.strict_json import text_of
 from edgeface.values import Several, Text, Whole, option
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -191,12 +192,12 @@ def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
     """
     path = FOLDER / f"{path_or_name}.toml" if str(path_or_name) in NAMES else Path(path_or_name)
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(text_of(path.read_bytes()))
     except OSError as error:
         raise InvalidInputError(
             f"no such recipe: {path_or_name}; a .toml file, or one of {', '.join(NAMES)}"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InvalidInputError(f"{path} is no TOML file: {error}") from error
     known = {f.name for f in fields(Recipe)}
     if unknown := set(values) - known:

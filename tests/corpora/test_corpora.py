@@ -12,10 +12,13 @@ from edgeface import InvalidInputError
 from edgeface.cli import main
 from edgeface.corpora import Store, run_corpus
 from edgeface.corpora import label as label_module
+from edgeface.corpora import run as run_module
 from edgeface.corpora.label import part_name
 from edgeface.corpora.run import pending
 
+pyarrow = pytest.importorskip("pyarrow", reason="needs the extra: edgeface[tables]")
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra: edgeface[tables]")
+
 OPTIONS = {"look_again": False}
 
 
@@ -187,3 +190,40 @@ def test_a_name_that_is_no_text_is_done_once(model, tmp_path):
     # by another chunk, too
     (folder / "z.jpg").write_bytes(b"no image")
     assert run_corpus(folder, tmp_path / "faces", model, options=OPTIONS).num_images == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 cut", "other columns"])
+def test_files_of_others_in_the_target_are_named(photos, model, tmp_path, content):
+    path = tmp_path / "mine.parquet"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        parquet.write_table(pyarrow.table({"name": ["a"]}), path)
+    with pytest.raises(InvalidInputError, match=r"holds mine.parquet, which is damaged or was not"):
+        run_corpus(photos, tmp_path, model, options=OPTIONS)
+
+
+def test_a_target_that_cannot_be_is_named_before_any_photo_is_looked_at(photos, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    for target in (tmp_path / "file" / "below", None, b"bytes", "a\0b"):
+        with pytest.raises(InvalidInputError, match=r"cannot (make|read)|must be a path"):
+            run_corpus(photos, target, None)
+
+
+def test_a_network_of_crops_labels_photos_without_faces(photos, tmp_path):
+    sfn = edgeface.load("sfn", num_threads=1)
+    assert run_corpus(photos / "more", tmp_path, sfn).num_faces == 1
+
+
+def test_what_ray_raises_is_told_as_the_projects_own():
+    class TaskError(Exception):
+        cause = InvalidInputError("no space left")
+
+    with pytest.raises(InvalidInputError, match=r"^no space left$"), run_module._explained():
+        raise RuntimeError("a worker failed") from TaskError("traceback")
+    lost = "The worker died\nof https://user:secret@host/x?key=1"
+    with (
+        pytest.raises(edgeface.InferenceError, match=r"^Ray failed: of https://user:\*\*\*@host"),
+        run_module._explained(),
+    ):
+        raise RuntimeError(lost)

@@ -112,6 +112,21 @@ def test_compare_finds_what_got_worse(record, tmp_path, capsys):
     assert "no record of edgeface bench" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "results", [5, [{}], [5], [{"file": "a", "threads": 1, "kernels": "numpy", "cold_start": 1}]]
+)
+def test_compare_refuses_records_without_figures(results):
+    with pytest.raises(InvalidInputError, match="first record is none"):
+        compare.compare({"results": results}, {"results": []})
+
+
+def test_compare_refuses_figures_that_are_no_numbers(record):
+    other = copy.deepcopy(record)
+    other["results"][0]["file_mb"] = "large"
+    with pytest.raises(InvalidInputError, match="second record is none"):
+        compare.compare(record, other)
+
+
 def test_bench_writes_what_it_measured(tmp_path, capsys, monkeypatch, record):
     monkeypatch.setattr(suite, "run_suite", lambda settings, progress: record)
     files = tmp_path / "a.json", tmp_path / "a.html"

@@ -1,6 +1,7 @@
 """Damaged files are refused; files without checksums still load."""
 
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 import edgeface
 from edgeface.backends import open_backend
 from edgeface.backends.checksums import CHECKSUMS
+from edgeface.backends.coreml_package import network_pieces as package_pieces
 from edgeface.backends.onnx import network_pieces
 from edgeface.backends.protobuf import fields, outside
 from edgeface.cli import main
 from edgeface.metadata import KEY
 from edgeface.model import ASSETS, Model
+from edgeface.ready import ReadyFile, write_ready
 from edgeface.shipped import BUNDLED
 from tests.edgeface.damage import damaged, image_for, outcomes, seen_by
 
@@ -40,6 +43,31 @@ def edited(tmp_path):
         return path
 
     return make
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "{}",
+        '{"rootModelIdentifier": "a", "itemInfoEntries": {"a": {"path": "com.apple.CoreML/b"}}}',
+        '{"rootModelIdentifier": "a", "itemInfoEntries": {"a": {"path": "../../../other"}}}',
+        "[",
+    ],
+)
+def test_a_package_is_refused_whose_manifest_names_another_model(tmp_path, manifest):
+    package = write_ready(ReadyFile("sfn", "coreml", "fp16"), tmp_path)
+    assert len(package_pieces(package)) > 1
+    (package / "Manifest.json").write_text(manifest)
+    with pytest.raises(edgeface.ModelFormatError, match="no readable CoreML package"):
+        package_pieces(package)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_package_with_a_pipe_is_not_waited_for(tmp_path):
+    package = write_ready(ReadyFile("sfn", "coreml", "fp16"), tmp_path)
+    os.mkfifo(package / "Data" / "pipe")
+    with pytest.raises(edgeface.ModelFormatError, match="neither file nor folder"):
+        package_pieces(package)
 
 
 def test_damage_is_refused_or_harmless(file, tmp_path):

@@ -1,5 +1,6 @@
 """Many images: the same faces as one by one, in turn, with bounded memory, whatever fails."""
 
+import io
 import threading
 
 import numpy as np
@@ -116,3 +117,19 @@ def test_reading_ends_with_who_asks():
     next(reading)
     reading.close()
     assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    "one",
+    [str(edgeface.DEMO_PHOTO), b"\xff\xd8\xff", PHOTO, PHOTO[:, :, 0], io.BytesIO(b"\xff\xd8\xff")],
+    ids=["name", "bytes", "array", "grey array", "file"],
+)
+def test_one_image_is_not_taken_for_many(model, one):
+    with pytest.raises(InvalidInputError, match="a single one: use run"):
+        model.run_many(one)
+
+
+@pytest.mark.parametrize("name", ["keep_image", "boxes_xyxy", "treshold"])
+def test_a_batch_names_options_that_it_does_not_have(model, name):
+    with pytest.raises(InvalidInputError, match="an option of run_batch must be one of"):
+        model.run_batch([PHOTO], **{name: True})

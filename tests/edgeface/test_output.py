@@ -16,6 +16,7 @@ from edgeface.corpora import Store
 from edgeface.errors import InvalidInputError
 from edgeface.growing_file import GrowingFile
 from edgeface.output import (
+    check_place,
     distinct_name,
     make_folder,
     refuse_inputs,
@@ -374,3 +375,21 @@ def test_track_refuses_to_write_what_it_reads(way, take, tmp_path, capsys):
                  *arguments[way]]) == 1  # fmt: skip
     assert ("twice" if way == "both" else "is the input") in capsys.readouterr().err
     assert source.read_bytes() == OLD
+
+
+def test_check_place_refuses_before_long_work(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling").symlink_to(tmp_path / "absent" / "file")
+    for name, said in (("folder", "it is a folder"), ("no/file", "there is no folder"),
+                       ("dangling", "there is no folder")):  # fmt: skip
+        with pytest.raises(InvalidInputError, match=said):
+            check_place(tmp_path / name)
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "file")
+    for path in (tmp_path / "new", tmp_path / "link", os.devnull):
+        check_place(path)
+
+
+def test_check_place_refuses_folders_that_may_not_be_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InvalidInputError, match="nothing may be written to"):
+        check_place(tmp_path / "new")

@@ -10,7 +10,15 @@ from edgeface import ready, shipped
 from edgeface.backends import can_run
 from edgeface.cli import main
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.ready import SUFFIXES, ReadyFile, cached_ready, find_ready, read_ready, ready_files
+from edgeface.ready import (
+    SUFFIXES,
+    ReadyFile,
+    cached_ready,
+    find_ready,
+    read_ready,
+    ready_files,
+    write_ready,
+)
 
 FILES = ready_files()
 DETECTORS = [f for f in FILES if f.network == "mfn" and can_run(SUFFIXES[f.format])]
@@ -131,3 +139,33 @@ def test_without_any_folder_the_remedy_is_named(monkeypatch):
     ready._temporary_root.cache_clear()
     with pytest.raises(InvalidInputError, match="set XDG_CACHE_HOME"):
         cached_ready(find_ready("sfn", "tflite"))
+
+
+def test_a_package_takes_the_place_of_an_older_one_as_a_whole(tmp_path):
+    file = ReadyFile("sfn", "coreml", "fp16")
+    package = write_ready(file, tmp_path / "new")
+    (package / "Data" / "stale").write_text("of another release")
+    (package / "link").symlink_to("/")
+    write_ready(file, tmp_path / "new")
+    found = {p.relative_to(tmp_path / "new").as_posix(): p for p in package.rglob("*")}
+    expected = read_ready(file)
+    assert {n: p.read_bytes() for n, p in found.items() if p.is_file()} == expected
+    assert not any(p.is_symlink() for p in found.values())
+    assert [p.name for p in (tmp_path / "new").iterdir()] == [file.name]
+
+
+def test_a_link_to_a_package_is_replaced_and_not_followed(tmp_path):
+    file = ReadyFile("sfn", "coreml", "fp16")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / file.name).symlink_to(tmp_path / "elsewhere")
+    write_ready(file, tmp_path)
+    assert (tmp_path / file.name / "Manifest.json").is_file()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["http://example.com/x", "a\0b"])
+def test_what_is_no_folder_is_refused_before_any_is_made(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInputError, match="must be a path"):
+        write_ready(ReadyFile("mfn", "onnx", "fp32"), folder)
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeface import strict_json
+from edgeface.retarget import PersonRange, read_mapping, read_range
 
 PLAIN = st.recursive(
     st.none()
@@ -71,3 +72,23 @@ def test_depth_does_not_depend_on_the_stack(monkeypatch):
             strict_json.parse("[" * 1_000_000)
     finally:
         sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_text_of_takes_what_editors_write(encoding):
+    assert strict_json.text_of("Gr\u00fc\u00dfe".encode(encoding)) == "Gr\u00fc\u00dfe"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_text_of_names_the_encoding_that_is_wanted(encoding):
+    with pytest.raises(ValueError, match="save it as UTF-8"):
+        strict_json.text_of("Gr\u00fc\u00dfe".encode(encoding))
+
+
+def test_files_that_people_edit_may_begin_with_a_mark(tmp_path):
+    path = tmp_path / "mine.json"
+    PersonRange({"jawOpen": 0.1}).save(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_range(path).rest == {"jawOpen": 0.1}
+    path.write_bytes(b"\xef\xbb\xbf" + b'{"format": "edgeface-mapping", "version": [1, 0]}')
+    assert read_mapping(path).mirror is False

@@ -113,3 +113,26 @@ def test_a_missing_library_is_named(monkeypatch, tracked, module, method, extra)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(BackendUnavailableError, match=rf"need {module}: .*edgeface\[{extra}\]"):
         getattr(tracked, method)()
+
+
+def test_nobody_is_a_table_without_rows_whatever_network_looked(tmp_path):
+    """Also of faces with all that networks may tell, none of which a mask picks."""
+    some = replace(
+        some_faces(2),
+        gaze_deg=np.zeros((2, 2, 2), np.float32),
+        correction_coeffs=np.zeros((2, 60), np.float32),
+        track_ids=np.array([1, 2]),
+        velocities=np.zeros((2, 2), np.float32),
+    )
+    nobody = some[np.zeros(2, bool)]
+    assert nobody.to_dict() == []
+    assert nobody.arkit_coeffs.shape == (0, 52)
+    assert nobody.iris_centres.shape == (0, 2, 2)
+    assert repr(nobody) == "Faces(N=0)"
+    blank = np.zeros((20, 30, 3), np.uint8)
+    np.testing.assert_array_equal(nobody.draw(blank), blank)
+    assert tables.csv_of(tables.numbers_of(nobody)).count("\n") == 1
+    for library, table in (("pandas", nobody.to_pandas), ("pyarrow", nobody.to_arrow),
+                           ("supervision", nobody.to_supervision)):  # fmt: skip
+        pytest.importorskip(library, reason="needs the extras: edgeface[tables,supervision]")
+        assert len(table()) == 0

@@ -15,7 +15,7 @@ from PIL import Image
 import edgeface
 from edgeface.face_model import FaceModel, default_face_model
 from edgeface.metadata import Metadata
-from tests.fuzz import headed
+from tests.fuzz import headed, packages
 from tests.fuzz.mutate import mutated_bytes, mutated_json, mutated_zip
 
 ASSETS = Path(edgeface.DEMO_PHOTO).parent
@@ -254,6 +254,7 @@ TARGETS = {
     "onnx": Target(".onnx", _onnx, mutated_bytes, _read_model),
     "tflite": Target(".tflite", _exported("tflite"), mutated_bytes, _read_model),
     "pt2": Target(".pt2", _exported("pt2"), mutated_zip, _read_model),
+    "coreml": Target(".zip", packages.packages, packages.mutated_package, packages.read_package),
     "recording": Target(".jsonl", _recordings, _mutated_line, _read_recording),
     "mapping": Target(".json", _mappings, mutated_json, _read_mapping),
     "range": Target(".json", headed.ranges, mutated_json, headed.read_range),

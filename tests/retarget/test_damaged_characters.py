@@ -8,6 +8,7 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.retarget import write_gltf
+from edgeface.rotations import rotation_from_quaternion
 
 pygltflib = pytest.importorskip("pygltflib")
 
@@ -144,3 +145,17 @@ def test_pictures_beside_a_character_go_with_it(tmp_path, performance, make_char
     assert gltf.binary_blob()[start : start + view.byteLength] == picture
     assert [image.uri for image in gltf.images] == [None, "../secret.png", "absent.png"]
     assert b"secret" not in gltf.binary_blob()
+
+
+def test_bones_that_mirror_turn_the_head_alike(tmp_path, performance, make_character):
+    """A matrix that mirrors x: the animated head must be what turning the mirrored head gives."""
+    path = make_character()
+    mirrored = [-1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    changed(path, putting("nodes", 2, value={"name": "Head", "children": [3], "matrix": mirrored}))
+    write_gltf(tmp_path / "out.glb", path, performance)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    head = gltf.nodes[2]
+    assert head.matrix is None
+    x, y, z, w = head.rotation
+    rest = rotation_from_quaternion(np.array([w, x, y, z])) * head.scale
+    np.testing.assert_allclose(rest, np.diag([-1.0, 1, 1]), atol=1e-6)

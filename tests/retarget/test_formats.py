@@ -86,6 +86,12 @@ def test_gltf_moves_the_characters_shapes_and_head(tmp_path, performance, make_c
         np.testing.assert_allclose(world @ rest.T, rotation_from_quaternion(quaternion), atol=1e-6)
 
 
+@pytest.mark.parametrize("fps", [0, -1, 29.97, "x", 10**6])
+def test_livelink_counts_whole_frames(tmp_path, performance, fps):
+    with pytest.raises(InvalidInputError, match="fps must be a whole number"):
+        write_livelink(tmp_path / "take.csv", performance, fps=fps)
+
+
 def test_gltf_through_a_mapping_and_a_second_reader(tmp_path, performance, make_character):
     mapping = Mapping({"Joy": {"mouthSmileLeft": 1.0}}, head_bone="Head")
     write_gltf(tmp_path / "out.glb", make_character(), performance, Retargeter(mapping))

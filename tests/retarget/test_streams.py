@@ -316,3 +316,27 @@ def test_shapes_that_are_none_are_errors(shapes):
 def test_rotations_that_are_none_are_errors(quaternion):
     with pytest.raises(InvalidInputError, match="quaternion_wxyz"):
         Retargeter()({"jawOpen": 0.5}, quaternion)
+
+
+@pytest.mark.parametrize("name", ["", "\ud800", "a\nb", "x" * 500, 5, None])
+@pytest.mark.parametrize("protocol", ["livelink", "websocket"])
+def test_names_of_performers_that_are_none_are_errors(protocol, name):
+    with pytest.raises(InvalidInputError, match="name must be text"):
+        STREAMS[protocol]("127.0.0.1", 39999, Retargeter(), name)
+
+
+def test_of_two_addresses_of_a_host_that_of_ipv4_is_taken(monkeypatch, receiver):
+    port, datagrams = port_of(receiver), (socket.SOCK_DGRAM, 17, "")
+    found = [
+        (socket.AF_INET6, *datagrams, ("::1", port, 0, 0)),
+        (socket.AF_INET, *datagrams, ("127.0.0.1", port)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with contextlib.closing(IFacialMocapSender("localhost", port_of(receiver))) as sender:
+        sender.send(0.0, SEEN, NO_TURN)
+    assert receiver.recv(65535).startswith(b"jawOpen-25|")
+
+
+def test_a_broadcast_address_may_be_sent_to():
+    with contextlib.closing(IFacialMocapSender("127.255.255.255", 39998)) as sender:
+        assert sender._socket._socket.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,3 +81,27 @@ def test_an_absent_and_an_empty_recording_are_named(tmp_path, recorded):
     recorded.write_text(recorded.read_text().splitlines()[0])
     with pytest.raises(InvalidInputError, match="nobody was seen"):
         read_recording(recorded).performance()
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\n\n"),
+        lambda text: text.replace("clip.mp4", "a\u2028b\x85c.mp4"),
+    ],
+)
+def test_recordings_that_other_programs_wrote_anew(recorded, rewritten):
+    recorded.write_bytes(rewritten(recorded.read_text()).encode())
+    assert read_recording(recorded).num_frames == 30
+
+
+def test_a_performance_without_frames_is_none(recorded):
+    whole = read_recording(recorded).performance()
+    with pytest.raises(InvalidInputError, match="one or more frames"):
+        replace(whole, times_s=whole.times_s[:0])
+    parts = ("times_s", "frames", "quaternions_wxyz", "expression_coeffs", "blendshapes")
+    none = {name: getattr(whole, name)[:0] for name in parts}
+    with pytest.raises(InvalidInputError, match="one or more frames"):
+        replace(whole, **none)

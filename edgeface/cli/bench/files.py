@@ -19,7 +19,7 @@ def read_record(path: Path) -> dict[str, Any]:
         If the file cannot be read, or is no such record.
     """
     try:
-        record = strict_json.parse(path.read_bytes())
+        record = strict_json.parse(strict_json.text_of(path.read_bytes()))
         if record["schema_version"] != 1 or "results" not in record:
             raise ValueError("it is not of version 1")
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeface.cli.bench.files import write_text
 from edgeface.cli.options import add_thread_counts
+from edgeface.output import check_place
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from edgeface.bench.android import bench_on_phone
     from edgeface.bench.tables import as_text
 
+    if arguments.json is not None:
+        check_place(arguments.json)
     records = [
         bench_on_phone(Path(model), arguments.tool, threads, gpu=arguments.gpu)
         for model in arguments.models

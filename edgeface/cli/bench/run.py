@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgeface.cli.bench.files import write_text
 from edgeface.cli.options import MODEL_NAMES, add_images, add_thread_counts, numbers, words
-from edgeface.output import refuse_inputs, refuse_twice
+from edgeface.output import check_place, refuse_inputs, refuse_twice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +60,7 @@ def execute(arguments: argparse.Namespace) -> int:
     refuse_twice(written)
     for path in written:
         refuse_inputs(path, arguments.models)
+        check_place(path)
     settings = Settings(
         models=arguments.models,
         backends=arguments.backend,

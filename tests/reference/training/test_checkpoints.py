@@ -61,3 +61,44 @@ def test_strip_does_not_overwrite_its_checkpoint(tmp_path, capsys):
     assert "is the input" in capsys.readouterr().err
     assert main(["strip", str(checkpoint), "--out", str(tmp_path / "small.ckpt")]) == 0
     assert load_network(tmp_path / "small.ckpt").config == load_network(checkpoint).config
+
+
+def weights_of_floats(changed):
+    name = next(n for n, w in changed["state_dict"].items() if w.is_floating_point())
+    return name, changed["state_dict"][name]
+
+
+@pytest.mark.parametrize(
+    ("change", "tells"),
+    [
+        (lambda w: w * float("nan"), "are not finite"),
+        (lambda w: w / 0, "are not finite"),
+        (lambda w: w.long(), "are torch.int64, not torch.float32"),
+        (lambda w: w.to(torch.complex64), "are torch.complex64, not torch.float32"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Casting complex values")
+def test_weights_that_are_no_numbers_are_refused(tmp_path, change, tells):
+    content = torch.load(SHIPPED["sfn"], weights_only=True)
+    name, weight = weights_of_floats(content)
+    content["state_dict"][name] = change(weight)
+    torch.save(content, tmp_path / "odd.ckpt")
+    with pytest.raises(ModelFormatError, match=tells):
+        load_network(tmp_path / "odd.ckpt")
+
+
+def test_unknown_unseen_expressions_are_refused(tmp_path):
+    content = torch.load(SHIPPED["sfn"], weights_only=True)
+    content["edgeface"]["unseen_expressions"] = ["noseWiggle"]
+    torch.save(content, tmp_path / "odd.ckpt")
+    with pytest.raises(ModelFormatError, match=r"unseen_expressions\[0\] must be one of"):
+        load_network(tmp_path / "odd.ckpt")
+
+
+def test_objects_in_a_checkpoint_are_told_of_without_advice_to_run_them(tmp_path):
+    torch.save({"edgeface": slice(1)}, tmp_path / "odd.ckpt")
+    with pytest.raises(ModelFormatError) as caught:
+        load_network(tmp_path / "odd.ckpt")
+    assert "holds objects other than tensors" in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+    assert "\n" not in str(caught.value)

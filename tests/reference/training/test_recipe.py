@@ -11,6 +11,14 @@ def test_every_shipped_recipe_can_be_read(name):
     assert recipe.config == CONFIGS[recipe.network]
 
 
+def test_a_recipe_is_utf8_whatever_the_locale(tmp_path, monkeypatch):
+    text = 'network = "sfn"\nepochs = 1\nbatch_size = 1\nlicence = "f\u00fcr alle"\n'
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    monkeypatch.setattr("locale.getencoding", lambda: "cp1252")
+    assert read_recipe(path).licence == "f\u00fcr alle"
+
+
 def test_read_recipe_takes_a_file(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('network = "sfn"\nepochs = 3\nbatch_size = 4\ndisentangle = 0.5\n')
