@@ -26,8 +26,8 @@ SUBJECT = Text()
 class Datagrams:
     """A UDP socket to one address, or to all machines of a network by its broadcast address.
 
-    Packets that cannot be sent are lost without an error. Of a host with addresses of IPv4 and IPv6, that
-    of IPv4 is taken.
+    Packets that cannot be sent are lost without an error. Of a host with addresses of IPv4 and
+    IPv6, that of IPv4 is taken.
 
     Raises
     ------

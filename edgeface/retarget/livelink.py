@@ -41,33 +41,29 @@ def write_livelink(
 ) -> None:
     """Write a performance as a CSV file of Apple's Live Link Face.
 
-        Parameters
-        ----------
-        path : the .csv file to write
-        performance : what one person did
-        retargeter : calibrates, scales and mirrors the performance; None leaves it as it is. Its names
-            must be ARKit's, since the format has no others.
-        fps : the frames per second that the timecode counts. Rows keep their own times, as fractions of
-            these frames.
-        timecode : the timecode of the clip's first frame; None begins at 0
+    Parameters
+    ----------
+    path : the .csv file to write
+    performance : what one person did
+    retargeter : calibrates, scales and mirrors the performance; None leaves it as it is. Its names
+        must be ARKit's, since the format has no others.
+    fps : the frames per second that the timecode counts. Rows keep their own times, as fractions of
+        these frames.
+    timecode : the timecode of the clip's first frame; None begins at 0
 
-        Raises
-        ------
-        InvalidInputError
-    <<<<<<< HEAD
-            If the file cannot be written, or the retargeter has other names than ARKit's.
-    =======
-            If the file cannot be written, the retargeter has other names, or ``fps`` is no whole number
-            from 1 to 1,000.
-    >>>>>>> faults
+    Raises
+    ------
+    InvalidInputError
+        If the file cannot be written, the retargeter has other names than ARKit's, or ``fps`` is no
+        whole number from 1 to 1,000.
 
-        Notes
-        -----
-        - Angles are in radians about the axes of ARKit's face anchor, which is our ``model`` frame: yaw
-          about y, pitch about x, roll about z. They go on past half a turn, because programs
-          interpolate between rows.
-        - The angles of the eyes are relative to the head. Their roll is 0.
-        - Shapes that the network cannot see are 0, and so are the eyes if the gaze is not seen.
+    Notes
+    -----
+    - Angles are in radians about the axes of ARKit's face anchor, which is our ``model`` frame: yaw
+      about y, pitch about x, roll about z. They go on past half a turn, because programs
+      interpolate between rows.
+    - The angles of the eyes are relative to the head. Their roll is 0.
+    - Shapes that the network cannot see are 0, and so are the eyes if the gaze is not seen.
     """
     retargeter = retargeter or Retargeter()
     require_arkit(retargeter, "Live Link Face")

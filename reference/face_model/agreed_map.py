@@ -57,15 +57,15 @@ def agreed_map(
     ----------
     mean : float, shape (468, 3), a mirror-symmetric face in the teacher's topology
     triangles : int, shape (T, 3); permutation : int, shape (468,), each vertex's mirror partner
-    learned : the map that `learn_landmark_map` learned from people's points
+    learned : the map that people's points taught, with lids by `lids_on_edges`
     ict : ICT-FaceKit, as `edgeface.from_ict_facekit` reads it
 
     Notes
     -----
     A landmark of a lid, a lip or a brow lies between two neighbours of its edge, any other within a
-    triangle, where the median comes nearest to the mesh. `LIDS` stay where people put them: those
-    of an upper and of a lower lid must meet when the eye shuts, as points of one witness do. The
-    map is exactly mirror-symmetric.
+    triangle, where the median comes nearest to the mesh. `LIDS` stay as they were learned: those of
+    an upper and of a lower lid must meet when the eye shuts, as points of one witness do. The map
+    is exactly mirror-symmetric.
     """
     people = np.einsum("lkc,lk->lc", mean[learned[0]], learned[1])
     listed = listed_landmarks(mean, permutation)

@@ -11,7 +11,6 @@ mirror image, so that left and right shapes become mirror images.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ from edgeface.reference.face_model.agreed_map import agreed_map
 from edgeface.reference.face_model.corpus import mirrored_scores, read_corpus
 from edgeface.reference.face_model.ict import places_on_ict
 from edgeface.reference.face_model.landmark_map import learn_landmark_map
+from edgeface.reference.face_model.lid_edges import lids_on_edges, shutting
 from edgeface.reference.face_model.transfer import transferred_expressions
 from edgeface.reference.geometry.alignment import (
     EXPRESSION_MIRROR,
@@ -39,7 +39,7 @@ from edgeface.reference.geometry.alignment import (
     rigid_mean,
     similarity,
 )
-from edgeface.reference.geometry.lids import BLINKS, lid_opening
+from edgeface.reference.geometry.lids import BLINKS
 from edgeface.reference.geometry.pose import yaw_from_rotation
 from edgeface.types import FloatArray, IntArray
 
@@ -77,11 +77,6 @@ HOLES = (
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398),
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173),
 )
-
-
-LandmarksOf = Callable[[FloatArray], FloatArray]
-WHOLLY_SHUT = 0.02
-"""Opening of the lids of a mean face that blinks, in widths of the eye."""
 
 
 def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
@@ -124,14 +119,17 @@ def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
         identity = _identity_part(residual, modes, person)
         prediction = mean + identity + np.tensordot(scores, shapes, 1)
     if sources.free:
-        shapes = _shutting(shapes, mean, landmarks_of)
+        shapes = shutting(shapes, mean, permutation, landmarks_of)
     halves = (mean, modes, shapes)
     mean, modes, shapes = (a.astype(np.float16).astype(np.float32) for a in halves)
     triangles, uv = _surface(mean, mean + PARTED * shapes[EXPRESSION_NAMES.index("jawOpen")])
     if sources.free:
         # last, so that coefficients mean the same under either map
         ict = _read_ict(folder, sources)
-        vertices, shares = agreed_map(mean, triangles, permutation, (vertices, shares), ict)
+        people = corpus.labelled_meshes, corpus.landmarks
+        shut = mean + shapes[BLINKS[0]]
+        learned = lids_on_edges((vertices, shares), *people, mean, shut, permutation)
+        vertices, shares = agreed_map(mean, triangles, permutation, learned, ict)
     return FaceModel(
         identity=np.concatenate([mean[None], modes]),
         expression=shapes,
@@ -199,17 +197,6 @@ def _portrait_shapes(
     shapes = prior.copy()
     mean, shapes[SMILES] = _ridge(left, scores[:, SMILES], prior[SMILES], RIDGE / mask**2)
     return mean, shapes
-
-
-def _shutting(shapes: FloatArray, mean: FloatArray, landmarks_of: LandmarksOf) -> FloatArray:
-    """The shapes with blinks as strong as it takes to shut the eyes of the mean face, as seen."""
-    stronger = shapes.copy()
-    for eye, blink in enumerate(BLINKS):
-        opened, left = (
-            lid_opening(landmarks_of(shape)[:, :2])[eye] for shape in (mean, mean + shapes[blink])
-        )
-        stronger[blink] *= (opened - WHOLLY_SHUT) / (opened - left)
-    return stronger
 
 
 def _regress_shapes(

@@ -11,6 +11,7 @@ from edgeface.face_model import NUM_IDENTITY, FaceModel
 from edgeface.reference.data.packs import RESEARCH, Sources
 from edgeface.reference.face_model.corpus import Corpus, read_corpus
 from edgeface.reference.geometry.alignment import align, mapped_landmarks
+from edgeface.reference.geometry.lids import lid_opening
 from edgeface.types import FloatArray
 
 
@@ -23,6 +24,7 @@ def report_on(model: FaceModel, folder: Path, sources: Sources = RESEARCH) -> di
             "num_meshes": len(corpus.meshes),
             "residual_percent_of_outer_eye_distance": residuals(model, corpus),
             "landmark_map_nme_percent": landmark_map_nme(model, corpus),
+            "lid_opening": lid_openings(model, corpus),
         }
     return report
 
@@ -60,3 +62,12 @@ def landmark_map_nme(model: FaceModel, corpus: Corpus) -> dict[str, float]:
     eyes = np.linalg.norm(corpus.landmarks[:, 45] - corpus.landmarks[:, 36], axis=1)
     error = np.linalg.norm(points - corpus.landmarks, axis=2) / eyes[:, None] * 100
     return {"68": float(error.mean()), "51": float(error[:, 17:].mean())}
+
+
+def lid_openings(model: FaceModel, corpus: Corpus) -> dict[str, float]:
+    """The mean opening of eyes, in eye widths, by people's landmarks and by the meshes'."""
+    points = mapped_landmarks(corpus.labelled_meshes[..., :2], model)
+    return {
+        "people": float(lid_opening(corpus.landmarks).mean()),
+        "map": float(lid_opening(points).mean()),
+    }
