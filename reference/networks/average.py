@@ -9,6 +9,7 @@ import copy
 from dataclasses import replace
 
 from edgeface.errors import InvalidInputError
+from edgeface.reference.networks.cells import with_cell_range
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.reference.networks.rebase import on_face_model
 
@@ -32,6 +33,7 @@ def average(first: TrainedNetwork, second: TrainedNetwork, share: float) -> Trai
     """
     if not 0 <= share <= 1:
         raise InvalidInputError(f"the share of the second must be in [0, 1], got {share}")
+    first = with_cell_range(first, second.config.cell_range)
     if first.config != second.config:
         raise InvalidInputError(
             f"only trainings of one network can be averaged: {first.config.kind} and "

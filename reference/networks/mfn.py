@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -78,17 +76,6 @@ class MultiFaceNetwork(nn.Module):
         with torch.no_grad():
             for head, bias in zip(self.heads, (detection, *output_biases()), strict=True):
                 start_at(head, bias.repeat(num_anchors))
-
-    @torch.no_grad()
-    def rescale_centres(self, factor: float) -> None:
-        """Multiply t_xy by a factor.
-
-        With the ratio of two cell ranges, weights that were learned in one place boxes as before in
-        the other, near the middle of their cells.
-        """
-        last = cast(nn.Conv2d, cast(nn.Sequential, self.heads[0])[-1])
-        for values in (last.weight, cast(Tensor, last.bias)):
-            values.unflatten(0, (-1, 5))[:, :2] *= factor
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compute the raw logits of the four branches of images uint8 (B, 288, 288, 3), RGB.

@@ -21,6 +21,7 @@ from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.networks import build_network
+from edgeface.reference.networks.cells import with_cell_range
 from edgeface.reference.networks.checkpoint import (
     KEY,
     TrainedNetwork,
@@ -219,10 +220,9 @@ def train(
     views_an_epoch = len(learning.dataset) if timed else None
     training = Training(recipe, model, tuple(unseen), views_an_epoch, kind)
     if start_from is not None and not resumed:
-        start = on_face_model(load_network(start_from), model)
+        start = with_cell_range(load_network(start_from), recipe.config.cell_range)
+        start = on_face_model(start, model)
         copied = sum(copy_weights(start.network, part) for part in parts_of(training.network))
-        if start.config.cell_range != recipe.config.cell_range:
-            training.network.rescale_centres(start.config.cell_range / recipe.config.cell_range)
         log.info("beginning with %d tensors of %s", copied, start_from)
     if recipe.config.network_kind.corrects_shape and not recipe.correction and not resumed:
         training.network.leave_uncorrected()

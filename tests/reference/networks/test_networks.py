@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from edgeface.errors import InvalidInputError, ModelFormatError
-from edgeface.reference.geometry.boxes import decode_boxes
 from edgeface.reference.networks import CONFIGS, build_network
 from edgeface.reference.networks.blocks import (
     Context,
@@ -70,28 +69,6 @@ def test_a_cell_range_is_one_of_an_mfn_and_no_more_than_readers_take():
     for config, cell_range in (("mfn", 0.5), ("mfn", 3.5), ("sfn", 2.0)):
         with pytest.raises(InvalidInputError, match="a cell_range of"):
             replace(CONFIGS[config], cell_range=cell_range)
-
-
-def test_weights_of_another_cell_range_place_boxes_as_before():
-    config = replace(CONFIGS["mfn-9x9"], input_size=64)
-    narrow = build_network(config).eval()
-    with torch.no_grad():
-        head = narrow.heads[0][-1]
-        head.weight[:] = torch.randn_like(head.weight) * 1e-2
-        head.bias[:] = torch.randn_like(head.bias) * 0.3
-    wide = build_network(replace(config, cell_range=2.0)).eval()
-    wide.load_state_dict(narrow.state_dict())
-    wide.rescale_centres(1 / 2)
-    image, anchors = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8), config.anchors
-    with torch.inference_mode():
-        ours, theirs = (
-            decode_boxes(n(image)[0].reshape(1, 2, 2, 5, 5), torch.tensor(anchors), 32, s)
-            for n, s in ((narrow, 1.0), (wide, 2.0))
-        )
-    middles = 32 * torch.tensor([0.5, 1.5])
-    assert (ours[0, :, :, :, 0] - middles[:, None]).abs().max() > 2.0
-    torch.testing.assert_close(ours[..., :2], theirs[..., :2], rtol=0, atol=0.5)
-    torch.testing.assert_close(ours[..., 2:], theirs[..., 2:])
 
 
 def test_fire_has_the_channels_and_parameters_of_the_paper():
