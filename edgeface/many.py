@@ -13,7 +13,7 @@ from edgeface.ahead import read_ahead
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.faces import Faces
 from edgeface.image import ImageLike, read_image
-from edgeface.pixels import Color, is_pixels
+from edgeface.pixels import Color, is_one_image, is_pixels
 from edgeface.progress import ProgressLine
 from edgeface.types import ImageArray
 from edgeface.values import Flag, Whole, option
@@ -136,7 +136,7 @@ class ManyImages:
         count = option("ahead", ahead, Whole(1, MAX_AHEAD))
         kept = option("return_exceptions", return_exceptions, Flag())
         shown = option("progress", progress, Flag())
-        if _is_one(images):
+        if is_one_image(images):
             raise InvalidInputError(
                 f"run_many takes images one by one, and this {type(images).__name__} is a single "
                 "one: use run, or put it into a list"
@@ -177,10 +177,3 @@ class ManyImages:
         finally:
             if line is not None:
                 line.close()
-
-
-def _is_one(images: Any) -> bool:
-    """Whether something that can be iterated is one image: its parts are none."""
-    if isinstance(images, (str, bytes, bytearray, memoryview)) or hasattr(images, "read"):
-        return True
-    return is_pixels(images) and np.ndim(images) < 4

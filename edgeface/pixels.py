@@ -25,6 +25,13 @@ def is_pixels(image: Any) -> bool:
     return is_tensor(image) and not isinstance(image, Image.Image)
 
 
+def is_one_image(images: Any) -> bool:
+    """Whether what can be iterated is a single image, whose parts are none."""
+    if isinstance(images, (str, bytes, bytearray, memoryview)) or hasattr(images, "read"):
+        return True
+    return is_pixels(images) and np.ndim(images) < 4
+
+
 def array_of_tensor(tensor: Any) -> AnyArray:
     """Turn a tensor of PyTorch, CuPy, JAX or others into an array, a view if it is in memory.
 

@@ -84,9 +84,9 @@ def array_of(name: str, value: Any, shape: str) -> Float64Array:
 
 
 def shown(value: Any) -> str:
-    """A short text of any value for an error message."""
+    """A short text of any value for an error message, on one line."""
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except Exception:  # of integers of 5,000 digits, and of objects that are broken
         return f"a value of the type {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -16,13 +16,13 @@ from edgeface.cli.tracking import (
     open_source,
 )
 from edgeface.errors import InvalidInputError
-from edgeface.output import folder_of, refuse_inputs, refuse_twice
+from edgeface.output import check_place, folder_of, refuse_inputs, refuse_twice
 from edgeface.recording import read_recording
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.terminal import INTERRUPTED
-from edgeface.video.outputs import Outputs
+from edgeface.video.outputs import Outputs, take_files
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress
 from edgeface.video.reader import VideoReader
@@ -129,10 +129,10 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     target: Path | None = arguments.record
     name = "jsonl" if target is None else format_of(target, arguments.to)
-    _check_files(arguments)
-    check_export(name, options)
     if arguments.take is not None:
         _check_take(arguments)
+    _check_files(arguments)
+    check_export(name, options)
     if Path(arguments.source).suffix.lower() == ".jsonl":
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
@@ -182,7 +182,7 @@ def _check_take(arguments: argparse.Namespace) -> None:
 
 
 def _check_files(arguments: argparse.Namespace) -> None:
-    """Raise if an output is an input, or both outputs are one file."""
+    """Raise if an output is an input or cannot be written, or both outputs are one file."""
     named = (
         arguments.source, arguments.model, arguments.crop_model, arguments.character,
         arguments.mapping, arguments.calibrate, arguments.personal,
@@ -190,8 +190,12 @@ def _check_files(arguments: argparse.Namespace) -> None:
     inputs = [path for path in named if path is not None]
     outputs = [path for path in (arguments.out, arguments.record) if path is not None]
     refuse_twice(outputs)
+    if arguments.take is not None:
+        outputs += take_files(arguments.take)
     for path in outputs:
         refuse_inputs(path, inputs)
+        if path.parent != arguments.take or path.parent.is_dir():  # that is made if it is absent
+            check_place(path)
 
 
 def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:

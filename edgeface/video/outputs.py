@@ -23,6 +23,14 @@ from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
 from edgeface.video.writer import VideoWriter
 
+OVERLAY, RECORDING = "overlay.mp4", "take.jsonl"
+
+
+def take_files(folder: Path) -> list[Path]:
+    """What `Outputs.take_to` writes into a folder."""
+    made = [folder / Path(RECORDING).with_suffix(known.suffix) for known in FORMATS.values()]
+    return [folder / OVERLAY, *made]
+
 
 class Outputs:
     """Everything made of a video while it is tracked; `close` finishes it, also after an error."""
@@ -70,8 +78,8 @@ class Outputs:
         Live Link Face, which has ARKit's names only, leaves the options' character aside.
         """
         make_folder(folder)
-        self.draw_to(folder / "overlay.mp4", mesh=mesh)
-        recording = folder / "take.jsonl"
+        self.draw_to(folder / OVERLAY, mesh=mesh)
+        recording = folder / RECORDING
         self.record_to(recording, "jsonl", options)
         for name, known in FORMATS.items():
             if known.export is not None:

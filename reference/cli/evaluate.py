@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from edgeface.errors import InvalidInputError
+from edgeface.output import folder_of
 from edgeface.reference.cli.options import Commands
 
 
@@ -54,6 +55,8 @@ def _execute(arguments: argparse.Namespace) -> None:
         raise InvalidInputError(f"--set {arguments.set} is none of {', '.join(SETS)}")
     if arguments.set != "packs" and not arguments.data:
         raise InvalidInputError(f"--set {arguments.set} needs --data, the set's folder")
+    if arguments.out:
+        folder_of("--out", arguments.out)
     predictor = open_predictor(arguments.model)
     images = SETS[arguments.set](data_dir(arguments.data), predictor.face_model)
     results: list[ImageResult] = []

@@ -158,7 +158,8 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
     Raises
     ------
     InvalidInputError
-        If it is no pack; with ``free``, if the ledger of free sources does not have it.
+        If it is no pack, or its labels are damaged; with ``free``, if the ledger of free sources
+        does not have it.
     """
     path = folder / f"{name}.zip"
     try:
@@ -166,10 +167,22 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
     except (OSError, zipfile.BadZipFile) as error:
         raise InvalidInputError(f"cannot open the data pack {path}: {error}") from error
     files = archive.namelist()
-    labels: dict[str, AnyArray] = {}
-    if "labels.npz" in files:
-        with np.load(io.BytesIO(archive.read("labels.npz")), allow_pickle=False) as arrays:
-            labels = dict(arrays)
+    try:
+        labels = _labels(archive, name) if "labels.npz" in files else {}
+    except Exception as error:  # zips, numpy and compression have each their own
+        raise InvalidInputError(f"the labels of {path} are damaged: {error!r}") from error
+    names = (
+        [str(name) for name in labels["image"]]
+        if "image" in labels
+        else sorted(name for name in files if name.startswith("images/"))
+    )
+    return Pack(name, archive, labels, names, free=free)
+
+
+def _labels(archive: zipfile.ZipFile, name: str) -> dict[str, AnyArray]:
+    """The arrays of a pack's ``labels.npz``, coordinates in ``image_px``."""
+    with np.load(io.BytesIO(archive.read("labels.npz")), allow_pickle=False) as arrays:
+        labels: dict[str, AnyArray] = dict(arrays)
     origin = 0.0 if name in FROM_CORNER else FROM_CENTRE
     for key in ("landmarks68", "box", "face_box"):
         if key in labels:
@@ -181,12 +194,7 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
         labels["irises"] = mesh[:, IRIS_CENTRES, :2]
     if "blendshapes52" in labels:
         labels["blendshapes52"] = labels["blendshapes52"].astype(np.float32)
-    names = (
-        [str(name) for name in labels["image"]]
-        if "image" in labels
-        else sorted(name for name in files if name.startswith("images/"))
-    )
-    return Pack(name, archive, labels, names, free=free)
+    return labels
 
 
 def split_groups(pack: Pack) -> NDArray[np.str_]:

@@ -19,6 +19,7 @@ from edgeface.image import ImageLike
 from edgeface.model import load
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.template import UNIT_MM, Template, default_template
+from edgeface.pixels import is_one_image
 from edgeface.reference.personal.fit import Fit, Fitter
 from edgeface.reference.personal.frames import Frames, concatenate
 from edgeface.reference.personal.guess import Guesser
@@ -65,7 +66,8 @@ def enrol(
     guesser : guesses the person whom the fit starts from; by default it is the template
     """
     option("num_frames", num_frames, Whole(LEAST_FRAMES, MOST_FRAMES))
-    if not isinstance(source, (str, os.PathLike)) and not hasattr(source, "__len__"):
+    named = isinstance(source, (str, os.PathLike))
+    if not named and (not hasattr(source, "__len__") or is_one_image(source)):
         raise InvalidInputError(f"expected a clip or a list of photos, got {shown(source)}")
     started = time.perf_counter()
     template = template or default_template()

@@ -134,8 +134,21 @@ def test_bench_writes_what_it_measured(tmp_path, capsys, monkeypatch, record):
     assert json.loads(files[0].read_text()) == record
     assert files[1].read_text().startswith("<!doctype html>")
     assert "post-processing ms" in capsys.readouterr().out
-    assert main(["bench", "run", "--json", str(tmp_path / "no" / "a.json")]) == 1
-    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--json", "no/a.json"], "cannot write"),
+        (["--html", "."], "it is a folder"),
+        (["--minutes", "nan"], "--minutes must lie in"),
+    ],
+)
+def test_bench_measures_nothing_that_it_cannot_write(tmp_path, capsys, monkeypatch, options, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(suite, "run_suite", None, raising=False)
+    assert main(["bench", "run", "mfn", *options]) == 1
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

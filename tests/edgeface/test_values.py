@@ -82,3 +82,7 @@ def test_shown_survives_what_cannot_be_shown():
             raise RuntimeError
 
     assert shown(Broken()) == "a value of the type Broken"
+
+
+def test_shown_is_one_line():
+    assert shown(np.eye(2)) == "array([[1., 0.], [0., 1.]])"

@@ -8,7 +8,7 @@ from tests.fuzz.trial import mutant, outcome_of
 COUNTS = {
     "metadata": 600, "face model": 150, "image": 420, "onnx": 24, "tflite": 40, "pt2": 30,
     "recording": 100, "mapping": 200, "video": 60, "checkpoint": 30, "range": 100, "personal": 30,
-    "character": 20, "recipe": 200, "coreml": 30,
+    "character": 20, "recipe": 200, "coreml": 12,
 }  # fmt: skip
 NEEDS = {"tflite": "litert_torch", "pt2": "torch", "video": "av", "checkpoint": "torch",
          "character": "pygltflib", "recipe": "torch", "coreml": "coremltools"}  # fmt: skip

@@ -2,11 +2,12 @@
 
 import sys
 
+import numpy as np
 import pytest
 
 import edgeface
 from edgeface.cli import main
-from edgeface.errors import BackendUnavailableError
+from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.personal.model import PersonalModel
 
 
@@ -49,6 +50,14 @@ def test_a_foreign_file_is_told(tmp_path, capsys):
     (tmp_path / "me.efp").write_bytes(b"PK\3\4 something else")
     assert main(["personalise", str(tmp_path / "me.efp"), "--glb", str(tmp_path / "me.glb")]) == 1
     assert "is no personal model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "one", [np.zeros((64, 64, 3), np.uint8), b"\xff\xd8\xff"], ids=["array", "bytes"]
+)
+def test_one_photo_is_not_taken_for_several(one):
+    with pytest.raises(InvalidInputError, match="expected a clip or a list of photos"):
+        edgeface.personalise(one)
 
 
 def test_without_torch_the_extra_is_named(monkeypatch):

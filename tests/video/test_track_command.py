@@ -18,6 +18,7 @@ import pytest
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.cli import demo, main, track, tracking
 from edgeface.recording import read_recording
+from edgeface.retarget.head import head_glb
 from edgeface.video import open_video
 from edgeface.video.live import LiveView
 from edgeface.video.reader import Frame
@@ -116,6 +117,29 @@ def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
     assert "leave out --out" in capsys.readouterr().err
     assert main(["track", str(folder / "take.jsonl"), "--take", str(folder)]) == 1
     assert "needs a video" in capsys.readouterr().err
+
+
+def test_a_take_is_not_written_onto_what_it_is_made_of(clip, tmp_path, capsys):
+    folder = tmp_path / "take"
+    folder.mkdir()
+    character = folder / "take.glb"
+    character.write_bytes(head_glb())
+    command = ["track", str(clip), "--take", str(folder)]
+    assert main([*command, "--character", str(character)]) == 1
+    assert "is the input" in capsys.readouterr().err
+    (folder / "take.html").mkdir()
+    assert main(command) == 1
+    assert "take.html: it is a folder" in capsys.readouterr().err
+    assert {p.name for p in folder.iterdir()} == {"take.glb", "take.html"}
+
+
+@pytest.mark.parametrize("record", ["absent/x.glb", "."])
+def test_an_export_that_cannot_be_written_is_named_before_tracking(clip, tmp_path, capsys, record):
+    before = sorted(tmp_path.iterdir())
+    command = ["track", str(clip), "--record", str(tmp_path / record), "--to", "gltf"]
+    assert main(command) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_track_of_nobody_is_a_recording_of_nobody(networks, clip, tmp_path, capsys):

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgeface.cli.bench.files import write_text
 from edgeface.cli.options import MODEL_NAMES, add_images, add_thread_counts, numbers, words
 from edgeface.output import check_place, refuse_inputs, refuse_twice
+from edgeface.values import Number, option
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +69,7 @@ def execute(arguments: argparse.Namespace) -> int:
         faces=arguments.faces,
         kernels=arguments.kernels,
         images=arguments.images,
-        minutes=arguments.minutes,
+        minutes=option("--minutes", arguments.minutes, Number(0, 1e5)),
     )
     record = run_suite(settings, lambda text: print(f"measuring {text}", file=sys.stderr))
     print(tables.as_text(tables.rows(record)))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgeface.errors import InvalidInputError
 from edgeface.reference.data.packs import open_pack, single_face_packs
 from tests.reference.conftest import write_pack
 
@@ -37,3 +40,26 @@ def test_the_faces_of_every_pack_lie_in_the_middle_of_their_crops(data_folder: P
         boxes = open_pack(data_folder, name).labels["box"]
         middle = np.median((boxes[:, :2] + boxes[:, 2:]) / 2, axis=0)
         np.testing.assert_allclose(middle, 128.0, atol=0.02, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        b"",
+        b"no npz",
+        {"box": np.array([{}], object)},
+        {"box": np.array(["a"])},
+        {"mesh478": np.zeros(3, np.float16)},
+    ],
+    ids=["empty", "text", "objects", "words", "flat mesh"],
+)
+def test_labels_that_cannot_be_read_are_named(tmp_path: Path, labels: object) -> None:
+    content = labels
+    if isinstance(labels, dict):
+        buffer = io.BytesIO()
+        np.savez(buffer, **labels)
+        content = buffer.getvalue()
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("labels.npz", content)
+    with pytest.raises(InvalidInputError, match=r"the labels of .*mine.zip are damaged"):
+        open_pack(tmp_path, "mine")
