@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import nn
 
 from edgeface.reference.networks.config import NetworkConfig
@@ -51,30 +53,10 @@ CONFIGS: dict[str, NetworkConfig] = {
     "sfn": NetworkConfig("sfn", True, 128, 64, (16, 32, 48), (64, 128, 176), 64, gaze=True),
     "sfn-single": NetworkConfig("sfn", False, 128, 64, (16, 32, 48), (64, 128, 176), 64),
     "mfn": NetworkConfig(
-        "mfn",
-        True,
-        288,
-        32,
-        (16, 32, 48, 64),
-        (64, 128, 192, 256),
-        128,
-        16,
-        ANCHORS,
-        reach=7,
-        cell_range=2.0,
+        "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS, reach=7
     ),
     "mfn-lean": NetworkConfig(
-        "mfn",
-        True,
-        288,
-        16,
-        (8, 16, 32, 64),
-        (32, 64, 128, 256),
-        128,
-        16,
-        ANCHORS,
-        reach=7,
-        cell_range=2.0,
+        "mfn", True, 288, 16, (8, 16, 32, 64), (32, 64, 128, 256), 128, 16, ANCHORS, reach=7
     ),
     "mfn-9x9": NetworkConfig(
         "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 32, ANCHORS
@@ -90,7 +72,9 @@ CONFIGS: dict[str, NetworkConfig] = {
         for name in ("tracknet", "modelnet", "personal")
     },
 }
-"""The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids.
+CONFIGS["mfn-beside"] = replace(CONFIGS["mfn"], cell_range=2.0)
+"""The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids, and in
+``mfn-beside`` with cells that answer for faces beside them, too.
 
 TrackNet and ModelNet (2020) are ``-paper`` as in its Table 4, and else on the SFN's multi-scale
 trunk, whose weights they can start from."""

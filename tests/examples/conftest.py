@@ -53,6 +53,7 @@ def other_model(tmp_path_factory):
         face_model_sha256=face_model.sha256,
         licence="none",
         stride=64,
+        cell_range=1.5,
         anchors=((50.0, 60.0), (90.0, 80.0), (30.0, 31.0)),
         score_threshold=0.6,
         iou_threshold=0.2,

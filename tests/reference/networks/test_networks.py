@@ -33,7 +33,7 @@ def test_networks_have_the_documented_outputs_and_gradients(name):
     elif not config.network_kind.detects:
         expected = [(2, width) for width in config.outputs.values()]
     else:
-        cells = {"mfn": 18, "mfn-lean": 18}.get(name, 9)
+        cells = {"mfn": 18, "mfn-lean": 18, "mfn-beside": 18}.get(name, 9)
         expected = [(2, cells, cells, 5 * width) for width in (5, 50, 46, 8)]
     assert [tuple(o.shape) for o in outputs] == expected
     sum(o.square().mean() for o in outputs).backward()

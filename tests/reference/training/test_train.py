@@ -117,7 +117,7 @@ def test_a_free_run_cannot_learn_from_weights_that_are_not_free(face_model):
     free = recipe("mfn-lean", distil="mfn", free=True, face_model="free")
     with pytest.raises(InvalidInputError, match="mfn was not learned in a free run"):
         looking_on(free, face_model)
-    assert looking_on(replace(free, distil="mfn-free"), face_model)
+    assert looking_on(replace(free, network="mfn-beside", distil="mfn-free"), face_model)
     assert looking_on(recipe("mfn-lean"), face_model) == []
 
 
