@@ -68,7 +68,7 @@ def convert(
     ------
     InvalidInputError
         If a format, a precision or the size is unknown, if no format has one of the precisions, if
-        a file is absent, or if int8 is asked for without photos.
+        a file is absent, if ``out`` is a file, or if int8 is asked for without photos.
     ModelFormatError
         If the checkpoint is damaged or another project's.
     BackendUnavailableError

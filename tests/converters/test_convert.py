@@ -175,7 +175,7 @@ def test_convert_names_a_missing_library(checkpoint, tmp_path, monkeypatch):
 
 def test_convert_leaves_nothing_where_it_cannot_write(checkpoint, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConversionError, match="cannot write"):
+    with pytest.raises(InvalidInputError, match="needs a folder"):
         convert(checkpoint, tmp_path / "file", ["pt2"])
 
     def full(model, metadata, face_model, path):

@@ -6,7 +6,6 @@ import pytest
 import edgeface
 from edgeface import InvalidInputError, Tracker
 from edgeface.face_shapes import EXPRESSION_NAMES
-from edgeface.retarget.options import ExportOptions
 from edgeface.video.geometry import boxes_around
 from edgeface.video.outputs import Outputs
 from edgeface.video.track import MAX_OUTLIERS, IdentityAverage
@@ -154,8 +153,6 @@ def test_a_mesh_that_is_not_there_is_refused_before_the_first_frame(face_model, 
     outputs = Outputs(SimpleNamespace(), model)
     with pytest.raises(InvalidInputError, match="without the dense mesh"):
         outputs.draw_to(tmp_path / "overlay.mp4", mesh=True)
-    with pytest.raises(InvalidInputError, match="without the dense mesh"):
-        outputs.record_to(tmp_path / "page.html", "html", ExportOptions())
     assert list(tmp_path.iterdir()) == []
 
 
