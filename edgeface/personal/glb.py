@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edgeface.gltf_writer import INDICES, VERTICES, GltfWriter, in_steps
+from edgeface.gltf_writer import INDICES, MOVE_STEP_M, STEP, VERTICES, GltfWriter, in_steps
 from edgeface.personal.model import PersonalModel, sample_maps
 from edgeface.personal.rendering import sample_texture, vertex_normals
 from edgeface.types import Float32Array, FloatArray
@@ -17,9 +17,6 @@ METRES = 0.1
 """Of one unit of length of personal models."""
 LEAST_MOVE_M, LEAST_TURN, LEAST_COLOUR = 5e-6, 1e-3, 2e-3
 """What a morph target changes less than this, it leaves alone."""
-MOVE_STEP_M, STEP = 2.0**-16, 2.0**-10
-"""The steps of morph targets: 15 um, and those of normals and colours; so the page of a take, which
-holds the head compressed, is half as large."""
 
 
 def person_glb(person: PersonalModel) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.gltf_writer import INDICES, VERTICES, GltfWriter, in_steps
+from edgeface.gltf_writer import INDICES, MOVE_STEP_M, STEP, VERTICES, GltfWriter, in_steps
 from edgeface.personal.template import REGIONS, UNIT_MM, Template, default_template
 from edgeface.retarget.eyes import Eye, eyeball, find_eye, lid_edges, slide_lids
 from edgeface.retarget.mouth import cavity, mouth
@@ -27,9 +27,6 @@ NECK, PIVOT = (0.0, -0.9, 0.0), (0.0, -0.5, 0.1)
 """Where neck and head turn, in the template's units."""
 STILL = 2e-4
 """A vertex that a shape moves by less, in the template's units, is left out of it: 20 um."""
-STEP_M, STEP = 2.0**-16, 2.0**-10
-"""The steps of shapes (15 um), and of normals, colours and shares: so the head is compressed to
-1.5 MB instead of 2.2, for the page of a take."""
 SKIN = {"none": (0.60, 0.37, 0.29), "skin": (0.60, 0.37, 0.29), "nose": (0.60, 0.36, 0.28),
         "brows": (0.13, 0.07, 0.045), "lips": (0.50, 0.19, 0.18)}  # fmt: skip
 """Linear colours of the parts of the face."""
@@ -166,7 +163,7 @@ def _mesh(
 def _target(file: GltfWriter, offsets: Float32Array) -> int:
     """The accessor of a shape's offsets (V, 3), of the vertices that it moves alone."""
     moved = np.flatnonzero(np.abs(offsets).max(axis=1) > STILL)
-    return file.sparse(in_steps(offsets * METRES, STEP_M), moved, bounds=True)
+    return file.sparse(in_steps(offsets * METRES, MOVE_STEP_M), moved, bounds=True)
 
 
 def _binds(file: GltfWriter) -> int:

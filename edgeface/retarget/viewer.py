@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import struct
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from edgeface.output import write_output
 from edgeface.personal.glb import person_glb
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import named_bones
+from edgeface.retarget.gltf_parts import read_parts
 from edgeface.retarget.head import head_glb
 from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
@@ -85,8 +85,8 @@ def _parts(head: bytes) -> dict[str, str]:
 
 def _bones(head: bytes) -> dict[str, str]:
     """The names of the nodes of a binary glTF file that turn, by the names of the bones."""
-    (length,) = struct.unpack_from("<I", head, 12)
-    nodes = [str(node["name"]) for node in json.loads(head[20 : 20 + length])["nodes"]]
+    description, _ = read_parts(head)
+    nodes = [str(node["name"]) for node in description["nodes"]]
     return {bone: nodes[number] for bone, number in named_bones(nodes).items()}
 
 

@@ -49,12 +49,14 @@ CLASSES: dict[
 # k-means over the faces of 1,500 training views, with 1 - IoU as the distance
 ANCHORS = ((7.0, 9.0), (11.0, 15.0), (19.0, 25.0), (33.0, 43.0), (64.0, 83.0))
 
+MFN = NetworkConfig(
+    "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS, reach=7
+)
 CONFIGS: dict[str, NetworkConfig] = {
     "sfn": NetworkConfig("sfn", True, 128, 64, (16, 32, 48), (64, 128, 176), 64, gaze=True),
     "sfn-single": NetworkConfig("sfn", False, 128, 64, (16, 32, 48), (64, 128, 176), 64),
-    "mfn": NetworkConfig(
-        "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 16, ANCHORS, reach=7
-    ),
+    "mfn": MFN,
+    "mfn-beside": replace(MFN, cell_range=2.0),
     "mfn-lean": NetworkConfig(
         "mfn", True, 288, 16, (8, 16, 32, 64), (32, 64, 128, 256), 128, 16, ANCHORS, reach=7
     ),
@@ -72,7 +74,6 @@ CONFIGS: dict[str, NetworkConfig] = {
         for name in ("tracknet", "modelnet", "personal")
     },
 }
-CONFIGS["mfn-beside"] = replace(CONFIGS["mfn"], cell_range=2.0)
 """The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids, and in
 ``mfn-beside`` with cells that answer for faces beside them, too.
 

@@ -190,12 +190,14 @@ def train(
     lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
     last = out / LAST
     resumed = last.is_file()
+    start: TrainedNetwork | None = None
     kind = kind or training_of(recipe.config.network_kind)
     model = kind.prepare(read_face_model(recipe.face_model))
     if resumed:
         _check_fits(load_last(out), recipe, model, last)
-    elif recipe.free and start_from is not None:
-        check_free(recipe, load_network(start_from), start_from, "begin with it")
+    elif start_from is not None:
+        start = load_network(start_from)
+        check_free(recipe, start, start_from, "begin with it")
     larger = looking_on(recipe, model)
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
@@ -219,9 +221,8 @@ def train(
     unseen = (n for n in unseen_expressions(learning.scores) if n in model.expression_names)
     views_an_epoch = len(learning.dataset) if timed else None
     training = Training(recipe, model, tuple(unseen), views_an_epoch, kind)
-    if start_from is not None and not resumed:
-        start = with_cell_range(load_network(start_from), recipe.config.cell_range)
-        start = on_face_model(start, model)
+    if start is not None:
+        start = on_face_model(with_cell_range(start, recipe.config.cell_range), model)
         copied = sum(copy_weights(start.network, part) for part in parts_of(training.network))
         log.info("beginning with %d tensors of %s", copied, start_from)
     if recipe.config.network_kind.corrects_shape and not recipe.correction and not resumed:
