@@ -137,12 +137,12 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _free_size(model: onnx.ModelProto) -> None:
-    """Let the input have any size, on which nothing in an MFN's graph depends."""
-    for value, name in [
-        *((value, "size") for value in model.graph.input),
-        *((value, "cells") for value in model.graph.output),
+    """Let the input have any height and width, on which nothing in an MFN's graph depends."""
+    for value, names in [
+        *((value, ("height", "width")) for value in model.graph.input),
+        *((value, ("rows", "columns")) for value in model.graph.output),
     ]:
-        for side in value.type.tensor_type.shape.dim[1:3]:
+        for side, name in zip(value.type.tensor_type.shape.dim[1:3], names, strict=True):
             side.dim_param = name
     del model.graph.value_info[:]
 

@@ -14,7 +14,7 @@ from edgeface.errors import TooManyFacesWarning
 from edgeface.faces import Faces
 from edgeface.heads import HeadDecoder
 from edgeface.image import Placement, letterbox
-from edgeface.metadata import Metadata
+from edgeface.metadata import SIZE_STEP, Metadata
 from edgeface.network import Heads
 from edgeface.passes import View
 from edgeface.run_options import MAX_FACES, DetectionOptions
@@ -48,6 +48,7 @@ class Detector:
         size, usual = metadata.input_size, metadata.usual_size
         # an input that is much larger than usual loses what is large, so it never comes first
         self._closer_side = max(passes.TILE_SIDE, size) if metadata.any_size else size
+        self._step = SIZE_STEP if metadata.any_size else size
         self._stays_large = size > passes.MUCH_LARGER * usual
         self._first_side = usual if self._stays_large else size
 
@@ -138,21 +139,19 @@ class Detector:
     ) -> kernels.FoundFaces | None:
         """Find the candidates of all passes, ``image_px``; None if the first pass is enough."""
         size_hw = pixels.shape[0], pixels.shape[1]
-        least = min(options.score_threshold, passes.SUSPECTED_SCORE)
+        least = min(options.score_threshold, passes.FAINT_SCORE)
         seen = self._decoder.candidates(heads, placement, least, engine)
-        small = passes.are_small(seen.boxes_xyxy, self._first_side / max(size_hw))
+        before = [passes.first_view(size_hw, self._first_side)]
+        small = passes.are_small(seen.boxes_xyxy, before[0].scale)
         best = seen.scores.max(initial=0.0)
         unseen = best >= passes.SOMEBODY_SCORE or max(size_hw) > self._closer_side
         nobody = best < passes.NOBODY_SCORE and unseen
         whole = options.detail == "full" or nobody or self._stays_large
         kept: list[kernels.FoundFaces] = []
-        before = [View(0, 0, size_hw[1], size_hw[0], self._first_side)]
-        levels = passes.closer_levels(size_hw, self._first_side, self._closer_side)
+        scales = passes.closer_scales(max(size_hw), self._first_side, self._closer_side)
         most = None if options.detail == "full" else passes.AUTO_LEVELS
-        for views in itertools.islice(levels, most):
-            if not whole:
-                hints = seen.boxes_xyxy[small & (seen.scores >= passes.HINT_SCORE)]
-                views = passes.views_with(views, hints, size_hw)
+        for scale in itertools.islice(scales, most):
+            views = self._views(size_hw, scale, None if whole else _rows(seen, small))
             if not views:
                 break
             again = small & passes.in_any(views, seen.boxes_xyxy, size_hw)
@@ -163,17 +162,33 @@ class Detector:
                 for look in looks
             ]
             seen, before = _joined(looks), views
-            scales = np.repeat([view.scale for view in views], [len(look.scores) for look in looks])
-            small = passes.are_small(seen.boxes_xyxy, scales)
+            shown_at = np.repeat([v.scale for v in views], [len(look.scores) for look in looks])
+            small = passes.are_small(seen.boxes_xyxy, shown_at)
             whole = options.detail == "full"
         return _joined([*kept, seen]) if kept else None
+
+    def _views(
+        self, size_hw: tuple[int, int], scale: float, small: kernels.FoundFaces | None
+    ) -> list[View]:
+        """The views of a closer look at small candidates, or at the whole image if None."""
+        part, side, step = (0, 0, size_hw[1], size_hw[0]), self._closer_side, self._step
+        if small is None:
+            return passes.tiles_of(part, scale, side, step)
+        hints = small.boxes_xyxy[small.scores >= passes.HINT_SCORE]
+        if not len(hints):
+            return []
+        if step < side:  # an input of one size costs the same however little it shows
+            faint = small.boxes_xyxy[small.scores >= passes.FAINT_SCORE]
+            part = passes.surroundings(faint, size_hw)
+        views = passes.tiles_of(part, scale, side, step)
+        return passes.views_with(views, hints, size_hw)
 
     def _look(
         self, pixels: ImageArray, view: View, least: float, engine: kernels.Engine
     ) -> kernels.FoundFaces:
         """Find the candidates of small faces in a closer view, ``image_px``."""
-        tensor, placement = letterbox(view.cut(pixels), view.size, engine)
-        corner = np.array([view.left, view.top])
+        tensor, placement = letterbox(view.cut(pixels), view.input_hw, engine)
+        corner = np.array(view.part[:2])
         placement = replace(placement, offset=placement.offset - corner * placement.scale)
         heads = {name: head[0] for name, head in self._infer(tensor[None]).items()}
         seen = self._decoder.candidates(heads, placement, least, engine)

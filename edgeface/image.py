@@ -165,19 +165,19 @@ def _decoded(opened: Callable[[], Picture], source: str) -> ImageArray:
 
 
 def letterbox(
-    image: ImageArray, size: int, engine: kernels.Engine = "numpy"
+    image: ImageArray, size: int | tuple[int, int], engine: kernels.Engine = "numpy"
 ) -> tuple[ImageArray, Placement]:
-    """Fit an image into the middle of a square input, keeping its aspect.
+    """Fit an image into the middle of an input, keeping its aspect.
 
     Parameters
     ----------
     image : uint8, shape (H, W, 3)
-    size : side of the input, px
+    size : the side of a square input, or the height and width of another, px
     engine : the kernel that resizes (`edgeface.kernels.resize_into`)
 
     Returns
     -------
-    input_tensor : uint8, shape (size, size, 3); grey where the image does not reach
+    input_tensor : uint8, shape (height, width, 3) of the input; grey where the image does not reach
     placement : Placement
 
     Raises
@@ -186,16 +186,18 @@ def letterbox(
         If a side of the image is longer than `edgeface.kernels.MAX_SIDE`.
     """
     height, width = image.shape[:2]
-    longer = max(height, width)
-    if longer > kernels.MAX_SIDE:
+    rows, columns = (size, size) if isinstance(size, int) else size
+    if max(height, width) > kernels.MAX_SIDE:
         raise InvalidInputError(
             f"expected an image of at most {kernels.MAX_SIDE} pixels a side, got {width} x "
             f"{height}; cut it into parts"
         )
-    inner_w = max(1, round(width * size / longer))
-    inner_h = max(1, round(height * size / longer))
-    left, top = (size - inner_w) // 2, (size - inner_h) // 2
-    canvas = np.full((size, size, 3), PAD_VALUE, np.uint8)
+    if rows * width <= columns * height:
+        inner_h, inner_w = rows, max(1, round(width * rows / height))
+    else:
+        inner_h, inner_w = max(1, round(height * columns / width)), columns
+    left, top = (columns - inner_w) // 2, (rows - inner_h) // 2
+    canvas = np.full((rows, columns, 3), PAD_VALUE, np.uint8)
     kernels.resize_into(image, canvas, (top, left), (inner_h, inner_w), engine)
     scale = np.array([inner_w / width, inner_h / height])
     return canvas, Placement(scale, np.array([left, top], np.float64))

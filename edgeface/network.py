@@ -65,8 +65,8 @@ class Network:
 
         Parameters
         ----------
-        input_tensor : uint8, shape (B, S, S, 3), RGB, as `letterbox` or `crop` make it
-            S is ``metadata.input_size``, or any multiple of 32 if ``metadata.any_size``.
+        input_tensor : uint8, shape (B, H, W, 3), RGB, as `letterbox` or `crop` make it
+            H and W are ``metadata.input_size``, or any multiples of 32 if ``metadata.any_size``.
 
         Returns
         -------
@@ -80,13 +80,15 @@ class Network:
             If the backend fails, or returns values that are not finite.
         """
         size, given = self.metadata.input_size, cast(Any, input_tensor)
+        sides, wanted = (size, size), f"{size}, {size}"
         shape, dtype = getattr(given, "shape", ()), getattr(given, "dtype", type(given).__name__)
         plain = isinstance(given, np.ndarray) and not isinstance(given, np.ma.MaskedArray)
-        if self.metadata.any_size and len(shape) == 4 and shape[1] and shape[1] % SIZE_STEP == 0:
-            size = min(shape[1], MAX_INPUT_SIZE)
-        if not plain or dtype != np.uint8 or len(shape) != 4 or shape[1:] != (size, size, 3):
+        if self.metadata.any_size and plain:
+            wanted = f"H, W: multiples of {SIZE_STEP} up to {MAX_INPUT_SIZE}"
+            sides = tuple(min(n - n % SIZE_STEP, MAX_INPUT_SIZE) or SIZE_STEP for n in shape[1:3])
+        if not plain or dtype != np.uint8 or len(shape) != 4 or shape[1:] != (*sides, 3):
             raise InvalidInputError(
-                f"infer takes uint8 of shape (B, {size}, {size}, 3), got {dtype} {shape}"
+                f"infer takes uint8 of shape (B, {wanted}, 3), got {dtype} {shape}"
             )
         if not shape[0]:
             return _no_heads(self.metadata)

@@ -15,8 +15,9 @@ import numpy as np
 from edgeface.boxes import iou_matrix
 from edgeface.types import BoolArray, FloatArray, ImageArray
 
-TILE_SIDE = 640
-"""The side of a closer input, px, for files that take any size; others have tiles of their own."""
+TILE_SIDE = 704
+"""The longest side of a closer input, px, for files that take any size; others have tiles of their
+own size."""
 MUCH_LARGER = 1.5
 """An input that is larger than the usual one by more than this factor loses large faces."""
 OVERLAP = 0.2
@@ -24,13 +25,16 @@ OVERLAP = 0.2
 ROUNDING = 0.02
 """How much rounding tiles to whole pixels may cost, in tile steps, before one more is needed."""
 SMALL = 0.125
-"""The longer side of the largest face that is taken from a closer input, in sides of the input. It
-is less than `OVERLAP`, so that each such face lies whole in some tile."""
+"""The longer side of the largest face that is taken from a closer input, in sides of a tile. It is
+less than `OVERLAP`, so that each such face lies whole in some tile."""
 WORTHWHILE = 1.1
 """How many times larger than the last input an image must be to be looked at closer."""
 HINT_SCORE, HINT_SIDE_PX = 0.2, 24.0
 """A candidate with this score that is shorter than this in the input is a reason to look closer
 there. Where that was done, candidates so short are left out, since the closer look sees better."""
+FAINT_SCORE, MARGIN = 0.01, 0.08
+"""Where there is a reason, all small candidates with this score are looked at closer, and what is
+around them as far as each is long and this share of the image's longer side."""
 NOBODY_SCORE, SOMEBODY_SCORE = 0.5, 0.1
 """If no candidate of the first pass reaches the first score, the whole image is looked at closer,
 but only if one reaches the second, or if the image has more pixels than the closer input."""
@@ -43,78 +47,115 @@ AUTO_LEVELS = 2
 """How many closer looks follow one another, unless everything is asked for."""
 
 
+Part = tuple[int, int, int, int]
+"""Left, top, right and bottom of a rectangle of whole pixels of an image."""
+
+
 @dataclass(frozen=True)
 class View:
-    """A rectangle of whole pixels of an image, ``image_px``, and the side of its input."""
+    """A part of an image, the input that shows it, and how large a face it is asked for.
 
-    left: int
-    top: int
-    right: int
-    bottom: int
-    size: int
+    Attributes
+    ----------
+    part : image_px
+    input_hw : the height and width of the input, px
+    largest_px : the longer side of the largest face that is taken from it, input_px
+    """
+
+    part: Part
+    input_hw: tuple[int, int]
+    largest_px: float
 
     @property
     def scale(self) -> float:
         """The number of input pixels for an image pixel."""
-        return self.size / max(self.right - self.left, self.bottom - self.top)
+        left, top, right, bottom = self.part
+        return min(self.input_hw[0] / (bottom - top), self.input_hw[1] / (right - left))
 
     def cut(self, pixels: ImageArray) -> ImageArray:
-        """Cut the rectangle out of an image (H, W, 3), without a copy."""
-        return pixels[self.top : self.bottom, self.left : self.right]
+        """Cut the part out of an image (H, W, 3), without a copy."""
+        left, top, right, bottom = self.part
+        return pixels[top:bottom, left:right]
 
     def takes(self, boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> BoolArray:
         """Tell which boxes (N, 4), image_px, are of small faces that lie whole in a closer view.
 
-        Faces that its inner edges cut lie whole in the neighbour.
+        Faces that its inner edges cut lie whole in the neighbour, or stay with the look before.
         """
+        left, top, right, bottom = self.part
         height, width = size_hw
-        longer = longer_sides(boxes_xyxy) * self.scale
         x, y = ((boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2).T
-        reach = SMALL * self.size / self.scale / 2
-        inside = (x >= self.left + reach * (self.left > 0)) & (
-            x <= self.right - reach * (self.right < width)
-        )
-        inside &= (y >= self.top + reach * (self.top > 0)) & (
-            y <= self.bottom - reach * (self.bottom < height)
-        )
-        return inside & (longer <= SMALL * self.size)
+        largest = self.largest_px / self.scale
+        reach = largest / 2
+        inside = (x >= left + reach * (left > 0)) & (x <= right - reach * (right < width))
+        inside &= (y >= top + reach * (top > 0)) & (y <= bottom - reach * (bottom < height))
+        return inside & (longer_sides(boxes_xyxy) <= largest)
 
 
-def closer_levels(
-    size_hw: tuple[int, int], first_side: int, tile_side: int
-) -> Iterator[list[View]]:
-    """Make the views of ever closer looks at an image, after a first one of the whole.
+def first_view(size_hw: tuple[int, int], side: int) -> View:
+    """The view of a whole image in a square input."""
+    return View((0, 0, size_hw[1], size_hw[0]), (side, side), SMALL * side)
 
-    Each has twice as many tiles along the image's longer side as the one before; a single tile is
-    the whole image in a larger input. The last is as large as the image, or a tenth less.
+
+def closer_scales(longer_px: int, first_side: int, tile_side: int) -> Iterator[float]:
+    """How many input pixels there are for an image pixel in ever closer looks at an image.
+
+    Each has twice as many tiles along the image's longer side as the one before, and the first has
+    one if that is larger than the input before. The last is as large as the image, or a tenth less.
 
     Parameters
     ----------
-    size_hw : the height and width of the image
+    longer_px : the longer side of the image
     first_side : the side of the first pass's input, px
-    tile_side : the side of closer inputs, px
+    tile_side : the longest side of closer inputs, px
     """
-    longer, side = max(size_hw), first_side
+    side = float(first_side)
     tiles = 1 if tile_side > first_side else 2
-    while longer > WORTHWHILE * side:
-        side = round(tile_side * (tiles - (tiles - 1) * OVERLAP))
-        yield tiles_of(size_hw, side / longer, tile_side)
+    while longer_px > WORTHWHILE * side:
+        side = tile_side * (tiles - (tiles - 1) * OVERLAP)
+        yield side / longer_px
         tiles *= 2
 
 
-def tiles_of(size_hw: tuple[int, int], scale: float, tile_side: int) -> list[View]:
-    """Make overlapping tiles that cover an image when it is scaled by ``scale``."""
-    rows, columns = (_spans(length, scale, tile_side) for length in size_hw)
-    return [View(*x[:1], *y[:1], *x[1:], *y[1:], tile_side) for y in rows for x in columns]
+def tiles_of(part: Part, scale: float, tile_side: int, step: int) -> list[View]:
+    """Make overlapping tiles that cover a part of an image when it is scaled by ``scale``.
+
+    A tile's input is as large as what it shows, in multiples of ``step``, up to ``tile_side``.
+    """
+    left, top, right, bottom = part
+    return [
+        View(
+            (x0, y0, x1, y1),
+            (_input_side(y1 - y0, scale, tile_side, step),
+             _input_side(x1 - x0, scale, tile_side, step)),
+            SMALL * tile_side,
+        )
+        for y0, y1 in _spans(top, bottom, scale, tile_side)
+        for x0, x1 in _spans(left, right, scale, tile_side)
+    ]  # fmt: skip
 
 
-def _spans(length: int, scale: float, tile_side: int) -> list[tuple[int, int]]:
-    """Where tiles begin and end along one axis, whole px of the image."""
-    span = min(length, round(tile_side / scale))
+def _input_side(length: int, scale: float, tile_side: int, step: int) -> int:
+    return min(step * max(1, int(np.ceil(length * scale / step - ROUNDING))), tile_side)
+
+
+def _spans(start: int, end: int, scale: float, tile_side: int) -> list[tuple[int, int]]:
+    """Where tiles begin and end between two places on an axis, whole px of the image."""
+    span = min(end - start, max(1, round(tile_side / scale)))
     step = (1 - OVERLAP) * tile_side / scale
-    count = 1 + int(np.ceil((length - span) / step - ROUNDING))
-    starts = np.linspace(0, length - span, count).round().astype(int)
-    return [(start, start + span) for start in starts.tolist()]
+    count = 1 + int(np.ceil((end - start - span) / step - ROUNDING))
+    starts = np.linspace(start, end - span, count).round().astype(int)
+    return [(first, first + span) for first in starts.tolist()]
+
+
+def surroundings(boxes_xyxy: FloatArray, size_hw: tuple[int, int]) -> Part:
+    """The part of an image that shows boxes (N, 4), image_px, N > 0, and what is around them."""
+    size = np.array(size_hw[::-1])
+    margin = longer_sides(boxes_xyxy)[:, None] + MARGIN * size.max()
+    low = np.floor((boxes_xyxy[:, :2] - margin).min(axis=0)).clip(0, size - 1)
+    high = np.ceil((boxes_xyxy[:, 2:] + margin).max(axis=0)).clip(low + 1, size)
+    left, top, right, bottom = np.concatenate([low, high]).astype(int).tolist()
+    return left, top, right, bottom
 
 
 def longer_sides(boxes_xyxy: FloatArray) -> FloatArray:

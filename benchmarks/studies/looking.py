@@ -36,8 +36,8 @@ class CountingBackend:
         self.passes = 0.0
 
     def infer(self, input_tensor):
-        batch, side = input_tensor.shape[:2]
-        self.passes += batch * (side / self.metadata.input_size) ** 2
+        batch, height, width = input_tensor.shape[:3]
+        self.passes += batch * height * width / self.metadata.input_size**2
         return self._backend.infer(input_tensor)
 
 

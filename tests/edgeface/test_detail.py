@@ -37,6 +37,21 @@ def test_far_faces_are_found_by_default(mfn, photo):
     assert len(full) >= 8
 
 
+def test_only_the_part_with_small_faces_is_looked_at_closer(mfn, photo, monkeypatch):
+    """Faces in a corner of a photo that nothing else is in."""
+    image = on_canvas(photo, (900, 1200), (900, 0, 300))
+    inputs = []
+    infer = mfn._backend.infer
+    monkeypatch.setattr(mfn._backend, "infer", lambda t: inputs.append(t.shape) or infer(t))
+    faces = mfn.run(image, look_again=False)
+    assert len(faces) == len(mfn.run(image, look_again=False, detail="full")) == 5
+    first, *closer = inputs[:3]
+    assert first == (1, 288, 288, 3)
+    height, width = closer[0][1:3]
+    assert height * width < 0.4 * 704 * 528  # what the whole photo would take
+    assert height % 32 == width % 32 == 0
+
+
 def test_a_portrait_costs_one_pass_and_stays_whole(mfn, photo, monkeypatch):
     box = mfn.run(photo, detail="fast")[0].box_xyxy.round().astype(int)
     x0, y0, x1, y1 = box + np.array([-20, -40, 20, 20])

@@ -74,14 +74,18 @@ def test_read_image_takes_arrays_of_every_layout(noise):
         read_image(np.ma.masked_array(noise, noise > 9))
 
 
-@given(height=st.integers(1, 700), width=st.integers(1, 700), seed=st.integers(0, 99))
-def test_letterbox_round_trips(height, width, seed):
-    tensor, placement = letterbox(np.zeros((height, width, 3), np.uint8), 288)
-    assert tensor.shape == (288, 288, 3)
+@given(
+    height=st.integers(1, 700), width=st.integers(1, 700), seed=st.integers(0, 99),
+    size=st.sampled_from([288, (96, 224), (224, 96)]),
+)  # fmt: skip
+def test_letterbox_round_trips(height, width, seed, size):
+    tensor, placement = letterbox(np.zeros((height, width, 3), np.uint8), size)
+    rows, columns = (size, size) if isinstance(size, int) else size
+    assert tensor.shape == (rows, columns, 3)
     points = np.random.default_rng(seed).uniform(0, [width, height], (10, 2))
     there = placement.to_input(points)
     assert (there > -1e-3).all()
-    assert (there < 288 + 1e-3).all()
+    assert (there < np.array([columns, rows]) + 1e-3).all()
     np.testing.assert_allclose(placement.to_image(there), points, atol=1e-2)
 
 
@@ -91,6 +95,11 @@ def test_letterbox_keeps_aspect_and_pads_with_grey():
     assert (tensor[:72] == 127).all()
     assert (tensor[216:] == 127).all()
     assert placement.scale.tolist() == [1.44, 1.44]
+    tensor, placement = letterbox(np.full((100, 200, 3), 255, np.uint8), (160, 288))
+    assert (tensor[8:152] == 255).all()
+    assert (tensor[:8] == 127).all()
+    assert (tensor[152:] == 127).all()
+    assert placement.offset.tolist() == [0, 8]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 20000, 3), (20000, 3, 3)])

@@ -78,7 +78,11 @@ def test_files_of_any_size_infer_at_every_multiple_of_32(sfn):
     mfn = edgeface.load("mfn")
     heads = mfn.infer(np.zeros((2, 320, 320, 3), np.uint8))
     assert heads["detection"].shape == (2, 20, 20, 25)
-    for shape in ((1, 300, 300, 3), (1, 320, 288, 3), (1, 0, 0, 3)):
+    wide = np.random.default_rng(1).integers(0, 256, (1, 128, 320, 3), np.uint8)
+    heads, turned = mfn.infer(wide), mfn.infer(wide.transpose(0, 2, 1, 3))
+    assert heads["detection"].shape == (1, 8, 20, 25)
+    assert turned["detection"].shape == (1, 20, 8, 25)
+    for shape in ((1, 300, 300, 3), (1, 320, 300, 3), (1, 0, 0, 3), (1, 4128, 32, 3)):
         with pytest.raises(InvalidInputError, match="infer takes uint8 of shape"):
             mfn.infer(np.zeros(shape, np.uint8))
     with pytest.raises(InvalidInputError, match=r"shape \(B, 128, 128, 3\)"):

@@ -84,7 +84,7 @@ def distance(outputs, larger, anchors, stride, reduced, identity_weight, tau, mo
             error, lid = _apart(points - other, longer)
             term = _coefficients([r[cell] for r in mine[1:]], truth, identity_weight)
             weight = score * longer / (longer + 16.0)
-            shapes[image].append((weight, tau * term + 10.0 * (error + lid)))
+            shapes[image].append((weight, tau * term + 20.0 * (error + lid)))
     shapes = [found for found in shapes.values() if found]
     shape_term = sum(
         sum(weight * term for weight, term in found) / sum(weight for weight, _ in found)
@@ -144,7 +144,7 @@ def _shapes(shapes, raw, batch, reduced, identity_weight, tau):
     rows = zip(shapes, errors, lids, terms, weights, strict=True)
     for (image, *_), error, lid, term, weight in rows:
         beside = sum(w for (i, *_), w in zip(shapes, weights, strict=True) if i == image)
-        total = total + weight / beside / len(seen) * (tau * term + 10.0 * (error + lid))
+        total = total + weight / beside / len(seen) * (tau * term + 20.0 * (error + lid))
     return total, *([value.detach() for value in values] for values in (errors, lids, terms))
 
 

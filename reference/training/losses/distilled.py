@@ -12,13 +12,19 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from edgeface.reference.geometry.boxes import corners, decode_boxes, generalised_iou
 from edgeface.reference.geometry.morphable import unit_quaternion
 from edgeface.reference.training.losses.faces import (
-    LANDMARK_WEIGHT,
     LID_WEIGHT,
     decay,
     lid_error,
     root_mean_square,
 )
-from edgeface.reference.training.losses.grid import BLUR, BOX_WEIGHT, SHAPE_IOU, GridLoss, shares
+from edgeface.reference.training.losses.grid import (
+    BLUR,
+    BOX_WEIGHT,
+    LANDMARK_WEIGHT,
+    SHAPE_IOU,
+    GridLoss,
+    shares,
+)
 from edgeface.reference.training.views.plan import Batch
 
 LARGER = "larger_"

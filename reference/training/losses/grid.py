@@ -14,7 +14,6 @@ from edgeface.face_model import FaceModel
 from edgeface.reference.geometry.boxes import corners, decode_boxes, generalised_iou, pairwise_iou
 from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.training.losses.faces import (
-    LANDMARK_WEIGHT,
     LID_WEIGHT,
     FaceLoss,
     decay,
@@ -28,6 +27,8 @@ SHAPE_IOU = 0.2  # a candidate further from its face is taught its box before th
 NEIGHBOUR = 0.8
 """How much of its range beyond itself a cell answers in; its end would need infinite logits."""
 BOX_WEIGHT = 2.0
+LANDMARK_WEIGHT = 20.0
+"""Twice that of crops, since here landmarks are off by as much as the face's place is, too."""
 BLUR = 16.0
 """The side, input px, at which a face's shape counts half: small faces' labels are off anyway."""
 FAR = -1e6  # px; where boxes lie that only fill up

@@ -39,7 +39,7 @@ from edgeface.types import FloatArray, IntArray
 FIRST_SIZE_SHARE = 0.8
 FACE_SIZES_AT = 288  # px; in larger inputs large faces are larger, small ones are not
 # longer side of the face that a view is zoomed on, input px
-FACE_SIZES = {"photo": (7.0, 220.0), "single": (24.0, 240.0), "crowd": (7.0, 90.0)}
+FACE_SIZES = {"photo": (7.0, 220.0), "single": (60.0, 240.0), "crowd": (7.0, 90.0)}
 MAX_CROWD = 20
 MASKED_SHARE = 0.06  # of single faces
 SCALES = (0.25, 5.0)
@@ -49,7 +49,7 @@ MAX_ANGLE_RAD = np.deg2rad(20.0)
 ANY_ANGLE_SHARE = 0.06
 """The share of the photos, and of the faces in crowds, that are turned by any angle, so that faces
 on their side and upside down are found, with their roll."""
-SHARES = {"photo": 0.38, "empty": 0.1, "single": 0.3, "mosaic": 0.13, "crowd": 0.09}
+SHARES = {"photo": 0.3, "empty": 0.1, "single": 0.42, "mosaic": 0.11, "crowd": 0.07}
 EPOCH_VIEWS = 3200
 
 
