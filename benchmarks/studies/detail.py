@@ -3,9 +3,9 @@
     python -m benchmarks.studies.detail [--data DIR] [--model FILE] [--refine FILE]
 
 Costs are in passes over an input of the file's own size: an input of 704 x 480 px is 704 * 480 /
-288^2 of them. Portraits are also shown at 1,024 px, as a phone takes them, so that their number of pixels
-alone does not spare them the second pass. A face is worsened if its error of 51 landmarks grows by
-more than `WORSE` of the eye distance. Crowds are nine group photos in one.
+288^2 of them. Portraits are also shown at 1,024 px, as a phone takes them, so that their number of
+pixels alone does not spare them the second pass. A face is worsened if its error of 51 landmarks
+grows by more than `WORSE` of the eye distance. Crowds are nine group photos in one.
 """
 
 from __future__ import annotations
