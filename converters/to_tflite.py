@@ -85,16 +85,14 @@ class TfliteFormat:
                 assert calibration is not None
                 quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
                 # these compute with float32 (docs/explanation/int8.md says why)
-                quantizer.add_weight_only_config(_last_layers(exported), ALL, num_bits=8)
-                if only := _only_for_gaze(exported):
-                    quantizer.update_quantization_recipe(
-                        only, ALL, algorithm_key=AlgorithmName.NO_QUANTIZE
-                    )
-                    dense = qtyping.TFLOperationName.FULLY_CONNECTED
-                    quantizer.add_weight_only_config(only, dense, num_bits=8)
-                quantizer.update_quantization_recipe(
-                    ".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=AlgorithmName.NO_QUANTIZE
-                )
+                kept = _one_of({*_last_layers(exported), *_only_for_gaze(exported)})
+                none = AlgorithmName.NO_QUANTIZE
+                quantizer.update_quantization_recipe(kept, ALL, algorithm_key=none)
+                for kind in WEIGHTED:
+                    name = qtyping.TFLOperationName(kind)
+                    quantizer.add_weight_only_config(kept, name, num_bits=8)
+                output = qtyping.TFLOperationName.OUTPUT
+                quantizer.update_quantization_recipe(".*", output, algorithm_key=none)
                 ranges = _ranges(exported, quantizer, calibration)
             result: Any = quantizer.quantize(ranges)
             return bytes(result.quantized_model)
@@ -140,27 +138,48 @@ class TfliteFormat:
 FORMAT = TfliteFormat()
 
 
-def _last_layers(content: bytes) -> str:
-    """A regular expression of the tensors that the last layers write (as in `to_onnx`)."""
+def _last_layers(content: bytes) -> list[str]:
+    """The names of the tensors that the last layers write (as in `to_onnx`).
+
+    Where an output is a picture, these are its last layer and all that lies between it and the
+    convolution before: the sums of `RowSlices`, which int8 would round one by one.
+    """
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
     makers = {index: operator for operator in graph.operators for index in operator.outputs}
     names: list[str] = []
+
+    def kind(operator: Any) -> str:
+        return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
+
+    def before(operator: Any) -> list[Any]:
+        return [makers[i] for i in operator.inputs if i in makers]
+
     for output in graph.outputs:
         came = [makers[output]]
         while len(came) == 1:
             (operator,) = came
-            if flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) in WEIGHTED:
+            came = before(operator)
+            if kind(operator) in WEIGHTED:
                 made = graph.tensors[operator.outputs[0]]
-                names.append(re.escape(made.name.decode()))
-                if len(made.shape) == 4 and max(made.shape[1:3]) > 1:
+                names.append(made.name.decode())
+                if _is_picture(made):
                     break
-            came = [makers[i] for i in operator.inputs if i in makers]
-    return f"^({'|'.join(names)})"
+        while _is_picture(graph.tensors[output]) and came:
+            operator = came.pop()
+            if kind(operator) != "CONV_2D":
+                names.append(graph.tensors[operator.outputs[0]].name.decode())
+                came += before(operator)
+    return names
 
 
-def _only_for_gaze(content: bytes) -> str:
-    """A regular expression of the tensors that only the output ``gaze`` needs; "" without one.
+def _is_picture(tensor: Any) -> bool:
+    """Whether a tensor has more than one place."""
+    return len(tensor.shape) == 4 and max(tensor.shape[1:3]) > 1
+
+
+def _only_for_gaze(content: bytes) -> list[str]:
+    """The names of the tensors that only the output ``gaze`` needs; none without it.
 
     They stay float32: places in the image are among them, which int8 would round to half pixels.
     """
@@ -177,8 +196,12 @@ def _only_for_gaze(content: bytes) -> str:
             if index in makers and index not in found:
                 found.add(index)
                 waiting += [i for i in makers[index].inputs if i >= 0]
-    names = (graph.tensors[i].name.decode() for i in needed[1] - needed[0])
-    return "^(" + "|".join(map(re.escape, names)) + ")" if needed[1] else ""
+    return [graph.tensors[i].name.decode() for i in needed[1] - needed[0]]
+
+
+def _one_of(names: set[str]) -> str:
+    """A regular expression of the operators that write these tensors, for the quantizer."""
+    return f"^({'|'.join(map(re.escape, sorted(names)))});"
 
 
 def _ranges(content: bytes, quantizer: Quantizer, calibration: ImageArray) -> Any:

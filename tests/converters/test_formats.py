@@ -1,6 +1,7 @@
 """Each format's files compute what the network computes, in their own runtime."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from edgeface.compare import compare
 from edgeface.converters import network_metadata
 from edgeface.converters.verify import NetworkBackend, open_written, verify
 from edgeface.model import Model
+from edgeface.reference.networks.blocks import Context, Surroundings, normalise
 from tests.export import THIN, exporter, untrained, write
 
 pytestmark = [
@@ -117,6 +119,58 @@ def test_lower_precisions_stay_near(name, precision, largest, sfn, photo, tmp_pa
     weights = sum(target.graph(model)["layer_bytes"].values())
     whole = sum(target.graph(exported(name))["layer_bytes"].values())
     assert weights < whole * (0.55 if precision == "fp16" else 0.6)
+
+
+class Cells(torch.nn.Module):
+    """A context and a head, as in an MFN."""
+
+    def __init__(self):
+        super().__init__()
+        self.context = Context(3, 8, reach=7)
+        hidden, last = torch.nn.Conv2d(8, 8, 1), torch.nn.Conv2d(8, 5, 1)
+        self.head = torch.nn.Sequential(hidden, Surroundings(8, 7), last)
+        for unit in (self.context.activate, self.head[1]):
+            torch.nn.init.normal_(unit.around.weight)
+
+    def forward(self, image):
+        return self.head(self.context(normalise(image))).permute(0, 2, 3, 1)
+
+
+def test_int8_tflite_sums_in_float32_before_outputs_of_cells(sfn, photo):
+    """Sums of row slices there, rounded one by one, moved every face; a context's stay int8."""
+    target = exporter("tflite")
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    cells = replace(sfn, network=Cells().eval())
+    exported = target.export(cells, network_metadata(sfn))
+    lowered = target.lower(exported, "int8", real_inputs(photo, 64))
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(lowered))
+    graph = model.subgraphs[0]
+    makers = {made: operator for operator in graph.operators for made in operator.outputs}
+
+    def kind(operator):
+        return flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex)
+
+    def number_type(tensor):
+        return graph.tensors[tensor].type
+
+    in_float = []
+    for output in graph.outputs:
+        waiting = [makers[output]]
+        while waiting:  # back to where int8 ends
+            operator = waiting.pop()
+            if kind(operator) == "DEQUANTIZE":
+                source = operator.inputs[0]
+                assert number_type(source) == flatbuffer_utils.schema_fb.TensorType.INT8
+                # the hidden layer, or weights, which no operator makes
+                assert source not in makers or kind(makers[source]) == "CONV_2D"
+            else:
+                in_float.append(kind(operator))
+                waiting += [makers[i] for i in operator.inputs if i in makers]
+    assert in_float.count("CONV_2D") == 1
+    assert in_float.count("ADD") == in_float.count("DEPTHWISE_CONV_2D") == 3
+    everywhere = [kind(operator) for operator in graph.operators]
+    assert everywhere.count("DEPTHWISE_CONV_2D") == 6
 
 
 @pytest.mark.parametrize(
