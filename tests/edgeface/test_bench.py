@@ -175,7 +175,7 @@ def test_suite_takes_more_images_than_a_command_line_holds(tmp_path, monkeypatch
     (tmp_path / "broken.onnx").write_text("")
     many = [tmp_path / f"{number:0200}.png" for number in range(20_000)]
     monkeypatch.setattr(suite, "image_paths", lambda _: many)
-    with pytest.raises(InvalidInputError, match="measuring process failed: .*broken.onnx"):
+    with pytest.raises(InvalidInputError, match=r"measuring process failed: .*broken\.onnx"):
         suite.run_suite(suite.Settings([str(tmp_path / "broken.onnx")]), lambda _: None)
 
 
