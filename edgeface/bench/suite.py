@@ -118,7 +118,7 @@ def image_paths(folder: Path | None) -> list[Path]:
         return [DEMO_PHOTO]
     if not os.path.isdir(folder):
         raise InvalidInputError(f"no such folder of images: {folder}")
-    found = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise InvalidInputError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)})")
     return found
