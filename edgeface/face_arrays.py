@@ -78,7 +78,7 @@ class FaceArrays:
             array: AnyArray | None = getattr(self, name)
             if array is None and name in OPTIONAL_SHAPES:
                 continue
-            shape = None if array is None else array.shape
+            shape = getattr(array, "shape", None)  # None of a list, too
             if shape is None or not _fits(shape, (count, *tail)):
                 raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
 

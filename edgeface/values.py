@@ -188,11 +188,11 @@ class Flag:
     never: bool = False
 
     def check(self, value: Any, name: str) -> bool:
-        if not isinstance(value, (bool, np.bool_)) or (self.never and value):
+        if not isinstance(value, bool) or (self.never and value):
             raise ValueError(
                 f"{name} must be {'false' if self.never else 'true or false'}, got {shown(value)}"
             )
-        return bool(cast(Any, value))
+        return value
 
     def json_schema(self) -> dict[str, Any]:
         return {"const": False} if self.never else {"type": "boolean"}

@@ -113,9 +113,9 @@ def test_options_of_run(mfn, option, junk):
 
 
 def test_flags_are_true_or_false(mfn):
-    for junk in (0, 1, "no", []):
+    for junk in (0, 1, "no", [], np.False_):
         assert refused(mfn.run, IMAGE, look_again=junk)
-    assert len(mfn.run(IMAGE, look_again=np.False_, keep_image=np.False_)) == 0
+    assert len(mfn.run(IMAGE, look_again=False)) == 0
 
 
 @pytest.mark.parametrize("boxes", BOXES.values(), ids=BOXES)

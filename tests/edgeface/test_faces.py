@@ -46,6 +46,8 @@ def test_faces_reject_arrays_that_do_not_fit():
         replace(some_faces(2), scores=np.zeros(3, np.float32))
     with pytest.raises(InvalidInputError, match="landmarks_3d"):
         replace(some_faces(2), landmarks_3d=np.zeros((2, 68, 2), np.float32))
+    with pytest.raises(InvalidInputError, match="scores"):
+        replace(some_faces(2), scores=[0.5, 0.4])
 
 
 def test_blendshapes_use_arkit_names_and_leave_out_the_unseen():
