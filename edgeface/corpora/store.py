@@ -60,8 +60,10 @@ class Store:
         if self._remote is None:
             yield from _local_names(Path(self.root), "")
             return
-        try:  # of what cannot be reached, `find` finds nothing, and `ls` says why
-            paths = sorted(self._ask("find", self._base) or self._ask("ls", self._base, False))
+        try:
+            paths = sorted(self._ask("find", self._base))
+            if not paths:  # as of what cannot be reached, of which `ls` says why
+                self._ask("ls", self._base)
         except FileNotFoundError:
             return
         except OSError as error:
