@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from edgeface.errors import InvalidInputError
 from edgeface.image import ImageLike, read_image
 from edgeface.types import Float32Array, Float64Array, FloatArray, ImageArray
 from edgeface.values import Whole, array_of, option
@@ -37,8 +38,8 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
     Raises
     ------
     InvalidInputError
-        If it is no image, the landmarks are not finite, or the size is no whole number from 8 to
-        `MAX_CHIP`.
+        If it is no image, the landmarks are not finite or of another shape, or the size is no whole
+        number from 8 to `MAX_CHIP`.
 
     Notes
     -----
@@ -54,7 +55,10 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
     """
     side = option("size", size, Whole(8, MAX_CHIP))
     pixels = read_image(image)
-    points = five_points(array_of("landmarks_2d", landmarks_2d, "(68, 2)"))
+    landmarks = array_of("landmarks_2d", landmarks_2d, "(68, 2)")
+    if landmarks.shape != (68, 2):
+        raise InvalidInputError(f"landmarks_2d must have the shape (68, 2), got {landmarks.shape}")
+    points = five_points(landmarks)
     template = (TEMPLATE + 0.5) * (side / TEMPLATE_SIDE)
     to_image = similarity(template, points)
     scale = float(np.hypot(to_image[0, 0], to_image[1, 0]))

@@ -63,7 +63,8 @@ class CloserLook(Network):
         Raises
         ------
         InvalidInputError
-            If this is not a crop network, the image cannot be read, or a box is empty.
+            If this is not a crop network, the image cannot be read, or a box is empty; if
+            ``max_faces`` would leave faces of another face model beside those of this network's.
         InferenceError
             If the backend fails.
 
@@ -86,6 +87,12 @@ class CloserLook(Network):
         if max_faces is None:
             return self._seen_by_this(pixels, faces)
         order, limit = largest_first(faces), option("max_faces", max_faces, Whole(0, 10**6))
+        known = faces.face_model_sha256 if faces.face_model is None else faces.face_model.sha256
+        if limit < len(faces) and known not in (None, self.face_model.sha256):
+            raise InvalidInputError(
+                "these faces are of another face model than this network's, so that all of them "
+                "are refined or none: leave max_faces out"
+            )
         closer = self._seen_by_this(pixels, faces.select(order[:limit]))
         both = concatenate([closer, faces.select(order[limit:])], closer)
         return both.select(np.argsort(order))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
+from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
 
 from edgeface.blendshapes import arkit_coefficients
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel, default_face_model
+from edgeface.face_model import SHIPPED, FaceModel
 from edgeface.gaze import iris_centres
 from edgeface.kernels import project_landmarks
 from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
@@ -77,7 +78,7 @@ class FaceArrays:
             array: AnyArray | None = getattr(self, name)
             if array is None and name in OPTIONAL_SHAPES:
                 continue
-            shape = None if array is None else array.shape
+            shape = getattr(array, "shape", None)  # None of a list, too
             if shape is None or not _fits(shape, (count, *tail)):
                 raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
 
@@ -227,8 +228,8 @@ class FaceArrays:
         """
         model = self.face_model or fallback
         if model is None and self.face_model_sha256 is not None:
-            shipped = _shipped_face_model()
-            model = shipped if shipped.sha256 == self.face_model_sha256 else None
+            shipped = map(_shipped_face_model, SHIPPED)
+            model = next((m for m in shipped if m.sha256 == self.face_model_sha256), None)
         if model is None:
             raise InvalidInputError(
                 "these faces came without their face model, as from a pickle: give that of the "
@@ -237,9 +238,9 @@ class FaceArrays:
         return model
 
 
-@lru_cache(maxsize=1)
-def _shipped_face_model() -> FaceModel:
-    return default_face_model()
+@cache
+def _shipped_face_model(path: Path) -> FaceModel:
+    return FaceModel.load(path)
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:

@@ -36,6 +36,9 @@ from edgeface.output import write_output
 from edgeface.types import Float32Array, IntArray
 from edgeface.values import path_of
 
+SHIPPED = [Path(__file__).parent / "assets" / f"face_model{part}.npz" for part in ("", "_free")]
+"""The face models that ship: the default, and that of the networks whose names end in -free."""
+
 
 @dataclass(frozen=True)
 class FaceModel:
@@ -330,4 +333,4 @@ def _harmonics_hash(harmonics: Float32Array) -> str:
 
 def default_face_model() -> FaceModel:
     """The face model that ships with edgeface (see ``edgeface/assets/face_model.md``)."""
-    return FaceModel.load(Path(__file__).parent / "assets" / "face_model.npz")
+    return FaceModel.load(SHIPPED[0])

@@ -47,32 +47,29 @@ def from_ict_facekit(path: str | os.PathLike[str]) -> FaceModel:
     """
     arrays = _read_archive(path)
     try:
-        neutral = arrays["neutral"].astype(np.float64)
-        identity = arrays["identity_delta"][: NUM_IDENTITY - 1].astype(np.float64)
-        named = dict(
-            zip(
-                [str(name) for name in arrays["expression_names"]],
-                arrays["expression_delta"].astype(np.float64),
-                strict=True,
-            )
-        )
-        expression = np.stack([_ict_expression(named, name) for name in EXPRESSION_NAMES])
-        quads, quads_uv, uv = arrays["quads"], arrays["quads_uv"], arrays["uv"]
-        landmarks = arrays["landmarks68"].astype(np.int32)
-    except (KeyError, ValueError) as error:
+        return _ict_model(arrays, Path(path).name)
+    except (LookupError, TypeError, ValueError) as error:
         raise ModelFormatError(f"{path} is no ICT-FaceKit archive: {error}") from error
+
+
+def _ict_model(arrays: dict[str, AnyArray], source: str) -> FaceModel:
+    neutral = array_of("neutral", arrays["neutral"], "(V, 3)")
+    identity = array_of("identity_delta", arrays["identity_delta"], "(M, V, 3)")
+    offsets = array_of("expression_delta", arrays["expression_delta"], "(M, V, 3)")
+    names = [str(name) for name in arrays["expression_names"]]
+    named = dict(zip(names, offsets, strict=True))
+    expression = np.stack([_ict_expression(named, name) for name in EXPRESSION_NAMES])
+    quads, quads_uv, uv = arrays["quads"], arrays["quads_uv"], arrays["uv"]
     vertex_uv = np.zeros((len(neutral), 2), np.float32)
     vertex_uv[quads.ravel()] = uv[quads_uv.ravel()]  # a vertex on a UV seam keeps one of its places
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    shapes = np.concatenate([neutral[None], identity])
     return _normalised(
-        shapes,
+        np.concatenate([neutral[None], identity[: NUM_IDENTITY - 1]]),
         expression,
-        landmarks,
-        triangles,
+        arrays["landmarks68"].astype(np.int32),
+        np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]),
         vertex_uv,
         EXPRESSION_NAMES,
-        {"name": "ICT-FaceKit", "licence": "MIT", "source": Path(path).name},
+        {"name": "ICT-FaceKit", "licence": "MIT", "source": source},
     )
 
 
@@ -157,7 +154,10 @@ def _normalised(
 ) -> FaceModel:
     landmarks = identity[0, landmark_vertices]
     eyes = landmarks[list(OUTER_EYE_CORNERS)]
-    scale = 1.0 / np.linalg.norm(eyes[1] - eyes[0])
+    distance = float(np.linalg.norm(eyes[1] - eyes[0]))
+    if not distance:
+        raise ValueError("the outer corners of its eyes are one point")
+    scale = 1.0 / distance
     centred = identity.copy()
     centred[0] -= landmarks.mean(axis=0)
     return FaceModel(
@@ -208,6 +208,7 @@ def _pick_tensor(path: str | os.PathLike[str], key: str | None) -> AnyArray:
         name: array
         for name, array in arrays.items()
         if key in (None, name)
+        and array.dtype.kind in "iuf"
         and array.shape[-2:] == tail
         and array.ndim in (3, 4)
         and (array.shape[1] == 3 if array.ndim == 4 else array.shape[0] % 3 == 0)

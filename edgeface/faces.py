@@ -106,6 +106,15 @@ class Faces(FaceArrays):
     def __iter__(self) -> Iterator[Face]:
         return (Face(self, i) for i in range(len(self)))
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same faces in the same order (`Face`), whatever their images."""
+        if not isinstance(other, Faces):
+            return NotImplemented
+        return list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
     def __repr__(self) -> str:
         lines = [f"Faces(N={len(self)})"]
         lines += [f"  {i}  {Face(self, i)}" for i in range(min(len(self), MAX_SHOWN))]

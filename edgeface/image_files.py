@@ -10,6 +10,8 @@ import importlib
 import io
 import os
 import re
+import zlib
+from math import ceil
 from typing import Any
 
 from PIL import Image
@@ -47,6 +49,9 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 _NEEDS_PILLOW = "reading {} files needs another Pillow: pip install --upgrade pillow ({})"
 # start of the image's data, its end, and markers that stand alone
 _JPEG_WITHOUT_LENGTH = {b"", *(bytes([number]) for number in (0x00, 0x01, *range(0xD0, 0xDB)))}
+
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_INFLATED_BYTES = 1 << 20
 
 _EXIF_ITEM = re.compile(rb"(infe\x02.{7})Exif", re.DOTALL)
 
@@ -125,12 +130,12 @@ def format_of(data: bytes) -> str | None:
 
 
 def open_picture(data: bytes) -> Picture:
-    """Open the picture in the bytes of a file; its pixels are decoded later.
+    """Open the picture in the bytes of a file; its pixels are decoded later, those of PNG at once.
 
     Raises
     ------
     InvalidInputError
-        If they are none of `FORMATS`.
+        If they are none of `FORMATS`, or a PNG without some of its rows.
     BackendUnavailableError
         If they are HEIC or AVIF and the decoder is not installed.
     Exception
@@ -146,7 +151,37 @@ def open_picture(data: bytes) -> Picture:
         data, orientation = without_exif(data)
     elif kind == "AVIF":  # whose orientation lies elsewhere
         data = _EXIF_ITEM.sub(rb"\1skip", data)
-    return Picture(_decoder(kind)(io.BytesIO(data)), orientation)
+    image = _decoder(kind)(io.BytesIO(data))
+    picture = Picture(image, orientation)
+    if kind == "PNG":
+        _refuse_missing_rows(image, data)
+    return picture
+
+
+def _refuse_missing_rows(image: Image.Image, data: bytes) -> None:
+    """Raise InvalidInputError for a PNG with too few rows, which Pillow leaves black.
+
+    The rows are counted only if the last one is. Of interlaced files Pillow itself says it.
+    """
+    image.load()
+    width, height = image.size
+    box = (0, height - 1, width, height)
+    last = image.resize((width, 1), Image.Resampling.NEAREST, box).tobytes()
+    depth, colour, interlaced = data[24], data[25], data[28]
+    if interlaced or last.strip(b"\0"):
+        return
+    expected = height * (1 + ceil(width * depth * _PNG_CHANNELS[colour] / 8))
+    inflater, found, place = zlib.decompressobj(), 0, 8
+    while place < len(data):
+        length = int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] == b"IDAT":
+            rest = data[place + 8 : place + 8 + length]
+            while rest and found < expected:
+                found += len(inflater.decompress(rest, _INFLATED_BYTES))
+                rest = inflater.unconsumed_tail
+        place += 12 + length
+    if found < expected:
+        raise InvalidInputError(f"it is truncated: its rows have {found} bytes, not {expected}")
 
 
 def _decoder(kind: str) -> Any:

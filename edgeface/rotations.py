@@ -37,8 +37,10 @@ def quaternion_from_rotation(rotation: FloatArray) -> FloatArray:
 
 
 def rotation_from_quaternion(quaternion_wxyz: FloatArray) -> FloatArray:
-    """Turn quaternions (..., 4) into rotation matrices, float64 (..., 3, 3)."""
-    w, x, y, z = np.moveaxis(np.asarray(quaternion_wxyz, np.float64), -1, 0)
+    """Turn quaternions (..., 4), which other programs may write a little longer or shorter than 1,
+    into rotation matrices, float64 (..., 3, 3)."""
+    q = np.asarray(quaternion_wxyz, np.float64)
+    w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
     rows = [
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
         2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),

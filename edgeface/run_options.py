@@ -13,7 +13,7 @@ from edgeface import kernels
 from edgeface.errors import InvalidInputError
 from edgeface.metadata import Metadata
 from edgeface.types import Float32Array, ImageArray
-from edgeface.values import Choice, Number, Whole, array_of, option, shown
+from edgeface.values import Choice, Flag, Number, Whole, array_of, option, shown
 
 MAX_COORDINATE, MIN_SIDE_PX = 1_000_000, 0.01
 """The largest coordinate and the least side of boxes that a network looks at, image_px."""
@@ -59,8 +59,9 @@ def detection_options(
     """Check what was asked for, and fill in defaults; raises InvalidInputError."""
     score, iou = thresholds(metadata, score_threshold, iou_threshold)
     limit, method = suppression_of(max_faces, suppression)
+    again = True if look_again is None else option("look_again", look_again, Flag())
     return DetectionOptions(
-        score, iou, limit, method, look_again is not False, checked_detail(detail),
+        score, iou, limit, method, again, checked_detail(detail),
         limit_is_default=max_faces is None,
     )  # fmt: skip
 

@@ -53,7 +53,9 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
         return 1
     except OSError as error:
         _drop_output()
-        return _fail(f"{program}: cannot write the output: {error.strerror or error}")
+        # a stream that cannot be written has no name; anything else is a file or folder
+        what = "cannot write the output" if error.filename is None else error.filename
+        return _fail(f"{program}: {what}: {error.strerror or error}")
 
 
 def _open_closed_streams() -> None:

@@ -184,4 +184,4 @@ def sustained(model: Model, images: list[ImageArray], minutes: float) -> dict[st
 
 
 if __name__ == "__main__":
-    json.dump(measure(json.loads(sys.argv[1])), sys.stdout)
+    json.dump(measure(json.load(sys.stdin)), sys.stdout)

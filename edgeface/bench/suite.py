@@ -70,7 +70,8 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
             "minutes": settings.minutes,
             "budget_s": settings.budget_s,
         }
-        record = json.loads(_python("-m", "edgeface.bench.measure", json.dumps(request)))
+        # thousands of images are more than a command line holds
+        record = json.loads(_python("-m", "edgeface.bench.measure", given=json.dumps(request)))
         record["cold_start"] = cold_start(path, threads, kernels, images[0])
         results.append(record)
     return {"schema_version": SCHEMA_VERSION, "system": system_record(), "results": results}
@@ -89,8 +90,10 @@ def cold_start(path: Path, threads: int, kernels: str, image: Path) -> dict[str,
     }
 
 
-def _python(*arguments: str) -> str:
-    result = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+def _python(*arguments: str, given: str = "") -> str:
+    result = subprocess.run(
+        [sys.executable, *arguments], input=given, capture_output=True, text=True
+    )
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no message"])[-1]
         raise InvalidInputError(f"the measuring process failed: {last}")
@@ -113,7 +116,9 @@ def image_paths(folder: Path | None) -> list[Path]:
     """The paths of a folder's images in the order of their names; by default, the demo photo."""
     if folder is None:
         return [DEMO_PHOTO]
-    found = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not os.path.isdir(folder):
+        raise InvalidInputError(f"no such folder of images: {folder}")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise InvalidInputError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)})")
     return found

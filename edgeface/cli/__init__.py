@@ -77,7 +77,7 @@ def _unknown(word: str) -> str:
 
 def make_parser(complete: Collection[str]) -> argparse.ArgumentParser:
     """The command line's parser; only the commands in ``complete`` know their arguments."""
-    parser = argparse.ArgumentParser(prog="edgeface", description="Every face by one network pass.")
+    parser = _Parser(prog="edgeface", description="Every face by one network pass.")
     parser.add_argument(
         "--version", action=_Version, help="show the version and those of backends and kernels"
     )
@@ -89,6 +89,13 @@ def make_parser(complete: Collection[str]) -> argparse.ArgumentParser:
             module.add_arguments(command)
             command.set_defaults(execute=module.execute)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that does not keep to itself that its help cannot be written."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)
 
 
 class _Version(argparse.Action):

@@ -134,7 +134,10 @@ class Parquet:
         self._waiting = []
 
     def close(self) -> None:
-        """Write what is left; without any image, there is no schema, and the file stays empty."""
+        """Write what is left; without any image, a table of no rows."""
+        if self._writer is None and not self._waiting:
+            kinds = {"image": self._arrow.string(), "face": self._arrow.int32()}
+            self._waiting.append(self._arrow.schema(kinds).empty_table())
         if self._waiting:
             self._write()
         if self._writer is not None:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from edgeface import tables
-from edgeface.addresses import text_without_secrets
 from edgeface.ahead import read_ahead
 from edgeface.corpora.store import Store
 from edgeface.errors import EdgeFaceError, InvalidInputError
@@ -116,8 +115,7 @@ class FaceLabeller:
                 raise InvalidInputError("there is no such file any more") from error
             except OSError as error:
                 if pause is None:
-                    said = text_without_secrets(str(error))
-                    raise InvalidInputError(f"it cannot be read: {said}") from error
+                    raise InvalidInputError(f"it cannot be read: {error}") from error
                 time.sleep(pause)
             else:
                 return read_image(content)

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeface.addresses import text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
-from edgeface.output import PREFIX, make_folder, write_output
+from edgeface.output import PREFIX, explained, make_folder, write_output
 from edgeface.tables import needed
 from edgeface.values import path_of
 
@@ -51,22 +51,34 @@ class Store:
         """The names of all files, with those of folders in it, below the root, in their order.
 
         Hidden files and folders are passed over. A root that does not exist has none.
+
+        Raises
+        ------
+        InvalidInputError
+            If they cannot be listed.
         """
         if self._remote is None:
             yield from _local_names(Path(self.root), "")
             return
-        if self._remote.exists(self._base):
-            start = len(self._base.rstrip("/")) + 1
-            for path in sorted(self._remote.find(self._base)):
-                name = path[start:]
-                if not any(part.startswith(".") for part in name.split("/")):
-                    yield name
+        try:
+            paths = sorted(self._ask("find", self._base))
+            if not paths:  # as of what cannot be reached, of which `ls` says why
+                self._ask("ls", self._base)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InvalidInputError(f"{self.shown} cannot be read: {error}") from error
+        start = len(self._base.rstrip("/")) + 1
+        for path in paths:
+            name = path[start:]
+            if not any(part.startswith(".") for part in name.split("/")):
+                yield name
 
     def read(self, name: str) -> bytes:
         """The whole of a file; OSError if it cannot be read."""
         if self._remote is None:
             return Path(self.root, name).read_bytes()
-        return self._remote.cat_file(f"{self._base}/{name}")
+        return self._ask("cat_file", f"{self._base}/{name}")
 
     def open(self, name: str) -> Any:
         """A file, binary, to read parts of."""
@@ -82,11 +94,22 @@ class Store:
     def write(self, name: str, content: bytes) -> None:
         """A whole file, which has its name only once it is whole; an older one is replaced."""
         if self._remote is not None:
-            self._remote.pipe_file(f"{self._base}/{name}", content)
+            with explained(self.shown):
+                self._ask("pipe_file", f"{self._base}/{name}", content)
             return
         target = Path(self.root, name)
         make_folder(target.parent)
         write_output(target, content)
+
+    def _ask(self, verb: str, *arguments: Any) -> Any:
+        """Call fsspec, whose file systems raise what they like, which OSError stands for here."""
+        try:
+            return getattr(self._remote, verb)(*arguments)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            said = text_without_secrets(str(error)) or type(error).__name__
+            raise OSError(said) from error
 
 
 def _local_names(folder: Path, below: str) -> Iterator[str]:

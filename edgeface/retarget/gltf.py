@@ -24,6 +24,8 @@ from edgeface.rotations import continuous, quaternion_from_rotation, rotation_fr
 from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
+MAX_STRETCH = 1.05
+"""How much more the nodes above a bone may scale one axis than another."""
 
 
 def export_gltf(path: Path, recording: Recording, options: ExportOptions) -> None:
@@ -76,9 +78,9 @@ def write_gltf(
     frame. Characters of VRM 0.x look along -z.
 
     **Rotations.** The head, neck and spine share the turn of the head. The local rotation of a bone
-    is ``P^-1 turn^share P rest``. There, P is the rotation of its parent in the world at rest, and
-    ``rest`` is its own rotation at rest. Consecutive quaternions have the same sign, so that
-    players take the short way between them.
+    is ``P^-1 turn^share P rest``. There, P is the rotation of its parent in the world at rest, with
+    a reflection if the nodes above mirror, and ``rest`` is its own rotation at rest. Consecutive
+    quaternions have the same sign, so that players take the short way between them.
 
     **Times.** Keys have the clip's own times: the animation of somebody who appears after a second
     begins there. ``extras.edgeface.gaps_s`` lists the start and end of each time in which the
@@ -181,11 +183,19 @@ def _local_rotations(gltf: Any, bone: int, turns: FloatArray) -> FloatArray:
     parent_of: dict[int, int] = {}
     for index, node in enumerate(gltf.nodes):
         parent_of |= dict.fromkeys(cast(list[int], node.children or []), index)
-    parent = np.eye(3)
+    above = np.eye(3)
     node = parent_of.get(bone)
     while node is not None:
-        parent = _rest_rotation(gltf.nodes[node]) @ parent
+        above = _rest_rotation(gltf.nodes[node]) @ np.diag(_scale(gltf.nodes[node])) @ above
         node = parent_of.get(node)
+    left, stretch, right = np.linalg.svd(above)
+    if stretch[2] * MAX_STRETCH < stretch[0]:
+        raise InvalidInputError(
+            f"what the character's node {gltf.nodes[bone].name!r} hangs on is scaled by "
+            f"{stretch[0]:.3g} along one axis and {stretch[2]:.3g} along another, so that turning "
+            "it would bend it out of shape; apply the scale (Blender: Ctrl+A) and export it again"
+        )
+    parent = left @ right  # it mirrors, too, if the nodes above do
     rest = _rest_rotation(gltf.nodes[bone])
     local = parent.T @ rotation_from_quaternion(turns) @ parent @ rest
     return continuous(quaternion_from_rotation(local))
@@ -193,14 +203,23 @@ def _local_rotations(gltf: Any, bone: int, turns: FloatArray) -> FloatArray:
 
 def _rest_rotation(node: Any) -> FloatArray:
     if node.matrix:
-        linear = np.array(node.matrix, np.float64).reshape(4, 4).T[:3, :3]
-        return linear / _scale(linear, node)
+        rotation = _matrix(node)[:3, :3] / _scale(node)
+        if not np.allclose(rotation.T @ rotation, np.eye(3), atol=1e-2):
+            raise InvalidInputError(f"the character's node {node.name!r} has a matrix that shears")
+        return rotation
     x, y, z, w = node.rotation or (0.0, 0.0, 0.0, 1.0)
     return rotation_from_quaternion(np.array([w, x, y, z]) / _lengths(np.array([x, y, z, w]), node))
 
 
-def _scale(linear: FloatArray, node: Any) -> FloatArray:
-    """The scale along each axis, of which one is negative where the matrix mirrors."""
+def _matrix(node: Any) -> FloatArray:
+    return np.array(node.matrix, np.float64).reshape(4, 4).T
+
+
+def _scale(node: Any) -> FloatArray:
+    """The scale along each axis, of which one is negative where a matrix mirrors."""
+    if not node.matrix:
+        return np.array(node.scale or [1.0] * 3, np.float64)
+    linear = _matrix(node)[:3, :3]
     scale = _lengths(linear, node)
     return scale * [-1, 1, 1] if np.linalg.det(linear) < 0 else scale
 
@@ -232,8 +251,6 @@ def _as_parts(node: Any) -> None:
     """Split a node's matrix, which animated ones must not have (glTF 2.0, 3.5.3)."""
     if not node.matrix:
         return
-    matrix = np.array(node.matrix, np.float64).reshape(4, 4).T
-    scale = _scale(matrix[:3, :3], node)
-    w, x, y, z = quaternion_from_rotation(matrix[:3, :3] / scale).tolist()
-    node.translation, node.rotation = matrix[:3, 3].tolist(), [x, y, z, w]
-    node.scale, node.matrix = scale.tolist(), None
+    w, x, y, z = quaternion_from_rotation(_rest_rotation(node)).tolist()
+    node.translation, node.rotation = _matrix(node)[:3, 3].tolist(), [x, y, z, w]
+    node.scale, node.matrix = _scale(node).tolist(), None

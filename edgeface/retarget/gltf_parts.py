@@ -34,6 +34,8 @@ _FILE = Record(
                     "matrix": Several(_FINITE, 16, 16),
                     "mesh": _INDEX,
                     "rotation": Several(_FINITE, 4, 4),
+                    "scale": Several(_FINITE, 3, 3),
+                    "translation": Several(_FINITE, 3, 3),
                     "weights": _many(_FINITE),
                 },
             ),

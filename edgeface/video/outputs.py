@@ -127,7 +127,10 @@ class Outputs:
                     finishing.callback(part.close)
         if self._export is not None and self._num_frames:
             part, path, name, options = self._export
-            export(part, path, name, options)
+            try:
+                export(part, path, name, options)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"{error}; what was tracked is kept in {part}") from error
             part.unlink()
         for recording, path, name, options in self._taken if self._num_frames else ():
             export(recording, path, name, options)

@@ -158,8 +158,8 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
     Raises
     ------
     InvalidInputError
-        If it is no pack, or its labels are damaged; with ``free``, if the ledger of free sources
-        does not have it.
+        If it is no pack, its labels are damaged, or it lacks images that they name; with ``free``,
+        if the ledger of free sources does not have it.
     """
     path = folder / f"{name}.zip"
     try:
@@ -176,6 +176,8 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
         if "image" in labels
         else sorted(name for name in files if name.startswith("images/"))
     )
+    if absent := set(names) - set(files):
+        raise InvalidInputError(f"{path} lacks {len(absent)} of its images, as {min(absent)}")
     return Pack(name, archive, labels, names, free=free)
 
 

@@ -149,6 +149,27 @@ def test_where_nothing_is(model, tmp_path):
         run_corpus("nonsense://x", tmp_path, model)
 
 
+def test_buckets_that_cannot_be_reached(photos, model, tmp_path, monkeypatch):
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    store = Store("memory://lost?key=secret")
+
+    def refuse(*_):
+        raise RuntimeError("no answer from https://user:secret@lost")
+
+    monkeypatch.setattr(type(memory), "find", lambda *_: [])
+    monkeypatch.setattr(type(memory), "ls", refuse)
+    monkeypatch.setattr(type(memory), "pipe_file", refuse)
+    with pytest.raises(
+        InvalidInputError, match=r"memory://lost\?\*+ cannot be read: no answer"
+    ) as bad:
+        [*store.names()]
+    assert "secret" not in str(bad.value)
+    with pytest.raises(InvalidInputError, match=r"cannot write memory://lost.*: no answer"):
+        store.write("part", b"")
+    with pytest.raises(InvalidInputError, match="memory://lost cannot be read"):
+        run_corpus("memory://lost", tmp_path, model)
+
+
 def test_the_command_runs_a_corpus(photos, tmp_path, capsys):
     command = ["run", str(photos), "--engine", "plain", "--detail", "fast", "--refine", "none"]
     assert main([*command, "--save", str(tmp_path)]) == 1

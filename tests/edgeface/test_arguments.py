@@ -112,6 +112,12 @@ def test_options_of_run(mfn, option, junk):
     assert refused(mfn.run, IMAGE, **{option: junk})
 
 
+def test_flags_are_true_or_false(mfn):
+    for junk in (0, 1, "no", [], np.False_):
+        assert refused(mfn.run, IMAGE, look_again=junk)
+    assert len(mfn.run(IMAGE, look_again=False)) == 0
+
+
 @pytest.mark.parametrize("boxes", BOXES.values(), ids=BOXES)
 def test_boxes_that_are_none(sfn, boxes):
     assert refused(sfn.run, IMAGE, boxes_xyxy=boxes)

@@ -50,3 +50,9 @@ def test_a_chip_beyond_the_image_is_black(noise):
 def test_sizes_that_are_none_are_refused(face, size):
     with pytest.raises(InvalidInputError, match="size must be"):
         face.crop_to(size=size)
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (68, 3), (1, 68, 2), (0,)])
+def test_landmarks_of_another_shape_are_refused(noise, shape):
+    with pytest.raises(InvalidInputError, match=r"must have the shape \(68, 2\)"):
+        aligned_chip(noise, np.zeros(shape))

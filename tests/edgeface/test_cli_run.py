@@ -97,6 +97,14 @@ def test_no_report_overwrites_an_image(folder, capsys):
     assert photo.read_bytes() == before
 
 
+def test_parquet_of_no_image_can_be_read(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    assert run(tmp_path / "bad.png", "--save", tmp_path / "faces.parquet") == 1
+    table = parquet.read_table(tmp_path / "faces.parquet")
+    assert (table.column_names, len(table)) == (["image", "face"], 0)
+
+
 def test_parquet_is_not_for_terminals(monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert run("demo", "--format", "parquet") == 1

@@ -242,6 +242,51 @@ def test_from_ict_facekit_reads_the_real_one(data_folder):
     np.testing.assert_allclose(shape(model, "eyeBlinkLeft")[38], rest[38], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("neutral", lambda a: a[0, 0]),
+        ("neutral", lambda a: a * 0),
+        ("neutral", lambda a: a * np.nan),
+        ("neutral", lambda a: a.astype(str)),
+        ("identity_delta", lambda a: a[:3]),
+        ("identity_delta", lambda a: a * 1j),
+        ("expression_delta", lambda a: a[:, :5]),
+        ("expression_names", lambda a: a[0]),
+        ("quads", lambda a: a + 10**6),
+        ("quads", lambda a: a[:, :3]),
+        ("quads", lambda a: a + 0.5),
+        ("quads_uv", lambda a: a + 10**6),
+        ("uv", lambda a: a[:, :1, None]),
+        ("landmarks68", lambda a: a + 10**6),
+        ("landmarks68", lambda a: a.astype("U")[:3] + np.str_("x")),
+    ],
+)
+def test_damaged_ict_facekits_are_errors(tmp_path, random, name, damage):
+    arrays = {
+        "neutral": random.normal(size=(70, 3)),
+        "identity_delta": random.normal(size=(49, 70, 3)),
+        "expression_delta": random.normal(size=(46, 70, 3)),
+        "expression_names": np.array(EXPRESSION_NAMES),
+        "quads": np.arange(68).reshape(17, 4),
+        "quads_uv": np.arange(68).reshape(17, 4),
+        "uv": random.uniform(size=(68, 2)),
+        "landmarks68": np.arange(68),
+    }
+    np.savez(tmp_path / "ict.npz", **arrays)
+    assert len(edgeface.from_ict_facekit(tmp_path / "ict.npz").mean) == 70
+    np.savez(tmp_path / "ict.npz", **arrays | {name: damage(arrays[name])})
+    with pytest.raises(ModelFormatError, match=r"ict\.npz is no ICT-FaceKit"):
+        edgeface.from_ict_facekit(tmp_path / "ict.npz")
+
+
+@pytest.mark.parametrize("dtype", ["U1", "M8[s]", complex, bool])
+def test_tensors_of_no_numbers_are_errors(tmp_path, dtype):
+    np.save(tmp_path / "odd.npy", np.zeros((204, 50, 47)).astype(dtype))
+    with pytest.raises(ModelFormatError, match="expected one tensor"):
+        edgeface.from_facewarehouse(tmp_path / "odd.npy")
+
+
 def fake_tensor(random, num_vertices):
     return random.normal(size=(3 * num_vertices, 50, 47)).astype(np.float32)
 

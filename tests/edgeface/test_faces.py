@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from edgeface import ARKIT_NAMES, Faces, InvalidInputError
-from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.face_model import EXPRESSION_NAMES, SHIPPED, FaceModel
 
 
 def some_faces(count: int) -> Faces:
@@ -46,6 +46,8 @@ def test_faces_reject_arrays_that_do_not_fit():
         replace(some_faces(2), scores=np.zeros(3, np.float32))
     with pytest.raises(InvalidInputError, match="landmarks_3d"):
         replace(some_faces(2), landmarks_3d=np.zeros((2, 68, 2), np.float32))
+    with pytest.raises(InvalidInputError, match="scores"):
+        replace(some_faces(2), scores=[0.5, 0.4])
 
 
 def test_blendshapes_use_arkit_names_and_leave_out_the_unseen():
@@ -144,6 +146,21 @@ def test_pickles_are_small_and_find_the_shipped_face_model(face_model):
     with pytest.raises(InvalidInputError, match="without their face model"):
         stranger.vertices()
     assert stranger.vertices(face_model).shape == (5, 468, 3)
+
+
+def test_faces_are_compared_by_value():
+    faces = some_faces(3)
+    again = replace(pickle.loads(pickle.dumps(faces)), image_size=(9, 9))
+    assert faces == again
+    assert hash(faces) == hash(again)
+    assert faces != again[::-1] != again[:2]
+    assert faces != list(faces)
+
+
+def test_pickles_find_the_free_face_model():
+    model = FaceModel.load(SHIPPED[1])
+    faces = replace(some_faces(2), face_model=model)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(faces)).vertices(), faces.vertices())
 
 
 def test_copies_keep_the_face_model(face_model):

@@ -1,9 +1,11 @@
 """Files are what their content says: an allow-list of decoders, damage, limits, threads."""
 
 import io
+import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -67,6 +69,35 @@ def test_a_file_cut_anywhere_is_an_error_or_whole(file, tmp_path, random):
         except InvalidInputError:
             continue
         np.testing.assert_array_equal(pixels, whole, err_msg=f"{kind} cut at {size}")
+
+
+def png(channels, interlaced, share):
+    """A PNG of 110 x 130 bright pixels whose data end, as they should, but hold a share of them."""
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    passes = [(14, 17), (14, 17), (28, 16), (27, 33), (55, 32), (55, 65), (110, 65)]
+    lines = b"".join(
+        b"\0" + bytes(100 + (x * row) % 151 for x in range(width * channels))
+        for width, height in (passes if interlaced else [(110, 130)])
+        for row in range(height)
+    )
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 110, 130, 8, colour, 0, 0, interlaced)),
+        (b"IDAT", zlib.compress(lines[: int(len(lines) * share)])),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_png_with_too_few_rows_is_refused(channels, interlaced):
+    assert read_image(png(channels, interlaced, 1)).min() == 100
+    for share in (0.3, 0.6, 0.999):
+        with pytest.raises(InvalidInputError, match="truncated"):
+            read_image(png(channels, interlaced, share))
 
 
 @pytest.mark.parametrize("name", FOREIGN)

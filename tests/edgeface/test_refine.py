@@ -54,6 +54,13 @@ def test_the_largest_faces_are_looked_at_first(photo, found, sfn):
     np.testing.assert_array_equal(none.landmarks_3d, found.landmarks_3d)
 
 
+def test_faces_of_two_face_models_are_never_mixed(photo, found):
+    other = edgeface.load("sfn-free")
+    with pytest.raises(InvalidInputError, match="leave max_faces out"):
+        other.refine(photo, pickle.loads(pickle.dumps(found)), max_faces=2)
+    assert len(other.refine(photo, found, max_faces=5)) == 5
+
+
 def test_more_crops_than_one_batch_holds(photo, found, sfn):
     crowd = found.select(np.arange(40) % len(found))
     closer = sfn.refine(photo, crowd)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgeface
+from edgeface.terminal import run_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +47,7 @@ def test_any_name_can_be_printed(photos, encoding, option):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("arguments", [["run", "b.jpg"], ["run", "b.jpg", "--json"], ["info"],
-                                       ["info", "mfn", "--json"]])  # fmt: skip
+                                       ["info", "mfn", "--json"], ["run", "--help"]])  # fmt: skip
 def test_a_full_disk_is_one_line(photos, arguments):
     with open("/dev/full", "w") as full:
         result = run(photos, *arguments, stdout=full)
@@ -54,6 +55,14 @@ def test_a_full_disk_is_one_line(photos, arguments):
     assert b"No space left on device" in result.stderr
     assert result.stderr.count(b"\n") == 1
     assert result.returncode == 1
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_no_output(capsys):
+    def execute():
+        raise PermissionError(13, "Permission denied", "photos")
+
+    assert run_command("edgeface", execute) == 1
+    assert capsys.readouterr().err == "edgeface: photos: Permission denied\n"
 
 
 def test_closed_streams_do_not_matter(photos):

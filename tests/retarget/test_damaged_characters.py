@@ -159,3 +159,64 @@ def test_bones_that_mirror_turn_the_head_alike(tmp_path, performance, make_chara
     x, y, z, w = head.rotation
     rest = rotation_from_quaternion(np.array([w, x, y, z])) * head.scale
     np.testing.assert_allclose(rest, np.diag([-1.0, 1, 1]), atol=1e-6)
+
+
+def world_linear(gltf, local=None):
+    """The linear part of each node in the world; ``local`` replaces rotations (w, x, y, z)."""
+    found = {}
+
+    def visit(number, above):
+        node = gltf.nodes[number]
+        x, y, z, w = node.rotation or (0, 0, 0, 1)
+        turn = rotation_from_quaternion(np.array((local or {}).get(number, (w, x, y, z)), float))
+        found[number] = above @ turn @ np.diag(node.scale or [1, 1, 1])
+        for child in node.children or []:
+            visit(child, found[number])
+
+    visit(0, np.eye(3))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scale", "neck"),
+    [([-1, 1, 1], [1, 1, 1]), ([2, 2, -2], [3, 3, 3]), ([-0.01, -0.01, -0.01], [1, 1, -1])],
+)
+def test_nodes_above_that_mirror_turn_the_head_alike(
+    tmp_path, performance, make_character, scale, neck
+):
+    """In the world, the head must be its rest turned as the person's."""
+    path = changed(make_character(), putting("nodes", 0, "scale", value=scale))
+    path = changed(path, putting("nodes", 1, "scale", value=neck))
+    write_gltf(tmp_path / "out.glb", path, performance)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    keys = {}
+    for channel in gltf.animations[0].channels:
+        if channel.target.path == "rotation":
+            accessor = gltf.accessors[gltf.animations[0].samplers[channel.sampler].output]
+            start = gltf.bufferViews[accessor.bufferView].byteOffset
+            rows = np.frombuffer(gltf.binary_blob(), "<f4", accessor.count * 4, start)
+            keys[channel.target.node] = rows.reshape(-1, 4)[:, [3, 0, 1, 2]]
+    rest = world_linear(gltf)[2]
+    for frame, quaternion in enumerate(performance.quaternions_wxyz):
+        posed = world_linear(gltf, {node: rows[frame] for node, rows in keys.items()})[2]
+        expected = rotation_from_quaternion(quaternion) @ rest
+        np.testing.assert_allclose(posed, expected, atol=1e-5 * np.abs(scale).max())
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (putting("nodes", 0, "scale", value=[1, 2, 1]), "scaled by 2 .* and 1 .* apply the scale"),
+        (
+            putting("nodes", 0, "matrix", value=[1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]),
+            "a matrix that shears",
+        ),
+    ],
+)  # fmt: skip
+def test_heads_that_turning_would_bend_are_refused(
+    tmp_path, performance, make_character, change, match
+):
+    path = changed(make_character(), change)
+    with pytest.raises(InvalidInputError, match=match):
+        write_gltf(tmp_path / "out.glb", path, performance)
+    assert not (tmp_path / "out.glb").exists()

@@ -74,6 +74,13 @@ def test_mirroring_swaps_sides_of_shapes_and_head():
         assert angle_between(head, turn(axis, sign * 30)) < 1e-9
 
 
+@pytest.mark.parametrize("length", [0.5, 1.02, 3.0])
+def test_quaternions_of_another_length_are_the_same_rotation(length):
+    turn = np.array([np.cos(0.3), 0.0, np.sin(0.3), 0.0])
+    _, head = Retargeter()({}, turn * length)
+    np.testing.assert_allclose(head, turn, atol=1e-12)
+
+
 def test_head_gain_scales_the_angle():
     _, head = Retargeter(Mapping(head_gain=0.5))({}, turn("z", 40))
     assert angle_between(head, turn("z", 20)) < 1e-9

@@ -149,7 +149,9 @@ def test_track_of_nobody_is_a_recording_of_nobody(networks, clip, tmp_path, caps
     assert "0 people" in capsys.readouterr().out
     assert read_recording(tmp_path / "take.jsonl").performances == {}
     assert main(["track", str(clip), "--record", str(tmp_path / "take.csv")]) == 1
-    assert "nobody was seen" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "nobody was seen" in said
+    assert "take.csv.part.jsonl" in said
     assert read_recording(tmp_path / "take.csv.part.jsonl").num_frames == 24
 
 

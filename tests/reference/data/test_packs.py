@@ -63,3 +63,13 @@ def test_labels_that_cannot_be_read_are_named(tmp_path: Path, labels: object) ->
         archive.writestr("labels.npz", content)
     with pytest.raises(InvalidInputError, match=r"the labels of .*mine.zip are damaged"):
         open_pack(tmp_path, "mine")
+
+
+def test_a_pack_without_some_of_its_images_is_named(tmp_path: Path) -> None:
+    labels = io.BytesIO()
+    np.savez(labels, image=np.array(["images/0.jpg", "images/1.jpg"]))
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("labels.npz", labels.getvalue())
+        archive.writestr("images/1.jpg", b"")
+    with pytest.raises(InvalidInputError, match=r"mine\.zip lacks 1 of its images, as images/0"):
+        open_pack(tmp_path, "mine")
