@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pkgutil
+from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 LEFT_OUT = ("converters", "reference", "pyinstaller")
-"""Of development; what they import would freeze PyTorch."""
+"""Of development; what they import would freeze PyTorch. It and other libraries as large (pandas,
+Arrow, Ray) are frozen only if the program imports them itself."""
 
 datas = [
     (str(file), str(file.parent.relative_to(PACKAGE.parent)))
@@ -28,4 +30,20 @@ hiddenimports = [
         ),
     )
 ]
-hiddenimports += ["onnxruntime"]
+hiddenimports += [
+    name
+    for name in (
+        "onnxruntime",
+        "ai_edge_litert.interpreter",
+        "tflite_runtime.interpreter",
+        "av",
+        "pygltflib",
+        "pythonosc.osc_bundle_builder",
+        "pythonosc.osc_message_builder",
+        "websockets.exceptions",
+        "websockets.sync.server",
+        "pillow_heif",
+        "PIL.ImageCms",
+    )
+    if find_spec(name.partition(".")[0]) is not None
+]
