@@ -24,7 +24,7 @@ OPTIONS = {"look_again": False}
 
 @pytest.fixture(scope="module")
 def model():
-    return edgeface.load("mfn", num_threads=1, detail="fast")
+    return edgeface.load("mfn", num_threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_buckets_that_cannot_be_reached(photos, model, tmp_path, monkeypatch):
 
 
 def test_the_command_runs_a_corpus(photos, tmp_path, capsys):
-    command = ["run", str(photos), "--engine", "plain", "--detail", "fast", "--refine", "none"]
+    command = ["run", str(photos), "--engine", "plain", "--refine", "none"]
     assert main([*command, "--save", str(tmp_path)]) == 1
     assert "10 images, 5 faces, 1 failed; 0 were done before" in capsys.readouterr().out
     assert main([*command, "--save", str(tmp_path)]) == 0

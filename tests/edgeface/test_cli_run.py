@@ -17,7 +17,7 @@ from edgeface import tables
 from edgeface.cli import main
 from edgeface.cli.records import FORMATS
 
-FAST = ["--detail", "fast", "--refine", "none"]
+ALONE = ["--refine", "none"]
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def folder(tmp_path):
 
 
 def run(*arguments):
-    return main(["run", *map(str, arguments), *FAST])
+    return main(["run", *map(str, arguments), *ALONE])
 
 
 @pytest.fixture(scope="module")
 def five():
-    return edgeface.load("mfn").run(edgeface.DEMO_PHOTO, detail="fast")
+    return edgeface.load("mfn").run(edgeface.DEMO_PHOTO)
 
 
 def test_every_format_tells_the_same(folder, tmp_path, capsys):
@@ -79,7 +79,7 @@ def test_the_suffix_says_the_format(tmp_path, five, capsys):
 
 
 def test_an_image_from_standard_input(five):
-    command = [sys.executable, "-m", "edgeface", "run", "-", "--json", *FAST]
+    command = [sys.executable, "-m", "edgeface", "run", "-", "--json", *ALONE]
     data = edgeface.DEMO_PHOTO.read_bytes()
     result = subprocess.run(command, input=data, capture_output=True, check=True)
     report = json.loads(result.stdout)
