@@ -85,7 +85,9 @@ class TfliteFormat:
                 assert calibration is not None
                 quantizer.add_static_config(".*", ALL, activation_num_bits=8, weight_num_bits=8)
                 # these compute with float32 (docs/explanation/int8.md says why)
-                kept = _one_of({*_last_layers(exported), *_only_for_gaze(exported)})
+                model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(exported))
+                makers = _makers(model.subgraphs[0])
+                kept = _one_of({*_last_layers(model, makers), *_only_for_gaze(model, makers)})
                 none = AlgorithmName.NO_QUANTIZE
                 quantizer.update_quantization_recipe(kept, ALL, algorithm_key=none)
                 for kind in WEIGHTED:
@@ -138,15 +140,18 @@ class TfliteFormat:
 FORMAT = TfliteFormat()
 
 
-def _last_layers(content: bytes) -> list[str]:
+def _makers(graph: Any) -> dict[int, Any]:
+    """The operator that writes each tensor that one writes."""
+    return {index: operator for operator in graph.operators for index in operator.outputs}
+
+
+def _last_layers(model: Any, makers: dict[int, Any]) -> list[str]:
     """The names of the tensors that the last layers write (as in `to_onnx`).
 
     Where an output is a picture, these are its last layer and all that lies between it and the
     convolution before: the sums of `RowSlices`, which int8 would round one by one.
     """
-    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
-    makers = {index: operator for operator in graph.operators for index in operator.outputs}
     names: list[str] = []
 
     def kind(operator: Any) -> str:
@@ -178,14 +183,12 @@ def _is_picture(tensor: Any) -> bool:
     return len(tensor.shape) == 4 and max(tensor.shape[1:3]) > 1
 
 
-def _only_for_gaze(content: bytes) -> list[str]:
+def _only_for_gaze(model: Any, makers: dict[int, Any]) -> list[str]:
     """The names of the tensors that only the output ``gaze`` needs; none without it.
 
     They stay float32: places in the image are among them, which int8 would round to half pixels.
     """
-    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
-    makers = {index: operator for operator in graph.operators for index in operator.outputs}
     needed: tuple[set[int], set[int]] = (set(), set())
     for entry in signature.outputs:
         # the names are not given yet; no other output has this shape
