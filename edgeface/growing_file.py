@@ -13,6 +13,7 @@ from edgeface.output import (
     PathLike,
     beside,
     explained,
+    is_written_in_place,
     refuse_inputs,
     replace_file,
     resolved,
@@ -46,12 +47,12 @@ class GrowingFile:
         self._failed = False
         with explained(path):
             self._target = resolved(path)
-            self._regular = self._target.is_file() or not self._target.exists()
+            self._regular = not is_written_in_place(path)
             if self._regular:
                 self._temporary = beside(self._target)
                 self._file: IO[bytes] = self._temporary.open("xb", buffering=0)
             else:
-                self._file = self._target.open("wb", buffering=0)
+                self._file = self.path.open("wb", buffering=0)
 
     def write(self, data: bytes) -> int:
         """Append bytes, or overwrite some after `seek`; raises OSError unless all are written."""
