@@ -23,6 +23,9 @@ VIDEO_SUFFIXES = frozenset(
      ".ts", ".mts"}
 )  # fmt: skip
 
+LONGEST_STEM_BYTES = 230
+"""File systems hold names of 255 bytes."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -153,11 +156,19 @@ def overlay_paths(folder: Path, sources: Sequence[Source]) -> list[Path]:
     targets: list[Path] = []
     for source in sources:
         target: Path | None = None
+        stem = _shortened(source.place.stem)
         while target is None or _identity(target) in inputs - {None}:
-            name = distinct_name(str(source.place.with_name(f"{source.place.stem}-faces")), taken)
+            name = distinct_name(str(source.place.with_name(f"{stem}-faces")), taken)
             target = folder / f"{name}.png"
         targets.append(target)
     return targets
+
+
+def _shortened(stem: str) -> str:
+    """A name to which an ending can be added, where an address or file has the longest one."""
+    while len(os.fsencode(stem)) > LONGEST_STEM_BYTES:
+        stem = stem[:-1]
+    return stem
 
 
 def _identity(path: Path | str | None) -> tuple[int, int] | None:

@@ -133,3 +133,12 @@ def test_links_in_a_circle_are_no_folders(photos):
     expected = ["photos/a.PNG", "photos/b.jpg", "photos/circle.jpg"]
     assert names("photos") == expected
     assert names("photos", recursive=True)[:3] == expected
+
+
+def test_overlays_of_the_longest_names_can_be_written(photos):
+    for letter in "ab":
+        Path("photos", "é" * 120 + letter + ".jpg").write_bytes(b"")
+    targets = overlay_paths(Path("photos"), find_sources(["photos"], False))
+    for target in targets:
+        target.write_bytes(b"")
+    assert len(set(targets)) == 4
