@@ -172,7 +172,8 @@ class VideoWriter:
 
     def _encode(self, picture: Any) -> None:
         """Code a picture, or, without one, those that wait for another, and write them."""
-        packets = self._stream.encode(picture)
+        with self._explained():
+            packets = self._stream.encode(picture)
         self._mux(packets)
         self._num_packets += len(packets)
 
