@@ -22,6 +22,7 @@ def read_ahead(
     read: Callable[[Item], ImageArray],
     depth: int,
     num_readers: int = NUM_READERS,
+    at_once: Callable[[Item], bool] = lambda _: False,
 ) -> Generator[tuple[Item, ImageArray | EdgeFaceError], None, None]:
     """Yield each item with the pixels that ``read`` returns, or the project's error that it raises.
 
@@ -32,6 +33,7 @@ def read_ahead(
         end the iteration
     depth : the most images that are read and not yet asked for
     num_readers : the number of threads that read
+    at_once : tells which items are read in the thread that iterates, before it takes the next one
 
     Notes
     -----
@@ -44,17 +46,24 @@ def read_ahead(
         except EdgeFaceError as error:
             return error
 
+    def begun(item: Item) -> Future[ImageArray | EdgeFaceError]:
+        if not at_once(item):
+            return pool.submit(pixels_of, item)
+        done: Future[ImageArray | EdgeFaceError] = Future()
+        done.set_result(pixels_of(item))
+        return done
+
     source = iter(items)
     waiting: deque[tuple[Item, Future[ImageArray | EdgeFaceError]]] = deque()
     pool = ThreadPoolExecutor(num_readers, thread_name_prefix="edgeface-read")
     try:
         for item in islice(source, depth):
-            waiting.append((item, pool.submit(pixels_of, item)))
+            waiting.append((item, begun(item)))
         while waiting:
             item, future = waiting.popleft()
             pixels = future.result()
             for following in islice(source, 1):
-                waiting.append((following, pool.submit(pixels_of, following)))
+                waiting.append((following, begun(following)))
             yield item, pixels
     finally:
         pool.shutdown(cancel_futures=True)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image, ImageDraw
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.gaze import LIDS, SHUT_BLINK, gaze_directions
 from edgeface.image import ImageLike, read_image
@@ -36,6 +37,7 @@ AXIS_COLOURS = ((255, 64, 64), (64, 255, 64), (80, 120, 255))  # x, y, z of the 
 NUM_EXPRESSIONS, MIN_EXPRESSION = 3, 0.15
 PICTURE_SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """Of the files that overlays are saved as, and Pillow's names of these formats."""
+_LONGEST_SIDES = {"JPEG": 65_500, "WEBP": 16_383}
 GOLDEN_ANGLE = 0.381966
 """Of a turn; hues that far apart stay distinct however many follow."""
 
@@ -129,9 +131,22 @@ def draw_faces(
 
 
 def encoded_picture(pixels: ImageArray, suffix: str) -> bytes:
-    """The file of a picture, of one of `PICTURE_SUFFIXES`."""
+    """The file of a picture, of one of `PICTURE_SUFFIXES`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the picture has more pixels a side than the format holds.
+    """
+    kind = PICTURE_SUFFIXES[suffix]
+    height, width = pixels.shape[:2]
+    if max(height, width) > _LONGEST_SIDES.get(kind, max(height, width)):
+        raise InvalidInputError(
+            f"{kind} holds pictures of at most {_LONGEST_SIDES[kind]:,} pixels a side, and this "
+            f"one has {width} x {height}: take .png"
+        )
     content = io.BytesIO()
-    Image.fromarray(pixels).save(content, PICTURE_SUFFIXES[suffix])
+    Image.fromarray(pixels).save(content, kind)
     return content.getvalue()
 
 

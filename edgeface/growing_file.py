@@ -13,6 +13,7 @@ from edgeface.output import (
     PathLike,
     beside,
     explained,
+    is_written_in_place,
     refuse_inputs,
     replace_file,
     resolved,
@@ -46,27 +47,30 @@ class GrowingFile:
         self._failed = False
         with explained(path):
             self._target = resolved(path)
-            self._regular = self._target.is_file() or not self._target.exists()
+            self._regular = not is_written_in_place(path)
             if self._regular:
                 self._temporary = beside(self._target)
                 self._file: IO[bytes] = self._temporary.open("xb", buffering=0)
             else:
-                self._file = self._target.open("wb", buffering=0)
+                self._file = self.path.open("wb", buffering=0)
 
     def write(self, data: bytes) -> int:
-        """Append bytes, or overwrite some after `seek`; raises OSError unless all are written."""
-        left = memoryview(data)
+        """Append bytes, or overwrite some after `seek`; raises OSError unless all are written.
+
+        After `fail` they are dropped, since encoders write an end to whatever they have begun.
+        """
+        left = memoryview(b"" if self._failed else data)
         while left:
             left = left[self._file.write(left) :]
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to another place in the file, and return it."""
-        return self._file.seek(offset, whence)
+        return 0 if self._failed else self._file.seek(offset, whence)
 
     def tell(self) -> int:
         """The place in the file where the next byte goes."""
-        return self._file.tell()
+        return 0 if self._failed else self._file.tell()
 
     @property
     def num_bytes(self) -> int:

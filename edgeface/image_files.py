@@ -17,7 +17,8 @@ from typing import Any
 from PIL import Image
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.pictures import Picture, exif_orientation
+from edgeface.image_blocks import sound_jpeg, sound_png
+from edgeface.pictures import Picture
 
 _DECODERS = {
     "JPEG": ("JpegImagePlugin", "JpegImageFile"),
@@ -47,8 +48,6 @@ _SIGNATURES = (
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _NEEDS_PILLOW = "reading {} files needs another Pillow: pip install --upgrade pillow ({})"
-# start of the image's data, its end, and markers that stand alone
-_JPEG_WITHOUT_LENGTH = {b"", *(bytes([number]) for number in (0x00, 0x01, *range(0xD0, 0xDB)))}
 
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _INFLATED_BYTES = 1 << 20
@@ -148,7 +147,9 @@ def open_picture(data: bytes) -> Picture:
         return _heic(data)
     orientation = None
     if kind == "JPEG":
-        data, orientation = without_exif(data)
+        data, orientation = sound_jpeg(data)
+    elif kind == "PNG":
+        data = sound_png(data)
     elif kind == "AVIF":  # whose orientation lies elsewhere
         data = _EXIF_ITEM.sub(rb"\1skip", data)
     image = _decoder(kind)(io.BytesIO(data))
@@ -211,27 +212,3 @@ def _heic(data: bytes) -> Picture:
     image = Image.frombytes(main.mode, main.size, main.data, "raw", main.mode, main.stride)
     image.info["icc_profile"] = main.info.get("icc_profile")
     return Picture(image, orientation=1)
-
-
-def without_exif(data: bytes) -> tuple[bytes, int | None]:
-    """Cut EXIF and multi-picture blocks out of a JPEG; returns it and the orientation in them.
-
-    Pillow looks at these blocks while it opens a file, and complains if they are damaged.
-    """
-    kept, orientation, place = [data[:2]], None, 2
-    while data[place : place + 1] == b"\xff":
-        marker = data[place + 1 : place + 2]
-        if marker == b"\xff":  # padding
-            place += 1
-            continue
-        length = int.from_bytes(data[place + 2 : place + 4], "big")
-        if marker in _JPEG_WITHOUT_LENGTH or length < 2:
-            break
-        block = data[place : place + 2 + length]
-        if marker == b"\xe1" and block[4:10] == b"Exif\0\0":
-            orientation = orientation or exif_orientation(block[4:])
-        elif not (marker == b"\xe2" and block[4:8] == b"MPF\0"):
-            kept.append(block)
-        place += 2 + length
-    kept.append(data[place:])
-    return b"".join(kept), orientation

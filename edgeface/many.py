@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from functools import partial
@@ -102,7 +103,9 @@ class ManyImages:
     ) -> Iterator[Faces | EdgeFaceError]:
         """Find the faces of any number of images, one after another, in bounded memory.
 
-        Threads read the next images while the network runs on one.
+        Threads read the next images while the network runs on one. Of an iterator, arrays, PIL
+        images and open files are read before the next one is taken, since cameras and animations
+        give the same object again and again, filled anew.
 
         Parameters
         ----------
@@ -158,9 +161,11 @@ class ManyImages:
     ) -> Iterator[Faces | EdgeFaceError]:
         total = len(images) if progress and isinstance(images, Sized) else 0
         line = ProgressLine(total, "images", sys.stderr) if progress else None
-        read = partial(read_image, color=color or "rgb")
+        kept = isinstance(images, (list, tuple, np.ndarray))
+        read = partial(read_image if kept else _own_pixels, color=color or "rgb")
+        reading = read_ahead(images, read, ahead, at_once=lambda i: not kept and _is_object(i))
         try:
-            for image, pixels in read_ahead(images, read, ahead):
+            for image, pixels in reading:
                 # an array whose order nobody has said is for `edgeface.colours`
                 said = None if color is None and is_pixels(image) else "rgb"
                 try:
@@ -177,3 +182,14 @@ class ManyImages:
         finally:
             if line is not None:
                 line.close()
+
+
+def _is_object(image: Any) -> bool:
+    """Whether an image is no name and no content, but something that may be filled anew."""
+    return not isinstance(image, (str, bytes, os.PathLike))
+
+
+def _own_pixels(image: ImageLike, color: Color) -> ImageArray:
+    """What `read_image` returns, never a view of the image."""
+    pixels = read_image(image, color=color)
+    return pixels if pixels.base is None else pixels.copy()

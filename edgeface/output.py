@@ -56,11 +56,11 @@ def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[
     """
     refuse_inputs(path, inputs)
     with explained(path):
-        target = resolved(path)
-        if target.exists() and not target.is_file():
-            with target.open("wb") as device:
+        if is_written_in_place(path):
+            with open(path, "wb") as device:
                 yield device
             return
+        target = resolved(path)
         temporary = beside(target)
         try:
             with temporary.open("xb") as file:
@@ -233,6 +233,11 @@ def explained(path: PathLike) -> Generator[None, None, None]:
         if isinstance(error, EdgeFaceError):
             raise
         raise InvalidInputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def is_written_in_place(path: PathLike) -> bool:
+    """Whether a path names a device or a pipe; those in ``/dev/fd`` have no other name."""
+    return os.path.exists(path) and not resolved(path).is_file()
 
 
 def resolved(path: PathLike) -> Path:

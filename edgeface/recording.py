@@ -159,7 +159,8 @@ class Performance:
     Attributes
     ----------
     track_id : the person's number
-    times_s : the time at which each frame is shown, shape (T,), seconds
+    times_s : the time at which each frame is shown, shape (T,), seconds; of a recording, since its
+        first frame
     frames : the number of each frame, shape (T,)
     quaternions_wxyz : the rotation of the head in each frame, shape (T, 4), ``model`` frame
     expression_coeffs : the expression in each frame, shape (T, 46)
@@ -276,7 +277,7 @@ def _check(performance: Performance) -> None:
     for name, (array, shape) in arrays.items():
         if array.shape != shape or not (np.abs(array) < MAX_VALUE).all():
             raise ValueError(f"{name} must be finite numbers of shape {shape}")
-    if (np.diff(performance.times_s) < 0).any():
+    if (np.diff(performance.times_s, prepend=0.0) < 0).any():
         raise ValueError("time_s must not fall")
     if not (np.linalg.norm(performance.quaternions_wxyz, axis=1) > 0.1).all():
         raise ValueError("quaternion_wxyz must be of length 1")
@@ -299,14 +300,19 @@ def _performance(
     """One person's, of their faces, each with the number of the line that it is on."""
     lines = np.array([number for number, _ in rows])
     times = np.array([frames[number]["time_s"] for number, _ in rows], np.float64)
+    times -= float(frames[0]["time_s"])  # which live takes, and clocks of the day, do not begin at
     before = np.flatnonzero(np.diff(lines) > 1)
+    gaps_s = np.stack([times[before], times[before + 1]], axis=1)
+    # of a person who is in one moment twice, the last counts: animations need times that rise
+    kept = np.append(np.diff(times) != 0, True)
+    rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
     return Performance(
         track_id=track_id,
-        times_s=times,
+        times_s=times[kept],
         frames=np.array([frames[number]["frame"] for number, _ in rows], np.int64),
         quaternions_wxyz=np.array([face["quaternion_wxyz"] for _, face in rows], np.float64),
         expression_coeffs=np.array([face["expression_coeffs"] for _, face in rows], np.float64),
         identity_coeffs=np.array(rows[-1][1]["identity_coeffs"], np.float64),
         blendshapes=[face["blendshapes"] for _, face in rows],
-        gaps_s=np.stack([times[before], times[before + 1]], axis=1),
+        gaps_s=gaps_s,
     )

@@ -29,7 +29,8 @@ import importlib
 import io
 import json
 from collections.abc import Mapping
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 
@@ -75,12 +76,13 @@ def json_of(value: Any) -> str:
 
 def csv_of(columns: Mapping[str, AnyArray]) -> str:
     """Write columns as CSV, with their names in the first line; NaN is left empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    lines: list[str] = []
+    # with these ends of lines, the writer quotes names that hold either part of them
+    writer = csv.writer(cast(Any, SimpleNamespace(write=lines.append)), lineterminator="\r\n")
     writer.writerow(columns)
     for row in zip(*(column.tolist() for column in columns.values()), strict=True):
         writer.writerow(["" if value != value else value for value in row])
-    return text.getvalue()
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
 
 
 def to_pandas(faces: FaceArrays, clip: bool = False) -> Any:

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from edgeface.addresses import text_without_secrets
@@ -56,6 +57,11 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
         # a stream that cannot be written has no name; anything else is a file or folder
         what = "cannot write the output" if error.filename is None else error.filename
         return _fail(f"{program}: {what}: {error.strerror or error}")
+
+
+def told_on(outputs: Iterable[Path]) -> TextIO:
+    """Where to say what was written: stderr if it went to a pipe, which may be stdout itself."""
+    return sys.stdout if all(path.is_file() for path in outputs) else sys.stderr
 
 
 def _open_closed_streams() -> None:

@@ -48,7 +48,7 @@ def path_of(name: str, value: Any) -> Path:
     """Check an argument that names a file; raises InvalidInputError if it is wrong."""
     try:
         text: Any = cast(Any, os).fspath(value)
-        good = isinstance(text, str) and b"\0" not in os.fsencode(text)
+        good = isinstance(text, str) and text != "" and b"\0" not in os.fsencode(text)
     except Exception:  # of half characters, and of objects that are broken
         good, text = False, ""
     if not good:

@@ -20,7 +20,7 @@ from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.faces import Faces
 from edgeface.output import folder_of, make_folder, whole_file, write_output
 from edgeface.progress import ProgressLine
-from edgeface.terminal import INTERRUPTED
+from edgeface.terminal import INTERRUPTED, told_on
 from edgeface.types import ImageArray
 from edgeface.values import path_of
 
@@ -79,8 +79,8 @@ def execute(arguments: argparse.Namespace) -> int:
     with _report(chosen, target, sources) as records:
         run = _Run(finder, records, chosen == "text" and arguments.save is None, len(sources))
         status = run.over(sources, overlays)
-    if arguments.save is not None:
-        print(f"wrote {arguments.save}")
+    if target is not None:
+        print(f"wrote {arguments.save}", file=told_on([target]))
     return status
 
 

@@ -23,6 +23,9 @@ VIDEO_SUFFIXES = frozenset(
      ".ts", ".mts"}
 )  # fmt: skip
 
+LONGEST_STEM_BYTES = 230
+"""File systems hold names of 255 bytes."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -33,14 +36,18 @@ class Source:
     name : what reports call it
     image : its path or address; None for what standard input gives
     place : where it lies below the folder that was given; outputs lie so, too
+    problem : why it is not known which images there are, in a folder that cannot be read
     """
 
     name: str
     image: str | Path | None
     place: PurePath
+    problem: InvalidInputError | None = None
 
     def read(self) -> ImageArray:
-        """The pixels; errors are those of `edgeface.read_image`."""
+        """The pixels; errors are those of `edgeface.read_image`, and its own problem."""
+        if self.problem is not None:
+            raise self.problem
         if self.image is not None:
             return read_image(self.image)
         if sys.stdin is None:  # it was closed
@@ -73,6 +80,8 @@ def find_sources(arguments: Sequence[str], recursive: bool) -> list[Source]:
 
 def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
     path = Path(argument)
+    if not argument:
+        raise InvalidInputError("an empty name means no image")
     if argument == "demo":
         yield Source(argument, DEMO_PHOTO, PurePath("demo.jpg"))
     elif argument == "-":
@@ -82,7 +91,9 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
         yield Source(without_secrets(argument), argument, place)
     elif os.path.isdir(argument):
         for file in _files_in(path, recursive):
-            if file.suffix.lower() in IMAGE_SUFFIXES:
+            if isinstance(file, InvalidInputError):
+                yield Source(argument, path, PurePath("unreadable"), file)
+            elif file.suffix.lower() in IMAGE_SUFFIXES:
                 yield Source(str(file), file, file.relative_to(path))
     elif glob.has_magic(argument) and not os.path.lexists(argument):
         for name in sorted(glob.glob(argument, recursive=True)):
@@ -96,25 +107,40 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
         yield Source(argument, path, PurePath(path.name))
 
 
-def _files_in(folder: Path, recursive: bool) -> Iterator[Path]:
-    """The files of a folder by name, without hidden ones, and then those of the folders in it."""
+def _files_in(folder: Path, recursive: bool) -> Iterator[Path | InvalidInputError]:
+    """The files of a folder by name, without hidden ones, and then those of the folders in it.
+
+    In place of the files of a folder in it that cannot be read, there is the error.
+    """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise InvalidInputError(f"cannot read {folder}: {error.strerror or error}") from error
     entries = [entry for entry in entries if not entry.name.startswith(".")]
     for entry in entries:
-        if not entry.is_dir():
+        if not _is_folder(entry, links=True):
             yield Path(entry.path)
     for entry in entries:
-        if recursive and entry.is_dir(follow_symlinks=False):
-            yield from _files_in(Path(entry.path), recursive)
+        if recursive and _is_folder(entry, links=False):
+            try:
+                yield from _files_in(Path(entry.path), recursive)
+            except InvalidInputError as error:
+                yield error
+
+
+def _is_folder(entry: os.DirEntry[str], links: bool) -> bool:
+    """Whether an entry is a folder, or a link to one if ``links``."""
+    try:
+        return entry.is_dir(follow_symlinks=links)
+    except OSError:  # links that go round in a circle
+        return False
 
 
 def _nothing(argument: str, recursive: bool) -> str:
     if not os.path.isdir(argument):
         return f"no image matches {argument}"
-    files = [*_files_in(Path(argument), recursive=True)]
+    found = _files_in(Path(argument), recursive=True)
+    files = [file for file in found if isinstance(file, Path)]
     videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     if not recursive and any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
         return f"the folder {argument} has images in folders only: --recursive searches them"
@@ -130,11 +156,19 @@ def overlay_paths(folder: Path, sources: Sequence[Source]) -> list[Path]:
     targets: list[Path] = []
     for source in sources:
         target: Path | None = None
+        stem = _shortened(source.place.stem)
         while target is None or _identity(target) in inputs - {None}:
-            name = distinct_name(str(source.place.with_name(f"{source.place.stem}-faces")), taken)
+            name = distinct_name(str(source.place.with_name(f"{stem}-faces")), taken)
             target = folder / f"{name}.png"
         targets.append(target)
     return targets
+
+
+def _shortened(stem: str) -> str:
+    """A name to which an ending can be added, where an address or file has the longest one."""
+    while len(os.fsencode(stem)) > LONGEST_STEM_BYTES:
+        stem = stem[:-1]
+    return stem
 
 
 def _identity(path: Path | str | None) -> tuple[int, int] | None:

@@ -110,6 +110,8 @@ def run_corpus(
     )
     source, store = Store(photos), Store(target)
     names = [n for n in source.names() if PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES]
+    if not names and not source.exists():
+        raise InvalidInputError(f"there is no folder {source.shown}")
     if not names:
         raise InvalidInputError(f"{source.shown} has no images: expected {_suffixes()} below it")
     store.prepare()

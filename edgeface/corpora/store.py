@@ -74,6 +74,15 @@ class Store:
             if not any(part.startswith(".") for part in name.split("/")):
                 yield name
 
+    def exists(self) -> bool:
+        """Whether there is such a folder; True if nobody can tell."""
+        if self._remote is None:
+            return os.path.exists(self.root)
+        try:
+            return self._ask("exists", self._base)
+        except OSError:
+            return True
+
     def read(self, name: str) -> bytes:
         """The whole of a file; OSError if it cannot be read."""
         if self._remote is None:

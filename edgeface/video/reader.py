@@ -28,6 +28,7 @@ from edgeface.video.source import (
     is_live,
     open_container,
     reason_of,
+    sound_of,
 )
 
 DEFAULT_FPS = 30.0
@@ -135,7 +136,7 @@ class VideoReader:
         self.fps = next((rate for rate in rates if 0 < rate <= MAX_FPS), None)
         self.timecode = _timecode(container, self._stream)
         self._num_packets, self.num_frames = (0, 0) if live else _lengths(self._stream)
-        self.has_sound = bool(container.streams.audio) and not live and self.address is not None
+        self.has_sound = sound_of(container) is not None and not live and self.address is not None
         self.clock = Clock(1 / (self.fps or DEFAULT_FPS), self.forwards_s)
         self.primaries = self.transfer = 0
         self._use = threading.Lock()

@@ -146,6 +146,11 @@ def open_container(address: Address) -> Any:
         raise InvalidInputError(f"cannot open {address.name}: {reason}") from error
 
 
+def sound_of(container: Any) -> Any:
+    """The first stream of sound whose code FFmpeg knows; None if there is none."""
+    return next((s for s in container.streams.audio if s.codec_context is not None), None)
+
+
 def reason_of(error: Exception) -> str:
     """What FFmpeg or the system says, without the number and the name that go with it."""
     return str(getattr(error, "strerror", None) or error)

@@ -6,10 +6,10 @@ below, in limited range. They are tagged with it, so that no player needs to gue
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ from edgeface.growing_file import GrowingFile
 from edgeface.output import check_place
 from edgeface.types import ImageArray
 from edgeface.values import path_of
-from edgeface.video.clock import Clock
 from edgeface.video.picture import BT601, BT709, SWSCALE_MATRIX, is_hd
 from edgeface.video.reader import DEFAULT_FPS, VideoReader
-from edgeface.video.source import import_av, open_container
+from edgeface.video.sound import SoundCopy
+from edgeface.video.source import import_av
 
 TIME_BASE = Fraction(1, 90000)
 KEYFRAMES_S = 2.0
@@ -44,9 +44,6 @@ CONTAINERS: dict[str, tuple[str, dict[str, str]]] = {
     ".avi": ("avi", {}),
 }
 """FFmpeg's name of each container, and what makes it readable while it is written."""
-MP4_FORMATS = ("mp4", "mov", "ipod")
-SOUND_STEP_S = 0.02
-"""The usual length of a packet of sound."""
 LIMITED_RANGE = 1
 """The number of that range in FFmpeg, one more than in ISO/IEC 23091-2."""
 
@@ -81,8 +78,9 @@ class VideoWriter:
         options = {**options, "flush_packets": "1"}
         self._file = GrowingFile(path, inputs=(source.source,))
         self._header_bytes = self._num_packets = 0
+        self._broken = False
         self._stream: Any = None
-        self._sound: _SoundCopy | None = None
+        self._sound: SoundCopy | None = None
         try:
             reformatter = self._av.video.reformatter
             self._converter = reformatter.VideoReformatter()
@@ -90,7 +88,7 @@ class VideoWriter:
             self._interpolation = kinds.AREA | kinds.ACCURATE_RND | kinds.FULL_CHR_H_INP
             self._container = self._av.open(self._file, "w", format=name, options=options)
             if source.has_sound:
-                self._sound = _SoundCopy(self._av, self._container, source)
+                self._sound = SoundCopy(self._container, source, options)
         except BaseException as error:
             self._file.fail()
             if isinstance(error, InvalidInputError) or not isinstance(error, Exception):
@@ -108,15 +106,15 @@ class VideoWriter:
             image = np.asarray(ImageOps.pad(Image.fromarray(image), (width, height)))
         picture = self._coded(np.ascontiguousarray(image))
         picture.time_base, picture.pts = TIME_BASE, round(time_s / TIME_BASE)
-        self._mux(self._stream.encode(picture))
+        self._encode(picture)
         if self._sound:
-            self._sound.copy_until(time_s)
+            self._copy_sound(self._sound, time_s)
 
     def close(self) -> None:
         """Finish the file, which plays up to the last frame."""
         try:
-            if self._stream is not None:
-                self._mux(self._stream.encode(None))
+            if self._stream is not None and not self._broken:
+                self._encode(None)
         finally:
             if self._sound:
                 self._sound.close()
@@ -172,62 +170,35 @@ class VideoWriter:
         stream.codec_context.gop_size = max(1, round(KEYFRAMES_S * fps))
         return stream
 
+    def _encode(self, picture: Any) -> None:
+        """Code a picture, or, without one, those that wait for another, and write them."""
+        with self._explained():
+            packets = self._stream.encode(picture)
+        self._mux(packets)
+        self._num_packets += len(packets)
+
+    def _copy_sound(self, sound: SoundCopy, time_s: float) -> None:
+        with self._explained():
+            for packet in sound.until(time_s):
+                # without a damaged one, the rest can still be heard
+                with contextlib.suppress(self._av.InvalidDataError):
+                    self._container.mux(packet)
+
     def _mux(self, packets: Any) -> None:
-        try:
+        with self._explained():
             if not self._header_bytes:
                 self._container.start_encoding()
                 self._header_bytes = self._file.num_bytes
             self._container.mux(packets)
-            self._num_packets += len(packets)
-        except (self._av.FFmpegError, OSError) as error:
-            self._file.fail()
-            raise InvalidInputError(f"cannot write {self._path}: {error}") from error
         if self._file.num_bytes > self._header_bytes:
             self._file.show()
 
-
-class _SoundCopy:
-    """Copies sound packets of a file to another, in step with its pictures."""
-
-    def __init__(self, av: Any, target: Any, source: VideoReader) -> None:
-        self._source, self._target = source, target
-        assert source.address is not None
-        self._container = open_container(source.address)
-        template = self._container.streams.audio[0]
-        codec = template.codec_context.name
-        # broadcasts describe AAC in every packet; .mp4 wants it before the first
-        packed = codec == "aac" and not template.codec_context.extradata
-        if codec not in target.supported_codecs or (packed and target.format.name in MP4_FORMATS):
-            self._container.close()
-            raise InvalidInputError(
-                f"{Path(target.name).suffix} cannot hold the source's sound ({codec}"
-                f"{' as broadcasts pack it' if packed else ''}); write .mkv"
-            )
-        self._stream = target.add_stream_from_template(template)
-        self._packets: Iterator[Any] = self._container.demux(template)
-        self._clock: Clock | None = None
-        self._next: tuple[Any, float] | None = None
-
-    def copy_until(self, time_s: float) -> None:
-        """Copy the sound up to a time of the pictures; the clocks of both may jump."""
-        if self._clock is None:
-            self._clock = Clock(SOUND_STEP_S, self._source.forwards_s, self._source.start_s)
-            self._next = self._read()
-        while self._next is not None and self._next[1] <= time_s:
-            packet, begins_s = self._next
-            if begins_s >= 0:
-                packet.pts = packet.dts = round(begins_s / packet.time_base)
-                packet.stream = self._stream
-                self._target.mux(packet)
-            self._next = self._read()
-
-    def _read(self) -> tuple[Any, float] | None:
-        """Read the next packet and its time."""
-        assert self._clock is not None
-        packet = next(self._packets, None)
-        if packet is None or packet.pts is None:
-            return None
-        return packet, self._clock(float(packet.pts * packet.time_base))
-
-    def close(self) -> None:
-        self._container.close()
+    @contextlib.contextmanager
+    def _explained(self) -> Generator[None, None, None]:
+        """Give the file up, by an error of ours, if something of it cannot be written."""
+        try:
+            yield
+        except (self._av.FFmpegError, OSError) as error:
+            self._broken = True  # FFmpeg ends the program if a header is tried again
+            self._file.fail()
+            raise InvalidInputError(f"cannot write {self._path}: {error}") from error

@@ -145,6 +145,8 @@ def test_options_that_are_none(photos, model, tmp_path, arguments):
 def test_where_nothing_is(model, tmp_path):
     with pytest.raises(InvalidInputError, match=r"has no images: expected .*jpg"):
         run_corpus(tmp_path, tmp_path / "out", model)
+    with pytest.raises(InvalidInputError, match=r"there is no folder .*absent"):
+        run_corpus(tmp_path / "absent", tmp_path / "out", model)
     with pytest.raises(InvalidInputError, match="nonsense://x cannot be reached"):
         run_corpus("nonsense://x", tmp_path, model)
 

@@ -1,5 +1,6 @@
 """Which images arguments mean, and where what is made of them goes."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_words_and_addresses(photos):
         ("absent/*.jpg", r"no image matches absent/\*\.jpg"),
         ("photos/*.mp4", "no image matches"),
         ("empty", "the folder empty has no images"),
+        ("", "an empty name means no image"),
         ("films", r"videos only: edgeface track films/b\.mov is for them"),
         ("nested", "has images in folders only: --recursive searches them"),
     ],
@@ -98,3 +100,45 @@ def test_standard_input_that_was_closed_is_named(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(InvalidInputError, match="nothing is"):
         source.read()
+
+
+def test_a_folder_that_cannot_be_read_stands_among_the_images_of_the_others(photos, monkeypatch):
+    scandir = os.scandir
+
+    def locked(folder):
+        if Path(folder).name == "in":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    Path("photos/z").mkdir()
+    Path("photos/z/d.jpg").write_bytes(b"")
+    sources = find_sources(["photos"], True)
+    assert [source.image for source in sources if source.problem is None] == [
+        Path("photos/a.PNG"), Path("photos/b.jpg"), Path("photos/z/d.jpg"),
+    ]  # fmt: skip
+    with pytest.raises(InvalidInputError, match="cannot read photos/in: Permission denied"):
+        sources[2].read()
+    assert len(overlay_paths(Path("out"), sources)) == 4
+    with pytest.raises(InvalidInputError, match="cannot read photos/in"):
+        find_sources(["photos/in"], True)
+
+
+def test_links_in_a_circle_are_no_folders(photos):
+    for name in ("circle", "circle.jpg"):
+        try:
+            Path("photos", name).symlink_to(name)
+        except OSError:
+            pytest.skip("this system has no links")
+    expected = ["photos/a.PNG", "photos/b.jpg", "photos/circle.jpg"]
+    assert names("photos") == expected
+    assert names("photos", recursive=True)[:3] == expected
+
+
+def test_overlays_of_the_longest_names_can_be_written(photos):
+    for letter in "ab":
+        Path("photos", "é" * 120 + letter + ".jpg").write_bytes(b"")
+    targets = overlay_paths(Path("photos"), find_sources(["photos"], False))
+    for target in targets:
+        target.write_bytes(b"")
+    assert len(set(targets)) == 4

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeface.drawing import draw_faces
+from edgeface import InvalidInputError
+from edgeface.drawing import draw_faces, encoded_picture
 from tests.fakes import Person, Scene
 
 SIDE = 100
@@ -39,3 +40,10 @@ def test_head_axes_hide_nothing_of_the_nose(faces):
     near = np.hypot(x - nose[0], y - nose[1]) < 0.12 * SIDE
     for colour in ((255, 64, 64), (64, 64, 255)):
         assert not (np.abs(drawn[near].astype(int) - colour).max(axis=1) < 40).any()
+
+
+@pytest.mark.parametrize(("suffix", "width"), [(".webp", 16_383), (".jpg", 65_500)])
+def test_a_picture_that_a_format_cannot_hold_is_refused(suffix, width):
+    assert encoded_picture(np.zeros((1, width, 3), np.uint8), suffix)
+    with pytest.raises(InvalidInputError, match=f"at most {width:,} pixels a side.*take .png"):
+        encoded_picture(np.zeros((1, width + 1, 3), np.uint8), suffix)

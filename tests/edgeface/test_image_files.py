@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from edgeface import BackendUnavailableError, InvalidInputError, image_files, read_image
+from edgeface.image_blocks import sound_jpeg
 from edgeface.image_files import FORMATS, format_of
 
 WRITERS = {
@@ -192,9 +193,48 @@ def test_jpeg_padding_and_odd_markers_are_passed_over(smooth, tmp_path):
     whole = read_image(path)
     path.write_bytes(data[:2] + b"\xff\xff\xff" + data[3:])
     np.testing.assert_array_equal(read_image(path), whole)
-    stripped, orientation = image_files.without_exif(data[:2] + b"\xff\xe1\0\0" + data[2:])
+    stripped, orientation = sound_jpeg(data[:2] + b"\xff\xe1\0\0" + data[2:])
     assert stripped == data[:2] + b"\xff\xe1\0\0" + data[2:]
     assert orientation is None
+
+
+def png_chunk(kind, content, checksum=None):
+    checksum = zlib.crc32(kind + content) if checksum is None else checksum
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+LARGE = zlib.compress(bytes(3_000_000))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        png_chunk(b"zTXt", b"workflow\0\0" + LARGE),
+        png_chunk(b"zTXt", b"Raw profile type exif\0\0" + LARGE),
+        png_chunk(b"iTXt", b"workflow\0\1\0\0\0" + LARGE),
+        png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + LARGE),
+        png_chunk(b"iCCP", b"name\0\0" + LARGE),
+        png_chunk(b"iCCP", b"junk"),
+        png_chunk(b"tEXt", b"name\0text", checksum=1),
+        png_chunk(b"eXIf", b"MM\0*", checksum=1),
+        png_chunk(b"pHYs", b"123"),
+        png_chunk(b"acTL", b"1"),
+        png_chunk(b"acTL", bytes(8)),
+    ],
+)
+def test_what_stands_beside_the_pixels_of_a_png_does_not_matter(block, smooth):
+    data = written(smooth, "PNG")
+    np.testing.assert_array_equal(read_image(data[:33] + block + data[33:]), smooth)
+
+
+@pytest.mark.parametrize(
+    "block", [b"\xe0JFIF\0\1", b"\xe2ICC_PROFILE\0", b"\xe2ICC_PROFILE\0\1", b"\xeeAdobe"]
+)
+def test_short_blocks_of_a_jpeg_are_passed_over(block, smooth):
+    data = written(smooth, "JPEG")
+    inserted = b"\xff" + block[:1] + struct.pack(">H", len(block) + 1) + block[1:]
+    read = read_image(data[:2] + inserted + data[2:])
+    np.testing.assert_array_equal(read, read_image(data))
 
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, io.BytesIO])

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 import edgeface
 from edgeface import InvalidInputError
@@ -117,6 +118,37 @@ def test_reading_ends_with_who_asks():
     next(reading)
     reading.close()
     assert threading.active_count() == threads
+
+
+def refilled_array():
+    frame = np.zeros((64, 64, 3), np.uint8)
+    for value in range(8):
+        frame[:] = value
+        yield frame
+
+
+def refilled_file():
+    file = io.BytesIO()
+    for frame in refilled_array():
+        file.seek(0)
+        Image.fromarray(frame).save(file, "PNG")
+        file.seek(0)
+        yield file
+
+
+def animation():
+    frames = [Image.fromarray(frame.copy()) for frame in refilled_array()]
+    file = io.BytesIO()
+    frames[0].save(file, "TIFF", save_all=True, append_images=frames[1:])
+    return ImageSequence.Iterator(Image.open(file))
+
+
+@pytest.mark.parametrize("images", [refilled_array, refilled_file, animation])
+def test_what_is_filled_anew_for_each_image_is_read_before(images, model, monkeypatch):
+    seen = []
+    monkeypatch.setattr(model, "run", lambda pixels, **_: seen.append(pixels[0, 0, 0]))
+    list(model.run_many(images(), color="rgb"))
+    assert seen == [*range(8)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Files take their names whole; whatever had the name before stays if they do not."""
 
+import json
 import os
 import signal
 import subprocess
@@ -96,6 +97,34 @@ def test_devices_are_written_as_they_are():
     write_output("/dev/null", b"content")
     with pytest.raises(InvalidInputError, match=r"cannot write /dev/full: No space left"):
         write_output("/dev/full", b"content")
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+@pytest.mark.parametrize("kind", ["whole", "growing"])
+def test_pipes_that_have_no_other_name_are_written(kind):
+    """As /dev/stdout before a pipe, and what shells make of >(command)."""
+    reader, writer = os.pipe()
+    path = f"/dev/fd/{writer}"
+    check_place(path)
+    if kind == "whole":
+        write_output(path, b"content")
+    else:
+        file = GrowingFile(path)
+        file.write(b"content")
+        file.show()
+        file.close()
+    os.close(writer)
+    with open(reader, "rb") as stream:
+        assert stream.read() == b"content"
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+def test_a_report_to_standard_output_is_all_that_comes_there():
+    command = [sys.executable, "-m", "edgeface", "run", "demo", "--detail", "fast",
+               "--refine", "none", "--format", "json", "--save", "/dev/stdout"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [image["image"] for image in json.loads(done.stdout)] == ["demo"]
+    assert done.stderr == "wrote /dev/stdout\n"
 
 
 @pytest.mark.parametrize("way", ["name", "relative", "symlink", "hard link", "file:", "file://"])

@@ -136,3 +136,11 @@ def test_nobody_is_a_table_without_rows_whatever_network_looked(tmp_path):
                            ("supervision", nobody.to_supervision)):  # fmt: skip
         pytest.importorskip(library, reason="needs the extras: edgeface[tables,supervision]")
         assert len(table()) == 0
+
+
+@pytest.mark.parametrize("name", ["a\rb", "a\nb", "a\r\n", "\r", 'a",b'])
+def test_csv_keeps_any_name(name):
+    columns = {"image": np.array([name], object), "face": np.array([0])}
+    text = tables.csv_of(columns)
+    assert [*csv.reader(io.StringIO(text, newline=""))] == [["image", "face"], [name, "0"]]
+    assert text.startswith("image,face\n")

@@ -196,6 +196,15 @@ def test_overlays_take_odd_and_changing_sizes(tmp_path, make_video, ramp):
     assert [f.image.shape for f in frames_of(tmp_path / "out.mp4")] == [(62, 94, 3)] * 4
 
 
+def test_pictures_that_the_encoder_refuses_are_an_error_of_ours(tmp_path, make_video, ramp):
+    with open_video(make_video("source.mp4", ramp)) as video:
+        writer = VideoWriter(tmp_path / "out.mp4", video)
+        with pytest.raises(InvalidInputError, match=r"cannot write .*out\.mp4"):
+            writer.write(np.zeros((2, 20_000, 3), np.uint8), 0.0)
+        writer.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_an_overlay_without_pictures_does_not_replace_an_older_one(
     tmp_path, make_video, ramp, begun

@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import replace
 
@@ -105,3 +106,39 @@ def test_a_performance_without_frames_is_none(recorded):
     none = {name: getattr(whole, name)[:0] for name in parts}
     with pytest.raises(InvalidInputError, match="one or more frames"):
         replace(whole, **none)
+
+
+def changed(recorded, change):
+    """Write a recording anew after a change to the list of its frames."""
+    header, *frames = map(json.loads, recorded.read_text().splitlines())
+    lines = [header, *change(frames)]
+    recorded.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return read_recording(recorded)
+
+
+@pytest.mark.parametrize("begins_s", [120.5, 1.8e9, -3.0])
+def test_times_count_from_the_first_frame(recorded, begins_s):
+    """Takes of the live page begin in the middle, and programs may take the time of the day."""
+    expected = read_recording(recorded).performance(1).times_s
+    recording = changed(
+        recorded, lambda frames: [f | {"time_s": f["time_s"] + begins_s} for f in frames]
+    )
+    np.testing.assert_allclose(recording.performance(1).times_s, expected, atol=1e-6)
+
+
+def test_who_is_in_one_moment_twice_is_there_as_they_were_last(recorded):
+    def change(frames):
+        frames[1]["time_s"] = frames[0]["time_s"]
+        frames[5]["faces"] += [frames[5]["faces"][0] | {"blendshapes": {"jawOpen": 0.75}}]
+        return frames
+
+    performance = changed(recorded, change).performance(1)
+    assert (np.diff(performance.times_s) > 0).all()
+    assert performance.frames.tolist() == [*range(1, 30)]
+    assert performance.blendshapes[4] == {"jawOpen": 0.75}
+    assert len(performance.gaps_s) == 0
+
+
+def test_times_that_fall_are_damage(recorded):
+    with pytest.raises(InvalidInputError, match="time_s must not fall"):
+        changed(recorded, lambda frames: [frames[20], *frames[:10]])
