@@ -95,6 +95,36 @@ def test_unknown_unseen_expressions_are_refused(tmp_path):
         load_network(tmp_path / "odd.ckpt")
 
 
+@pytest.mark.parametrize(
+    ("recipe", "tells"),
+    [
+        ({"x": torch.ones(3)}, "the recipe is no JSON"),
+        ({"x": float("nan")}, "not JSON compliant"),
+        ({"licence": "a\nb"}, "recipe.licence must be text"),
+        ({"free": "no"}, "recipe.free must be true or false"),
+        ([1], "recipe must be an object"),
+    ],
+)
+def test_a_recipe_that_no_file_could_state_is_refused(tmp_path, recipe, tells):
+    content = torch.load(SHIPPED["sfn"], weights_only=True)
+    content["edgeface"]["recipe"] = recipe
+    torch.save(content, tmp_path / "odd.ckpt")
+    with pytest.raises(ModelFormatError, match=tells):
+        load_network(tmp_path / "odd.ckpt")
+
+
+def test_a_configuration_takes_no_memory_that_the_weights_do_not(tmp_path, monkeypatch):
+    content = torch.load(SHIPPED["sfn"], weights_only=True)
+    content["edgeface"]["config"]["head_units"] = 1 << 14
+    torch.save(content, tmp_path / "odd.ckpt")
+    built = []
+    monkeypatch.setattr(torch.nn.Linear, "reset_parameters", lambda layer: built.append(layer))
+    with pytest.raises(ModelFormatError, match="do not fit its configuration"):
+        load_network(tmp_path / "odd.ckpt")
+    assert built
+    assert {layer.weight.device.type for layer in built} == {"meta"}
+
+
 def test_objects_in_a_checkpoint_are_told_of_without_advice_to_run_them(tmp_path):
     torch.save({"edgeface": slice(1)}, tmp_path / "odd.ckpt")
     with pytest.raises(ModelFormatError) as caught:
