@@ -16,6 +16,9 @@ MESH_VERTICES = 468
 IRIS_CENTRES = (468, 473)
 """The teacher's vertices in the middle of the right and the left iris; each has four around it."""
 
+NUM_ATTRIBUTES = 4
+"""How many columns ``face_attr`` has at least; the last of them says that a face does not count."""
+
 _IMAGES, _FACES, _MESHES, _NAMES = "images", "faces", "meshes", "names of scores"
 _ARRAYS = {
     "image": ("U", (_IMAGES,)),
@@ -25,7 +28,7 @@ _ARRAYS = {
     "landmarks68": ("f", (_IMAGES, 68, 2)),
     "face_image": ("iu", (_FACES,)),
     "face_box": ("f", (_FACES, 4)),
-    "face_attr": ("biu", (_FACES, 4)),
+    "face_attr": ("biu", (_FACES, "attributes")),
     "mesh_face": ("iu", (_MESHES,)),
     "mesh478": ("f", (_MESHES, 478, 3)),
     "blendshape_names": ("U", (_NAMES,)),
@@ -88,12 +91,14 @@ def _check(labels: Labels) -> None:
         array = labels[name]
         if array.dtype.kind not in kinds or array.ndim != len(shape):
             raise ValueError(f"{name} is {array.dtype} of the shape {array.shape}")
-        for size, wanted in zip(array.shape, shape, strict=True):
-            known = sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted
-            if size != known:
-                raise ValueError(
-                    f"{name} has the shape {array.shape}, where {known} {wanted} are expected"
-                )
+        wanted = [
+            sizes.setdefault(w, size) if isinstance(w, str) else w
+            for size, w in zip(array.shape, shape, strict=True)
+        ]
+        if list(array.shape) != wanted:
+            raise ValueError(f"{name} has the shape {array.shape}, expected {tuple(wanted)}")
+    if sizes.get("attributes", NUM_ATTRIBUTES) < NUM_ATTRIBUTES:
+        raise ValueError(f"face_attr has fewer than {NUM_ATTRIBUTES} columns")
     for name, what in _POINTS_TO.items():
         array = labels.get(name, np.zeros(0, int))
         if array.size and not 0 <= array.min() <= array.max() < sizes.get(what, 0):

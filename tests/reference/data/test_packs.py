@@ -66,10 +66,11 @@ def test_the_faces_of_every_pack_lie_in_the_middle_of_their_crops(data_folder: P
         {"image": np.array(["a"]), "face_image": np.array([1])},
         {"face_box": np.zeros((1, 4), np.float32), "mesh_face": np.array([-1])},
         {"face_box": np.zeros((1, 4), np.float32), "mesh_face": np.array([0.0])},
+        {"face_box": np.zeros((1, 4), np.float32), "face_attr": np.zeros((1, 3), np.int8)},
     ],
     ids=["empty", "text", "objects", "words", "flat mesh", "numbers for names", "boxes too many",
          "no box", "numbers for groups", "meshes too many", "scores without names", "no such image",
-         "no such face", "faces by floats"],
+         "no such face", "faces by floats", "few attributes"],
 )  # fmt: skip
 def test_labels_that_cannot_be_read_are_named(tmp_path: Path, labels: object) -> None:
     content = labels
