@@ -1,5 +1,7 @@
 """Checkpoints reach the disk whole, and the one before stays."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,9 +10,11 @@ from edgeface.errors import InvalidInputError, ModelFormatError
 pytest.importorskip("lightning", reason="needs the extra: edgeface[train]")
 
 from edgeface.reference.cli import main
+from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.networks.checkpoint import SHIPPED, load_network
 from edgeface.reference.training import train as training
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
+from edgeface.reference.training.recipe import Recipe
 
 
 def content(epoch):
@@ -52,6 +56,23 @@ def test_a_damaged_last_checkpoint_names_the_one_before(tmp_path):
     (tmp_path / PREVIOUS).write_bytes(SHIPPED["sfn"].read_bytes())
     with pytest.raises(ModelFormatError, match=f"rename it to {LAST}"):
         training.load_last(tmp_path)
+
+
+def test_weights_alone_are_not_gone_on_from(tmp_path):
+    (tmp_path / LAST).write_bytes(SHIPPED["sfn"].read_bytes())
+    with pytest.raises(InvalidInputError, match=r"last.ckpt holds weights alone"):
+        training.load_last(tmp_path)
+
+
+def test_a_free_run_does_not_go_on_with_weights_that_are_not_free(tmp_path, monkeypatch):
+    """Of a network that was moved to the free face model before."""
+    research = load_network("sfn")
+    free = replace(research, face_model=read_face_model("free"))
+    monkeypatch.setattr(training, "load_last", lambda out: free)
+    (tmp_path / LAST).touch()
+    recipe = Recipe("sfn", epochs=1, batch_size=1, free=True, face_model="free")
+    with pytest.raises(InvalidInputError, match="cannot go on with it"):
+        training.train(recipe, tmp_path, tmp_path)
 
 
 def test_strip_does_not_overwrite_its_checkpoint(tmp_path, capsys):
