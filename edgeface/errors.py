@@ -5,13 +5,13 @@
     EdgeFaceError
     |-- InvalidInputError (ValueError)         the caller's image, box or coefficients
     |-- ModelFormatError (ValueError)          a model or face-model file
-    |   `-- MetadataError                      its description of itself
-    |-- BackendUnavailableError (ImportError)  an extra that is not installed
+    |   `-- MetadataError                      its metadata
+    |-- BackendUnavailableError (ImportError)  a library, an extra or a device that is missing
     |-- InferenceError (RuntimeError)          the backend failed while running
     `-- ConversionError (RuntimeError)         a converter failed
         `-- ParityError                        its output differs from the reference
 
-and the warnings that it gives on purpose, `TooManyFacesWarning` and `SwappedChannelsWarning`.
+and the warnings, `TooManyFacesWarning` and `SwappedChannelsWarning`.
 """
 
 from typing import ClassVar
@@ -24,7 +24,7 @@ class EdgeFaceError(Exception):
 
     Attributes
     ----------
-    page : the place in the documentation that helps with it
+    page : the page and section of the documentation that help with the error
     """
 
     page: ClassVar[str] = _PAGE
@@ -43,11 +43,11 @@ class ModelFormatError(EdgeFaceError, ValueError):
 
 
 class MetadataError(ModelFormatError):
-    """A model file does not describe itself, or in a version this release cannot read."""
+    """A model file has no metadata, or metadata that this release cannot read."""
 
 
 class BackendUnavailableError(EdgeFaceError, ImportError):
-    """The library that runs this kind of file is not installed."""
+    """A library, an extra or a device that the call needs is missing."""
 
     page = f"{_PAGE}#missing-libraries"
 
@@ -69,8 +69,8 @@ class ParityError(ConversionError):
 
 
 class TooManyFacesWarning(UserWarning):
-    """An image shows more faces than are reported unless more are asked for."""
+    """An image has more faces than the default ``max_faces``, so that some are not reported."""
 
 
 class SwappedChannelsWarning(UserWarning):
-    """The red and blue of an image that came as an array are likely swapped."""
+    """The red and blue channels of an array are probably swapped."""

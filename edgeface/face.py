@@ -55,7 +55,7 @@ class Face:
 
     @property
     def track_id(self) -> int | None:
-        """The same number for the same person from frame to frame; None outside video."""
+        """The person's number, the same in every frame; None outside video."""
         ids = self.faces.track_ids
         return None if ids is None else int(ids[self.index])
 
@@ -132,7 +132,7 @@ class Face:
 
     @property
     def blendshapes(self) -> dict[str, float]:
-        """Expressions by ARKit's names, in [0, 1], without those that the network cannot see."""
+        """Expressions in [0, 1] by ARKit's names; those that are not estimated are absent."""
         faces = self.faces
         return blendshapes(
             faces.expression_names, self.expression_coeffs, faces.unseen_expressions, self.gaze_deg

@@ -101,7 +101,7 @@ class FaceModel:
 
     @property
     def is_dense(self) -> bool:
-        """Whether the dense mesh is here, rather than the landmark basis alone."""
+        """Whether the model has its dense mesh, not only the landmark basis."""
         return self.whole_sha256 is None
 
     @property
@@ -119,9 +119,11 @@ class FaceModel:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shapes, landmarks and expression names, hex: the same coefficients of two models
-        of one hash are the same face. The harmonics follow from the mean and are not in it, and a
-        landmark basis has the hash of the whole model.
+        """Hash of shapes, landmarks and expression names, hexadecimal.
+
+        The same coefficients give the same face in all models with the same hash. The harmonics
+        are not part of the hash, because they follow from the mean shape. A landmark basis has the
+        hash of the whole model.
         """
         return self.whole_sha256 or self._hash_of_arrays()
 
@@ -167,7 +169,7 @@ class FaceModel:
         return shape if correction is None else shape + field_at(self.harmonics, correction)
 
     def require_dense(self) -> None:
-        """Do nothing where the dense mesh is here.
+        """Raise an error if the model has no dense mesh.
 
         Raises
         ------

@@ -90,12 +90,12 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
         a PIL image;
 
         the path of a JPEG, PNG, WebP, GIF, BMP, TIFF, PNM, JPEG 2000, AVIF or, with the extra
-        ``heif``, HEIC file, whatever its name; its content as bytes; or a file object, binary,
-        from where it stands;
+        ``heif``, HEIC file, whatever its name; its content as bytes; or a binary file object, read
+        from its current position;
 
         the ``http`` or ``https`` address of such a file, within the limits of `edgeface.web`.
     color : "rgb" or "bgr", as OpenCV has it: the order of an array's channels
-        Images of files, and PIL's, say their own.
+        Files and PIL images have their own order.
 
     Returns
     -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -64,14 +64,9 @@ class Character:
 
     @property
     def turns_eyes(self) -> bool:
-        """Whether its eyes are turned as bones.
-
-        They are for the head that ships, and for a VRM without expressions for the gaze. The shapes
-        of other rigs may move the eyes themselves, and the eyes would then turn twice.
-        """
+        """Whether its eyes are turned as bones."""
         own = getattr(self.gltf.asset, "generator", None) == "edgeface"
-        looks = {"LookLeft", "lookLeft"} & self.clips.keys()
-        return own or (self.kind != "glTF" and not looks)
+        return eyes_are_bones(own, self.kind, self.clips)
 
     @property
     def shapes(self) -> dict[str, list[Bind]]:
@@ -250,6 +245,17 @@ _BONE_NAMES = {
     "rightEye": ("righteye", "eyer", "ccbasereye", "facialrighteye", "facialreye"),
 }
 """What rigs call the bones, without case, underscores and prefix; the first found counts."""
+
+
+def eyes_are_bones(own: bool, kind: str, shapes: Collection[str]) -> bool:
+    """Whether a character's eyes are turned as bones.
+
+    They are for the head that ships, which is our ``own``, and for a VRM of any ``kind`` that has
+    no expressions for the gaze among its ``shapes``. The shapes of other rigs may move the eyes
+    themselves, and the eyes would then turn twice.
+    """
+    looks = "LookLeft" in shapes or "lookLeft" in shapes
+    return own or (kind != "glTF" and not looks)
 
 
 def named_bones(nodes: Iterable[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""`Camera`: the newest picture of a camera, a stream or a film, to loop over or to await."""
+"""`Camera`: the frames of a camera, a stream or a file, in a loop or an asynchronous loop."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ JOIN_S = 2.0
 class Camera:
     """A source of frames that is open inside a ``with`` or ``async with`` block.
 
-    A live source is read in a thread of its own, and whoever is slower than it gets the newest
-    frame: frames that nobody had time for are dropped. Of a file every frame comes, in order.
+    A live source is read in a thread of its own. The loop always gets the newest frame, and frames
+    that come faster than the loop are dropped. A file gives every frame, in order.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ class Camera:
     Raises
     ------
     InvalidInputError
-        On entering, if the source cannot be opened; while iterating, if it is lost. Iterating
-        outside the block is one, too.
+        On entering, if the source cannot be opened; while iterating, if it is lost; and if the
+        loop is outside the block.
     BackendUnavailableError
         On entering, if PyAV is not installed.
 
@@ -54,7 +54,7 @@ class Camera:
 
     @property
     def num_dropped(self) -> int:
-        """How many frames of a live source came while nobody had time for them."""
+        """The number of frames of a live source that were dropped."""
         return self._frames.num_dropped
 
     def __enter__(self) -> Camera:
@@ -86,7 +86,7 @@ class Camera:
         await asyncio.to_thread(self.close)
 
     def close(self) -> None:
-        """Give the source back; closing again is no error."""
+        """Close the source; calling it again is no error."""
         self._frames.abandon()
         if self._reader is not None:
             self._reader.close()

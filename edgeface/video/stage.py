@@ -17,7 +17,7 @@ from edgeface.faces import Face, Faces
 from edgeface.metadata import Metadata
 from edgeface.model import Model
 from edgeface.recording import RecordingWriter
-from edgeface.retarget.character import named_bones
+from edgeface.retarget.character import eyes_are_bones, named_bones
 from edgeface.retarget.formats import export
 from edgeface.retarget.mapping import BONES, Mapping, read_mapping
 from edgeface.retarget.options import ExportOptions
@@ -153,9 +153,8 @@ class Stage:
         nodes = dict.fromkeys((*BONES, "leftEye", "rightEye"), "") if vrm else {
             bone: given["nodes"][number] for bone, number in named_bones(given["nodes"]).items()
         }  # fmt: skip
-        looks = {"LookLeft", "lookLeft"} & set(given["shapes"])
         self._bones = set(nodes) & set(BONES)
-        self._turns_eyes = given["own"] or (vrm and not looks)
+        self._turns_eyes = eyes_are_bones(given["own"], given["kind"], given["shapes"])
         self._use(replace(mapping, mirror=self.mirror))
         seen = set(self._model.metadata.seen_shapes) | self._seen
         drives = [name for name, recipe in mapping.recipes.items() if seen & set(recipe)]

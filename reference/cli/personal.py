@@ -86,6 +86,11 @@ def add_parser(commands: Commands) -> None:
     )
     action.add_argument("--seed", type=int, default=0, help="of the draw of people (default: 0)")
     action.add_argument(
+        "--in-halves",
+        action="store_true",
+        help="fit the first half of the frames and look at the second, not every other one",
+    )
+    action.add_argument(
         "--modelnet",
         type=Path,
         metavar="CKPT",
@@ -215,6 +220,7 @@ def _held_out(arguments: argparse.Namespace) -> None:
         arguments.people,
         chosen,
         seed=arguments.seed,
+        in_halves=arguments.in_halves,
         kept=kept,
         guesser=guesser,
     )

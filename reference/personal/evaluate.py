@@ -41,10 +41,12 @@ from edgeface.reference.personal.schedule import (
     Weights,
 )
 from edgeface.reference.personal.shadow import LEAST_SHADOW, SHADOW_MAP
-from edgeface.types import BoolArray
+from edgeface.types import IntArray
+from edgeface.values import Whole, option
 
 NUM_FRAMES = 20
-LEAST_FRAMES, MOST_FRAMES = 8, 16
+LEAST_FRAMES, MOST_FRAMES = 8, 2 * NUM_FRAMES
+MOST_PEOPLE = 100_000
 CORRECTIONS = ("neutral", "shapes", "dynamic_skin")
 MOTION = ("turn", "translation", "logits")
 MOTION_STAGES = (
@@ -75,7 +77,7 @@ class Variant:
         """A name of all settings of an evaluation, whose figures are kept by it."""
         settings = (
             self, STAGES, MOTION_STAGES, RATES, LEVELS, NUM_FRAMES, template.sha256,
-            SEEN, MOST_CORRECTION_MM, MOST_OF_WAY, SHADOW_MAP, LEAST_SHADOW,
+            MOST_FRAMES, SEEN, MOST_CORRECTION_MM, MOST_OF_WAY, SHADOW_MAP, LEAST_SHADOW,
         )  # fmt: skip
         return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
 
@@ -125,6 +127,7 @@ def known_truth(
 ) -> Iterator[Truth]:
     """Fit rendered people, whose truth no template has; one after another."""
     variant, kept = variant or Variant(), kept or Kept(None)
+    option("people", people, Whole(1, MOST_PEOPLE))
     template = default_template()
     fitter = Fitter(template, variant.weights)
     for seed in range(first_seed, first_seed + people):
@@ -178,10 +181,11 @@ def held_out(
     variants: dict[str, Variant],
     *,
     seed: int = 0,
+    in_halves: bool = False,
     kept: Kept | None = None,
     guesser: Guesser | None = None,
 ) -> Iterator[tuple[str, dict[str, HeldOut]]]:
-    """Fit people to every other frame of theirs, and look at the rest.
+    """Fit people to half of their frames, and look at the rest.
 
     Parameters
     ----------
@@ -189,6 +193,9 @@ def held_out(
     people : how many, drawn among those with `LEAST_FRAMES` or more
     variants : by their names
     seed : of the draw
+    in_halves : whether the first half of the frames is fitted and the second held out, instead of
+        every other frame. Of a clip this is self-reenactment: a face from one part, its motion from
+        another.
     kept : figures from before, which are not made again
     guesser : guesses the persons of variants of `Start`; then only people of the validation split
         are drawn, whom ModelNet has never seen
@@ -198,6 +205,7 @@ def held_out(
     The person's group, and each variant's errors. Of the frames that were held out, only pose,
     expression and light are fitted, to what the ``sfn`` sees and to the picture.
     """
+    option("people", people, Whole(1, MOST_PEOPLE))
     pack, template, kept = open_pack(folder, pack_name), default_template(), kept or Kept(None)
     groups = pack.labels["group"].astype(str)
     usable = has_mesh(pack)
@@ -212,12 +220,14 @@ def held_out(
             found: dict[str, HeldOut] = {}
             for title, variant in variants.items():
                 key = f"held-out/{variant.digest(template)}/{pack_name}/{name}"
+                key += "/halves" * in_halves
                 if guesser is not None and isinstance(variant, Start):
                     key += f"/{guesser.digest}"
                 figures = kept.get(key)
                 if figures is None:
-                    seen = seen or _seen_of(template, pack, usable & (groups == name), looker)
-                    figures = asdict(_held_out(template, variant, *seen, guesser))
+                    rows = np.flatnonzero(usable & (groups == name))
+                    seen = seen or _seen_of(template, pack, rows, looker)
+                    figures = asdict(_held_out(template, variant, *seen, in_halves, guesser))
                     kept.put(key, figures)
                 found[title] = HeldOut(**figures)
             yield name, found
@@ -228,20 +238,22 @@ def _held_out(
     variant: Variant,
     frames: Frames,
     labels: torch.Tensor,
+    in_halves: bool,
     guesser: Guesser | None,
 ) -> HeldOut:
     fitter = Fitter(template, variant.weights)
+    known, unknown = divided(len(frames), in_halves)
+    shown, rest, truth = frames[known], frames[unknown], labels[unknown]
     person = Person.of_template(fitter.surface)
     if isinstance(variant, Start) and variant.guessed:
         assert guesser is not None
-        person = guesser(frames[::2])
+        person = guesser(shown)
     offsets = blendshapes(fitter.surface, person).offsets
     if not isinstance(variant, Start) or variant.fitted:
-        shown = fitter.fit(frames[::2], person=person, stages=variant.stages)
-        person = to_keep(template, fitter, shown)
-        saved = to_model(template, fitter, frames[::2], shown, {}).to_bytes()
+        fitted = fitter.fit(shown, person=person, stages=variant.stages)
+        person = to_keep(template, fitter, fitted)
+        saved = to_model(template, fitter, shown, fitted, {}).to_bytes()
         offsets = torch.from_numpy(PersonalModel.from_bytes(saved, template).offsets)
-    rest, truth = frames[1::2], labels[1::2]
     fit = fitter.fit(rest, person=person, stages=MOTION_STAGES)
     offsets, own = offsets.flatten(1), fitter.surface.expression.flatten(1)
     nearest = torch.cdist(offsets, own).argmin(1) == torch.arange(len(own))
@@ -252,6 +264,13 @@ def _held_out(
         own_nearest=float(nearest.float().mean()),
         least_cosine=float(cosine.min()),
     )
+
+
+def divided(count: int, in_halves: bool) -> tuple[slice, slice]:
+    """Which of ``count`` frames are fitted, and which are held out; see `held_out`."""
+    if in_halves:
+        return slice(0, count // 2), slice(count // 2, count)
+    return slice(0, count, 2), slice(1, count, 2)
 
 
 def _photometric(fitter: Fitter, frames: Frames, fit: Fit) -> float:
@@ -267,13 +286,11 @@ def _nme51(fitter: Fitter, frames: Frames, fit: Fit, truth: torch.Tensor) -> flo
 
 
 def _seen_of(
-    template: Template, pack: Pack, rows: BoolArray, looker: Model
+    template: Template, pack: Pack, rows: IntArray, looker: Model
 ) -> tuple[Frames, torch.Tensor]:
     """Up to `MOST_FRAMES` images, evenly spread, as the network sees them, and their labels."""
-    indices = np.flatnonzero(rows)
-    count = min(MOST_FRAMES, len(indices))
-    indices = indices[np.linspace(0, len(indices) - 1, count).astype(int)]
-    seen = [_seen(template, pack, int(i), looker) for i in indices]
+    chosen = rows[np.linspace(0, len(rows) - 1, min(MOST_FRAMES, len(rows))).astype(int)]
+    seen = [_seen(template, pack, int(i), looker) for i in chosen]
     return concatenate([frame for frame, _ in seen]), torch.stack([points for _, points in seen])
 
 

@@ -66,3 +66,20 @@ def test_people_that_are_kept_are_not_fitted_again(tmp_path, capsys, monkeypatch
     command = ["personal", "truth", "--people", "2", "--keep", str(tmp_path / "kept")]
     assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["mean", *["1.50"] * 5]
+
+
+@pytest.mark.parametrize("action", ["held-out", "truth"])
+@pytest.mark.parametrize("people", ["0", "-1"])
+def test_fewer_people_than_one_are_an_error(action, people, capsys):
+    assert main(["personal", action, "--people", people]) != 0
+    assert "people must be a whole number from 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("in_halves", "fitted", "held_out"), [(False, [0, 2, 4], [1, 3]), (True, [0, 1], [2, 3, 4])]
+)
+def test_every_frame_is_either_fitted_or_held_out(in_halves, fitted, held_out):
+    frames = list(range(5))
+    known, unknown = evaluate.divided(len(frames), in_halves)
+    assert frames[known] == fitted
+    assert frames[unknown] == held_out
