@@ -17,10 +17,12 @@ from edgeface.converters.writing import Job, Written, write
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
+from edgeface.metadata import MAX_INPUT_SIZE, SIZE_STEP
 from edgeface.model import DEMO_PHOTO, Model
 from edgeface.output import folder_of, refuse_inputs
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
 from edgeface.reference.networks.equalise import equalised
+from edgeface.values import Whole, option
 
 MOST_DENSE_BYTES = 1_000_000
 """The largest dense mesh that a file carries unless asked to. A larger one would be most of a file,
@@ -100,6 +102,9 @@ def convert_files(
     """
     _check_calibrated(plan, calibration is not None)
     folder_of("--out", out)
+    if input_size is not None:
+        sizes = Whole(SIZE_STEP, MAX_INPUT_SIZE, SIZE_STEP)
+        input_size = option("input_size", input_size, sizes)
     progress("reading the checkpoint and the photos")
     trained = load_network(checkpoint)
     if input_size is not None:
@@ -161,8 +166,9 @@ def planned(formats: Sequence[str], precisions: Sequence[str]) -> list[tuple[For
     for name in precisions:
         if name not in PRECISIONS:
             raise InvalidInputError(f"no precision {name!r}; known are {', '.join(PRECISIONS)}")
-    found = [find_format(name) for name in formats]
-    plan = [(f, precision) for f in found for precision in precisions if precision in f.precisions]
+    found = [find_format(name) for name in dict.fromkeys(formats)]
+    once = dict.fromkeys(precisions)
+    plan = [(f, precision) for f in found for precision in once if precision in f.precisions]
     if not plan:
         raise InvalidInputError(
             f"nothing to write: none of {', '.join(formats)} has {', '.join(precisions)}"

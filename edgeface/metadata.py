@@ -44,6 +44,8 @@ PAD_VALUE = 127
 SIZE_STEP = 32
 MAX_INPUT_SIZE = 4096
 """The side of the largest input, px, with two hundred times the shipped networks' arithmetic."""
+LICENCE = Text(longest=2000)
+"""What a recipe, and the files made by it, may say of the terms of weights."""
 MAX_CELL_RANGE = 3.0
 PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
 
@@ -226,7 +228,7 @@ _COMMON = Record(
         "input_size": Whole(SIZE_STEP, MAX_INPUT_SIZE, SIZE_STEP),
         "expression_names": EXPRESSION_LIST,
         "face_model_sha256": SHA256,
-        "licence": Text(longest=2000),
+        "licence": LICENCE,
     },
     optional={
         "dense_mesh": Flag(),

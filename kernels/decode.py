@@ -65,11 +65,11 @@ def decode_candidates(
     >>> boxes.tolist(), scores.tolist()
     ([[8.0, 4.0, 24.0, 28.0]], [0.5])
     """
-    num_anchors = len(anchors)
+    sizes = anchor_sizes(anchors)
+    num_anchors = len(sizes)
     if detection.ndim != 3 or detection.shape[2] != num_anchors * 5:
         raise ValueError(f"expected detection (S, S, {num_anchors * 5}), got {detection.shape}")
     grid = per_anchor(detection, num_anchors)
-    sizes = np.ascontiguousarray(anchors, np.float32)
     limit = stored_limit(score_threshold, quantisation)
     if engine == "numpy":
         return decode_numpy(grid, quantisation, sizes, float(stride), float(cell_range), limit)
@@ -79,6 +79,14 @@ def decode_candidates(
         boxes, scores, index,
     )  # fmt: skip
     return boxes[:found], scores[:found], index[:found]
+
+
+def anchor_sizes(anchors: FloatArray) -> Float32Array:
+    """The anchors (A, 2) as float32, C-contiguous; ValueError if they have another shape."""
+    sizes = np.ascontiguousarray(anchors, np.float32)
+    if sizes.ndim != 2 or sizes.shape[1] != 2 or not len(sizes):
+        raise ValueError(f"expected anchors (A, 2), got {sizes.shape}")
+    return sizes
 
 
 def per_anchor(head: HeadArray, num_anchors: int) -> HeadArray:

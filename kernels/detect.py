@@ -10,6 +10,7 @@ import numpy as np
 from edgeface.kernels.decode import (
     FLOAT,
     Quantisation,
+    anchor_sizes,
     candidate_buffers,
     decode_candidates,
     decode_numpy,
@@ -92,11 +93,14 @@ def find_faces(
         If a head is absent, has another shape, or an option is none of those above.
     """
     validate_suppression(method, max_faces)
-    grids = _grids(heads, len(anchors))
+    sizes = anchor_sizes(anchors)
+    grids = _grids(heads, len(sizes))
     known = quantisation or {}
     stored = [known.get(name, FLOAT) for name in HEADS]
+    if len({grid.dtype for grid in grids}) > 1:  # the loops are for heads of one type
+        grids = [dequantised(g, q).astype(np.float32) for g, q in zip(grids, stored, strict=True)]
+        stored = [FLOAT] * len(HEADS)
     limit = stored_limit(score_threshold, stored[0])
-    sizes = np.ascontiguousarray(anchors, np.float32)
     count = min(max_faces, grids[0].size // 5)
     if engine == "numpy":
         boxes, scores, index = decode_numpy(
@@ -232,6 +236,8 @@ def merge_candidates(
 
 def _grids(heads: Mapping[str, HeadArray], num_anchors: int) -> list[HeadArray]:
     """The four heads, (S, S, A, width) each; ValueError where they do not fit together."""
+    if absent := [name for name in HEADS if name not in heads]:
+        raise ValueError(f"expected the heads {', '.join(HEADS)}; {', '.join(absent)} is absent")
     grids = [per_anchor(heads[name], num_anchors) for name in HEADS]
     for name, grid in zip(HEADS, grids, strict=True):
         if grid.shape[:3] != grids[0].shape[:3] or (name == "detection" and grid.shape[3] != 5):

@@ -132,8 +132,8 @@ def _validate(
             )
     if max(image.shape) > MAX_SIDE:
         raise ValueError(f"expected an image of at most {MAX_SIDE} a side, got {image.shape}")
-    if not canvas.flags.c_contiguous:
-        raise ValueError("canvas must be C-contiguous")
+    if not (canvas.flags.c_contiguous and canvas.flags.writeable):
+        raise ValueError("canvas must be C-contiguous and writeable")
     for low, extent, side in zip(corner, size, canvas.shape, strict=False):
         if low < 0 or extent < 1 or low + extent > side:
             raise ValueError(

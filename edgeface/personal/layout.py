@@ -106,19 +106,27 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], dict[str, AnyArray
     except (ValueError, KeyError, TypeError) as error:
         raise ModelFormatError(f"{source} has no header that can be read: {error}") from error
     try:
-        arrays = {str(name): _array(name, entry, payload) for name, entry in entries.items()}
+        checked = {name: _entry(name, entry) for name, entry in entries.items()}
+        if sum(entry["bytes"] for entry in checked.values()) > len(payload):
+            raise ValueError("its arrays have more bytes than the file")
+        arrays = {name: _array(entry, payload) for name, entry in checked.items()}
     except (ValueError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{source} is damaged: {error}") from error
     return header, arrays
 
 
-def _array(name: str, given: Any, payload: bytes) -> AnyArray:
+def _entry(name: str, given: Any) -> dict[str, Any]:
+    """What the header says of an array, and its ``bytes``."""
     entry = _ENTRY.check({k: v for k, v in given.items() if v is not None}, name)
-    shape, dtype = entry["shape"], np.dtype(_DTYPES[entry["dtype"]])
-    start, count = entry["offset"], math.prod(shape)
-    if start + count * dtype.itemsize > len(payload):
+    entry["dtype"] = np.dtype(_DTYPES[entry["dtype"]])
+    return entry | {"bytes": math.prod(entry["shape"]) * entry["dtype"].itemsize}
+
+
+def _array(entry: Mapping[str, Any], payload: bytes) -> AnyArray:
+    shape, dtype, start = entry["shape"], entry["dtype"], entry["offset"]
+    if start + entry["bytes"] > len(payload):
         raise ValueError(f"an array of the shape {shape} at {start} lies outside the file")
-    array = np.frombuffer(payload, dtype, count, start).reshape(shape)
+    array = np.frombuffer(payload, dtype, math.prod(shape), start).reshape(shape)
     if "scales" not in entry:
         return array.astype(np.float32) if dtype.kind == "f" else array
     scales = np.asarray(entry["scales"], np.float32)

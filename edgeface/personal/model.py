@@ -196,7 +196,9 @@ class PersonalModel:
         data: bytes, template: Template | None = None, source: str = "personal model"
     ) -> PersonalModel:
         """Inverse of `to_bytes`; ``source`` names the file in errors."""
-        template = template or default_template()
+        template = default_template() if template is None else template
+        if not isinstance(cast(object, template), Template):
+            raise InvalidInputError(f"template must be a Template, got {shown(template)}")
         if not isinstance(cast(object, data), (bytes, bytearray, memoryview)):
             raise InvalidInputError(f"{source} must be bytes, got {shown(data)}")
         header, arrays = layout.unpack(bytes(data), source)

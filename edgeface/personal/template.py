@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,7 +18,7 @@ from edgeface import strict_json
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_LANDMARKS
 from edgeface.types import AnyArray, Float32Array, ImageArray, IntArray
-from edgeface.values import path_of
+from edgeface.values import SHA256, Free, Record, Several, Text, Version, path_of
 
 FORMAT = "edgeface-personal-template"
 VERSION = (1, 0)
@@ -39,6 +38,14 @@ _ARKIT_PARTS = {
     "browInnerUp": ("browInnerUp_L", "browInnerUp_R"),
     "cheekPuff": ("cheekPuff_L", "cheekPuff_R"),
 }
+_HEADER = Record(
+    required={
+        "version": Version(VERSION[0]),
+        "sha256": SHA256,
+        "expression_names": Several(Text(100), 1, 1000, unique=True),
+    },
+    optional={"info": Free()},
+)
 
 
 @dataclass(frozen=True)
@@ -158,27 +165,23 @@ class Template:
             raise InvalidInputError(f"cannot read the template {path}: {error}") from error
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                parsed = strict_json.parse(archive["header"].tobytes())
-                arrays = {name: archive[name] for name in _ARRAYS}
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+                parsed = strict_json.parse(np.asarray(archive["header"]).tobytes())
+                arrays = {name: np.asarray(archive[name]) for name in _ARRAYS}
+        except Exception as error:  # zipfile, zlib and numpy have each their own
             raise ModelFormatError(f"{path} is no template, or is damaged: {error}") from error
         header = cast(dict[str, Any], parsed) if isinstance(parsed, dict) else {}
         if header.get("format") != FORMAT:
             raise ModelFormatError(f"{path} is no template: it lacks 'format'")
-        version = header.get("version")
-        if not (isinstance(version, list) and version and version[0] == VERSION[0]):
-            raise ModelFormatError(
-                f"{path} has template version {version}; this release reads {VERSION[0]}.x"
-            )
         try:
+            header = _HEADER.check(header, "")
             for name in ("identity", "expression"):
                 arrays[name] = arrays[name].astype(np.float32)
             template = Template(
                 **arrays,
-                expression_names=tuple(header["expression_names"]),
+                expression_names=header["expression_names"],
                 info=header.get("info", {}),
             )
-        except (InvalidInputError, KeyError, TypeError) as error:
+        except (InvalidInputError, TypeError, ValueError) as error:
             raise ModelFormatError(f"{path} is damaged: {error}") from error
         if header.get("sha256") != template.sha256:
             raise ModelFormatError(f"{path} is damaged: its arrays do not match its hash")

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from edgeface.output import check_place
 from edgeface.reference.cli.options import Commands, add_data, add_picture
 
 
@@ -41,6 +42,7 @@ def _learn(arguments: argparse.Namespace) -> None:
     from edgeface.reference.face_model.learn import learn
     from edgeface.reference.face_model.residuals import report_on
 
+    check_place(arguments.out)
     folder = data_dir(arguments.data)
     model = learn(folder)
     model = replace(model, info=model.info | {"report": report_on(model, folder)})

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeface.output import check_place, refuse_twice
 from edgeface.reference.cli.options import Commands, add_data
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ def _face_model(arguments: argparse.Namespace) -> None:
     from edgeface.reference.face_model.residuals import report_on
     from edgeface.reference.free.ict import FILE
 
+    targets = [path for path in (arguments.out, arguments.head) if path]
+    refuse_twice(targets)
+    for target in targets:
+        check_place(target)
     folder = data_dir(arguments.data)
     model = learn(folder, FREE)
     model = replace(model, info=model.info | {"report": report_on(model, folder, FREE)})

@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from edgeface.output import refuse_inputs
+from edgeface.output import check_place, refuse_inputs
 from edgeface.reference.cli.options import Commands, add_data
 
 
@@ -39,6 +39,7 @@ def _execute(arguments: argparse.Namespace) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)7d ms  %(message)s")
     refuse_inputs(arguments.out, (arguments.checkpoint,))
+    check_place(arguments.out)
     passes = option("--passes", arguments.passes, Whole(1, 1000))
     trained = load_network(arguments.checkpoint)
     save_network(learn_gaze(trained, data_dir(arguments.data), passes), arguments.out)

@@ -18,6 +18,7 @@ from edgeface.reference.data.packs import (
     RESEARCH,
     Pack,
     Sources,
+    columns_of,
     is_validation,
     open_pack,
     single_face_packs,
@@ -27,6 +28,8 @@ from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.fit import Fit
 from edgeface.reference.geometry.lids import as_people_shut, with_shut_lids
 from edgeface.types import BoolArray, FloatArray, ImageArray, IntArray
+
+CROP_HW = (256, 256)
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,21 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     their landmarks are by the map of ``model``, also where people placed points, which lie
     otherwise than the 68 do elsewhere.
     """
-    has_mesh = np.asarray(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
-    human = pack.name in (HUMAN_PACK, FREE_HUMAN_PACK)
-    usable = has_mesh | human
+    has_mesh = pack.has_mesh
+    usable, human = has_mesh, pack.name in (HUMAN_PACK, FREE_HUMAN_PACK)
+    if human and not pack.free:  # of a free pack only meshes count
+        usable = has_mesh | np.isfinite(pack.labels["landmarks68"]).all(axis=(1, 2))
     wanted = np.flatnonzero(usable & (is_validation(pack) == validation))
     decoded = list(pack.images(wanted))
     if not decoded:
         raise InvalidInputError(f"the pack {pack.name} has no readable image in this split")
     index = np.array([i for i, _ in decoded])
+    for i, pixels in decoded:
+        if pixels.shape[:2] != CROP_HW:
+            raise InvalidInputError(
+                f"{pack.image_names[i]} in the pack {pack.name} has the size {pixels.shape[:2]}, "
+                f"and faces are crops of the size {CROP_HW}"
+            )
     crops = np.stack([pixels for _, pixels in decoded])
     labelled = np.full((len(index), 68, 2), np.nan, np.float32)
     if human:
@@ -116,8 +126,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
 
 def _looks(pack: Pack) -> FloatArray:
     """The teacher's scores (N, 8) of where eyes look, by `LOOKS`."""
-    names = [str(name) for name in pack.labels["blendshape_names"]]
-    return pack.labels["blendshapes52"][:, [names.index(name) for name in LOOKS]]
+    return pack.labels["blendshapes52"][:, columns_of(LOOKS, pack.labels["blendshape_names"])]
 
 
 def _fit_pack(

@@ -11,7 +11,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from PIL import Image
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.reference.data.ledger import free_ledger
+from edgeface.reference.data.pack_labels import read_labels
 from edgeface.types import AnyArray, BoolArray, FloatArray, ImageArray, IntArray
 
 HUMAN_PACK = "faces68-300w"
@@ -31,9 +32,6 @@ FREE_HUMAN_PACK = "faces68-webmorph"
 MULTI_FACE_PACK = "multiface-wider"
 NEGATIVE_PACK = "negatives"
 VALIDATION_SHARE = 0.2
-MESH_VERTICES = 468
-IRIS_CENTRES = (468, 473)
-"""The teacher's vertices in the middle of the right and the left iris; each has four around it."""
 BLINK_WHEN_SHUT = 0.73
 """The teacher's blink score at which the lids of its mesh meet; higher ones mean the same."""
 
@@ -113,7 +111,8 @@ class Pack:
     ----------
     name : the pack's name
     archive : the zip that it is
-    labels : the arrays of its ``labels.npz``, coordinates in ``image_px``
+    labels : the arrays of its ``labels.npz``, coordinates in ``image_px``; InvalidInputError for
+        one that it lacks
     image_names : the paths of the images in the zip
     skipped : the names of the images that could not be decoded
     free : whether it was opened for a run that opens what the ledger has, and nothing else
@@ -135,7 +134,7 @@ class Pack:
         try:
             with Image.open(io.BytesIO(self.jpeg(index))) as picture:
                 return np.asarray(picture.convert("RGB"))
-        except (OSError, ValueError, zipfile.BadZipFile, zlib.error):
+        except Exception:  # zips, compression and every format of images have each their own
             self.skipped.append(f"{self.name}:{self.image_names[index]}")
             return None
 
@@ -145,6 +144,13 @@ class Pack:
             pixels = self.image(int(index))
             if pixels is not None:
                 yield int(index), pixels
+
+    @property
+    def has_mesh(self) -> BoolArray:
+        """For each mesh and its scores, whether all are numbers; else the teacher saw no face."""
+        meshes, scores = self.labels["mesh"], self.labels["blendshapes52"]
+        known = np.isfinite(meshes).all(axis=(1, 2)) & np.isfinite(scores).all(axis=1)
+        return np.asarray(known)
 
     def scores(self, rows: IntArray | slice = slice(None)) -> FloatArray:
         """The teacher's expressions of some rows, (N, 46), as `expression_scores` gives them."""
@@ -168,7 +174,7 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
         raise InvalidInputError(f"cannot open the data pack {path}: {error}") from error
     files = archive.namelist()
     try:
-        labels = _labels(archive, name) if "labels.npz" in files else {}
+        labels = read_labels(archive, path, 0.0 if name in FROM_CORNER else FROM_CENTRE)
     except Exception as error:  # zips, numpy and compression have each their own
         raise InvalidInputError(f"the labels of {path} are damaged: {error!r}") from error
     names = (
@@ -179,24 +185,6 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
     if absent := set(names) - set(files):
         raise InvalidInputError(f"{path} lacks {len(absent)} of its images, as {min(absent)}")
     return Pack(name, archive, labels, names, free=free)
-
-
-def _labels(archive: zipfile.ZipFile, name: str) -> dict[str, AnyArray]:
-    """The arrays of a pack's ``labels.npz``, coordinates in ``image_px``."""
-    with np.load(io.BytesIO(archive.read("labels.npz")), allow_pickle=False) as arrays:
-        labels: dict[str, AnyArray] = dict(arrays)
-    origin = 0.0 if name in FROM_CORNER else FROM_CENTRE
-    for key in ("landmarks68", "box", "face_box"):
-        if key in labels:
-            labels[key] = labels[key].astype(np.float32) + origin
-    if "mesh478" in labels:
-        mesh = labels.pop("mesh478").astype(np.float32)
-        mesh[..., :2] += origin
-        labels["mesh"] = mesh[:, :MESH_VERTICES]
-        labels["irises"] = mesh[:, IRIS_CENTRES, :2]
-    if "blendshapes52" in labels:
-        labels["blendshapes52"] = labels["blendshapes52"].astype(np.float32)
-    return labels
 
 
 def split_groups(pack: Pack) -> NDArray[np.str_]:
@@ -226,25 +214,33 @@ def validates(database: str, group: str) -> bool:
     return zlib.crc32(f"{database}/{group}".encode()) % 1000 < 1000 * VALIDATION_SHARE
 
 
+def columns_of(wanted: Sequence[str], names: NDArray[np.str_]) -> list[int]:
+    """Where among the names of the teacher's scores the wanted ones stand.
+
+    Raises
+    ------
+    InvalidInputError
+        If one of them is not there.
+    """
+    column = {str(name): k for k, name in enumerate(names)}
+    if absent := [name for name in wanted if name not in column]:
+        raise InvalidInputError(f"the teacher's scores in a pack lack {', '.join(absent)}")
+    return [column[name] for name in wanted]
+
+
 def expression_scores(scores: FloatArray, names: NDArray[np.str_]) -> FloatArray:
     """The scores (N, 46) of `EXPRESSION_NAMES` from the teacher's 52 (N, 52).
 
     A blink of 1 is a shut eye, so the teacher's blinks are divided by `BLINK_WHEN_SHUT`.
     """
-    column = {str(name): k for k, name in enumerate(names)}
     pairs = {
         "browInnerUpLeft": ("browInnerUp",),
         "browInnerUpRight": ("browInnerUp",),
         "eyeLookUp": ("eyeLookUpLeft", "eyeLookUpRight"),
         "eyeLookDown": ("eyeLookDownLeft", "eyeLookDownRight"),
     }
-    found = np.stack(
-        [
-            np.mean([scores[:, column[part]] for part in pairs.get(name, (name,))], axis=0)
-            for name in EXPRESSION_NAMES
-        ],
-        axis=1,
-    )
+    parts = [columns_of(pairs.get(name, (name,)), names) for name in EXPRESSION_NAMES]
+    found = np.stack([np.mean([scores[:, k] for k in some], axis=0) for some in parts], axis=1)
     blinks = [EXPRESSION_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
     found[:, blinks] = np.minimum(found[:, blinks] / BLINK_WHEN_SHUT, 1)
     return found

@@ -70,7 +70,7 @@ def _read_photos(pack: Pack, model: FaceModel, validation: bool) -> Iterator[Pho
     targets = boxes_only(labels["face_box"], labels["face_attr"][:, INVALID] > 0)
     known = np.full((len(targets), len(EXPRESSION_NAMES)), np.nan, np.float32)
     meshed = labels["mesh_face"]
-    meshed_here = np.isin(labels["face_image"][meshed], wanted)
+    meshed_here = np.isin(labels["face_image"][meshed], wanted) & pack.has_mesh
     if meshed_here.any():
         scores, meshes = pack.scores()[meshed_here], labels["mesh"][meshed_here]
         fit = known_fit_of_meshes(model, meshes, scores)

@@ -48,7 +48,7 @@ def read_corpus(folder: Path, validation: bool = False, sources: Sources = RESEA
     parts: list[tuple[Pack, IntArray]] = []
     for name in sources.faces if sources.free else single_face_packs(folder):
         pack = open_pack(folder, name, sources.free)
-        good = np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
+        good = pack.has_mesh
         parts.append((pack, np.flatnonzero((is_validation(pack) == validation) & good)))
     labelled = [(p, i[_has_points(p)[i]]) for p, i in parts
                 if p.name in (HUMAN_PACK, FREE_HUMAN_PACK)]  # fmt: skip

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from edgeface.output import replace_file
-from edgeface.reference.data.packs import FROM_CENTRE, MESH_VERTICES
+from edgeface.reference.data.pack_labels import MESH_VERTICES
+from edgeface.reference.data.packs import FROM_CENTRE
 from edgeface.reference.geometry.fit import FOREHEAD
 from edgeface.types import AnyArray, FloatArray, ImageArray
 

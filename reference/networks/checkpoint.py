@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import os
 import pickle
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgeface import strict_json
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.face_shapes import NUM_EXPRESSIONS
+from edgeface.metadata import LICENCE
 from edgeface.output import write_output
 from edgeface.reference.networks import build_network
 from edgeface.reference.networks.config import NetworkConfig
-from edgeface.values import Choice, Several
+from edgeface.values import Choice, Flag, Record, Several, Whole
 
 KEY = "edgeface"
 PREFIX = "network."
@@ -104,12 +107,14 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
         entry = content[KEY]
         config = NetworkConfig.from_dict(entry["config"])
         model = FaceModel.from_bytes(entry["face_model"].numpy().tobytes(), source=str(path))
-        network = build_network(config)
         weights = content["state_dict"]
         own = {k.removeprefix(PREFIX): v for k, v in weights.items() if k.startswith(PREFIX)}
+        _check_shapes(config, own)
+        network = build_network(config)
         network.load_state_dict(own)
         _check_numbers(network, own)
-        epoch, recipe = int(content["epoch"]), dict(entry["recipe"])
+        epoch = Whole(0, 10**9).check(content["epoch"], "epoch")
+        recipe = _checked_recipe(entry["recipe"])
         names = Several(Choice(model.expression_names), 0, NUM_EXPRESSIONS, unique=True)
         unseen = names.check(list(entry.get("unseen_expressions", ())), "unseen_expressions")
     except pickle.UnpicklingError as error:  # its text advises to execute what is in the file
@@ -123,6 +128,24 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
             f"{path} is no edgeface checkpoint, or is damaged: {told}"
         ) from error
     return TrainedNetwork(config, network.eval(), model, epoch, recipe, unseen)
+
+
+def _check_shapes(config: NetworkConfig, given: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError unless weights fit a network, before it takes any memory."""
+    with torch.device("meta"):
+        wanted = build_network(config).state_dict()
+    if wrong := [n for n in wanted if n not in given or given[n].shape != wanted[n].shape]:
+        raise ValueError(f"the weights {wrong[0]} are missing or do not fit its configuration")
+
+
+def _checked_recipe(recipe: Any) -> dict[str, Any]:
+    """The recipe as files carry it; raises ValueError if no file can."""
+    Record(required={}, optional={"licence": LICENCE, "free": Flag()}).check(recipe, "recipe")
+    try:
+        text = json.dumps(recipe, allow_nan=False)
+    except TypeError as error:
+        raise ValueError(f"the recipe is no JSON: {error}") from error
+    return strict_json.parse(text)
 
 
 def _check_numbers(network: nn.Module, given: dict[str, torch.Tensor]) -> None:

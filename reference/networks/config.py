@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.kinds import KINDS, NetworkKind
-from edgeface.metadata import MAX_CELL_RANGE, SIZE_STEP
+from edgeface.metadata import MAX_CELL_RANGE, MAX_INPUT_SIZE, SIZE_STEP
+from edgeface.values import Flag, Number, Record, Several, Text, Whole
 
 CROP_SCALE = 1.3
 """Side of the crop that a network of crops sees, in longer sides of the face box."""
@@ -95,12 +96,48 @@ class NetworkConfig:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> NetworkConfig:
+        """The inverse of `to_dict`.
+
+        Raises
+        ------
+        ModelFormatError
+            If a value is missing, unknown, of another type, or larger than any network has.
+        """
         try:
-            tuples: dict[str, Any] = {
-                "squeeze": tuple(values["squeeze"]),
-                "expand": tuple(values["expand"]),
-                "anchors": tuple((float(w), float(h)) for w, h in values["anchors"]),
-            }
-            return NetworkConfig(**(values | tuples))
-        except (KeyError, TypeError, ValueError) as error:
+            given = {k: _as_lists(v) if k in _LISTS else v for k, v in values.items()}
+            return NetworkConfig(**(given | _KINDS.check(given, "")))
+        except (AttributeError, TypeError, ValueError) as error:
             raise ModelFormatError(f"not a network configuration: {error}") from error
+
+
+_LISTS = ("squeeze", "expand", "anchors")
+_FILTERS = Several(Whole(1, 1 << 14), 0, 100)
+_SIDE = Number(0, MAX_INPUT_SIZE, above=True)
+_KINDS = Record(
+    required={
+        "kind": Text(100),
+        "multi_scale": Flag(),
+        "input_size": Whole(1, MAX_INPUT_SIZE),
+        "stem_filters": Whole(0, 1 << 14),
+        "squeeze": _FILTERS,
+        "expand": _FILTERS,
+        "head_units": Whole(0, 1 << 14),
+        "anchors": Several(Several(_SIDE, 2, 2), 0, 100),
+    },
+    optional={
+        "stride": Whole(0, MAX_INPUT_SIZE),
+        "reach": Whole(0, 1000),
+        "cell_range": Number(1, MAX_CELL_RANGE),
+        "width": Number(0, 100, above=True),
+        "rank": Whole(0, 1000),
+        "gaze": Flag(),
+    },
+)
+"""What the values of a configuration in a checkpoint may be."""
+
+
+def _as_lists(value: Any) -> Any:
+    """A sequence of a checkpoint, which holds lists or tuples, and any in it, as lists."""
+    if isinstance(value, list | tuple):
+        return [_as_lists(item) for item in cast(Sequence[Any], value)]
+    return value

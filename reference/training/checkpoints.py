@@ -39,6 +39,22 @@ class WholeCheckpoints(TorchCheckpointIO):
         write_output(target, content.getbuffer())
 
 
+def check_resumable(path: Path) -> None:
+    """Refuse a checkpoint of weights alone, which training cannot go on from.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is one.
+    """
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    if "optimizer_states" not in content:
+        raise InvalidInputError(
+            f"{path} holds weights alone, as `edgeface-train strip` writes them: no training goes "
+            "on from it. Begin a new one with these weights: --from, and another --out"
+        )
+
+
 def check_free(recipe: Recipe, trained: TrainedNetwork, source: object, use: str) -> None:
     """Refuse weights that were not learned in a free run, if the recipe's run is free.
 

@@ -156,33 +156,34 @@ def learn_head(seen: Seen, size: int) -> GazeHead:
     head = GazeHead(size, seen.hidden.shape[1] // 2)
     _learn_places(head, seen)
     read = torch.cat([_inputs(head, *part) for part in _parts(seen)])
-    mean, spread = read.mean(dim=0), read.std(dim=0).clamp(min=LEAST_SPREAD)
+    mean, spread = read.mean(dim=0), read.std(dim=0, correction=0).clamp(min=LEAST_SPREAD)
     read = (read - mean) / spread
     first, relu, last = head.read.children()
     learner = nn.Sequential(first, relu, nn.Dropout(DROPOUT), last)
-    steps = max(1, EPOCHS * (len(read) // BATCH))
+    batch = min(BATCH, len(read))
+    steps = EPOCHS * (len(read) // batch)
     optimiser = torch.optim.AdamW(learner.parameters(), RATE, weight_decay=WEIGHT_DECAY)
     falling = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: 0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2
     )
     for epoch in range(EPOCHS):
         total = 0.0
-        for rows in _shuffled(len(read)):
+        for rows in _shuffled(len(read), batch):
             loss = gaze_error(learner(read[rows]), seen.gaze[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             falling.step()
             total += float(loss.detach())
-        mean_deg = math.degrees(total / max(1, len(read) // BATCH))
+        mean_deg = math.degrees(total / (len(read) // batch))
         log.info("epoch %d of %d: %.2f degrees", epoch + 1, EPOCHS, mean_deg)
     _fold(first, mean, spread)
     return head.eval()
 
 
-def _shuffled(count: int) -> Iterator[Tensor]:
+def _shuffled(count: int, batch: int) -> Iterator[Tensor]:
     order = torch.randperm(count)
-    return (order[start : start + BATCH] for start in range(0, count - BATCH + 1, BATCH))
+    return (order[start : start + batch] for start in range(0, count - batch + 1, batch))
 
 
 def _parts(seen: Seen) -> Iterator[tuple[Tensor, Tensor]]:

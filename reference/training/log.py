@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -13,6 +14,9 @@ import matplotlib.pyplot as plt
 
 from edgeface.errors import InvalidInputError
 from edgeface.reference.figure_files import save_figure
+
+SPLITS = ("train_", "validation_")
+"""How the names of quantities begin."""
 
 
 def plot_run(folder: Path, out: Path) -> None:
@@ -46,18 +50,33 @@ def read_log(folder: Path) -> dict[str, dict[int, float]]:
     Raises
     ------
     InvalidInputError
-        If no epoch was logged.
+        If no epoch was logged, or a log is damaged.
     """
     curves: dict[str, dict[int, float]] = defaultdict(dict)
-    paths = folder.glob("log/version_*/metrics.csv")
-    for path in sorted(paths, key=lambda p: int(p.parent.name.removeprefix("version_"))):
-        with path.open(newline="") as stream:
-            for row in csv.DictReader(stream):
-                epoch = int(row.pop("epoch"))
-                row.pop("step")
-                for name, value in row.items():
-                    if value:
-                        curves[name][epoch] = float(value)
+    paths = [p for p in folder.glob("log/version_*/metrics.csv") if _version(p).isdecimal()]
+    for path in sorted(paths, key=lambda p: int(_version(p))):
+        try:
+            with path.open(newline="", encoding="utf-8") as stream:
+                for row in csv.DictReader(stream):
+                    _add(row, curves)
+        except (OSError, KeyError, ValueError, csv.Error) as error:
+            raise InvalidInputError(f"{path} is no log of a training: {error!r}") from error
     if not curves:
         raise InvalidInputError(f"no training log under {folder}")
     return curves
+
+
+def _version(path: Path) -> str:
+    return path.parent.name.removeprefix("version_")
+
+
+def _add(row: dict[Any, Any], curves: dict[str, dict[int, float]]) -> None:
+    """Add a row's values to the curves; ValueError or KeyError if it is none of a log's."""
+    if None in row:
+        raise ValueError("a row has more values than the first")
+    if None in row.values():  # the run was killed while it wrote the row
+        return
+    epoch = int(row["epoch"])
+    for name, value in row.items():
+        if name.startswith(SPLITS) and value:
+            curves[name][epoch] = float(value)

@@ -1,8 +1,5 @@
 """Recipes: what a training run does, in one small TOML file that travels with the checkpoint."""
 
-# what JSON or a caller gives need not be of the fields' types
-# pyright: reportUnnecessaryIsInstance=false
-
 from __future__ import annotations
 
 import os
@@ -12,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from edgeface.errors import InvalidInputError
-from edgeface.metadata import SIZE_STEP
+from edgeface.metadata import LICENCE, MAX_INPUT_SIZE, SIZE_STEP
 from edgeface.reference.data.packs import FREE, RESEARCH, Sources
 from edgeface.reference.face_model.own import DEFAULT
 from edgeface.reference.face_model.own import FREE as FREE_MODEL
@@ -21,7 +18,7 @@ from edgeface.reference.networks.checkpoint import NOT_STATED
 from edgeface.reference.networks.config import NetworkConfig
 from edgeface.reference.training.databases import conventions_of
 from edgeface.strict_json import text_of
-from edgeface.values import Several, Text, Whole, option
+from edgeface.values import Choice, Flag, Kind, Number, Several, Text, Whole, option
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Labels = Literal["teacher", "sfn", "boxes"]
@@ -91,34 +88,10 @@ class Recipe:
     free: bool = False
 
     def __post_init__(self) -> None:
-        for name, kind in (("databases", Text(4096)), ("sizes", Whole(1, 10**6)),
-                           ("frozen", Text(100))):  # fmt: skip
+        for name, kind in _kinds().items():
             given: Any = getattr(self, name)
             given = list(cast(tuple[Any, ...], given)) if isinstance(given, tuple) else given
-            object.__setattr__(self, name, tuple(option(name, given, Several(kind, 0, 1000))))
-        for name in ("epochs", "batch_size", "accumulate"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise InvalidInputError(
-                    f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}"
-                )
-        if not isinstance(self.epochs_before, int) or self.epochs_before < 0:
-            raise InvalidInputError(
-                f"epochs_before must be a whole number, got {self.epochs_before!r}"
-            )
-        for name, choices in (
-            ("network", tuple(CONFIGS)),
-            ("precision", get_args(Precision)),
-            ("labels", get_args(Labels)),
-        ):
-            if getattr(self, name) not in choices:
-                raise InvalidInputError(
-                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
-                )
-        for name, high in (("learning_rate", 1.0), ("ema_decay", 1.0), ("turned", 1.0),
-                           ("disentangle", 100.0), ("distil_weight", 100.0)):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0.0 <= value <= high:
-                raise InvalidInputError(f"{name} must lie in [0, {high:g}], got {value!r}")
+            object.__setattr__(self, name, option(name, given, kind))
         for name in self.databases:
             conventions_of(name)
         if self.config.network_kind.corrects_shape != bool(self.databases):
@@ -126,31 +99,21 @@ class Recipe:
                 "a fusion network needs databases, and no other takes any; the network is "
                 f"{self.network} and databases are {list(self.databases)}"
             )
-        if any(size % SIZE_STEP for size in self.sizes):
-            raise InvalidInputError(
-                f"sizes must be multiples of {SIZE_STEP} px, got {list(self.sizes)}"
-            )
         if self.sizes and not self.config.network_kind.detects:
             raise InvalidInputError(f"only an mfn takes other sizes, not {self.network}")
-        if not isinstance(self.distil, str) or (
-            self.distil and not self.config.network_kind.detects
-        ):
+        if self.distil and not self.config.network_kind.detects:
             raise InvalidInputError(
                 f"distil must be a checkpoint that an mfn learns from, got {self.distil!r} for "
                 f"{self.network}"
             )
         if self.frozen and not self.config.network_kind.gives_person:
             raise InvalidInputError(f"only TrackNet and ModelNet have frozen, not {self.network}")
-        if not isinstance(self.correction, bool):
-            raise InvalidInputError(f"correction must be true or false, got {self.correction!r}")
-        if not isinstance(self.free, bool):
-            raise InvalidInputError(f"free must be true or false, got {self.free!r}")
         if self.free and (self.face_model != FREE_MODEL or self.labels == "sfn" or self.databases):
             raise InvalidInputError(
                 'a free run takes face_model = "free", labels of the teacher and no databases: the '
                 "rest was learned from data for research"
             )
-        if not isinstance(self.licence, str) or not self.licence.strip():
+        if not self.licence.strip():
             raise InvalidInputError(f"licence must be a text, got {self.licence!r}")
 
     @property
@@ -182,6 +145,34 @@ class Recipe:
         )
 
 
+def _kinds() -> dict[str, Kind[Any]]:
+    """What each value of a recipe may be."""
+    count, share, weight = Whole(1, 10**9), Number(0, 1), Number(0, 100)
+    return {
+        "network": Choice(tuple(CONFIGS)),
+        "epochs": count,
+        "batch_size": Whole(1, 10**6),
+        "learning_rate": share,
+        "seed": Whole(0, 2**31),
+        "accumulate": count,
+        "precision": Choice(get_args(Precision)),
+        "ema_decay": share,
+        "sizes": Several(Whole(SIZE_STEP, MAX_INPUT_SIZE, SIZE_STEP), 0, 1000),
+        "turned": share,
+        "disentangle": weight,
+        "epochs_before": Whole(0, 10**9),
+        "labels": Choice(get_args(Labels)),
+        "databases": Several(Text(4096), 0, 1000),
+        "correction": Flag(),
+        "frozen": Several(Text(100), 0, 1000),
+        "distil": Text(4096, ".*"),
+        "distil_weight": weight,
+        "licence": LICENCE,
+        "face_model": Text(4096),
+        "free": Flag(),
+    }
+
+
 def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
     """Read a recipe from its file, or one of the ``NAMES`` that ship.
 
@@ -197,15 +188,16 @@ def read_recipe(path_or_name: str | os.PathLike[str]) -> Recipe:
         raise InvalidInputError(
             f"no such recipe: {path_or_name}; a .toml file, or one of {', '.join(NAMES)}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{path} is no TOML file: {error}") from error
     known = {f.name for f in fields(Recipe)}
     if unknown := set(values) - known:
         raise InvalidInputError(
             f"{path} has unknown keys {', '.join(sorted(unknown))}; known: {', '.join(known)}"
         )
-    if values.get("face_model", DEFAULT) not in (DEFAULT, FREE_MODEL):
-        values["face_model"] = str(path.parent / str(values["face_model"]))
+    named = values.get("face_model", DEFAULT)
+    if isinstance(named, str) and named not in (DEFAULT, FREE_MODEL):
+        values["face_model"] = str(path.parent / named)
     try:
         return Recipe(**values)
     except TypeError as error:

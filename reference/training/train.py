@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
+from edgeface.output import check_place, make_folder
 from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.networks import build_network
 from edgeface.reference.networks.cells import with_cell_range
@@ -30,7 +31,13 @@ from edgeface.reference.networks.checkpoint import (
 )
 from edgeface.reference.networks.personal import parts_of
 from edgeface.reference.networks.rebase import on_face_model
-from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints, check_free
+from edgeface.reference.training.checkpoints import (
+    LAST,
+    PREVIOUS,
+    WholeCheckpoints,
+    check_free,
+    check_resumable,
+)
 from edgeface.reference.training.distillation import looking_on
 from edgeface.reference.training.kinds import TrainingKind, training_of
 from edgeface.reference.training.loading import Split, load_batches, unseen_expressions
@@ -179,10 +186,10 @@ def train(
     Raises
     ------
     InvalidInputError
-        If the checkpoint in ``out`` is of another network or another face model, if the recipe's
-        face model cannot be trained with, if ``minutes`` is not positive, if the larger network to
-        learn from has another grid, or if a free run would open what the ledger of free sources
-        lacks or use weights that are not free.
+        If ``out`` cannot be written to, if the checkpoint in it is of another network or another
+        face model or holds weights alone, if the recipe's face model cannot be trained with, if
+        ``minutes`` is not positive, if the larger network to learn from has another grid, or if a
+        free run would open what the ledger of free sources lacks or use weights that are not free.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
@@ -194,11 +201,15 @@ def train(
     kind = kind or training_of(recipe.config.network_kind)
     model = kind.prepare(read_face_model(recipe.face_model))
     if resumed:
-        _check_fits(load_last(out), recipe, model, last)
+        earlier = load_last(out)
+        _check_fits(earlier, recipe, model, last)
+        check_free(recipe, earlier, last, "go on with it")
     elif start_from is not None:
         start = load_network(start_from)
         check_free(recipe, start, start_from, "begin with it")
     larger = looking_on(recipe, model)
+    make_folder(out)
+    check_place(last)
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(
@@ -268,9 +279,19 @@ def _check_fits(earlier: TrainedNetwork, recipe: Recipe, model: FaceModel, last:
 
 
 def load_last(out: Path) -> TrainedNetwork:
-    """Load the checkpoint to go on from; if it is damaged, the error names the one before it."""
+    """Load the checkpoint to go on from; if it is damaged, the error names the one before it.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is damaged or no checkpoint.
+    InvalidInputError
+        If it holds weights alone.
+    """
     try:
-        return load_network(out / LAST)
+        trained = load_network(out / LAST)
+        check_resumable(out / LAST)
+        return trained
     except ModelFormatError as error:
         if not (out / PREVIOUS).is_file():
             raise

@@ -21,7 +21,7 @@ from edgeface import (
 from edgeface.cli import main
 from edgeface.compare import compare
 from edgeface.converters import convert, network_metadata
-from edgeface.converters.pipeline import carried_face_model
+from edgeface.converters.pipeline import carried_face_model, planned
 from edgeface.reference.networks.checkpoint import save_network
 from tests.export import exporter, untrained
 
@@ -72,12 +72,22 @@ def test_convert_writes_verified_files(checkpoint, tmp_path):
     assert "BatchNormalization" not in written[0].metadata.graph["operators"]
 
 
+@pytest.mark.parametrize("size", [0, -32, 33, 32 * 10**4, "x", 96.5, True])
+def test_convert_refuses_sizes_before_it_reads_anything(size, tmp_path):
+    with pytest.raises(InvalidInputError, match="input_size must be a whole number"):
+        convert(tmp_path / "absent.ckpt", tmp_path, ["pt2"], input_size=size)
+
+
+def test_what_is_named_twice_is_written_once():
+    assert [(f.name, p) for f, p in planned(["pt2"] * 2, ["fp32"] * 2)] == [("pt2", "fp32")]
+
+
 def test_convert_takes_another_size_of_an_mfn(checkpoint, face_model, tmp_path):
     save_network(untrained("mfn", face_model), tmp_path / "mfn.ckpt")
     [written] = convert(tmp_path / "mfn.ckpt", tmp_path, input_size=96)
     assert written.path.name == "mfn-96.onnx"
     assert edgeface.load(written.path).metadata.input_size == 96
-    with pytest.raises(InvalidInputError, match="divisible by 32"):
+    with pytest.raises(InvalidInputError, match="a multiple of 32"):
         convert(tmp_path / "mfn.ckpt", tmp_path, input_size=100)
     with pytest.raises(InvalidInputError, match="only an mfn's input"):
         convert(checkpoint, tmp_path, input_size=96)

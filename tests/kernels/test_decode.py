@@ -97,3 +97,11 @@ def test_decode_threshold_zero_and_one(engine):
 def test_decode_rejects_other_shapes(shape):
     with pytest.raises(ValueError, match="expected detection"):
         decode_candidates(np.zeros(shape, np.float32), ANCHORS, 32, 0.5)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (0, 2)])
+def test_decode_rejects_anchors_of_other_shapes(engine, shape):
+    with pytest.raises(ValueError, match=r"expected anchors \(A, 2\)"):
+        decode_candidates(
+            np.zeros((1, 1, 5 * shape[0]), np.float32), np.ones(shape), 32, 0.5, engine=engine
+        )

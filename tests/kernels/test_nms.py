@@ -136,3 +136,12 @@ def test_suppress_rejects():
         suppress(boxes, scores, 0.5, method="hard")
     with pytest.raises(ValueError, match="must not be negative"):
         suppress(boxes, scores, 0.5, max_faces=-1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_has_no_score_is_no_candidate(engine, method):
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [40, 0, 50, 10]], np.float32)
+    scores = np.array([np.nan, 0.7, 0.9], np.float32)
+    kept, kept_boxes, _ = suppress(boxes, scores, 0.5, method=method, engine=engine)
+    assert kept.tolist() == [2, 1]
+    np.testing.assert_array_equal(kept_boxes, boxes[kept])

@@ -120,6 +120,25 @@ def test_find_faces_of_nothing_is_empty(engine):
     assert [a.shape for a in found] == [(0, 4), (0,), (0, 50), (0, 46), (0, 8)]
 
 
+def test_find_faces_takes_heads_of_several_types(engine):
+    outputs = heads(7)
+    stored = outputs | {"pose": (outputs["pose"] * 20).round().clip(-128, 127).astype(np.int8)}
+    meant = stored | {"pose": (stored["pose"] + np.float32(3)) * np.float32(0.05)}
+    known = {"pose": (0.05, -3.0)}
+    found = find_faces(stored, ANCHORS, 32, 0.6, 0.3, quantisation=known, engine=engine)
+    for got, expected in zip(
+        found, find_faces(meant, ANCHORS, 32, 0.6, 0.3, engine=engine), strict=True
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_find_faces_names_an_absent_head():
+    outputs = heads(7)
+    del outputs["pose"]
+    with pytest.raises(ValueError, match="pose is absent"):
+        find_faces(outputs, ANCHORS, 32, 0.6, 0.3)
+
+
 def test_find_faces_rejects():
     outputs = heads(0)
     with pytest.raises(ValueError, match="pose: the shape"):

@@ -87,3 +87,10 @@ def test_resize_rejects_a_canvas_with_gaps():
     canvas = np.zeros((8, 8, 3), np.uint8)[:, ::2]
     with pytest.raises(ValueError, match="C-contiguous"):
         resize_into(np.zeros((4, 4, 3), np.uint8), canvas, (0, 0), (2, 2))
+
+
+def test_resize_rejects_a_canvas_that_is_read_only(engine):
+    canvas = np.zeros((8, 8, 3), np.uint8)
+    canvas.flags.writeable = False
+    with pytest.raises(ValueError, match="writeable"):
+        resize_into(np.zeros((4, 4, 3), np.uint8), canvas, (0, 0), (2, 2), engine=engine)

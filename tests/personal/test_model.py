@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import replace
 
@@ -135,6 +136,55 @@ def test_a_template_survives_its_file(template, tmp_path):
     assert repr(back) == "Template(20 vertices, 6 triangles, 2 identity modes, 3 shapes)"
 
 
+def changed_npz(template, change, **arrays):
+    with np.load(io.BytesIO(template.to_bytes())) as archive:
+        stored = dict(archive)
+    header = json.loads(stored["header"].tobytes())
+    stored["header"] = np.frombuffer(json.dumps(header | change).encode(), np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, **(stored | arrays))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "arrays"),
+    [
+        ({"expression_names": [1, 2, 3]}, {}),
+        ({"expression_names": [["a"], ["b"], ["c"]]}, {}),
+        ({"version": [True]}, {}),
+        ({"info": 5}, {}),
+        ({}, {"identity": np.full((2, 20, 3), "a")}),
+        ({}, {"uv": np.array(None)}),
+    ],
+)
+def test_a_template_that_lies_is_an_error(template, tmp_path, change, arrays):
+    (tmp_path / "t.npz").write_bytes(changed_npz(template, change, **arrays))
+    with pytest.raises(ModelFormatError, match=r"t\.npz"):
+        Template.load(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize("where", [8, 10], ids=["encrypted", "compressed otherwise"])
+def test_a_template_in_a_zip_of_another_kind_is_an_error(template, tmp_path, where):
+    data, entry = bytearray(template.to_bytes()), 0
+    while (entry := data.find(b"PK\x01\x02", entry)) >= 0:
+        data[entry + where] |= 0x61
+        entry += 4
+    (tmp_path / "t.npz").write_bytes(data)
+    with pytest.raises(ModelFormatError, match="no template, or is damaged"):
+        Template.load(tmp_path / "t.npz")
+
+
+def test_an_array_alone_is_no_template(tmp_path):
+    np.save(tmp_path / "t.npy", np.zeros(3))
+    with pytest.raises(ModelFormatError, match="no template, or is damaged"):
+        Template.load(tmp_path / "t.npy")
+
+
+def test_a_template_of_another_type_is_an_error(person):
+    with pytest.raises(InvalidInputError, match="template must be a Template"):
+        PersonalModel.from_bytes(person.to_bytes(), "t.npz")
+
+
 def test_the_projects_coefficients_move_the_templates_shapes(template):
     expression = np.zeros(46, np.float32)
     expression[EXPRESSION_NAMES.index("browInnerUpLeft")] = 0.75
@@ -176,6 +226,9 @@ def rewritten(person, change):
         lambda header: header["arrays"]["neutral"].update(shape=[1, 3, 6.5, 6]),
         lambda header: header["arrays"]["neutral"].update(offset=0.5),
         lambda header: header["arrays"].update(neutral=5),
+        lambda header: header["arrays"].update(  # the same bytes, again and again
+            {str(i): header["arrays"]["shapes"] for i in range(9)}
+        ),
     ],
 )
 def test_a_header_that_lies_is_an_error(person, template, change):

@@ -42,3 +42,22 @@ def test_a_face_model_is_drawn(face_model, tmp_path):
     out = tmp_path / "shapes.png"
     assert main(["face-model", "draw", str(tmp_path / "model.npz"), "--out", str(out)]) == 0
     assert out.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["gaze", "sfn"], ["face-model", "learn"], ["free", "face-model"]],
+    ids=" ".join,
+)
+def test_an_output_without_a_folder_is_told_before_the_work(command, tmp_path, capsys):
+    out = tmp_path / "nowhere" / "out"
+    assert main([*command, "--data", str(tmp_path), "--out", str(out)]) == 1
+    assert f"there is no folder {out.parent}" in capsys.readouterr().err
+
+
+def test_a_training_into_a_file_is_refused_before_the_packs_are_read(tmp_path, capsys):
+    pytest.importorskip("lightning", reason="needs the extra: edgeface[train]")
+    (tmp_path / "file").touch()
+    out = str(tmp_path / "file")
+    assert main(["train", "sfn", "--data", str(tmp_path), "--out", out]) == 1
+    assert f"cannot make the folder {out}" in capsys.readouterr().err

@@ -10,8 +10,15 @@ import numpy as np
 import pytest
 
 from edgeface.errors import InvalidInputError
-from edgeface.reference.data.packs import open_pack, single_face_packs
-from tests.reference.conftest import write_pack
+from edgeface.face_model import FaceModel
+from edgeface.reference.data.faces import read_face_pack
+from edgeface.reference.data.packs import (
+    expression_scores,
+    is_validation,
+    open_pack,
+    single_face_packs,
+)
+from tests.reference.conftest import TEACHER_NAMES, write_pack
 
 
 @pytest.mark.parametrize(
@@ -50,9 +57,21 @@ def test_the_faces_of_every_pack_lie_in_the_middle_of_their_crops(data_folder: P
         {"box": np.array([{}], object)},
         {"box": np.array(["a"])},
         {"mesh478": np.zeros(3, np.float16)},
+        {"image": np.arange(2)},
+        {"image": np.array(["a", "b"]), "box": np.zeros((3, 4), np.float32)},
+        {"image": np.array(["a"]), "box": np.full((1, 4), np.nan, np.float32)},
+        {"image": np.array(["a"]), "group": np.array([1])},
+        {"image": np.array(["a"]), "mesh478": np.zeros((2, 478, 3), np.float16)},
+        {"blendshapes52": np.zeros((1, 52), np.float16), "blendshape_names": np.array(["a"])},
+        {"image": np.array(["a"]), "face_image": np.array([1])},
+        {"face_box": np.zeros((1, 4), np.float32), "mesh_face": np.array([-1])},
+        {"face_box": np.zeros((1, 4), np.float32), "mesh_face": np.array([0.0])},
+        {"face_box": np.zeros((1, 4), np.float32), "face_attr": np.zeros((1, 3), np.int8)},
     ],
-    ids=["empty", "text", "objects", "words", "flat mesh"],
-)
+    ids=["empty", "text", "objects", "words", "flat mesh", "numbers for names", "boxes too many",
+         "no box", "numbers for groups", "meshes too many", "scores without names", "no such image",
+         "no such face", "faces by floats", "few attributes"],
+)  # fmt: skip
 def test_labels_that_cannot_be_read_are_named(tmp_path: Path, labels: object) -> None:
     content = labels
     if isinstance(labels, dict):
@@ -73,3 +92,64 @@ def test_a_pack_without_some_of_its_images_is_named(tmp_path: Path) -> None:
         archive.writestr("images/1.jpg", b"")
     with pytest.raises(InvalidInputError, match=r"mine\.zip lacks 1 of its images, as images/0"):
         open_pack(tmp_path, "mine")
+
+
+def test_labels_that_a_pack_lacks_are_named(tmp_path: Path, face_model: FaceModel) -> None:
+    write_pack(tmp_path / "mine.zip", [np.zeros((8, 8, 3), np.uint8)], {"group": np.array(["a"])})
+    pack = open_pack(tmp_path, "mine")
+    with pytest.raises(InvalidInputError, match=r"mine\.zip has no labels called mesh"):
+        read_face_pack(pack, face_model, validation=False)
+
+
+def test_scores_that_a_pack_lacks_are_named() -> None:
+    with pytest.raises(InvalidInputError, match="lack browDownLeft"):
+        expression_scores(np.zeros((1, 1)), np.array(["jawOpen"]))
+
+
+@pytest.mark.parametrize("way", ["encrypted", "compressed otherwise", "huge"])
+def test_images_that_no_zip_or_decoder_reads_are_skipped(tmp_path: Path, way: str) -> None:
+    path = tmp_path / "mine.zip"
+    write_pack(path, [np.zeros((8, 8, 3), np.uint8)] * 2, {})
+    data = path.read_bytes()
+    first = data.index(b"PK\x01\x02")
+    if way == "huge":  # the height and the width of the first image, unpacked with its checksum
+        with zipfile.ZipFile(path) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        name = min(files)
+        sizes = files[name].index(b"\xff\xc0") + 5
+        files[name] = files[name][:sizes] + b"\xff\xff\xff\xff" + files[name][sizes + 4 :]
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    else:
+        place, value = (first + 8, 1) if way == "encrypted" else (first + 10, 99)
+        path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+    pack = open_pack(tmp_path, "mine")
+    assert pack.image(0) is None
+    assert pack.image(1) is not None
+    assert pack.skipped == ["mine:images/00000.jpg"]
+
+
+def test_faces_without_points_or_scores_are_left_out(
+    tiny_packs: Path, face_model: FaceModel
+) -> None:
+    pack = open_pack(tiny_packs, "faces68-300w")
+    whole = read_face_pack(pack, face_model, validation=False)
+    first, second = np.flatnonzero(~is_validation(pack))[:2]
+    pack.labels["mesh"][first] = pack.labels["landmarks68"][first, 5] = np.nan
+    pack.labels["blendshapes52"][second] = np.nan  # it has points, which people placed
+    found = read_face_pack(pack, face_model, validation=False)
+    assert len(found.crops) == len(whole.crops) - 1
+    assert np.isfinite(found.targets.expression).all()
+    assert np.isfinite(found.targets.landmarks).all()
+
+
+def test_faces_of_another_size_are_named(tmp_path: Path, face_model: FaceModel) -> None:
+    labels = {
+        "mesh478": np.zeros((30, 478, 3), np.float16),
+        "blendshapes52": np.zeros((30, len(TEACHER_NAMES)), np.float16),
+        "blendshape_names": np.array(TEACHER_NAMES),
+    }
+    write_pack(tmp_path / "mine.zip", [np.zeros((8, 8, 3), np.uint8)] * 30, labels)
+    with pytest.raises(InvalidInputError, match=r"images/\d+.jpg .* has the size \(8, 8\)"):
+        read_face_pack(open_pack(tmp_path, "mine"), face_model, validation=False)

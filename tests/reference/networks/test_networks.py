@@ -58,8 +58,18 @@ def test_config_rejects_nonsense():
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"kind": "mfn"}, CONFIGS["mfn"].to_dict() | {"surprise": 1}], ids=range(3)
-)
+    "values",
+    [{}, {"kind": "mfn"}, 5]
+    + [
+        CONFIGS["mfn"].to_dict() | change
+        for change in (
+            {"surprise": 1}, {"gaze": "x"}, {"multi_scale": 1}, {"input_size": 288.0},
+            {"anchors": [[float("nan"), 1]]}, {"rank": -5}, {"width": float("inf")},
+            {"stem_filters": 10**9}, {"kind": []}, {"squeeze": 16},
+        )
+    ],
+    ids=range(13),
+)  # fmt: skip
 def test_what_is_no_configuration_is_refused(values):
     with pytest.raises(ModelFormatError, match="not a network configuration"):
         NetworkConfig.from_dict(values)

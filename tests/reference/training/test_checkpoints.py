@@ -1,5 +1,7 @@
 """Checkpoints reach the disk whole, and the one before stays."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,9 +10,11 @@ from edgeface.errors import InvalidInputError, ModelFormatError
 pytest.importorskip("lightning", reason="needs the extra: edgeface[train]")
 
 from edgeface.reference.cli import main
+from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.networks.checkpoint import SHIPPED, load_network
 from edgeface.reference.training import train as training
 from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
+from edgeface.reference.training.recipe import Recipe
 
 
 def content(epoch):
@@ -54,6 +58,23 @@ def test_a_damaged_last_checkpoint_names_the_one_before(tmp_path):
         training.load_last(tmp_path)
 
 
+def test_weights_alone_are_not_gone_on_from(tmp_path):
+    (tmp_path / LAST).write_bytes(SHIPPED["sfn"].read_bytes())
+    with pytest.raises(InvalidInputError, match=r"last.ckpt holds weights alone"):
+        training.load_last(tmp_path)
+
+
+def test_a_free_run_does_not_go_on_with_weights_that_are_not_free(tmp_path, monkeypatch):
+    """Of a network that was moved to the free face model before."""
+    research = load_network("sfn")
+    free = replace(research, face_model=read_face_model("free"))
+    monkeypatch.setattr(training, "load_last", lambda out: free)
+    (tmp_path / LAST).touch()
+    recipe = Recipe("sfn", epochs=1, batch_size=1, free=True, face_model="free")
+    with pytest.raises(InvalidInputError, match="cannot go on with it"):
+        training.train(recipe, tmp_path, tmp_path)
+
+
 def test_strip_does_not_overwrite_its_checkpoint(tmp_path, capsys):
     checkpoint = tmp_path / "sfn.ckpt"
     checkpoint.write_bytes(SHIPPED["sfn"].read_bytes())
@@ -93,6 +114,36 @@ def test_unknown_unseen_expressions_are_refused(tmp_path):
     torch.save(content, tmp_path / "odd.ckpt")
     with pytest.raises(ModelFormatError, match=r"unseen_expressions\[0\] must be one of"):
         load_network(tmp_path / "odd.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "tells"),
+    [
+        ({"x": torch.ones(3)}, "the recipe is no JSON"),
+        ({"x": float("nan")}, "not JSON compliant"),
+        ({"licence": "a\nb"}, "recipe.licence must be text"),
+        ({"free": "no"}, "recipe.free must be true or false"),
+        ([1], "recipe must be an object"),
+    ],
+)
+def test_a_recipe_that_no_file_could_state_is_refused(tmp_path, recipe, tells):
+    content = torch.load(SHIPPED["sfn"], weights_only=True)
+    content["edgeface"]["recipe"] = recipe
+    torch.save(content, tmp_path / "odd.ckpt")
+    with pytest.raises(ModelFormatError, match=tells):
+        load_network(tmp_path / "odd.ckpt")
+
+
+def test_a_configuration_takes_no_memory_that_the_weights_do_not(tmp_path, monkeypatch):
+    content = torch.load(SHIPPED["sfn"], weights_only=True)
+    content["edgeface"]["config"]["head_units"] = 1 << 14
+    torch.save(content, tmp_path / "odd.ckpt")
+    built = []
+    monkeypatch.setattr(torch.nn.Linear, "reset_parameters", lambda layer: built.append(layer))
+    with pytest.raises(ModelFormatError, match="do not fit its configuration"):
+        load_network(tmp_path / "odd.ckpt")
+    assert built
+    assert {layer.weight.device.type for layer in built} == {"meta"}
 
 
 def test_objects_in_a_checkpoint_are_told_of_without_advice_to_run_them(tmp_path):

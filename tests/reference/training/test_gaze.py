@@ -59,9 +59,8 @@ def test_contrast_and_brightness_do_not_matter():
     np.testing.assert_allclose(second, ratio * first, atol=0.1)
 
 
-def test_a_head_learns_from_a_spot_where_the_iris_is(random):
-    """Eyes are bright with a dark spot; hidden units say where, and one eye has no label."""
-    count = 1500
+def spots_for_irises(random, count):
+    """Eyes are bright with a dark spot; hidden units say where, and some eyes have no label."""
     middles = random.uniform([[18, 28], [40, 28]], [[24, 34], [46, 34]], (count, 2, 2))
     gaze = random.uniform(-0.4, 0.4, (count, 2, 2)).astype(np.float32)
     spots = middles + 6 * gaze[..., ::-1]
@@ -74,7 +73,11 @@ def test_a_head_learns_from_a_spot_where_the_iris_is(random):
     hidden = (middles.reshape(count, 4) / SIZE).astype(np.float32)
     labels = gaze.reshape(count, 4).copy()
     labels[::7, 2:] = np.nan
-    seen = Seen(*map(torch.from_numpy, (grey.astype(np.uint8), hidden, labels, eyes)))
+    return gaze, Seen(*map(torch.from_numpy, (grey.astype(np.uint8), hidden, labels, eyes)))
+
+
+def test_a_head_learns_from_a_spot_where_the_iris_is(random):
+    gaze, seen = spots_for_irises(random, 1500)
     torch.manual_seed(0)
     head = learn_head(Seen(*(getattr(seen, n)[:1300] for n in Seen.__annotations__)), SIZE)
     with torch.no_grad():
@@ -83,6 +86,18 @@ def test_a_head_learns_from_a_spot_where_the_iris_is(random):
     off = np.linalg.norm(found - gaze[1300:], axis=2).mean()
     assert off < 0.08
     assert np.linalg.norm(gaze[1300:], axis=2).mean() > 0.25
+
+
+@pytest.mark.parametrize("count", [40, 1])
+def test_a_head_learns_from_fewer_faces_than_a_batch_has(random, count):
+    gaze, seen = spots_for_irises(random, count)
+    seen.gaze[:] = torch.from_numpy(gaze.reshape(count, 4))
+    torch.manual_seed(0)
+    head = learn_head(seen, SIZE)
+    pictures = (seen.grey[:, None].float() / 127.5 - 1).expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        found = head(pictures, seen.hidden).numpy().reshape(-1, 2, 2)
+    assert np.linalg.norm(found - gaze, axis=2).mean() < 0.2
 
 
 def test_everything_else_stays_as_it_is(tiny_packs, face_model):

@@ -252,6 +252,33 @@ def test_plot_run_without_a_log_is_an_error(tmp_path):
         plot_run(tmp_path, tmp_path / "x.png")
 
 
+LOG = b"epoch,step,train_loss,validation_loss\n0,10,1.0,\n0,10,,2.0\n"
+
+
+def logged(folder, content, version="version_0"):
+    place = folder / "log" / version
+    place.mkdir(parents=True)
+    (place / "metrics.csv").write_bytes(content)
+    return folder
+
+
+def test_a_row_that_was_cut_off_and_other_folders_are_left_out(tmp_path):
+    logged(tmp_path, LOG + b"1,20")
+    logged(tmp_path, b"mine", "version_old")
+    assert read_log(tmp_path) == {"train_loss": {0: 1.0}, "validation_loss": {0: 2.0}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [LOG + b"1,20,much,\n", LOG + b"1,2,3,4,5\n", LOG + b"\xff,1,1,1\n", LOG + b",1,1,1\n",
+     b"step,train_loss\n1,2\n"],
+    ids=["word", "long row", "no text", "no epoch", "no epochs"],
+)  # fmt: skip
+def test_a_damaged_log_is_named(tmp_path, content):
+    with pytest.raises(InvalidInputError, match=r"metrics\.csv is no log of a training"):
+        read_log(logged(tmp_path, content))
+
+
 def test_command_line_reports_errors(tmp_path, capsys):
     assert main(["train", "sfn", "--data", str(tmp_path / "no"), "--out", str(tmp_path)]) == 1
     assert "does not exist" in capsys.readouterr().err
