@@ -1,4 +1,4 @@
-"""Single faces: 256 x 256 crops with fitted 3DMM labels."""
+"""Single faces: crops with fitted 3DMM labels."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ from edgeface.reference.geometry.fit import Fit
 from edgeface.reference.geometry.lids import as_people_shut, with_shut_lids
 from edgeface.types import BoolArray, FloatArray, ImageArray, IntArray
 
-CROP_HW = (256, 256)
-
 
 @dataclass(frozen=True)
 class FaceSet:
@@ -38,7 +36,7 @@ class FaceSet:
 
     Attributes
     ----------
-    crops : uint8, shape (N, 256, 256, 3), RGB
+    crops : uint8, shape (N, H, W, 3), RGB; 256 x 256 in the packs of the weights that ship
     targets : what a network should say of each face
     labelled : (N, 68, 2), the points that people placed, NaN where nobody did
     meshes : (N, 468, 3), the teacher's vertices, z towards the back, NaN where it saw no face
@@ -66,6 +64,9 @@ def read_faces(
     """Read all faces of one split of the single-face packs; ``model`` is fitted to them."""
     packs = [open_pack(folder, n, sources.free) for n in single_face_packs(folder, sources)]
     parts = [read_face_pack(pack, model, validation) for pack in packs]
+    _check_sizes(
+        {f"the pack {p.name}": part.crops[0] for p, part in zip(packs, parts, strict=True)}
+    )
     return FaceSet(
         crops=np.concatenate([p.crops for p in parts]),
         targets=concatenate([p.targets for p in parts]),
@@ -77,6 +78,18 @@ def read_faces(
         fit=Fit.concatenate([p.fit for p in parts]),
         skipped=[name for p in parts for name in p.skipped],
     )
+
+
+def _check_sizes(crops: dict[str, ImageArray]) -> None:
+    """Raise `InvalidInputError` unless all crops, by what they are called, have one size."""
+    first, *others = crops
+    for name in others:
+        if crops[name].shape != crops[first].shape:
+            sizes = [" x ".join(map(str, crops[n].shape[1::-1])) for n in (first, name)]
+            raise InvalidInputError(
+                f"crops of faces must have one size, but {first} has {sizes[0]} pixels and {name} "
+                f"has {sizes[1]}"
+            )
 
 
 def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
@@ -98,12 +111,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     if not decoded:
         raise InvalidInputError(f"the pack {pack.name} has no readable image in this split")
     index = np.array([i for i, _ in decoded])
-    for i, pixels in decoded:
-        if pixels.shape[:2] != CROP_HW:
-            raise InvalidInputError(
-                f"{pack.image_names[i]} in the pack {pack.name} has the size {pixels.shape[:2]}, "
-                f"and faces are crops of the size {CROP_HW}"
-            )
+    _check_sizes({f"{pack.image_names[i]} in the pack {pack.name}": px for i, px in decoded})
     crops = np.stack([pixels for _, pixels in decoded])
     labelled = np.full((len(index), 68, 2), np.nan, np.float32)
     if human:
