@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from edgeface.errors import EdgeFaceError
 
 CLEAR = "\r\x1b[K"
 """What takes a line of progress away, and the ``^C`` that a terminal shows on it."""
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 INTERRUPTED = 130
 """The exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
 
@@ -31,8 +33,9 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
 
     Notes
     -----
-    Names of files that the terminal's encoding cannot hold are printed with escapes. If the output
-    cannot be written, as on a full disk, that is an error, but not if nobody reads it any more.
+    What the terminal's encoding cannot hold is printed as escapes, and so are control characters in
+    names of files, which would command the terminal. If the output cannot be written, as on a full
+    disk, that is an error, but not if nobody reads it any more.
     """
     _open_closed_streams()
     _tolerate_any_name()
@@ -47,7 +50,7 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
         return INTERRUPTED
     except EdgeFaceError as error:
         # also of what is no source: an address that was given where a file was asked for
-        said = text_without_secrets(str(error))
+        said = printable(text_without_secrets(str(error)))
         return _fail(f"{program}: {said}{_where_to_read_more(error)}")
     except BrokenPipeError:
         _drop_output()
@@ -56,7 +59,12 @@ def run_command(program: str, execute: Callable[[], int | None]) -> int:
         _drop_output()
         # a stream that cannot be written has no name; anything else is a file or folder
         what = "cannot write the output" if error.filename is None else error.filename
-        return _fail(f"{program}: {what}: {error.strerror or error}")
+        return _fail(printable(f"{program}: {what}: {error.strerror or error}"))
+
+
+def printable(text: object) -> str:
+    """A text whose control characters are written as escapes, except ends of lines."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(text))
 
 
 def told_on(outputs: Iterable[Path]) -> TextIO:

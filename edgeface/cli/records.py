@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeface import tables
 from edgeface.faces import Faces
+from edgeface.terminal import printable
 
 ROWS_AT_ONCE = 1000
 """Faces that are written to a Parquet file at once."""
@@ -42,7 +43,7 @@ class Text:
     def add(self, name: str, faces: Faces) -> None:
         """Report the faces of one image."""
         more = ", and there are more: raise --max-faces" if faces.truncated else ""
-        lines = [f"{name}: {len(faces)} {'face' if len(faces) == 1 else 'faces'}{more}"]
+        lines = [f"{printable(name)}: {len(faces)} {'face' if len(faces) == 1 else 'faces'}{more}"]
         lines += [f"  {number:2d}  {face}" for number, face in enumerate(faces, start=1)]
         self._stream.write("".join(f"{line}\n" for line in lines))
 

@@ -20,7 +20,7 @@ from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.faces import Faces
 from edgeface.output import folder_of, make_folder, whole_file, write_output
 from edgeface.progress import ProgressLine
-from edgeface.terminal import INTERRUPTED, told_on
+from edgeface.terminal import INTERRUPTED, printable, told_on
 from edgeface.types import ImageArray
 from edgeface.values import path_of
 
@@ -80,7 +80,7 @@ def execute(arguments: argparse.Namespace) -> int:
         run = _Run(finder, records, chosen == "text" and arguments.save is None, len(sources))
         status = run.over(sources, overlays)
     if target is not None:
-        print(f"wrote {arguments.save}", file=told_on([target]))
+        print(printable(f"wrote {arguments.save}"), file=told_on([target]))
     return status
 
 
@@ -154,7 +154,7 @@ class _Run:
         except EdgeFaceError as error:
             self._progress.close()
             name = "" if error is pixels else f"{source.name}: "  # which reading it has named
-            print(f"edgeface: {name}{error}", file=sys.stderr)
+            print(printable(f"edgeface: {name}{error}"), file=sys.stderr)
             self._num_failed += 1
         else:
             self._records.add(source.name, faces)
@@ -162,7 +162,7 @@ class _Run:
             if target is not None:
                 _write_overlay(target, faces, pixels)
                 if self._lines:
-                    print(f"  overlay: {target}")
+                    print(printable(f"  overlay: {target}"))
         self._progress.step(f"{self._num_faces} faces")
 
     def _summary(self, status: int) -> str:

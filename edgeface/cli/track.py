@@ -21,7 +21,7 @@ from edgeface.recording import read_recording
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
 from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
-from edgeface.terminal import INTERRUPTED, told_on
+from edgeface.terminal import INTERRUPTED, printable, told_on
 from edgeface.video.outputs import Outputs, take_files
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress
@@ -140,7 +140,7 @@ def execute(arguments: argparse.Namespace) -> int:
             take = read_recording(arguments.source).performance(options.track_id)
             print(options.report(take.blendshapes[0]))
         export(arguments.source, target, name, options)
-        print(f"wrote {target}", file=told_on([target]))
+        print(printable(f"wrote {target}"), file=told_on([target]))
         return 0
     model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
@@ -214,5 +214,6 @@ def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
         progress.close()
         written = outputs.close()
     said = [progress.summary() + (" (stopped)" if status else "")]
-    print(*said, *(f"wrote {path}" for path in written), sep="\n", file=told_on(written))
+    said += [printable(f"wrote {path}") for path in written]
+    print(*said, sep="\n", file=told_on(written))
     return status

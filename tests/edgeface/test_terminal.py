@@ -45,6 +45,21 @@ def test_any_name_can_be_printed(photos, encoding, option):
     assert result.returncode == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such names on Windows")
+def test_names_do_not_command_the_terminal(tmp_path):
+    """ESC [ 2 J clears the screen, and a return hides what stands before it."""
+    odd = "a\x1b[2J\rb.jpg"
+    shutil.copy(edgeface.DEMO_PHOTO, tmp_path / odd)
+    found = run(tmp_path, "run", odd, "--out", "out", stdout=subprocess.PIPE)
+    absent = run(tmp_path, "run", f"absent {odd}", stdout=subprocess.PIPE)
+    for text in (found.stdout.decode(), absent.stderr.decode()):
+        assert "a\\x1b[2J\\x0db" in text
+        assert "\x1b[2J" not in text
+        assert "\r" not in text
+    (overlay,) = (tmp_path / "out").iterdir()
+    assert overlay.name == "a\x1b[2J\rb-faces.png"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("arguments", [["run", "b.jpg"], ["run", "b.jpg", "--json"], ["info"],
                                        ["info", "mfn", "--json"], ["run", "--help"]])  # fmt: skip
