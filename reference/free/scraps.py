@@ -20,7 +20,7 @@ def read_scraps(folder: Path) -> list[ImageArray]:
     pieces: list[ImageArray] = []
     for name in FREE.faces:
         pack = open_pack(folder, name, free=True)
-        known = np.flatnonzero(np.isfinite(pack.labels["mesh"]).all(axis=(1, 2)))
+        known = np.flatnonzero(pack.has_mesh)
         for index, pixels in pack.images(known):
             pieces += scraps_of(pixels, face_box(pack.labels["mesh"][index]))
     return pieces

@@ -28,7 +28,6 @@ from edgeface.reference.data.targets import similarity_matrix
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.personal.frames import RIM_OF_SIDE
-from edgeface.reference.personal.labelled import has_mesh
 from edgeface.reference.personal.made_up import MadeUp
 from edgeface.reference.personal.regions import draw_oval, draw_regions
 from edgeface.reference.training.loading import Split
@@ -70,7 +69,7 @@ def individuals(folder: Path, validation: bool) -> list[Individual]:
         if not (folder / f"{name}.zip").is_file():
             continue
         pack = open_pack(folder, name)
-        usable = has_mesh(pack) & (is_validation(pack) == validation)
+        usable = pack.has_mesh & (is_validation(pack) == validation)
         groups = pack.labels["group"].astype(str)
         for group in np.unique(groups[usable]):
             rows = np.flatnonzero(usable & (groups == group))

@@ -24,7 +24,6 @@ from edgeface.reference.personal.fit import Fit, Fitter
 from edgeface.reference.personal.frames import Frames, concatenate, frame_of_face
 from edgeface.reference.personal.guess import Guesser
 from edgeface.reference.personal.kept import Kept
-from edgeface.reference.personal.labelled import has_mesh
 from edgeface.reference.personal.person import Person, blendshapes
 from edgeface.reference.personal.quality import SEEN
 from edgeface.reference.personal.rendered import (
@@ -208,7 +207,7 @@ def held_out(
     option("people", people, Whole(1, MOST_PEOPLE))
     pack, template, kept = open_pack(folder, pack_name), default_template(), kept or Kept(None)
     groups = pack.labels["group"].astype(str)
-    usable = has_mesh(pack)
+    usable = pack.has_mesh
     if guesser is not None:
         usable &= is_validation(pack)
     names, counts = np.unique(groups[usable], return_counts=True)

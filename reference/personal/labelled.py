@@ -10,13 +10,6 @@ from edgeface.personal.template import Template
 from edgeface.reference.data.packs import Pack
 from edgeface.reference.geometry.alignment import mapped_landmarks, similarity, to_model_axes
 from edgeface.reference.personal.frames import Frames, cut_frame
-from edgeface.types import BoolArray
-
-
-def has_mesh(pack: Pack) -> BoolArray:
-    """For each image of a pack, whether the teacher found its face."""
-    found = np.isfinite(pack.labels["mesh"]).all(axis=(1, 2))
-    return np.asarray(found)
 
 
 def labelled_frame(template: Template, pack: Pack, index: int) -> Frames:

@@ -21,7 +21,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.personal.template import Template
 from edgeface.reference.data.packs import Pack, is_validation, open_pack
 from edgeface.reference.personal.fit import Fitter
-from edgeface.reference.personal.labelled import has_mesh, labelled_frame
+from edgeface.reference.personal.labelled import labelled_frame
 from edgeface.reference.personal.schedule import STAGES, Weights
 from edgeface.reference.personal.skin import estimate_light, mean_skin
 from edgeface.types import BoolArray, Float32Array, ImageArray, IntArray
@@ -101,7 +101,7 @@ def neutral_portraits(pack: Pack) -> IntArray:
     """
     labels = pack.labels
     people = labels["group"].astype(str)
-    usable = ~is_validation(pack) & has_mesh(pack) & (labels["source"] == SOURCE)
+    usable = ~is_validation(pack) & pack.has_mesh & (labels["source"] == SOURCE)
     usable &= np.char.isdigit(people)
     scores = pack.scores().sum(axis=1)
     order = np.lexsort((scores, people))
