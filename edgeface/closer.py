@@ -16,6 +16,7 @@ from edgeface.faces import Faces, concatenate
 from edgeface.heads import HeadDecoder
 from edgeface.image import ImageLike, read_image
 from edgeface.network import Network, Source
+from edgeface.pixels import Color
 from edgeface.run_options import check_gives_faces, face_boxes
 from edgeface.types import ImageArray
 from edgeface.values import Whole, option, shown
@@ -44,7 +45,14 @@ class CloserLook(Network):
         if self._refiner is not None:
             self._refiner.close()
 
-    def refine(self, image: ImageLike, faces: Faces, *, max_faces: int | None = None) -> Faces:
+    def refine(
+        self,
+        image: ImageLike,
+        faces: Faces,
+        *,
+        max_faces: int | None = None,
+        color: Color = "rgb",
+    ) -> Faces:
         """Run this crop network on faces that another network found.
 
         Parameters
@@ -53,6 +61,7 @@ class CloserLook(Network):
         faces : N faces; the network runs on the crop around the box of each
         max_faces : the largest number of faces to refine, by default all
             The largest faces are refined; the others stay as they are.
+        color : "rgb" or "bgr", the order of the channels of an array
 
         Returns
         -------
@@ -83,7 +92,7 @@ class CloserLook(Network):
             )
         if not isinstance(cast(object, faces), Faces):
             raise InvalidInputError(f"refine takes faces that were found, got {shown(faces)}")
-        pixels = read_image(image)
+        pixels = read_image(image, color=color)
         if max_faces is None:
             return self._seen_by_this(pixels, faces)
         order, limit = largest_first(faces), option("max_faces", max_faces, Whole(0, 10**6))

@@ -13,6 +13,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face import Face
 from edgeface.face_arrays import OPTIONAL_SHAPES, ROWS, FaceArrays, RowIndex
 from edgeface.output import PathLike, write_output
+from edgeface.pixels import Color, checked_color
 from edgeface.types import AnyArray, ImageArray
 from edgeface.values import path_of
 
@@ -177,38 +178,49 @@ class Faces(FaceArrays):
         """
         return tables.to_supervision(self, clip)
 
-    def draw(self, image: Any = None) -> ImageArray:
+    def draw(self, image: Any = None, *, color: Color = "rgb") -> ImageArray:
         """A copy of the image with boxes, landmarks and head axes drawn on it.
 
         Parameters
         ----------
         image : anything that `edgeface.read_image` takes; by default the one kept by
             ``run(image, keep_image=True)``
+        color : "rgb" or "bgr", the order of the channels of a given array, and of the result
 
         Returns
         -------
-        uint8, shape (H, W, 3), RGB
+        uint8, shape (H, W, 3), in the order ``color``
 
         Raises
         ------
         InvalidInputError
             If no image is given, and none was kept.
         """
-        from edgeface.drawing import draw_faces
+        drawn = self._drawn(image, color)
+        return np.ascontiguousarray(drawn[:, :, ::-1]) if color == "bgr" else drawn
 
-        return draw_faces(self.image_or(image), self)
-
-    def plot(self, image: Any = None) -> ImageArray:
+    def plot(self, image: Any = None, *, color: Color = "rgb") -> ImageArray:
         """The same as `draw`; other detectors call it so."""
-        return self.draw(image)
+        return self.draw(image, color=color)
 
-    def show(self, image: Any = None) -> None:
+    def show(self, image: Any = None, *, color: Color = "rgb") -> None:
         """Show the picture that `draw` makes: inside a notebook, or else in a window."""
         from edgeface.drawing import show_picture
 
-        show_picture(self.draw(image))
+        show_picture(self._drawn(image, color))
 
-    def save(self, path: PathLike, image: Any = None, *, clip: bool = False) -> None:
+    def _drawn(self, image: Any, color: Color) -> ImageArray:
+        """The picture that `draw` makes, in RGB."""
+        from edgeface.drawing import draw_faces
+        from edgeface.image import read_image
+
+        given = checked_color(color)  # the image that was kept is in RGB
+        order = "rgb" if image is None else given
+        return draw_faces(read_image(self.image_or(image), color=order), self)
+
+    def save(
+        self, path: PathLike, image: Any = None, *, clip: bool = False, color: Color = "rgb"
+    ) -> None:
         """Write the faces to a file, as a picture or as data; its suffix chooses the format.
 
         Parameters
@@ -219,6 +231,7 @@ class Faces(FaceArrays):
             ``.parquet``: the columns of `to_arrow`.
         image : for pictures, as for `draw`
         clip : for data, whether boxes are cut at the image's edges
+        color : for pictures, "rgb" or "bgr", the order of the channels of a given array
 
         Raises
         ------
@@ -234,7 +247,7 @@ class Faces(FaceArrays):
         suffix = target.suffix.lower()
         content: str | bytes
         if suffix in PICTURE_SUFFIXES:
-            content = encoded_picture(self.draw(image), suffix)
+            content = encoded_picture(self._drawn(image, color), suffix)
         elif suffix == ".json":
             content = self.to_json(clip=clip) + "\n"
         elif suffix == ".jsonl":

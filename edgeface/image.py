@@ -23,7 +23,7 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any, Protocol, cast, get_args
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 from PIL import Image
@@ -34,9 +34,8 @@ from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.image_files import bytes_of_file, bytes_of_stream, open_picture
 from edgeface.metadata import PAD_VALUE
 from edgeface.pictures import Picture
-from edgeface.pixels import Color, array_of_tensor, is_tensor, rgb_of_array
+from edgeface.pixels import Color, array_of_tensor, checked_color, is_tensor, rgb_of_array
 from edgeface.types import AnyArray, Float32Array, Float64Array, FloatArray, ImageArray
-from edgeface.values import Choice, option
 
 MARGIN = 8
 """How many pixels are kept around a crop for its interpolation."""
@@ -113,7 +112,7 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
     BackendUnavailableError
         If the file needs an extra that is not installed; the message names it.
     """
-    order = cast(Color, option("color", color, Choice(get_args(Color))))
+    order = checked_color(color)
     given: Any = image
     if isinstance(given, np.ndarray):
         return rgb_of_array(cast(AnyArray, given), order)

@@ -262,7 +262,7 @@ class Model(ManyImages, CloserLook):
 
         return await asyncio.to_thread(self.run, image, **options)
 
-    def hold_up(self, image: ImageLike, faces: Faces) -> BoolArray:
+    def hold_up(self, image: ImageLike, faces: Faces, *, color: Color = "rgb") -> BoolArray:
         """Check faces that this network found by looking at them again, rotated.
 
         A face fails if a rotated view shows it better and with other landmarks: most such faces
@@ -272,6 +272,7 @@ class Model(ManyImages, CloserLook):
         ----------
         image : as for `run`
         faces : N faces that `run` found in it
+        color : "rgb" or "bgr", the order of the channels of an array
 
         Returns
         -------
@@ -291,7 +292,8 @@ class Model(ManyImages, CloserLook):
         """
         if not self.metadata.detects:
             raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")
-        return self._detector.hold_up(read_image(image), faces, self.engine.next_run())
+        pixels = read_image(image, color=color)
+        return self._detector.hold_up(pixels, faces, self.engine.next_run())
 
     def decode(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.types import AnyArray, ImageArray
+from edgeface.values import Choice, option
 
 Color = Literal["rgb", "bgr"]
 """The order of an array's channels."""
@@ -58,6 +59,11 @@ def _on_the_cpu(tensor: Any) -> Any:
         if hasattr(tensor, method):
             return getattr(tensor, method)()
     return tensor
+
+
+def checked_color(color: Color) -> Color:
+    """The order of channels, or InvalidInputError if it is no `Color`."""
+    return cast(Color, option("color", color, Choice(get_args(Color))))
 
 
 def rgb_of_array(array: AnyArray, color: Color = "rgb") -> ImageArray:

@@ -15,6 +15,7 @@ from edgeface.metadata import Metadata
 from edgeface.model import Model
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.placing import check_mesh, place_person
+from edgeface.pixels import Color
 from edgeface.run_options import Detail, check_gives_faces, checked_detail
 from edgeface.types import FloatArray, ImageArray
 from edgeface.values import Number, Whole, option, shown
@@ -134,13 +135,16 @@ class Tracker:
         self._shape: tuple[int, int] | None = None
         self._since_detection, self._detected_s = 0, 0.0
 
-    def update(self, image: ImageLike, time_s: float | None = None) -> Faces:
+    def update(
+        self, image: ImageLike, time_s: float | None = None, *, color: Color = "rgb"
+    ) -> Faces:
         """Find the faces of the next frame.
 
         Parameters
         ----------
         image : anything that `edgeface.read_image` takes; its size may change during a video
         time_s : the time of the frame in the video, s; by default 1/30 s after the last frame
+        color : "rgb" or "bgr", the order of an array's channels; OpenCV reads frames in BGR
 
         Returns
         -------
@@ -156,7 +160,7 @@ class Tracker:
         InferenceError
             If a backend fails.
         """
-        pixels = read_image(image)
+        pixels = read_image(image, color=color)
         now = self._clock(time_s)
         self._follow_resolution((pixels.shape[0], pixels.shape[1]))
         active = [t for t in self._tracks if t.seen_s == self._time_s]

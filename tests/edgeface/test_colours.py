@@ -51,3 +51,27 @@ def test_redness_is_that_of_the_middle_of_the_face():
     assert colours.redness(pixels, [0, 0, 100, 100]) > 0.2
     assert colours.redness(pixels, [-500, 0, -300, 100]) == 0.0
     assert colours.redness(pixels, [99, 99, 99.5, 99.5]) in (0.0, -1.0)
+
+
+def test_every_function_that_takes_an_image_takes_its_order(model):
+    found = model.run(PHOTO)
+    sfn = edgeface.load("sfn")
+    closer = sfn.refine(PHOTO, found)
+    of_bgr = sfn.refine(BGR, found, color="bgr")
+    np.testing.assert_array_equal(of_bgr.landmarks_3d, closer.landmarks_3d)
+    assert not np.array_equal(sfn.refine(BGR, found).landmarks_3d, closer.landmarks_3d)
+    np.testing.assert_array_equal(model.hold_up(BGR, found, color="bgr"), [True] * len(found))
+    tracked = edgeface.Tracker(model).update(BGR, color="bgr")
+    expected = edgeface.Tracker(model).update(PHOTO)
+    np.testing.assert_array_equal(tracked.landmarks_3d, expected.landmarks_3d)
+
+
+def test_pictures_are_drawn_in_the_order_of_the_image(model, tmp_path):
+    faces = model.run(BGR, color="bgr", keep_image=True)
+    picture = faces.draw()
+    for drawn in (faces.draw(BGR, color="bgr"), faces.plot(color="bgr")):
+        np.testing.assert_array_equal(drawn[:, :, ::-1], picture)
+    faces.save(tmp_path / "faces.png", BGR, color="bgr")
+    np.testing.assert_array_equal(edgeface.read_image(tmp_path / "faces.png"), picture)
+    with pytest.raises(edgeface.InvalidInputError, match="color must be one of rgb, bgr"):
+        faces.draw(color="grb")

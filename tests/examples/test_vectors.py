@@ -83,6 +83,7 @@ def test_vectors_follow_from_the_equations(vectors, face_model):
         np.array(vectors["metadata"]["anchors"]),
         vectors["metadata"]["stride"],
         vectors["score_threshold"],
+        vectors["metadata"]["cell_range"],
     )
     assert [list(cell) for _, _, cell in found] == [c["cell"] for c in vectors["candidates"]]
     boxes, scores = [box for _, box, _ in found], [score for score, _, _ in found]
