@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from edgeface import turning
 from edgeface.backends import Backend
 from edgeface.crops import MAX_REFINED, CropLooker, check_refiner, largest_first
 from edgeface.engine import KernelChoice
@@ -115,13 +116,28 @@ class CloserLook(Network):
     def _seen_by_this(self, pixels: ImageArray, faces: Faces) -> Faces:
         """`refine` of all faces."""
         return replace(
-            self._crops(pixels, faces.boxes_xyxy).of_image(pixels),
+            self._upright_crops(pixels, faces).of_image(pixels),
             scores=faces.scores,
             track_ids=faces.track_ids,
             velocities=faces.velocities,
             image=faces.image,
             truncated=faces.truncated,
         )
+
+    def _upright_crops(self, pixels: ImageArray, faces: Faces) -> Faces:
+        """Look at crops of faces, each turned by as many quarters as set the face upright."""
+        turns = turning.upright_turns(faces)
+        if not turns.any():
+            return self._crops(pixels, faces.boxes_xyxy)
+        size_hw = pixels.shape[0], pixels.shape[1]
+        looks: list[Faces] = []
+        for turn in np.unique(turns).tolist():
+            turned = np.rot90(pixels, turn)
+            boxes = turning.turn_boxes(faces.boxes_xyxy[turns == turn], turn, size_hw)
+            look = self._crops(turned, boxes)
+            looks.append(turning.turn_faces(look, -turn, (turned.shape[0], turned.shape[1])))
+        by_turn = np.argsort(turns, kind="stable")
+        return concatenate(looks, looks[0]).select(np.argsort(by_turn))
 
     def _crops(self, pixels: ImageArray, boxes_xyxy: ArrayLike | None) -> Faces:
         check_gives_faces(self.metadata)

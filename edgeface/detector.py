@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeface import kernels, passes, second_look
+from edgeface import kernels, passes, second_look, turning
 from edgeface.errors import TooManyFacesWarning
 from edgeface.faces import Faces
 from edgeface.heads import HeadDecoder
@@ -59,7 +59,30 @@ class Detector:
         found: list[Faces] = []
         for start in range(0, len(images), TOGETHER):
             found += self._find(images[start : start + TOGETHER], options, engine)
+        if options.look_again and options.detail != "fast":
+            for row, faces in enumerate(found):
+                if not turning.is_upright(faces):
+                    found[row] = self._turned(images[row], faces, options, engine)
         return found
+
+    def _turned(
+        self, pixels: ImageArray, upright: Faces, options: DetectionOptions, engine: kernels.Engine
+    ) -> Faces:
+        """Find the faces of an image that lies on its side or head; else ``upright``, as it is."""
+        turns = self._likely_turn(pixels, engine)
+        if not turns:
+            return upright
+        turned = np.ascontiguousarray(np.rot90(pixels, turns))
+        (faces,) = self._find([turned], options, engine)
+        if not turning.shows_more(faces, upright):
+            return upright
+        return turning.turn_faces(faces, -turns, (turned.shape[0], turned.shape[1]))
+
+    def _likely_turn(self, pixels: ImageArray, engine: kernels.Engine) -> int:
+        """After how many quarter turns an image shows faces best, by one pass; 0 if it does not."""
+        tile = self._first_side // 2
+        seen, _ = letterbox(pixels, tile, engine)
+        return turning.best_turn(self._seen(turning.all_turns(seen), engine), tile)
 
     def _find(
         self, images: list[ImageArray], options: DetectionOptions, engine: kernels.Engine
@@ -91,21 +114,21 @@ class Detector:
 
     def hold_up(self, pixels: ImageArray, faces: Faces, engine: kernels.Engine) -> BoolArray:
         """Tell by this network which faces hold up (`edgeface.second_look.hold_up`)."""
-        side = self._first_side
+        return second_look.hold_up(
+            pixels, faces, self._first_side, lambda tensor: self._seen(tensor, engine)
+        )
 
-        def detect(input_tensor: ImageArray) -> Faces:
-            """Find all faces of an input, down to low scores, in ``input_px``."""
-            return self._decoder.detected(
-                {name: head[0] for name, head in self._infer(input_tensor[None]).items()},
-                AS_IT_IS,
-                LEAST_SCORE,
-                self._metadata.iou_threshold,
-                max_faces=MAX_FACES,
-                suppression="weighted",
-                engine=engine,
-            )
-
-        return second_look.hold_up(pixels, faces, side, detect)
+    def _seen(self, input_tensor: ImageArray, engine: kernels.Engine) -> Faces:
+        """Find all faces of an input, down to low scores, in ``input_px``."""
+        return self._decoder.detected(
+            {name: head[0] for name, head in self._infer(input_tensor[None]).items()},
+            AS_IT_IS,
+            LEAST_SCORE,
+            self._metadata.iou_threshold,
+            max_faces=MAX_FACES,
+            suppression="weighted",
+            engine=engine,
+        )
 
     def _closer(
         self,

@@ -174,9 +174,10 @@ class Model(ManyImages, CloserLook):
             How overlapping candidates become one face. With "weighted" it is their weighted mean,
             coefficients included. With "greedy" all but the best are dropped, with "soft" they lose
             score. See `edgeface.kernels.find_faces`.
-        look_again : whether to check faces that look wrong, by default True
-            Such faces, most of them upside down, are left out if a rotated view contradicts them;
-            see `hold_up`.
+        look_again : whether to look at the image rotated where there is reason to, by default True
+            Faces that look wrong, most of them upside down, are left out if a rotated view
+            contradicts them; see `hold_up`. Unless ``detail`` is "fast", an image without a certain
+            upright face is searched once more after quarter turns; see `edgeface.turning`.
         detail : "auto", "fast" or "full", by default as the model was loaded; see `load`
         keep_image : whether the result keeps a reference to the image, so that `Faces.draw` and
             other methods need no image
