@@ -119,6 +119,12 @@ def test_compare_refuses_records_without_figures(results):
         compare.compare({"results": results}, {"results": []})
 
 
+def test_compare_refuses_records_that_have_nothing_in_common(record):
+    for other in ([], [record["results"][0] | {"threads": 99}]):
+        with pytest.raises(InvalidInputError, match="no figure is in both records"):
+            compare.compare(record, record | {"results": other})
+
+
 def test_compare_refuses_figures_that_are_no_numbers(record):
     other = copy.deepcopy(record)
     other["results"][0]["file_mb"] = "large"
