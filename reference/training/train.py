@@ -119,7 +119,7 @@ class Training(lightning.LightningModule):
         torch.compiler.set_stance("default")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if not all(torch.isfinite(weight).all() for weight in self.state_dict().values()):
+        if not all(torch.isfinite(weight).all() for weight in self.network.state_dict().values()):
             raise InvalidInputError(
                 f"weights are not finite after {self.global_step} steps, so they are not kept, and "
                 "earlier checkpoints stay; lower the learning_rate, or train in 32-true precision"
