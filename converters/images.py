@@ -9,12 +9,10 @@ import numpy as np
 
 from edgeface.compare import FaceFinder, network_inputs
 from edgeface.converters.verify import Image
-from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
+from edgeface.image_files import images_in
 from edgeface.model import Model
 from edgeface.types import ImageArray
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
@@ -27,16 +25,7 @@ def read_images(place: str | os.PathLike[str], most: int) -> list[Image]:
     InvalidInputError
         If there is no such place, it has no image, or an image cannot be read.
     """
-    folder = Path(place)
-    if os.path.isfile(folder):
-        return [(folder.name, read_image(folder))]
-    if not os.path.isdir(folder):
-        raise InvalidInputError(f"no such image or folder of images: {place}")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise InvalidInputError(
-            f"the folder {place} holds no images: expected files that end in {', '.join(SUFFIXES)}"
-        )
+    paths = [Path(place)] if os.path.isfile(place) else images_in(place)
     picked = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int))
     chosen = [paths[int(i)] for i in picked]
     return [(path.name, read_image(path)) for path in chosen]

@@ -12,6 +12,7 @@ import os
 import re
 import zlib
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -19,6 +20,7 @@ from PIL import Image
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.image_blocks import sound_jpeg, sound_png
 from edgeface.pictures import Picture
+from edgeface.values import path_of
 
 _DECODERS = {
     "JPEG": ("JpegImagePlugin", "JpegImageFile"),
@@ -57,14 +59,44 @@ _EXIF_ITEM = re.compile(rb"(infe\x02.{7})Exif", re.DOTALL)
 FORMATS = (*_DECODERS, "HEIC")
 """The image files that are read."""
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pnm", ".ppm",
-     ".pgm", ".pbm", ".jp2", ".j2k", ".avif", ".heic", ".heif"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pnm",
+     ".ppm", ".pgm", ".pbm", ".jp2", ".j2k", ".avif", ".heic", ".heif", ".hif"}
 )  # fmt: skip
 """The suffixes of files that are taken from a folder; a file that is named may have any suffix."""
+SUFFIXES_LISTED = f"files that end in {', '.join(sorted(IMAGE_SUFFIXES))}"
 MAX_FILE_BYTES = 1 << 29
 """The largest image file, 512 MiB."""
 HEAD_BYTES = 64
 """How many bytes tell the formats apart; of other files, no more is read."""
+
+
+def images_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """The images that lie in a folder, by name, without hidden ones and those of folders in it.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such folder, it cannot be read, or it has no images.
+    """
+    place = path_of("a folder of images", folder)
+    if not os.path.isdir(place):
+        raise InvalidInputError(f"no such folder of images: {folder}")
+    try:
+        files = sorted(place.iterdir())
+    except OSError as error:
+        raise InvalidInputError(f"cannot read {folder}: {error.strerror or error}") from error
+    images = [file for file in files if is_image_name(file.name) and file.is_file()]
+    if not images:
+        raise InvalidInputError(f"the folder {folder} has no images: expected {SUFFIXES_LISTED}")
+    return images
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is taken from a folder: it has such a suffix and is not hidden.
+
+    What macOS keeps beside a photo on other file systems is hidden: ``._photo.jpg``.
+    """
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def bytes_of_file(path: str | os.PathLike[str]) -> bytes:

@@ -58,7 +58,8 @@ def load(
         The networks "mfn" and "mfn-free" find the faces of an image. "sfn", "sfn-free" and "fusion"
         are crop networks, which are given the boxes of faces. "tracknet" and "modelnet" are for
         personal models. Networks whose names end in "-free" may be used in products.
-    num_threads : the number of threads that the backend may use; 0 leaves the choice to it
+    num_threads : the number of threads that the backend may use; 0 leaves the choice to it, but for
+        ONNX Runtime no more than the processors that a container may use
     device : the device that runs the network; by default the CPU, for CoreML "ALL"
         An execution provider of ONNX Runtime ("CUDAExecutionProvider"), the shared library of a
         TFLite delegate ("libedgetpu.so.1"), CoreML's compute units ("CPU_AND_NE"), or a torch

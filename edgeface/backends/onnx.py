@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends.contents import read_contents
+from edgeface.backends.processors import threads_within_limits
 from edgeface.backends.protobuf import entry, fields, outside
 from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
@@ -53,7 +54,7 @@ class OnnxBackend:
     ) -> Any:
         """Open a session on a provider, which notes in ``profile`` what ran each operator."""
         options = self._runtime.SessionOptions()
-        options.intra_op_num_threads = num_threads
+        options.intra_op_num_threads = num_threads or threads_within_limits()
         options.log_severity_level = 3
         if self.metadata.precision == "w8":
             # weights of int8 become float32 once, when the file is opened, instead of in every run

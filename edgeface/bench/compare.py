@@ -38,9 +38,14 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[Line]:
     Raises
     ------
     InvalidInputError
-        If a record lacks figures that every one has, or they are no numbers.
+        If a record lacks figures that every one has, they are no numbers, or no figure is in both.
     """
     first, second = _checked(a, "first"), _checked(b, "second")
+    if not first.keys() & second.keys():
+        raise InvalidInputError(
+            "no figure is in both records: measure the same files with the same threads, kernels "
+            "and numbers of faces"
+        )
     lines: list[Line] = []
     for name in [*first, *(n for n in second if n not in first)]:
         x, y = first.get(name), second.get(name)

@@ -15,6 +15,7 @@ from typing import Any
 from edgeface.backends import threads_for
 from edgeface.bench.system import system_record
 from edgeface.errors import InvalidInputError
+from edgeface.image_files import images_in
 from edgeface.kernels import numba_installed
 from edgeface.model import DEMO_PHOTO
 from edgeface.ready import cached_ready, find_ready
@@ -23,7 +24,6 @@ from edgeface.timing import time_call
 
 SCHEMA_VERSION = 1
 COLD_STARTS = 3
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 # process start to first faces, and what it took: run by `python -c`
 FIRST_FACES = """
@@ -55,7 +55,7 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
 
     Returns the record that ``schema.json`` describes.
     """
-    images = image_paths(settings.images)
+    images = [DEMO_PHOTO] if settings.images is None else images_in(settings.images)
     chosen = settings.kernels or (["numpy", "numba"] if numba_installed() else ["numpy"])
     results: list[dict[str, Any]] = []
     files = [path for model in settings.models for path in _files(model, settings.backends)]
@@ -110,15 +110,3 @@ def _files(model: str, backends: list[str]) -> list[Path]:
         if not os.path.exists(path):
             raise InvalidInputError(f"no such model: {path}")
     return files
-
-
-def image_paths(folder: Path | None) -> list[Path]:
-    """The paths of a folder's images in the order of their names; by default, the demo photo."""
-    if folder is None:
-        return [DEMO_PHOTO]
-    if not os.path.isdir(folder):
-        raise InvalidInputError(f"no such folder of images: {folder}")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
-        raise InvalidInputError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)})")
-    return found

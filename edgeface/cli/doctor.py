@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
-from pathlib import Path
 
 import edgeface
 from edgeface import kernels
 from edgeface.backends import backends
+from edgeface.backends.processors import usable_processors
 from edgeface.errors import EdgeFaceError
 from edgeface.image import letterbox, read_image
 from edgeface.model import DEMO_PHOTO, load
@@ -102,28 +101,12 @@ def _versions(modules: tuple[str, ...]) -> str:
 
 def _report_threads(advice: list[str]) -> None:
     cores = os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    limit = _container_limit()
-    usable = min(allowed, limit or allowed)
-    print(f"\nprocessors: {cores}, of which this process may use {usable:g}")
-    if usable < cores:
-        advice.append(
-            f"engines start as many threads as there are processors, {cores}, which then wait for "
-            f"each other: load(..., num_threads={max(1, int(usable))})"
-        )
+    print(f"\nprocessors: {cores}, of which this process may use {usable_processors():g}")
     load_now = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load_now > cores:
         advice.append(
             f"other programs keep {load_now:.0f} threads busy; the times above are too long"
         )
-
-
-def _container_limit() -> float:
-    """How many processors a container's limit is worth; 0 where there is none."""
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return float(quota) / float(period)
-    return 0.0
 
 
 def _report_speed(advice: list[str]) -> None:

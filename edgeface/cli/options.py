@@ -8,6 +8,11 @@ from pathlib import Path
 MODEL_NAMES = "a network that ships (mfn, sfn, fusion, mfn-free, sfn-free) or a model file"
 
 
+def output_name(text: str) -> str:
+    """The name of a file to write: ``-`` is standard output, as it is standard input to read."""
+    return "/dev/stdout" if text == "-" else text
+
+
 def add_input_size(parser: argparse.ArgumentParser) -> None:
     """Declare ``--input-size``."""
     parser.add_argument(

@@ -13,6 +13,7 @@ from typing import Any
 from edgeface.ahead import read_ahead
 from edgeface.cli.corpus import add_corpus_options, execute_corpus
 from edgeface.cli.finding import Finder, add_finding_options, open_finder
+from edgeface.cli.options import output_name
 from edgeface.cli.records import FORMATS, Records
 from edgeface.cli.sources import Source, find_sources, overlay_paths
 from edgeface.drawing import encoded_picture
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--save",
+        type=output_name,
         metavar="FILE",
         help="write the report to a file instead of standard output; its suffix says the format, "
         "unless --format does",

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from edgeface.addresses import is_web_address, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
-from edgeface.image_files import IMAGE_SUFFIXES
+from edgeface.image_files import is_image_name
 from edgeface.model import DEMO_PHOTO
 from edgeface.output import distinct_name
 from edgeface.types import ImageArray
@@ -93,7 +93,7 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
         for file in _files_in(path, recursive):
             if isinstance(file, InvalidInputError):
                 yield Source(argument, path, PurePath("unreadable"), file)
-            elif file.suffix.lower() in IMAGE_SUFFIXES:
+            elif is_image_name(file.name):
                 yield Source(str(file), file, file.relative_to(path))
     elif glob.has_magic(argument) and not os.path.lexists(argument):
         for name in sorted(glob.glob(argument, recursive=True)):
@@ -142,7 +142,7 @@ def _nothing(argument: str, recursive: bool) -> str:
     found = _files_in(Path(argument), recursive=True)
     files = [file for file in found if isinstance(file, Path)]
     videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
-    if not recursive and any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+    if not recursive and any(is_image_name(file.name) for file in files):
         return f"the folder {argument} has images in folders only: --recursive searches them"
     if videos:
         return f"the folder {argument} has videos only: edgeface track {videos[0]} is for them"

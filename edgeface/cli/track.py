@@ -7,6 +7,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from edgeface.cli.options import output_name
 from edgeface.cli.tracking import (
     add_personal,
     add_tracking_options,
@@ -50,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     suffixes = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
     parser.add_argument(
-        "--record", type=Path, metavar="FILE", help=f"write what was seen: {suffixes}"
+        "--record",
+        type=lambda text: Path(output_name(text)),
+        metavar="FILE",
+        help=f"write what was seen: {suffixes}; - is standard output",
     )
     parser.add_argument(
         "--to", choices=FORMATS, help="the format of --record, if its suffix does not say it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from edgeface.cli.options import MODEL_NAMES, add_images
 from edgeface.compare import compare
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
+from edgeface.image_files import images_in
 from edgeface.model import DEMO_PHOTO, load
 from edgeface.types import ImageArray
 
@@ -45,14 +45,12 @@ def _images(folder: Path | None) -> Iterator[tuple[str, ImageArray]]:
     if folder is None:
         yield "the demo photo", read_image(DEMO_PHOTO)
         return
-    if not os.path.isdir(folder):
-        raise InvalidInputError(f"no such folder: {folder}")
     count = 0
-    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+    for path in images_in(folder):
         try:
             pixels = read_image(path)
         except InvalidInputError:
-            continue  # other files may lie beside the photos
+            continue  # a damaged photo does not keep the others from being compared
         count += 1
         yield path.name, pixels
     if not count:

@@ -15,7 +15,7 @@ from edgeface.addresses import text_without_secrets
 from edgeface.corpora.label import SUFFIX, FaceLabeller, Part, part_name
 from edgeface.corpora.store import Store
 from edgeface.errors import EdgeFaceError, InferenceError, InvalidInputError
-from edgeface.image_files import IMAGE_SUFFIXES
+from edgeface.image_files import SUFFIXES_LISTED, is_image_name
 from edgeface.model import Model
 from edgeface.values import Choice, Free, Whole, option
 
@@ -109,11 +109,13 @@ def run_corpus(
         "options", dict(options) if isinstance(options, Mapping) else options or {}, Free()
     )
     source, store = Store(photos), Store(target)
-    names = [n for n in source.names() if PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES]
+    names = [n for n in source.names() if is_image_name(PurePosixPath(n).name)]
     if not names and not source.exists():
         raise InvalidInputError(f"there is no folder {source.shown}")
     if not names:
-        raise InvalidInputError(f"{source.shown} has no images: expected {_suffixes()} below it")
+        raise InvalidInputError(
+            f"{source.shown} has no images: expected {SUFFIXES_LISTED} below it"
+        )
     store.prepare()
     chunks = [*pending(names, size, store)]
     total = sum(map(len, chunks))
@@ -208,7 +210,3 @@ def _explained() -> Generator[None, None, None]:
                 raise inner from error
         told = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise InferenceError(f"Ray failed: {text_without_secrets(told)}") from error
-
-
-def _suffixes() -> str:
-    return ", ".join(sorted(IMAGE_SUFFIXES))

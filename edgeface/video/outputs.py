@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.faces import Faces
 from edgeface.model import Model
-from edgeface.output import make_folder
+from edgeface.output import is_written_in_place, make_folder
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.rendering import draw_beside
 from edgeface.recording import RecordingWriter
@@ -140,6 +141,8 @@ class Outputs:
 
 def _unfinished(path: Path) -> Path:
     """Where the recording grows that a file is made of at the end; no other file is touched."""
+    if is_written_in_place(path):  # nothing else may be written beside a device
+        path = Path(tempfile.gettempdir()) / path.name
     number, found = 1, path.with_name(f"{path.name}.part.jsonl")
     while found.exists():
         number += 1

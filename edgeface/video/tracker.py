@@ -132,6 +132,7 @@ class Tracker:
         self._tracks: list[Track] = []
         self._next_id = 1
         self._time_s: float | None = None
+        self._given_s = -MAX_TIME_S
         self._shape: tuple[int, int] | None = None
         self._since_detection, self._detected_s = 0, 0.0
 
@@ -218,13 +219,15 @@ class Tracker:
     def _clock(self, time_s: float | None) -> float:
         last = self._time_s
         if time_s is None:
-            return 0.0 if last is None else last + 1 / DEFAULT_FPS
+            time_s = 0.0 if last is None else last + 1 / DEFAULT_FPS
         time_s = option("time_s", time_s, Number(-MAX_TIME_S, MAX_TIME_S))
-        if last is not None and time_s < last:
+        if time_s < self._given_s:
             raise InvalidInputError(
-                f"a frame's time must not lie before the last one's, {last}; got {time_s}. For "
-                "another video call reset()"
+                f"a frame's time must not lie before the last one's, {self._given_s}; got "
+                f"{time_s}. For another video call reset()"
             )
+        self._given_s = time_s
+        # clocks tick slower than some cameras: frames of one time are a little apart
         return time_s if last is None else max(time_s, last + 1e-6)
 
     def _follow_resolution(self, shape: tuple[int, int]) -> None:

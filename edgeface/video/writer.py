@@ -40,10 +40,9 @@ CONTAINERS: dict[str, tuple[str, dict[str, str]]] = {
     ".m4v": ("mp4", _FRAGMENTED),
     ".mov": ("mov", _FRAGMENTED),
     ".mkv": ("matroska", _CLUSTERED),
-    ".webm": ("webm", _CLUSTERED),
     ".avi": ("avi", {}),
 }
-"""FFmpeg's name of each container, and what makes it readable while it is written."""
+"""FFmpeg's name of each container that holds H.264, and what makes it readable while written."""
 LIMITED_RANGE = 1
 """The number of that range in FFmpeg, one more than in ISO/IEC 23091-2."""
 
@@ -53,7 +52,7 @@ class VideoWriter:
 
     Parameters
     ----------
-    path : the file to write, .mp4, .mov or .mkv
+    path : the file to write; its suffix is one of `CONTAINERS`
     source : the video that the overlay shows; its sound is kept if it is a file
     num_threads : the number of threads that the encoder may use; 0 leaves the choice to it
 
@@ -155,7 +154,7 @@ class VideoWriter:
             stream = self._container.add_stream("libx264", rate=rate, options=options)
         except (self._av.FFmpegError, ValueError) as error:
             raise InvalidInputError(
-                f"{self._path.suffix or self._path} cannot hold H.264; write .mp4 or .mkv: {error}"
+                f"cannot write {self._path}: this build of FFmpeg does not encode H.264: {error}"
             ) from error
         # H.264 in its most readable form shares colours between two by two pixels
         stream.height, stream.width = (max(2, n // 2 * 2) for n in image.shape[:2])

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.image import read_image
 from edgeface.reference.data.ledger import free_ledger
 from edgeface.reference.data.pack_labels import read_labels
 from edgeface.types import AnyArray, BoolArray, FloatArray, ImageArray, IntArray
@@ -130,11 +130,10 @@ class Pack:
         return self.archive.read(self.image_names[index])
 
     def image(self, index: int) -> ImageArray | None:
-        """One image, uint8 (H, W, 3), RGB; None, and noted in ``skipped``, if it is corrupt."""
+        """One image, as `read_image` gives it; None, and noted in ``skipped``, if it is corrupt."""
         try:
-            with Image.open(io.BytesIO(self.jpeg(index))) as picture:
-                return np.asarray(picture.convert("RGB"))
-        except Exception:  # zips, compression and every format of images have each their own
+            return read_image(self.jpeg(index))
+        except Exception:  # zips and compression have each their own
             self.skipped.append(f"{self.name}:{self.image_names[index]}")
             return None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from edgeface.errors import InvalidInputError
 from edgeface.model import Model, load
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.template import Template, default_template
@@ -205,6 +206,7 @@ def held_out(
     expression and light are fitted, to what the ``sfn`` sees and to the picture.
     """
     option("people", people, Whole(1, MOST_PEOPLE))
+    option("seed", seed, Whole(0, 2**31))
     pack, template, kept = open_pack(folder, pack_name), default_template(), kept or Kept(None)
     groups = pack.labels["group"].astype(str)
     usable = pack.has_mesh
@@ -212,6 +214,8 @@ def held_out(
         usable &= is_validation(pack)
     names, counts = np.unique(groups[usable], return_counts=True)
     names = names[counts >= LEAST_FRAMES]
+    if not len(names):
+        raise InvalidInputError(f"{pack_name} has {LEAST_FRAMES} usable frames of no person")
     drawn = np.random.default_rng(seed).permutation(len(names))[:people]
     with load("sfn") as looker:
         for name in names[drawn].tolist():

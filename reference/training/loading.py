@@ -131,11 +131,11 @@ def read_databases(recipe: Recipe, model: FaceModel, folder: Path, validation: b
 def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -> DataLoader[Batch]:
     """Load the batches of a split, those of training by ``workers`` processes.
 
-    An epoch has at least ``least`` views.
+    An epoch has at least ``least`` views. Fewer views than a batch are one smaller batch.
     """
     if split.skipped:
         log.warning("skipped %d corrupt images: %s", len(split.skipped), ", ".join(split.skipped))
-    sampler = split.sampler
+    sampler: Any = split.sampler
     if len(split.dataset) < least:
         sampler = Again(sampler, least)
     several = workers > 0 and not validation
@@ -143,7 +143,7 @@ def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -
         split.dataset,
         batch_size=split.batch_size,
         sampler=None if validation else sampler,
-        drop_last=not validation,
+        drop_last=not validation and len(sampler) >= split.batch_size,
         collate_fn=_as_is,
         num_workers=workers if several else 0,
         persistent_workers=several,

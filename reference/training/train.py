@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -118,6 +119,11 @@ class Training(lightning.LightningModule):
         torch.compiler.set_stance("default")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if not all(torch.isfinite(weight).all() for weight in self.network.state_dict().values()):
+            raise InvalidInputError(
+                f"weights are not finite after {self.global_step} steps, so they are not kept, and "
+                "earlier checkpoints stay; lower the learning_rate, or train in 32-true precision"
+            )
         checkpoint[KEY] = checkpoint_entry(
             self.recipe.config, self.recipe.to_dict(), self.face_model, self.unseen
         )
@@ -188,8 +194,9 @@ def train(
     InvalidInputError
         If ``out`` cannot be written to, if the checkpoint in it is of another network or another
         face model or holds weights alone, if the recipe's face model cannot be trained with, if
-        ``minutes`` is not positive, if the larger network to learn from has another grid, or if a
-        free run would open what the ledger of free sources lacks or use weights that are not free.
+        ``minutes`` is not positive, if the larger network to learn from has another grid, if a free
+        run would open what the ledger of free sources lacks or use weights that are not free, or if
+        the weights are no longer finite.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
@@ -245,13 +252,18 @@ def train(
         training.network.compile(dynamic=False, **mode)  # pyright: ignore[reportUnknownMemberType]
     log.info("training on %s", trainer.strategy.root_device)
     least = ROUND_STEPS * recipe.batch_size if timed else 0
-    trainer.fit(
-        training,
-        load_batches(learning, validation=False, workers=workers, least=least),
-        load_batches(validating, validation=True, workers=workers),
-        ckpt_path=last if resumed else None,
-        weights_only=True,
-    )
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(
+            training,
+            load_batches(learning, validation=False, workers=workers, least=least),
+            load_batches(validating, validation=True, workers=workers),
+            ckpt_path=last if resumed else None,
+            weights_only=True,
+        )
+    except SystemExit as error:  # what Lightning makes of Ctrl-C, and ignores it from then on
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from error
     return last
 
 

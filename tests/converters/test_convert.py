@@ -145,8 +145,8 @@ def test_convert_command_prints_steps_and_table(checkpoint, photos, tmp_path, ca
         (["onnx"], ["int4"], None, "no precision 'int4'; known are fp32"),
         (["pt2"], ["int8"], None, "nothing to write"),
         (["onnx"], ["int8"], None, "onnx int8 needs real photos"),
-        (["onnx"], ["int8"], "out/absent", "no such image or folder"),
-        (["onnx"], ["int8"], "out", "holds no images"),
+        (["onnx"], ["int8"], "out/absent", "no such folder of images"),
+        (["onnx"], ["int8"], "out", "has no images"),
         (["onnx"], ["int8"], "photos/notes.txt", "no readable image"),
     ],
 )

@@ -15,6 +15,7 @@ from edgeface.corpora import label as label_module
 from edgeface.corpora import run as run_module
 from edgeface.corpora.label import part_name
 from edgeface.corpora.run import pending
+from edgeface.image_files import HEAD_BYTES
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs the extra: edgeface[tables]")
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra: edgeface[tables]")
@@ -122,6 +123,11 @@ def test_a_file_that_comes_late_or_goes_away(photos, model, tmp_path, monkeypatc
     assert errors["0.png"] is errors["1.png"] is None
     assert "the line is dead" in errors["2.png"]
     assert "no such file" in errors["gone.png"]
+
+
+def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
+    (tmp_path / "film.jpg").write_bytes(bytes(1000))
+    assert len(Store(tmp_path).read("film.jpg")) == HEAD_BYTES
 
 
 def test_buckets_by_fsspec(photos, model, tmp_path):

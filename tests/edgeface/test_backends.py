@@ -18,6 +18,7 @@ from edgeface import (
     MetadataError,
     ModelFormatError,
 )
+from edgeface.backends import processors
 from edgeface.backends import tflite as tflite_backend
 from edgeface.backends.coreml import CoremlBackend
 from edgeface.backends.tflite_metadata import read_metadata_buffers
@@ -101,6 +102,36 @@ def test_a_closed_model_says_so(path, inputs):
 def test_unknown_devices_are_named(path):
     with pytest.raises(BackendUnavailableError, match="abacus"):
         edgeface.load(path, device="abacus")
+
+
+@pytest.mark.parametrize(
+    ("limits", "usable", "threads"),
+    [
+        ({}, 4, 0),
+        ({"cpu.max": "max 100000"}, 4, 0),
+        ({"cpu.max": "800000 100000"}, 4, 0),
+        ({"cpu.max": "250000 100000"}, 2.5, 2),
+        ({"cpu.max": "50000 100000"}, 0.5, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 4, 0),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1, 1),
+    ],
+)
+def test_a_containers_limit_is_heeded(tmp_path, monkeypatch, limits, usable, threads):
+    (tmp_path / "cpu").mkdir()
+    for name, text in limits.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(processors, "CONTROL_GROUPS", tmp_path)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)), raising=False)
+    assert processors.usable_processors() == usable
+    assert processors.threads_within_limits() == threads
+
+
+@pytest.mark.parametrize(("wanted", "given"), [(0, 3), (1, 1)])
+def test_onnx_runtime_starts_no_more_threads_than_it_may_use(monkeypatch, wanted, given):
+    monkeypatch.setattr("edgeface.backends.onnx.threads_within_limits", lambda: 3)
+    model = edgeface.load("sfn", num_threads=wanted)
+    assert model._backend._session.get_session_options().intra_op_num_threads == given
 
 
 def test_onnx_runtime_tells_nobody(monkeypatch):

@@ -12,7 +12,6 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from PIL import Image
 
 import edgeface
 from edgeface import BackendUnavailableError, InferenceError, InvalidInputError, load
@@ -120,6 +119,12 @@ def test_compare_refuses_records_without_figures(results):
         compare.compare({"results": results}, {"results": []})
 
 
+def test_compare_refuses_records_that_have_nothing_in_common(record):
+    for other in ([], [record["results"][0] | {"threads": 99}]):
+        with pytest.raises(InvalidInputError, match="no figure is in both records"):
+            compare.compare(record, record | {"results": other})
+
+
 def test_compare_refuses_figures_that_are_no_numbers(record):
     other = copy.deepcopy(record)
     other["results"][0]["file_mb"] = "large"
@@ -155,7 +160,7 @@ def test_bench_measures_nothing_that_it_cannot_write(tmp_path, capsys, monkeypat
     ("settings", "message"),
     [
         (suite.Settings(["absent.onnx"]), "no such model"),
-        (suite.Settings(["mfn"], images=Path("empty")), "holds no image"),
+        (suite.Settings(["mfn"], images=Path("empty")), "the folder empty has no images"),
         (suite.Settings(["mfn"], images=Path("absent")), "no such folder of images: absent"),
     ],
 )
@@ -166,17 +171,14 @@ def test_suite_rejects_what_is_not_there(tmp_path, monkeypatch, settings, messag
         suite.run_suite(settings, lambda _: None)
 
 
-def test_suite_takes_the_images_of_a_folder(tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "black.png")
-    assert suite.image_paths(tmp_path) == [tmp_path / "black.png"]
-
-
 def test_suite_takes_more_images_than_a_command_line_holds(tmp_path, monkeypatch):
     (tmp_path / "broken.onnx").write_text("")
     many = [tmp_path / f"{number:0200}.png" for number in range(20_000)]
-    monkeypatch.setattr(suite, "image_paths", lambda _: many)
+    monkeypatch.setattr(suite, "images_in", lambda _: many)
     with pytest.raises(InvalidInputError, match=r"measuring process failed: .*broken\.onnx"):
-        suite.run_suite(suite.Settings([str(tmp_path / "broken.onnx")]), lambda _: None)
+        suite.run_suite(
+            suite.Settings([str(tmp_path / "broken.onnx")], images=tmp_path), lambda _: None
+        )
 
 
 def test_suite_tells_of_a_process_that_failed(tmp_path):

@@ -146,4 +146,4 @@ def test_verify_command(onnx_file, pt2_file, tmp_path, capsys):
     assert main(["verify", "sfn", str(onnx_file)]) == 1
     assert "cannot compare" in capsys.readouterr().err
     assert main(["verify", "sfn", "sfn", "--images", str(tmp_path)]) == 1
-    assert "no readable images" in capsys.readouterr().err
+    assert "has no images" in capsys.readouterr().err

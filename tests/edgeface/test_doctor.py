@@ -21,11 +21,10 @@ def test_doctor_tells_engines_extras_and_times(capsys):
     assert re.search(r"mfn \d+\.\d ms, with everything around it \d+\.\d ms", report)
 
 
-def test_doctor_says_what_a_container_limit_does(monkeypatch, capsys, quick):
-    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(doctor, "_container_limit", lambda: 1.5)
+def test_doctor_says_what_a_container_may_use(monkeypatch, capsys, quick):
+    monkeypatch.setattr(doctor, "usable_processors", lambda: 1.5)
     assert main(["doctor"]) == 0
-    assert "load(..., num_threads=1)" in capsys.readouterr().out
+    assert "of which this process may use 1.5\n" in capsys.readouterr().out
 
 
 def test_doctor_fails_without_an_engine(monkeypatch, capsys, quick):

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 
 from edgeface import BackendUnavailableError, InvalidInputError, image_files, read_image
 from edgeface.image_blocks import sound_jpeg
-from edgeface.image_files import FORMATS, format_of
+from edgeface.image_files import FORMATS, format_of, images_in
 
 WRITERS = {
     "JPEG": ("JPEG", {}), "PNG": ("PNG", {}), "WebP": ("WEBP", {}), "GIF": ("GIF", {}),
@@ -284,3 +284,15 @@ def test_a_stream_that_fails_is_an_error_of_ours(tmp_path):
 def test_other_addresses_are_told_apart_from_names():
     with pytest.raises(InvalidInputError, match=r"no such image: s3://b/a\.jpg; pass the bytes of"):
         read_image("s3://b/a.jpg")
+
+
+def test_a_folder_has_its_images_by_name_and_no_others(tmp_path):
+    names = ["b.JFIF", "a.heic", "._a.heic", ".png", "notes.txt", "png"]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
+    assert [path.name for path in images_in(tmp_path)] == ["a.heic", "b.JFIF"]
+    with pytest.raises(InvalidInputError, match=r"folder\.jpg has no images"):
+        images_in(tmp_path / "folder.jpg")
+    with pytest.raises(InvalidInputError, match="no such folder of images"):
+        images_in(tmp_path / "absent")

@@ -121,7 +121,7 @@ def test_pipes_that_have_no_other_name_are_written(kind):
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
 def test_a_report_to_standard_output_is_all_that_comes_there():
     command = [sys.executable, "-m", "edgeface", "run", "demo", "--detail", "fast",
-               "--refine", "none", "--format", "json", "--save", "/dev/stdout"]  # fmt: skip
+               "--refine", "none", "--format", "json", "--save", "-"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [image["image"] for image in json.loads(done.stdout)] == ["demo"]
     assert done.stderr == "wrote /dev/stdout\n"

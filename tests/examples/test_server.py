@@ -3,7 +3,9 @@
 import asyncio
 import importlib.util
 import io
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +94,18 @@ def test_faces_of_a_photo(server):
 
 def test_large_photos_are_refused_before_they_are_decoded(server):
     limits = server.Limits(max_bytes=3000, max_pixels=10_000)
-    small, many_pixels, many_bytes, _ = answers(
+    bomb = bytearray(png(9))
+    bomb[16:29] = struct.pack(">IIBBBBB", 14_000, 14_000, 8, 0, 0, 0, 0)
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    small, many_pixels, more_than_pillow_opens, many_bytes, _ = answers(
         server.create_app(lambda: Slow(0), limits),
         {"content": png(100)},
         {"content": png(101)},
+        {"content": bytes(bomb)},
         {"content": bytes(3001)},
     )
-    assert [r.status_code for r in (small, many_pixels, many_bytes)] == [200, 413, 413]
+    replies = (small, many_pixels, more_than_pillow_opens, many_bytes)
+    assert [r.status_code for r in replies] == [200, 413, 413, 413]
 
 
 def test_so_many_run_so_many_wait_and_others_are_refused(server):

@@ -81,6 +81,19 @@ def test_track_exports_every_format(clip, tmp_path, capsys, suffix, name):
     assert "wrote" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+@pytest.mark.usefixtures("networks")
+def test_nothing_is_written_beside_a_pipe(clip, tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    assert main(["track", str(clip), "--record", str(pipe), "--to", "livelink"]) == 0
+    reader.join()
+    assert read[0].startswith("Timecode")
+    assert {path.name for path in tmp_path.iterdir()} == {pipe.name, clip.name}
+
+
 @pytest.mark.usefixtures("networks")
 def test_track_names_an_absent_video(capsys):
     assert main(["track", "absent.mp4"]) == 1

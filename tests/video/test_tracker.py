@@ -252,5 +252,13 @@ def test_times_that_go_back_are_named(face_model):
     tracker.update(frame_image(0), 0.5)
 
 
+def test_frames_may_come_faster_than_a_clock_ticks(face_model):
+    scene = Scene("mfn", face_model, [Person((100, 100))])
+    tracker = Tracker(scene)
+    times = [0.0, 0.0, 0.0, 0.0, 0.0156, 0.0156, 0.0156]
+    ids = [tracker.update(frame_image(k), t).track_ids.tolist() for k, t in enumerate(times)]
+    assert ids == [[1]] * 7
+
+
 def test_tracker_is_public():
     assert edgeface.Tracker is Tracker

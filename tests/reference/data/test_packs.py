@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
@@ -104,6 +105,25 @@ def test_labels_that_a_pack_lacks_are_named(tmp_path: Path, face_model: FaceMode
 def test_scores_that_a_pack_lacks_are_named() -> None:
     with pytest.raises(InvalidInputError, match="lack browDownLeft"):
         expression_scores(np.zeros((1, 1)), np.array(["jawOpen"]))
+
+
+def test_photos_of_a_pack_are_upright(tmp_path: Path) -> None:
+    """Whoever labels a photo sees it so, and networks are given it so."""
+    lying, exif, file = Image.new("RGB", (8, 4)), Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    lying.save(file, "JPEG", exif=exif)
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("images/0.jpg", file.getvalue())
+        archive.writestr("labels.npz", _npz(image=np.array(["images/0.jpg"])))
+    image = open_pack(tmp_path, "mine").image(0)
+    assert image is not None
+    assert image.shape == (8, 4, 3)
+
+
+def _npz(**arrays: object) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("way", ["encrypted", "compressed otherwise", "huge"])

@@ -4,7 +4,7 @@ from torch.utils.data import RandomSampler
 
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.reference.networks.checkpoint import SHIPPED, load_network
-from edgeface.reference.training.loading import Again, unseen_expressions
+from edgeface.reference.training.loading import Again, Split, load_batches, unseen_expressions
 
 
 def test_unseen_expressions_are_those_that_no_face_shows():
@@ -34,3 +34,10 @@ def test_a_sampler_begins_again_until_there_are_enough():
     drawn = list(order)
     assert len(drawn) == len(order) == 7
     assert sorted(drawn[:3]) == sorted(drawn[3:6]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(3, [3]), (8, [8]), (9, [8])])
+def test_fewer_views_than_a_batch_are_learned_from(count, sizes):
+    numbers = list(range(count))
+    split = Split(numbers, RandomSampler(numbers), 8, np.zeros((0, 46)), [])
+    assert [len(batch) for batch in load_batches(split, validation=False, workers=0)] == sizes

@@ -1,6 +1,7 @@
 """One whole training, interrupted: packs -> checkpoint -> resume -> log -> plot -> file."""
 
 import math
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -62,12 +63,14 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
 
     def killed(self, batch, index):
         if self.current_epoch == 2:
-            raise RuntimeError("the lights went out")
+            raise KeyboardInterrupt
         return real(self, batch, index)
 
     monkeypatch.setattr(training.Training, "training_step", killed)
-    with pytest.raises(RuntimeError, match="lights"):
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
         train(recipe(kind, epochs=4), tiny_packs, out)
+    assert signal.getsignal(signal.SIGINT) is handler
     assert load_network(last).epoch == 1
 
     monkeypatch.setattr(training.Training, "training_step", real)
@@ -85,6 +88,14 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
         assert len(predict_crop(trained, image)) == 1
     else:
         assert len(predict_faces(trained, image, 0.0, 1.0)) == 18 * 18 * 5
+
+
+def test_weights_that_are_not_finite_are_not_kept(face_model):
+    network = training.Training(recipe("sfn"), face_model)
+    with torch.no_grad():
+        next(network.parameters()).fill_(math.nan)
+    with pytest.raises(InvalidInputError, match="earlier checkpoints stay"):
+        network.on_save_checkpoint({})
 
 
 def test_sfn_trains_with_every_option(tiny_packs, tmp_path):
