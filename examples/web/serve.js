@@ -24,10 +24,10 @@ export function serve(model = join(assets, "mfn.onnx"), port = 0) {
     "/demo.jpg": join(assets, "demo.jpg"),
   };
   const server = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-    if (path === "/") return response.writeHead(302, { location: "/page/" }).end();
-    const file = named[path] ?? join(folder, path);
     try {
+      const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
+      if (path === "/") return response.writeHead(302, { location: "/page/" }).end();
+      const file = named[path] ?? join(folder, path);
       const body = await readFile(file);
       response.writeHead(200, {
         "content-type": types[extname(file)] ?? "application/octet-stream",
@@ -36,8 +36,8 @@ export function serve(model = join(assets, "mfn.onnx"), port = 0) {
         "cross-origin-embedder-policy": "require-corp",
       });
       response.end(request.method === "HEAD" ? undefined : body);
-    } catch {
-      response.writeHead(404).end(`no ${path}`);
+    } catch { // no such file, or an address that is none
+      response.writeHead(404, { "content-type": "text/plain" }).end(`no ${request.url}`);
     }
   });
   return new Promise(ready => server.listen(port, "127.0.0.1", () => ready(server)));

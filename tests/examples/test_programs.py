@@ -103,6 +103,23 @@ def test_package_has_the_types_that_a_user_needs():
     assert done.returncode == 0, done.stdout
 
 
+SERVE = """
+const { serve } = await import(process.argv[2]);
+const server = await serve();
+for (const path of ["/%", "/%2e%2e%2fcpp%2fREADME.md", "/none", "/page/"]) {
+  console.log((await fetch(`http://127.0.0.1:${server.address().port}${path}`)).status);
+}
+server.closeAllConnections();
+server.close();
+"""
+
+
+def test_page_server_outlives_addresses_that_are_none():
+    command = [needs("node"), "--input-type=module", "--eval", SERVE, "-", WEB / "serve.js"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["404", "404", "404", "200"], done.stderr
+
+
 def test_package_holds_what_it_imports():
     files = set(json.loads((WEB / "package.json").read_text())["files"])
     imported = {"edgeface.js", "worker.js", "edgeface.d.ts"}
