@@ -42,11 +42,14 @@ class MilBackend:
             entries = dict(package.user_defined_metadata)
             (described,) = spec.description.input
             self._function = program.functions["main"]
+            given = {output.name for output in self._function.outputs}
         except Exception as error:  # the reader raises whatever a damaged package makes it
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
         self.metadata, self.face_model = read_contents(
             path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
         )
+        if not given.issuperset(self.metadata.output_names):
+            raise ModelFormatError(f"{path} has the outputs {sorted(given)}, and lacks others")
         self._check_input(path, described.type.imageType)
 
     def _check_input(self, path: Path, image: Any) -> None:

@@ -86,7 +86,7 @@ async function follow(playing) {
       show(image, found, milliseconds);
     }
   } catch (error) {
-    report(error.message, true);
+    if (video === playing) report(error.message, true);
   }
   if (video === playing) stop();
 }
@@ -186,6 +186,9 @@ threshold.addEventListener("input", () => {
 });
 closer.addEventListener("change", lookAgain);
 engine.addEventListener("change", async () => {
+  const shown = photo;
+  stop(); // a video would go on asking the network that is closed
+  photo = shown;
   await open();
   await lookAgain();
 });
