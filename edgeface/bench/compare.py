@@ -67,7 +67,7 @@ def _checked(record: dict[str, Any], which: str) -> dict[str, Figure]:
             name: (unit, float(value), float(low), float(high))
             for name, (unit, value, low, high) in _figures(record).items()
         }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(
             f"the {which} record is none that edgeface bench run wrote, or is damaged: {error!r}"
         ) from error

@@ -120,9 +120,10 @@ def test_compare_refuses_records_without_figures(results):
         compare.compare({"results": results}, {"results": []})
 
 
-def test_compare_refuses_figures_that_are_no_numbers(record):
+@pytest.mark.parametrize("value", ["large", 10**400], ids=["text", "too large"])
+def test_compare_refuses_figures_that_are_no_numbers(record, value):
     other = copy.deepcopy(record)
-    other["results"][0]["file_mb"] = "large"
+    other["results"][0]["file_mb"] = value
     with pytest.raises(InvalidInputError, match="second record is none"):
         compare.compare(record, other)
 
@@ -164,6 +165,18 @@ def test_suite_rejects_what_is_not_there(tmp_path, monkeypatch, settings, messag
     Path("empty").mkdir()
     with pytest.raises(InvalidInputError, match=message):
         suite.run_suite(settings, lambda _: None)
+
+
+def test_suite_tells_files_of_one_name_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite, "_python", lambda *_, **__: "{}")
+    monkeypatch.setattr(suite, "cold_start", lambda *_: {})
+    paths = [tmp_path / name for name in ("old/mfn.onnx", "new/mfn.onnx", "sfn.onnx")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    models = [str(path) for path in (*paths, paths[0])]
+    record = suite.run_suite(suite.Settings(models, kernels=["numpy"]), lambda _: None)
+    assert [r["file"] for r in record["results"]] == [*models[:2], "sfn.onnx"]
 
 
 def test_suite_takes_the_images_of_a_folder(tmp_path):
