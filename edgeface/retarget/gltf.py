@@ -153,7 +153,9 @@ def _bone_turns(
     bones = dict(character.bones)
     if retargeter.mapping.head_bone is not None:
         names = [node.name or "" for node in character.gltf.nodes]
-        bones["head"] = names.index(retargeter.mapping.head_bone)
+        head = names.index(retargeter.mapping.head_bone)
+        # a node may turn once only
+        bones = {bone: node for bone, node in bones.items() if node != head} | {"head": head}
     if character.looks_back:
         turns = turns * [1, -1, 1, -1]  # half a turn about y, there and back
     for bone, turn in retargeter.bone_turns(turns, bones).items():

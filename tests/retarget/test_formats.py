@@ -104,6 +104,19 @@ def test_gltf_through_a_mapping_and_a_second_reader(tmp_path, performance, make_
     assert len(scene.geometry["face"].vertices) == 3
 
 
+def test_gltf_turns_a_node_once_that_a_mapping_names_as_the_head(
+    tmp_path, performance, make_character
+):
+    """The neck, which has a share of its own: glTF allows one channel for a node's rotation."""
+    mapping = Mapping(
+        {"Joy": {"mouthSmileLeft": 1.0}}, head_bone="neck", shares={"head": 0.6, "neck": 0.4}
+    )
+    write_gltf(tmp_path / "out.glb", make_character(), performance, Retargeter(mapping))
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    turned = [c.target.node for c in gltf.animations[0].channels if c.target.path == "rotation"]
+    assert turned == [1]
+
+
 @pytest.mark.parametrize("names_at", ["mesh", "primitive"])
 @pytest.mark.parametrize("suffix", [".glb", ".vrm", ".GLB", ""])
 def test_characters_are_read_by_their_content(
