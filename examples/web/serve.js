@@ -1,7 +1,7 @@
 // Serves the page, and the model files that ship:  node serve.js [MFN.onnx] [PORT]
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
-import { dirname, extname, join, normalize, resolve } from "node:path";
+import { basename, dirname, extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const folder = dirname(fileURLToPath(import.meta.url));
@@ -17,10 +17,12 @@ const types = {
 
 /** Starts the server; port 0 takes a free one. */
 export function serve(model = join(assets, "mfn.onnx"), port = 0) {
+  // with a network that anyone may use goes another such, as in Python
+  const free = basename(model).includes("-free") ? "-free" : "";
   const named = {
     "/page/": join(folder, "page/index.html"),
     "/model.onnx": resolve(model),
-    "/refiner.onnx": join(assets, "sfn.onnx"),
+    "/refiner.onnx": join(assets, `sfn${free}.onnx`),
     "/demo.jpg": join(assets, "demo.jpg"),
   };
   const server = createServer(async (request, response) => {

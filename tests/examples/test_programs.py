@@ -109,19 +109,26 @@ def test_package_has_the_types_that_a_user_needs():
 
 SERVE = """
 const { serve } = await import(process.argv[2]);
-const server = await serve();
+const server = await serve(process.argv[3]);
 for (const path of ["/%", "/%2e%2e%2fcpp%2fREADME.md", "/none", "/page/"]) {
   console.log((await fetch(`http://127.0.0.1:${server.address().port}${path}`)).status);
 }
+const refiner = await fetch(`http://127.0.0.1:${server.address().port}/refiner.onnx`);
+console.log((await refiner.arrayBuffer()).byteLength);
 server.closeAllConnections();
 server.close();
 """
 
 
-def test_page_server_outlives_addresses_that_are_none():
+@pytest.mark.parametrize(("model", "refiner"), [("mfn", "sfn"), ("mfn-free-w8", "sfn-free")])
+def test_page_server_outlives_wrong_addresses_and_pairs_networks(model, refiner):
+    """A network that anyone may use is not shown with the eyes of one that is for research."""
     command = [needs("node"), "--input-type=module", "--eval", SERVE, "-", WEB / "serve.js"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["404", "404", "404", "200"], done.stderr
+    done = subprocess.run(
+        [*command, MODEL.with_stem(model)], capture_output=True, text=True, timeout=60
+    )
+    size = MODEL.with_stem(refiner).stat().st_size
+    assert done.stdout.split() == ["404", "404", "404", "200", str(size)], done.stderr
 
 
 def test_package_holds_what_it_imports():
