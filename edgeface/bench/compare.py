@@ -38,9 +38,15 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[Line]:
     Raises
     ------
     InvalidInputError
-        If a record lacks figures that every one has, or they are no numbers.
+        If a record lacks figures that every one has, or they are no numbers, or the records have no
+        figure in common.
     """
     first, second = _checked(a, "first"), _checked(b, "second")
+    if not first.keys() & second.keys():
+        raise InvalidInputError(
+            "the records have no figure in common: they are of files of other names, or of other "
+            "threads or kernels"
+        )
     lines: list[Line] = []
     for name in [*first, *(n for n in second if n not in first)]:
         x, y = first.get(name), second.get(name)

@@ -128,6 +128,14 @@ def test_compare_refuses_figures_that_are_no_numbers(record, value):
         compare.compare(record, other)
 
 
+def test_compare_refuses_records_of_nothing_alike(record):
+    other = copy.deepcopy(record)
+    for result in other["results"]:
+        result["threads"] += 1
+    with pytest.raises(InvalidInputError, match="no figure in common"):
+        compare.compare(record, other)
+
+
 def test_bench_writes_what_it_measured(tmp_path, capsys, monkeypatch, record):
     monkeypatch.setattr(suite, "run_suite", lambda settings, progress: record)
     files = tmp_path / "a.json", tmp_path / "a.html"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgeface import InferenceError, InvalidInputError
 from edgeface.cli import main
@@ -162,3 +163,6 @@ def test_verify_command(onnx_file, pt2_file, tmp_path, capsys):
     assert "cannot compare" in capsys.readouterr().err
     assert main(["verify", "sfn", "sfn", "--images", str(tmp_path)]) == 1
     assert "no readable images" in capsys.readouterr().err
+    Image.new("RGB", (64, 64)).save(tmp_path / "nobody.png")
+    assert main(["verify", "mfn", "mfn", "--images", str(tmp_path)]) == 1
+    assert "finds no face" in capsys.readouterr().err
