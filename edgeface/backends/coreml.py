@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from edgeface.backends.contents import read_contents
-from edgeface.backends.coreml_package import network_pieces
+from edgeface.backends.coreml_package import read_package
 from edgeface.errors import (
     BackendUnavailableError,
     InferenceError,
@@ -49,17 +49,16 @@ class CoremlBackend:
             )
         tools = _tools()
         _check_units(tools, device)
-        pieces = network_pieces(path)
+        entries, pieces = read_package(path)
+        self.metadata, self.face_model = read_contents(
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
+        )
         try:
             self._model: Any = tools.models.MLModel(
                 str(path), compute_units=tools.ComputeUnit[device or "ALL"]
             )
-            entries = dict(self._model.user_defined_metadata)
         except Exception as error:  # CoreML's own errors are untyped
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
-        self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
-        )
         self._lock = threading.Lock()
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
