@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgeface.backends.contents import read_contents
-from edgeface.backends.coreml_package import network_pieces
+from edgeface.backends.coreml_package import read_package
 from edgeface.errors import InferenceError, ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
 from edgeface.types import Float32Array, ImageArray
@@ -34,19 +34,21 @@ class MilBackend:
     """A slow backend for checks on machines without CoreML."""
 
     def __init__(self, path: Path) -> None:
-        pieces = network_pieces(path)
+        entries, pieces = read_package(path)
+        self.metadata, self.face_model = read_contents(
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
+        )
         try:
             package: Any = ct.models.MLModel(str(path), skip_model_load=True)
             spec = package.get_spec()
             program = read_program(spec, spec.specificationVersion, package.weights_dir)
-            entries = dict(package.user_defined_metadata)
             (described,) = spec.description.input
             self._function = program.functions["main"]
+            given = {output.name for output in self._function.outputs}
         except Exception as error:  # the reader raises whatever a damaged package makes it
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
-        self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
-        )
+        if not given.issuperset(self.metadata.output_names):
+            raise ModelFormatError(f"{path} has the outputs {sorted(given)}, and lacks others")
         self._check_input(path, described.type.imageType)
 
     def _check_input(self, path: Path, image: Any) -> None:

@@ -207,7 +207,10 @@ class _Tally:
 
 
 def _check(a: Model, b: Model, precision: str) -> None:
-    for name in ("kind", "input_size", "anchors", "stride", "cell_range", "expression_names"):
+    for name in (
+        "kind", "input_size", "crop_scale", "anchors", "stride", "cell_range", "output_names",
+        "expression_names",
+    ):  # fmt: skip
         ours, theirs = getattr(a.metadata, name), getattr(b.metadata, name)
         if ours != theirs:
             raise InvalidInputError(

@@ -61,11 +61,17 @@ class LidReach:
         self._next = 0  # the first of the window that was not judged
 
     def see(self, time_s: float, value: float) -> None:
-        """Take the next value of a lid; a blink counts once `BLINK_S` have passed since."""
+        """Take the next value of a lid; a blink counts once `BLINK_S` have passed since.
+
+        A time before the last is that of a clip that begins again.
+        """
         window = self._window
+        if window and time_s < window[-1][0]:
+            window.clear()
+            self._next = 0
         if self._usual is None:
             self._usual = value
-        else:
+        elif window:
             step = USUAL_SPEED * min(time_s - window[-1][0], MAX_STEP_S)
             self._usual += min(max(value - self._usual, -step), step)
         window.append((time_s, value))

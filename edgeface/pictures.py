@@ -15,7 +15,9 @@ from edgeface.errors import InvalidInputError
 from edgeface.types import AnyArray, ImageArray
 
 MAX_PIXELS = 250_000_000
-"""The largest image that is decoded; phones make 200 million, and a pixel takes up to 8 bytes."""
+"""The largest image that is decoded; phones make 200 million, and a pixel takes up to 8 bytes.
+
+A program that reads photos of strangers may set less."""
 BAND_PIXELS = 1 << 20
 """How many pixels are converted at a time, so that a photo is in memory once more, not thrice."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from edgeface.backends.contents import read_contents
-from edgeface.backends.coreml_package import network_pieces
+from edgeface.backends.coreml_package import read_package
 from edgeface.errors import (
     BackendUnavailableError,
     InferenceError,
@@ -49,35 +49,33 @@ class CoremlBackend:
             )
         tools = _tools()
         _check_units(tools, device)
-        pieces = network_pieces(path)
+        entries, pieces = read_package(path)
+        self.metadata, self.face_model = read_contents(
+            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
+        )
         try:
             self._model: Any = tools.models.MLModel(
                 str(path), compute_units=tools.ComputeUnit[device or "ALL"]
             )
-            entries = dict(self._model.user_defined_metadata)
         except Exception as error:  # CoreML's own errors are untyped
             raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error
-        self.metadata, self.face_model = read_contents(
-            path, entries.get(KEY), entries.get(FACE_MODEL_KEY), pieces
-        )
         self._lock = threading.Lock()
 
     def infer(self, input_tensor: ImageArray) -> dict[str, Float32Array]:
         """Compute the raw outputs of a batch, uint8 (B, S, S, 3), by name."""
-        names = self.metadata.output_names
-        found: list[dict[str, Any]] = []
-        with self._lock:
-            for pixels in input_tensor:
-                try:
-                    found.append(self._model.predict({"image": Image.fromarray(pixels)}))
-                except Exception as error:  # CoreML's own errors are untyped
-                    raise InferenceError(f"CoreML failed: {error}") from error
-        return {
-            name: np.array([f[name] for f in found], np.float32).reshape(
-                len(found), *self.metadata.output_shape(name)
-            )
-            for name in names
+        heads = {
+            name: np.empty((len(input_tensor), *self.metadata.output_shape(name)), np.float32)
+            for name in self.metadata.output_names
         }
+        with self._lock:
+            for i, pixels in enumerate(input_tensor):
+                try:
+                    found = self._model.predict({"image": Image.fromarray(pixels)})
+                    for name, head in heads.items():
+                        head[i] = np.reshape(found[name], head[i].shape)
+                except Exception as error:  # CoreML's own errors are untyped
+                    raise InferenceError(f"CoreML failed: {error!r}") from error
+        return heads
 
 
 def _check_units(tools: Any, device: str | None) -> None:

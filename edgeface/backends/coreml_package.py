@@ -6,19 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from edgeface import strict_json
-from edgeface.backends.protobuf import outside
+from edgeface.backends.protobuf import entry, inside, outside
 from edgeface.errors import ModelFormatError
 
 MODEL = Path("Data", "com.apple.CoreML", "model.mlmodel")
 MANIFEST, ROOT = "Manifest.json", "com.apple.CoreML/model.mlmodel"
 """The file in which CoreML looks for the model, and what it must say, since that is checked."""
 WEIGHTS = Path("Data", "com.apple.CoreML", "weights", "weight.bin")
-DESCRIPTION, DESCRIPTION_METADATA = 2, 100
-"""Fields of CoreML's ``Model`` and ``ModelDescription``."""
+DESCRIPTION, DESCRIPTION_METADATA, USER_DEFINED = 2, 100, 100
+"""Fields of CoreML's ``Model``, ``ModelDescription`` and ``Metadata``."""
 
 
 def network_pieces(path: Path) -> list[bytes | memoryview]:
     """What a package's checksum is of: weights, and the model without its description's metadata.
+
+    Errors are those of `read_package`.
+    """
+    return read_package(path)[1]
+
+
+def read_package(path: Path) -> tuple[dict[str, str], list[bytes | memoryview]]:
+    """Read the user's entries in the metadata, and what the checksum is of.
 
     Raises
     ------
@@ -38,6 +46,8 @@ def network_pieces(path: Path) -> list[bytes | memoryview]:
         if named != ROOT:
             raise ValueError(f"its manifest names another model than {ROOT}")
         model = memoryview((path / MODEL).read_bytes())
-        return [*outside(model, (DESCRIPTION, DESCRIPTION_METADATA)), (path / WEIGHTS).read_bytes()]
+        place = (DESCRIPTION, DESCRIPTION_METADATA)
+        entries = dict(entry(content) for content in inside(model, (*place, USER_DEFINED)))
+        return entries, [*outside(model, place), (path / WEIGHTS).read_bytes()]
     except (KeyError, OSError, TypeError, ValueError) as error:
         raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error

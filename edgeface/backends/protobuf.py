@@ -58,6 +58,16 @@ def outside(data: memoryview, path: Sequence[int]) -> list[memoryview]:
     return [*pieces, data[kept:]]
 
 
+def inside(data: memoryview, path: Sequence[int]) -> Generator[memoryview, None, None]:
+    """Yield the content of each field that a path of field numbers leads to."""
+    for number, _, _, content in fields(data):
+        if number == path[0]:
+            if len(path) == 1:
+                yield content
+            else:
+                yield from inside(content, path[1:])
+
+
 def entry(message: memoryview) -> tuple[str, str]:
     """The key and the value of an entry in a map of texts."""
     found = {number: str(content, "utf-8") for number, _, _, content in fields(message)}

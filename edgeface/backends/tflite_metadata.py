@@ -17,10 +17,12 @@ IDENTIFIER = b"TFL3"
 MODEL_BUFFERS, MODEL_METADATA = 4, 6
 METADATA_NAME, METADATA_BUFFER = 0, 1
 BUFFER_DATA = 0
+NAMES = {name.encode(): name for name in (KEY, FACE_MODEL_KEY)}
+LONGEST_NAME = max(map(len, NAMES))
 
 
 def read_metadata_buffers(data: bytes, source: str) -> dict[str, bytes]:
-    """Read every metadata entry of a TFLite file by its name.
+    """Read the two metadata entries of edgeface in a TFLite file by their names.
 
     Raises
     ------
@@ -32,17 +34,16 @@ def read_metadata_buffers(data: bytes, source: str) -> dict[str, bytes]:
 
 def network_pieces(data: bytes, source: str) -> list[memoryview]:
     """What a file's checksum is of: everything but the two buffers of edgeface."""
-    spans = _spans(data, source)
     pieces: list[memoryview] = []
     kept = 0
-    for begin, end in sorted(spans[key] for key in (KEY, FACE_MODEL_KEY) if key in spans):
+    for begin, end in sorted(_spans(data, source).values()):
         pieces.append(memoryview(data)[kept:begin])
         kept = max(kept, end)
     return [*pieces, memoryview(data)[kept:]]
 
 
 def _spans(data: bytes, source: str) -> dict[str, tuple[int, int]]:
-    """Find where every metadata entry begins and ends."""
+    """Find where each metadata entry of edgeface begins and ends, however many others there are."""
     if data[4:8] != IDENTIFIER:
         raise ModelFormatError(f"{source} is no TFLite model: it lacks the mark {IDENTIFIER!r}")
     try:
@@ -51,10 +52,12 @@ def _spans(data: bytes, source: str) -> dict[str, tuple[int, int]]:
         spans: dict[str, tuple[int, int]] = {}
         for entry in _tables(data, model, MODEL_METADATA):
             begin, end = _span(data, entry, METADATA_NAME)
-            index = _field(data, entry, METADATA_BUFFER)
-            number = 0 if index is None else _uint32(data, index)
-            spans[data[begin:end].decode()] = _span(data, buffers[number], BUFFER_DATA)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+            name = NAMES.get(data[begin : min(end, begin + LONGEST_NAME + 1)])
+            if name is not None:
+                index = _field(data, entry, METADATA_BUFFER)
+                number = 0 if index is None else _uint32(data, index)
+                spans[name] = _span(data, buffers[number], BUFFER_DATA)
+    except (struct.error, IndexError) as error:
         raise ModelFormatError(f"{source} is a damaged TFLite model: {error}") from error
     return spans
 

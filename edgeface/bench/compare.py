@@ -38,13 +38,14 @@ def compare(a: dict[str, Any], b: dict[str, Any]) -> list[Line]:
     Raises
     ------
     InvalidInputError
-        If a record lacks figures that every one has, they are no numbers, or no figure is in both.
+        If a record lacks figures that every one has, or they are no numbers, or the records have no
+        figure in common.
     """
     first, second = _checked(a, "first"), _checked(b, "second")
     if not first.keys() & second.keys():
         raise InvalidInputError(
-            "no figure is in both records: measure the same files with the same threads, kernels "
-            "and numbers of faces"
+            "the records have no figure in common: they are of files of other names, or of other "
+            "threads or kernels"
         )
     lines: list[Line] = []
     for name in [*first, *(n for n in second if n not in first)]:
@@ -72,7 +73,7 @@ def _checked(record: dict[str, Any], which: str) -> dict[str, Figure]:
             name: (unit, float(value), float(low), float(high))
             for name, (unit, value, low, high) in _figures(record).items()
         }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(
             f"the {which} record is none that edgeface bench run wrote, or is damaged: {error!r}"
         ) from error

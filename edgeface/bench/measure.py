@@ -41,7 +41,6 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     record: dict[str, Any] = {
         "model": model.metadata.name,
         "kind": model.metadata.kind,
-        "file": path.name,
         "file_mb": path.stat().st_size / 1e6,
         "threads": settings["threads"],
         "kernels": model.engine.current,

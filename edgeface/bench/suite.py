@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +59,9 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
     images = [DEMO_PHOTO] if settings.images is None else images_in(settings.images)
     chosen = settings.kernels or (["numpy", "numba"] if numba_installed() else ["numpy"])
     results: list[dict[str, Any]] = []
-    files = [path for model in settings.models for path in _files(model, settings.backends)]
+    wanted = (path for model in settings.models for path in _files(model, settings.backends))
+    files = list(dict.fromkeys(wanted))
+    named = Counter(path.name for path in files)
     for path, threads, kernels in itertools.product(files, settings.threads, chosen):
         progress(f"{path.name}, {threads} threads, {kernels} kernels")
         request = {
@@ -72,6 +75,7 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
         }
         # thousands of images are more than a command line holds
         record = json.loads(_python("-m", "edgeface.bench.measure", given=json.dumps(request)))
+        record["file"] = path.name if named[path.name] == 1 else str(path)
         record["cold_start"] = cold_start(path, threads, kernels, images[0])
         results.append(record)
     return {"schema_version": SCHEMA_VERSION, "system": system_record(), "results": results}

@@ -27,12 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Print every difference; returns 1 where one is over its limit."""
     with load(arguments.a) as a, load(arguments.b) as b:
-        precision = b.metadata.precision
+        precision, gives_faces = b.metadata.precision, a.metadata.network_kind.gives_faces
         comparison = compare(a, b, _images(arguments.images), precision)
     for quantity, value in comparison.values.items():
         worst = comparison.worst.get(quantity)
         print(f"{quantity:<20}{value:>12.4g}{f'   {worst}' if worst else ''}")
     over = comparison.exceeded(precision)
+    if not over and gives_faces and not comparison.values["faces"]:
+        raise InvalidInputError(
+            f"{arguments.a} finds no face in the images, so nothing could differ: choose photos of "
+            "people"
+        )
     for line in over:
         print(f"over the limits of {precision}: {line}")
     if not over:

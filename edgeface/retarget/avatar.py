@@ -47,7 +47,7 @@ class Stream(Protocol):
 class Avatar:
     """Streams one role of a performance to an avatar, whoever plays it.
 
-    If another person takes over the role, the neutral face is learned anew.
+    If another person takes over the role, the neutral face and the lids are learned anew.
 
     Parameters
     ----------
@@ -86,6 +86,7 @@ class Avatar:
             return
         if face.track_id != self._player:
             self._player, self._neutral = face.track_id, []
+            self._stream.retargeter.forget()
         shapes, quaternion = face.blendshapes, quaternion_from_rotation(face.rotation)
         begun_s = self._neutral[0][0] if self._neutral else time_s
         if self._calibrate_s and time_s - begun_s <= self._calibrate_s:

@@ -149,8 +149,16 @@ def read_character(path: str | os.PathLike[str]) -> Character:
         kind,
         morphs,
         _sound(clips, morphs),
-        named_bones(str(node.name or "") for node in gltf.nodes) | bones,
+        named_bones(node_names(gltf)) | bones,
     )
+
+
+def node_names(gltf: Any) -> list[str]:
+    """The names of all nodes, empty where turning one moves nothing.
+
+    That is so where it shows a mesh with a skin, which may be called as one of the skin's bones is.
+    """
+    return ["" if node.skin is not None else str(node.name or "") for node in gltf.nodes]
 
 
 def _morph_names(gltf: Any, path: Any) -> dict[int, list[str]]:

@@ -21,7 +21,8 @@ gap."""
 def hold_in_gaps(performance: Performance) -> Performance:
     """Hold the last pose in each long gap, by one frame more, just before the person is seen again.
 
-    It lies the take's usual step before the frame in which they are.
+    It lies the take's usual step before the frame in which they are; a gap no longer than that is
+    bridged like a short one.
 
     Examples
     --------
@@ -37,10 +38,11 @@ def hold_in_gaps(performance: Performance) -> Performance:
     rows = np.arange(len(times))
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     gaps: list[tuple[float, float]] = performance.gaps_s.tolist()
-    for left_s, back_s in reversed([gap for gap in gaps if gap[1] - gap[0] > BRIDGE_S]):
+    long = [back_s for left_s, back_s in gaps if back_s - left_s > max(BRIDGE_S, step)]
+    for back_s in reversed(long):
         after = int(np.searchsorted(times, back_s))
         rows = np.insert(rows, after, after - 1)
-        times = np.insert(times, after, max(back_s - step, left_s))
+        times = np.insert(times, after, back_s - step)
     return replace(
         performance,
         times_s=times,

@@ -14,7 +14,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
-from edgeface.retarget.character import Character, read_character
+from edgeface.retarget.character import Character, node_names, read_character
 from edgeface.retarget.gltf_file import Blob, glb_bytes, import_pygltflib
 from edgeface.retarget.head import NAME
 from edgeface.retarget.mapping import check_names
@@ -124,7 +124,7 @@ def _check_targets(retargeter: Retargeter, character: Character, path: Any) -> N
         )
     bone = retargeter.mapping.head_bone
     if bone is not None:
-        check_names([bone], [n.name or "" for n in character.gltf.nodes], f"{path}: the head bone")
+        check_names([bone], node_names(character.gltf), f"{path}: the head bone")
 
 
 def _weights(character: Character, frames: list[dict[str, float]]) -> dict[int, FloatArray]:
@@ -152,8 +152,9 @@ def _bone_turns(
     """The nodes that turn with the head, and their turns (T, 4) in the character's world."""
     bones = dict(character.bones)
     if retargeter.mapping.head_bone is not None:
-        names = [node.name or "" for node in character.gltf.nodes]
-        bones["head"] = names.index(retargeter.mapping.head_bone)
+        head = node_names(character.gltf).index(retargeter.mapping.head_bone)
+        # a node may turn once only
+        bones = {bone: node for bone, node in bones.items() if node != head} | {"head": head}
     if character.looks_back:
         turns = turns * [1, -1, 1, -1]  # half a turn about y, there and back
     for bone, turn in retargeter.bone_turns(turns, bones).items():

@@ -83,6 +83,10 @@ class Retargeter:
                 lid = self._lids.setdefault(name, LidReach())
                 lid.see(time_s, self.person(name, value))
 
+    def forget(self) -> None:
+        """Forget what `watch` has learned, before another person is watched."""
+        self._lids.clear()
+
     def __call__(
         self, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> tuple[dict[str, float], FloatArray]:

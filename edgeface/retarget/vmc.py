@@ -37,8 +37,9 @@ class VmcSender(UdpSender):
 
     Notes
     -----
-    The protocol is at https://protocol.vmc.info. Unity's frame is left-handed with the avatar's
-    left at -x, so a rotation is sent as (w, x, -y, -z).
+    The protocol is at https://protocol.vmc.info. Its bones are Unity's humanoid ones, whatever the
+    avatar calls them, so the mapping's ``head_bone`` plays no part. Unity's frame is left-handed
+    with the avatar's left at -x, so a rotation is sent as (w, x, -y, -z).
 
     A bundle has at most 1,200 bytes, so that it is one packet. Each bundle of a frame begins with
     the time, the head and, if the gaze is seen, the eyes; so each one that arrives is useful by
@@ -57,15 +58,15 @@ class VmcSender(UdpSender):
         """Send one frame; parameters are those of `Stream.send`."""
         time_s = option("time_s", time_s, SECONDS)
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
-        mapping = self.retargeter.mapping
-        named = {n if mapping.recipes else n[0].upper() + n[1:]: v for n, v in shapes.items()}
+        own = self.retargeter.mapping.recipes
+        named = {n if own else n[0].upper() + n[1:]: v for n, v in shapes.items()}
         first = [
             self._osc.message("/VMC/Ext/OK", 1),
             self._osc.message("/VMC/Ext/T", time_s),
         ]
         for bone, turn in self.retargeter.bone_turns(head).items():
             w, x, y, z = (float(v) for v in turn)
-            called = (mapping.head_bone if bone == "head" else None) or bone.capitalize()
+            called = bone.capitalize()
             first.append(
                 self._osc.message("/VMC/Ext/Bone/Pos", called, 0.0, 0.0, 0.0, x, -y, -z, w)
             )

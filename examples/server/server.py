@@ -9,16 +9,16 @@ and time. There is no log-in and no encryption: put it behind a server that has 
 """
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request
-from PIL import Image
+from starlette.requests import ClientDisconnect
 
 import edgeface
+from edgeface import pictures
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,12 @@ class Limits:
 
     Attributes
     ----------
-    max_bytes, max_pixels : of a photo; larger ones are refused with 413
+    max_bytes : of a photo; larger ones are refused with 413
+    max_pixels : of a photo; larger ones are refused with 422, by their header alone
     at_once : photos in which faces are looked for at the same time
     waiting : photos that wait for their turn besides; further ones are refused with 503
-    seconds : after which a request that waits or runs is given up with 504
+    seconds : after which a photo that has not arrived is given up with 408, and one that waits or
+        is looked at with 504
     """
 
     max_bytes: int = 10 << 20
@@ -53,6 +55,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        pictures.MAX_PIXELS = desk.limits.max_pixels  # of all that this process reads
         with load() as desk.model:
             yield
 
@@ -71,8 +74,7 @@ def create_app(
         detail: Literal["auto", "fast"] = "auto",
     ) -> dict[str, Any]:
         """The faces of the photo that is the request's body, as `edgeface.Faces.to_dict` tells."""
-        content = await body_of(request, desk.limits.max_bytes)
-        check_pixels(content, desk.limits.max_pixels)
+        content = await body_of(request, desk.limits)
         found = await desk.find(
             content, max_faces=max_faces, score_threshold=score_threshold, detail=detail
         )
@@ -103,7 +105,8 @@ class Desk:
         try:
             return await asyncio.wait_for(asyncio.shield(run), self.limits.seconds)
         except TimeoutError as error:
-            run.add_done_callback(lambda task: task.exception())  # nobody else will ask
+            # nobody else will ask how it ended
+            run.add_done_callback(lambda task: task.cancelled() or task.exception())
             raise HTTPException(504, f"gave up after {self.limits.seconds:g} s") from error
         except edgeface.EdgeFaceError as error:
             raise HTTPException(422, str(error)) from error
@@ -116,27 +119,20 @@ class Desk:
             self.busy -= 1
 
 
-async def body_of(request: Request, max_bytes: int) -> bytes:
-    """The request's body; of one that is too large, no more than the limit is read."""
+async def body_of(request: Request, limits: Limits) -> bytes:
+    """The request's body; of one that is too large or too slow, no more than the limits allow."""
     content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > max_bytes:
-            raise HTTPException(413, f"a photo may have {max_bytes:,} bytes")
-    return bytes(content)
-
-
-def check_pixels(content: bytes, max_pixels: int) -> None:
-    """Refuse a photo by its header, before it is decoded into memory."""
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            num_pixels = picture.width * picture.height
-    except Image.DecompressionBombError:  # Pillow has a limit of its own
-        num_pixels = max_pixels + 1
-    except Exception:  # what Pillow does not know is judged by edgeface, with limits of its own
-        return
-    if num_pixels > max_pixels:
-        raise HTTPException(413, f"a photo may have {max_pixels:,} pixels")
+        async with asyncio.timeout(limits.seconds):
+            async for part in request.stream():
+                content += part
+                if len(content) > limits.max_bytes:
+                    raise HTTPException(413, f"a photo may have {limits.max_bytes:,} bytes")
+    except TimeoutError as error:
+        raise HTTPException(408, f"no whole photo came in {limits.seconds:g} s") from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the photo was cut off") from error
+    return bytes(content)
 
 
 app = create_app()

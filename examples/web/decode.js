@@ -3,6 +3,7 @@
 import { eyeLooks, gazeDegrees, irisCentres } from "./gaze.js";
 
 const MAX_LOG_SIZE = 6;
+const DETECTION_WIDTH = 5; // four of the box, and the score
 const LEAST_WEIGHT = 1e-12;
 const DECODED = ["identity", "expression", "pose", "gaze"]; // others are handed on as they are
 
@@ -46,7 +47,10 @@ function need(values, name) {
 function candidates(outputs, metadata, scoreThreshold) {
   const { anchors, stride, cell_range: range } = metadata;
   const within = t => range * sigmoid(t) - (range - 1) / 2;
-  const [, numRows, numColumns] = outputs.detection.dims;
+  const [, numRows, numColumns, depth] = outputs.detection.dims;
+  if (numRows * stride !== metadata.input_size || depth !== DETECTION_WIDTH * anchors.length) {
+    throw new Error("the output detection has another shape than the metadata says");
+  }
   const found = [];
   for (let row = 0; row < numRows; row++) {
     for (let column = 0; column < numColumns; column++) {

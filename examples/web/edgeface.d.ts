@@ -79,6 +79,8 @@ export class EdgeFace implements Finder {
 /** The same in a worker, so that the page never waits. */
 export class EdgeFaceWorker implements Finder {
   readonly metadata: Metadata;
+  /** Of the network that looks closer, if there is one. */
+  readonly refinerMetadata?: Metadata;
   readonly engine: Engine;
   /** Opens an mfn's file, and with `refine` an sfn's, which then looks closer at every face. */
   static load(source: string | URL, options?: LoadOptions & { refine?: string | URL }):

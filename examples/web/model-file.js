@@ -5,6 +5,7 @@
 const METADATA_PROPS = 14; // field of ModelProto
 const KEY = 1; // fields of StringStringEntryProto
 const VALUE = 2;
+const NUM_LANDMARKS = 68;
 const SCHEMA_MAJORS = [1, 2]; // 2 where cells reach beyond themselves
 const NEEDED = ["name", "licence", "input_size", "input", "expression_names", "unseen_expressions",
   "pose_slices"];
@@ -19,6 +20,14 @@ const NEEDED_BY_KIND = {
  * @returns {Promise<{metadata: object, faceModel: object}>}
  */
 export async function readModelFile(bytes) {
+  try {
+    return await read(bytes);
+  } catch (error) { // of the many readers below, each with errors of its own
+    throw new Error(`the model file cannot be read: ${error.message}`, { cause: error });
+  }
+}
+
+async function read(bytes) {
   const props = metadataProps(bytes);
   const metadata = JSON.parse(need(props, "edgeface"));
   const version = need(metadata, "schema_version");
@@ -128,7 +137,11 @@ function readNpy(bytes) {
     "|u1": () => new Uint8Array(body),
   }[type];
   if (!data) throw new Error(`unexpected type ${type} in the face model`);
-  return { shape, data: data() };
+  const array = { shape, data: data() };
+  if (array.data.length !== shape.reduce((product, length) => product * length, 1)) {
+    throw new Error("an array of the face model is not as long as its shape says");
+  }
+  return array;
 }
 
 function half(bits) {
@@ -148,6 +161,10 @@ function landmarkBasis({ header, identity, expression, landmark_vertices, landma
   const about = JSON.parse(new TextDecoder().decode(header.data));
   const [numLandmarks, corners] = landmark_vertices.shape;
   const numVertices = identity.shape[1];
+  if (numLandmarks !== NUM_LANDMARKS ||
+    landmark_vertices.data.some(vertex => vertex < 0 || vertex >= numVertices)) {
+    throw new Error("the landmarks of the face model are not on its mesh");
+  }
   const atLandmarks = ({ data }) => {
     const count = data.length / (numVertices * 3);
     const out = new Float32Array(count * numLandmarks * 3);

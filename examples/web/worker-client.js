@@ -32,6 +32,7 @@ export class EdgeFaceWorker {
   }
 
   ask(request, transfer = []) {
+    if (this.closed) return Promise.reject(new Error("the worker was closed"));
     const id = (this.number = (this.number ?? 0) + 1);
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
@@ -46,6 +47,7 @@ export class EdgeFaceWorker {
   }
 
   close() {
+    this.closed = true;
     this.worker.terminate();
     for (const { reject } of this.waiting.values()) reject(new Error("the worker was closed"));
     this.waiting.clear();

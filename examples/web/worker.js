@@ -7,7 +7,8 @@ async function answer({ load, image, scoreThreshold, refine }) {
   if (load) {
     models.model = await EdgeFace.load(load.source, load.options);
     if (load.refine) models.refiner = await EdgeFace.load(load.refine, load.options);
-    return { metadata: models.model.metadata, engine: models.model.engine };
+    const { metadata, engine } = models.model;
+    return { metadata, engine, refinerMetadata: models.refiner?.metadata };
   }
   const faces = await models.model.run(image, { scoreThreshold });
   return { faces: models.refiner && refine ? await models.refiner.refine(image, faces) : faces };

@@ -2,10 +2,14 @@
 
 import multiprocessing
 import pickle
+import struct
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +26,8 @@ from edgeface.backends import processors
 from edgeface.backends import tflite as tflite_backend
 from edgeface.backends.coreml import CoremlBackend
 from edgeface.backends.tflite_metadata import read_metadata_buffers
-from edgeface.metadata import KEY
+from edgeface.metadata import FACE_MODEL_KEY, KEY
+from tests.fakes import metadata_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -191,6 +196,15 @@ def test_coreml_elsewhere_says_how_to_verify(monkeypatch, tmp_path):
         CoremlBackend(tmp_path / "a.mlpackage", 0, None)
 
 
+@pytest.mark.parametrize("given", [{}, {"identity": np.zeros(7)}], ids=["absent", "short"])
+def test_coreml_without_an_output_is_an_error(given):
+    backend = object.__new__(CoremlBackend)  # only macOS opens one
+    backend.metadata, backend._lock = metadata_of("sfn"), threading.Lock()
+    backend._model = SimpleNamespace(predict=lambda _: given)
+    with pytest.raises(edgeface.InferenceError, match=r"CoreML failed.*(identity|7)"):
+        backend.infer(np.zeros((1, 128, 128, 3), np.uint8))
+
+
 def test_tflite_accepts_the_earlier_libraries(monkeypatch):
     asked = []
 
@@ -219,8 +233,19 @@ def test_tflite_metadata_is_what_the_schema_says(tflite_file):
         entry.name.decode(): bytes(model.buffers[entry.buffer].data) for entry in model.metadata
     }
     found = read_metadata_buffers(tflite_file.read_bytes(), "file")
-    assert found == expected
-    assert KEY in found
+    assert found == {name: expected[name] for name in (KEY, FACE_MODEL_KEY)}
+
+
+def test_tflite_with_very_many_metadata_entries_takes_no_longer():
+    """Fifty thousand entries share a name of 4 MB: reading it each time would take minutes."""
+    count, length = 50_000, 1 << 22
+    model = struct.pack("<9H2xiI", 18, 8, *4 * [0], 4, 0, 4, 20, 4)  # vtable and table
+    vector = np.arange(count, 0, -1, "<u4") * 4 + 8  # all lead to the table that follows
+    entry = struct.pack("<3H2xiII", 6, 8, 4, 8, 4, length)
+    data = struct.pack("<I4s", 28, b"TFL3") + model + struct.pack("<I", count)
+    start = time.process_time()
+    assert read_metadata_buffers(data + vector.tobytes() + entry + b"a" * length, "file") == {}
+    assert time.process_time() - start < 10
 
 
 def test_tflite_without_metadata_is_an_error(tflite_file, tmp_path):

@@ -119,16 +119,19 @@ def test_compare_refuses_records_without_figures(results):
         compare.compare({"results": results}, {"results": []})
 
 
-def test_compare_refuses_records_that_have_nothing_in_common(record):
-    for other in ([], [record["results"][0] | {"threads": 99}]):
-        with pytest.raises(InvalidInputError, match="no figure is in both records"):
-            compare.compare(record, record | {"results": other})
-
-
-def test_compare_refuses_figures_that_are_no_numbers(record):
+@pytest.mark.parametrize("value", ["large", 10**400], ids=["text", "too large"])
+def test_compare_refuses_figures_that_are_no_numbers(record, value):
     other = copy.deepcopy(record)
-    other["results"][0]["file_mb"] = "large"
+    other["results"][0]["file_mb"] = value
     with pytest.raises(InvalidInputError, match="second record is none"):
+        compare.compare(record, other)
+
+
+def test_compare_refuses_records_of_nothing_alike(record):
+    other = copy.deepcopy(record)
+    for result in other["results"]:
+        result["threads"] += 1
+    with pytest.raises(InvalidInputError, match="no figure in common"):
         compare.compare(record, other)
 
 
@@ -169,6 +172,18 @@ def test_suite_rejects_what_is_not_there(tmp_path, monkeypatch, settings, messag
     Path("empty").mkdir()
     with pytest.raises(InvalidInputError, match=message):
         suite.run_suite(settings, lambda _: None)
+
+
+def test_suite_tells_files_of_one_name_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite, "_python", lambda *_, **__: "{}")
+    monkeypatch.setattr(suite, "cold_start", lambda *_: {})
+    paths = [tmp_path / name for name in ("old/mfn.onnx", "new/mfn.onnx", "sfn.onnx")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    models = [str(path) for path in (*paths, paths[0])]
+    record = suite.run_suite(suite.Settings(models, kernels=["numpy"]), lambda _: None)
+    assert [r["file"] for r in record["results"]] == [*models[:2], "sfn.onnx"]
 
 
 def test_suite_takes_more_images_than_a_command_line_holds(tmp_path, monkeypatch):

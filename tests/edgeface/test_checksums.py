@@ -3,12 +3,13 @@
 import json
 import os
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import edgeface
-from edgeface.backends import open_backend
+from edgeface.backends import coreml, open_backend
 from edgeface.backends.checksums import CHECKSUMS
 from edgeface.backends.coreml_package import network_pieces as package_pieces
 from edgeface.backends.onnx import network_pieces
@@ -60,6 +61,26 @@ def test_a_package_is_refused_whose_manifest_names_another_model(tmp_path, manif
     (package / "Manifest.json").write_text(manifest)
     with pytest.raises(edgeface.ModelFormatError, match="no readable CoreML package"):
         package_pieces(package)
+
+
+def test_coreml_is_given_no_damaged_package(monkeypatch, tmp_path):
+    """Its entries are read, and its checksum is checked, before CoreML sees it."""
+    package, opened = write_ready(ReadyFile("sfn", "coreml", "fp16"), tmp_path), []
+    models = SimpleNamespace(MLModel=lambda path, **_: opened.append(path))
+    expected = edgeface.load("sfn").face_model.sha256
+    tools = SimpleNamespace(models=models, ComputeUnit={"ALL": 0})
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr(coreml, "_tools", lambda: tools)
+    whole = coreml.CoremlBackend(package, 0)
+    assert whole.face_model.sha256 == expected
+    assert opened == [str(package)]
+    weights = package / "Data/com.apple.CoreML/weights/weight.bin"
+    content = bytearray(weights.read_bytes())
+    content[5000] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(edgeface.ModelFormatError, match="is damaged"):
+        coreml.CoremlBackend(package, 0)
+    assert opened == [str(package)]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")

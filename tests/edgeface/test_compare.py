@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgeface import InferenceError, InvalidInputError
 from edgeface.cli import main
@@ -138,6 +139,21 @@ def test_models_that_do_not_fit_together_are_errors(face_model):
         compare(a, a, GREY, "int3")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"gaze": True}, "output_names is"), ({"crop_scale": 1.5}, "crop_scale is")],
+)
+def test_networks_of_crops_must_see_the_same(face_model, change, message):
+    """They have other outputs, or look at other crops of the same face."""
+    plain, other = (
+        Model(FixedBackend(face_model, metadata_of("sfn", face_model, **more)))
+        for more in ({}, change)
+    )
+    for pair in ((plain, other), (other, plain)):
+        with pytest.raises(InvalidInputError, match=message):
+            compare(*pair, GREY, "fp32")
+
+
 def test_verify_command(onnx_file, pt2_file, tmp_path, capsys):
     assert main(["verify", str(pt2_file), str(onnx_file)]) == 0
     printed = capsys.readouterr().out
@@ -147,3 +163,6 @@ def test_verify_command(onnx_file, pt2_file, tmp_path, capsys):
     assert "cannot compare" in capsys.readouterr().err
     assert main(["verify", "sfn", "sfn", "--images", str(tmp_path)]) == 1
     assert "has no images" in capsys.readouterr().err
+    Image.new("RGB", (64, 64)).save(tmp_path / "nobody.png")
+    assert main(["verify", "mfn", "mfn", "--images", str(tmp_path)]) == 1
+    assert "finds no face" in capsys.readouterr().err

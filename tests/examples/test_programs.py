@@ -1,10 +1,14 @@
 """The programs outside Python give the faces of the test vectors."""
 
+import base64
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +105,30 @@ def test_package_has_the_types_that_a_user_needs():
         pytest.skip("needs the compiler of TypeScript: npm install in examples/web")
     done = subprocess.run([compiler, "-p", WEB / "test"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+SERVE = """
+const { serve } = await import(process.argv[2]);
+const server = await serve(process.argv[3]);
+for (const path of ["/%", "/%2e%2e%2fcpp%2fREADME.md", "/none", "/page/"]) {
+  console.log((await fetch(`http://127.0.0.1:${server.address().port}${path}`)).status);
+}
+const refiner = await fetch(`http://127.0.0.1:${server.address().port}/refiner.onnx`);
+console.log((await refiner.arrayBuffer()).byteLength);
+server.closeAllConnections();
+server.close();
+"""
+
+
+@pytest.mark.parametrize(("model", "refiner"), [("mfn", "sfn"), ("mfn-free-w8", "sfn-free")])
+def test_page_server_outlives_wrong_addresses_and_pairs_networks(model, refiner):
+    """A network that anyone may use is not shown with the eyes of one that is for research."""
+    command = [needs("node"), "--input-type=module", "--eval", SERVE, "-", WEB / "serve.js"]
+    done = subprocess.run(
+        [*command, MODEL.with_stem(model)], capture_output=True, text=True, timeout=60
+    )
+    size = MODEL.with_stem(refiner).stat().st_size
+    assert done.stdout.split() == ["404", "404", "404", "200", str(size)], done.stderr
 
 
 def test_package_holds_what_it_imports():
@@ -259,10 +287,21 @@ def test_cpp_prints_one_line_a_face(cpp_program, fresh_vectors):
     assert len(lines) == 1 + len(vectors["faces"])
 
 
+def cut_identity(face_model):
+    """The same file with an array that ends early."""
+    whole, cut = io.BytesIO(base64.b64decode(face_model)), io.BytesIO()
+    with zipfile.ZipFile(whole) as arrays, zipfile.ZipFile(cut, "w") as written:
+        for name in arrays.namelist():
+            content = arrays.read(name)
+            written.writestr(name, content[:200] if name == "identity.npy" else content)
+    return base64.b64encode(cut.getvalue()).decode()
+
+
 BAD_FILES = [
     ({"edgeface": None}, "lacks edgeface$", "lacks edgeface$"),
     ({"edgeface_face_model": None}, "lacks edgeface_face_model$", "lacks edgeface_face_model$"),
     ({"edgeface_face_model": "AAAA"}, "no zip archive", "no zip archive"),
+    ({"edgeface_face_model": cut_identity}, "not as long as its shape", "not as long as its shape"),
     ({"schema_version": [3, 0]}, r"the file has \[3,0\]", "metadata version 3,0"),
     ({"kind": "fusion"}, "runs an mfn", "runs an mfn"),
     ({"stride": None}, "'stride' not found", "lacks stride"),
@@ -278,7 +317,7 @@ def write_bad_file(path, change):
     metadata = json.loads(props["edgeface"])
     for key, value in change.items():
         target = props if key in props else metadata
-        target[key] = value
+        target[key] = value(target[key]) if callable(value) else value
         if value is None:
             del target[key]
     if "edgeface" in props:
@@ -288,13 +327,29 @@ def write_bad_file(path, change):
     onnx.save(graph, path)
 
 
-@pytest.mark.parametrize(("change", "message"), [(c, cpp) for c, cpp, _ in BAD_FILES])
+MISFITS = [
+    ({"anchors": [[50, 50]]}, "output detection has another shape"),
+    ({"stride": 32}, "output detection has another shape"),
+    ({"stride": 0}, "no grid"),
+    ({"input_size": 0}, "input_size is out of range: 0"),
+    ({"input_size": 200_000}, "input_size is out of range: 200000"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), [*((c, cpp) for c, cpp, _ in BAD_FILES), *MISFITS])
 def test_cpp_names_what_is_wrong_with_a_file(cpp_program, tmp_path, change, message):
     write_bad_file(tmp_path / "bad.onnx", change)
     command = [cpp_program, tmp_path / "bad.onnx", edgeface.DEMO_PHOTO]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert re.search(message, done.stderr, re.MULTILINE)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its names of files are UTF-8")
+def test_cpp_prints_json_of_any_file_name(cpp_program, fresh_vectors, tmp_path):
+    photo = tmp_path / os.fsdecode(b"caf\xe9.png")
+    shutil.copy(fresh_vectors / "input.png", photo)
+    assert faces_of(cpp_program, photo, 0.5)
 
 
 @pytest.mark.parametrize("arguments", [[], ["one.onnx"], ["a", "b", "--threshold", "much"]])

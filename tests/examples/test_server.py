@@ -3,9 +3,7 @@
 import asyncio
 import importlib.util
 import io
-import struct
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 from PIL import Image
 
 import edgeface
+from edgeface import pictures
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -26,6 +25,12 @@ def server():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(autouse=True)
+def usual_pixels(monkeypatch):
+    """The limit of the process, which a server sets, is again what it was."""
+    monkeypatch.setattr(pictures, "MAX_PIXELS", pictures.MAX_PIXELS)
 
 
 def answers(app, *requests):
@@ -57,7 +62,8 @@ class Slow:
     def __exit__(self, *_):
         pass
 
-    def run(self, *_, **__):
+    def run(self, image, **_):
+        edgeface.read_image(image)
         self.at_once += 1
         self.most = max(self.most, self.at_once)
         time.sleep(self.seconds)
@@ -94,18 +100,41 @@ def test_faces_of_a_photo(server):
 
 def test_large_photos_are_refused_before_they_are_decoded(server):
     limits = server.Limits(max_bytes=3000, max_pixels=10_000)
-    bomb = bytearray(png(9))
-    bomb[16:29] = struct.pack(">IIBBBBB", 14_000, 14_000, 8, 0, 0, 0, 0)
-    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
-    small, many_pixels, more_than_pillow_opens, many_bytes, _ = answers(
+    bomb = b"P5 50000 50000 255\n"  # more pixels than Pillow itself opens
+    small, many_pixels, too_many, many_bytes, _ = answers(
         server.create_app(lambda: Slow(0), limits),
         {"content": png(100)},
         {"content": png(101)},
-        {"content": bytes(bomb)},
+        {"content": bomb},
         {"content": bytes(3001)},
     )
-    replies = (small, many_pixels, more_than_pillow_opens, many_bytes)
-    assert [r.status_code for r in replies] == [200, 413, 413, 413]
+    assert [r.status_code for r in (small, many_pixels, too_many, many_bytes)] == [
+        200, 422, 422, 413,
+    ]  # fmt: skip
+    assert "101 x 101 is more than 10,000 pixels" in many_pixels.json()["detail"]
+    assert "50000 x 50000 is more than 10,000 pixels" in too_many.json()["detail"]
+
+
+@pytest.mark.parametrize(("hangs_up", "status"), [(False, 408), (True, 400)])
+def test_photos_that_do_not_arrive_are_given_up(server, hangs_up, status):
+    app, sent = server.create_app(lambda: Slow(0), server.Limits(seconds=0.05)), []
+    scope = {"type": "http", "method": "POST", "path": "/faces", "query_string": b"", "headers": []}
+
+    async def receive():
+        if hangs_up:
+            return {"type": "http.disconnect"}
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    async def exchange():
+        async with app.router.lifespan_context(app):
+            await asyncio.wait_for(app(scope, receive, send), 5)
+
+    asyncio.run(exchange())
+    assert sent[0]["status"] == status
 
 
 def test_so_many_run_so_many_wait_and_others_are_refused(server):

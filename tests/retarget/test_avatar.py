@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgeface.lids import FIRST_REACH
 from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.casting import WAIT_S, Casting
 from edgeface.retarget.options import ExportOptions
@@ -99,6 +100,17 @@ def test_the_next_person_is_calibrated_anew(people):
     for k in range(90, 120):
         show(k / 30, people({2: 60}))
     assert angle_between(np.array(sender.retargeter.person.quaternion_wxyz), RIGHT) < 1e-3
+
+
+def test_the_lids_of_the_next_person_are_learned_anew(people):
+    show, sender = follow()
+    for k in (*range(30), *range(90, 120)):
+        faces = people({1 if k < 30 else 2: 60})
+        lid = list(faces.expression_names).index("eyeBlinkLeft")
+        faces.expression_coeffs[:, lid] = 0.9 if k == 15 else 0.1  # one shuts their eyes
+        show(k / 30, faces)
+    shapes, _ = sender.retargeter({"eyeBlinkLeft": FIRST_REACH}, RIGHT)
+    assert shapes["eyeBlinkLeft"] == pytest.approx(1.0)
 
 
 def test_each_role_has_a_person_of_its_own(people):

@@ -104,6 +104,37 @@ def test_gltf_through_a_mapping_and_a_second_reader(tmp_path, performance, make_
     assert len(scene.geometry["face"].vertices) == 3
 
 
+def test_gltf_turns_a_node_once_that_a_mapping_names_as_the_head(
+    tmp_path, performance, make_character
+):
+    """The neck, which has a share of its own: glTF allows one channel for a node's rotation."""
+    mapping = Mapping(
+        {"Joy": {"mouthSmileLeft": 1.0}}, head_bone="neck", shares={"head": 0.6, "neck": 0.4}
+    )
+    write_gltf(tmp_path / "out.glb", make_character(), performance, Retargeter(mapping))
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    turned = [c.target.node for c in gltf.animations[0].channels if c.target.path == "rotation"]
+    assert turned == [1]
+
+
+@pytest.mark.parametrize("mapped", [None, "Head"])
+def test_gltf_turns_the_bone_and_not_the_mesh_of_its_name(
+    tmp_path, performance, make_character, mapped
+):
+    """What shows a mesh with a skin, and comes first, is called as the bone is."""
+    gltf = pygltflib.GLTF2().load(str(make_character()))
+    gltf.nodes[2].name, gltf.nodes[3].name, gltf.nodes[3].skin = "skull", "Head", 0
+    gltf.nodes[1].children.append(4)
+    gltf.nodes.append(pygltflib.Node(name="Head"))
+    gltf.skins.append(pygltflib.Skin(joints=[4]))
+    gltf.save(str(tmp_path / "same.glb"))
+    mapping = Mapping({"Joy": {"mouthSmileLeft": 1.0}}, head_bone=mapped)
+    write_gltf(tmp_path / "out.glb", tmp_path / "same.glb", performance, Retargeter(mapping))
+    written = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    turned = [c.target.node for c in written.animations[0].channels if c.target.path == "rotation"]
+    assert turned == [4]
+
+
 @pytest.mark.parametrize("names_at", ["mesh", "primitive"])
 @pytest.mark.parametrize("suffix", [".glb", ".vrm", ".GLB", ""])
 def test_characters_are_read_by_their_content(

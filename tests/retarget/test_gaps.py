@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeface.recording import RecordingWriter, read_recording
+from edgeface.recording import Performance, RecordingWriter, read_recording
 from edgeface.retarget import FORMATS, ExportOptions, export
 from edgeface.retarget.gaps import BRIDGE_S, hold_in_gaps
 from edgeface.timecode import Timecode
@@ -83,6 +83,14 @@ def test_a_short_gap_is_bridged_and_in_a_long_one_the_pose_is_held(recorded):
     assert played(back_s - 0.02) == pytest.approx(0.39, abs=0.01)
     assert played(back_s) == pytest.approx(0.70)
     assert played(np.mean(performance.gaps_s[0])) == pytest.approx(0.215)
+
+
+def test_of_uneven_takes_no_time_comes_twice():
+    """A gap of 2 s where frames are 3 s apart."""
+    seen, turns = np.array([0.0, 3.0, 6.0, 8.0]), np.zeros((4, 4))
+    shapes, gaps = np.zeros((4, 46)), np.array([[6.0, 8.0]])
+    take = Performance(1, seen, np.arange(4), turns, shapes, np.zeros(50), [{}] * 4, gaps)
+    assert hold_in_gaps(take).times_s.tolist() == seen.tolist()
 
 
 def test_gltf_keeps_times_and_tells_gaps(recorded):

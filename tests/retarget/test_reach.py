@@ -109,6 +109,18 @@ def test_the_usual_value_is_followed_at_any_rate(rate):
     assert lid(0.5) == pytest.approx(0.5)
 
 
+def test_a_clip_that_begins_again_leaves_lids_as_they_were():
+    times, values = lid_curve([0.8] * 3)
+    once, again = LidReach(), LidReach()
+    for lid, turns in ((once, 1), (again, 3)):
+        for _ in range(turns):
+            for time_s, value in zip(times, values, strict=True):
+                lid.see(time_s, value)
+    assert [again(v) for v in (0.05, 0.4, 0.8)] == pytest.approx(
+        [once(v) for v in (0.05, 0.4, 0.8)]
+    )
+
+
 def reach_of(times, values):
     lid = LidReach()
     for time_s, value in zip(times, values, strict=True):

@@ -90,6 +90,17 @@ def test_vmc_says_nothing_of_what_is_not_seen(osc_server):
     sender.close()
 
 
+def test_vmc_calls_the_head_as_unity_does(osc_server):
+    """Whatever a mapping calls the node in the file: other names move nothing."""
+    server, got = osc_server
+    mapping = Mapping(head_bone="J_Bip_C_Head", shares={"head": 0.6, "neck": 0.4})
+    sender = VmcSender("127.0.0.1", server.server_address[1], Retargeter(mapping))
+    sender.send(0.0, {"jawOpen": 0.75}, np.array([1.0, 0, 0, 0]))
+    frame = receive_frame(server, got)
+    assert [v[0] for a, v in frame if a == "/VMC/Ext/Bone/Pos"] == ["Head", "Neck"]
+    sender.close()
+
+
 def test_vmc_survives_a_network_that_refuses(monkeypatch):
     sender = VmcSender("127.0.0.1", 39539)
 

@@ -36,7 +36,10 @@ void print_json(const std::string& image, const std::vector<edgeface::Face>& fac
       list.back()["iris_centres"] = *face.iris_centres;
     }
   }
-  std::cout << nlohmann::json{{"image", image}, {"faces", list}} << "\n";
+  // names of files may be no UTF-8
+  std::cout << nlohmann::json{{"image", image}, {"faces", list}}.dump(
+                   -1, ' ', false, nlohmann::json::error_handler_t::replace)
+            << "\n";
 }
 
 void print_table(const std::vector<edgeface::Face>& faces) {

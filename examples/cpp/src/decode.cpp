@@ -162,6 +162,26 @@ std::vector<double> taken(RawFace& raw, const char* name) {
 
 }  // namespace
 
+void check(const Outputs& outputs, std::int64_t batch, const Metadata& metadata,
+           const FaceModel& face_model) {
+  using Shape = std::vector<std::int64_t>;
+  const std::map<std::string, std::size_t> widths{{"detection", 5},
+                                                  {"identity", face_model.num_identity},
+                                                  {"expression", face_model.num_expressions}};
+  const auto cells = metadata.detects() ? metadata.input_size / metadata.stride : 0;
+  const auto anchors = static_cast<std::int64_t>(metadata.anchors.size());
+  const auto single = metadata.detects() ? Shape{batch, cells, cells, anchors} : Shape{batch, 1};
+  for (const auto& [name, output] : outputs) {
+    auto shape = single;
+    if (const auto known = widths.find(name); known != widths.end())
+      shape.back() *= static_cast<std::int64_t>(known->second);
+    else if (!output.shape.empty())  // any number of values
+      shape.back() *= output.shape.back() / single.back();
+    if (output.shape != shape)
+      throw Error("the output " + name + " has another shape than the metadata says");
+  }
+}
+
 std::vector<RawFace> detect(const Outputs& outputs, const Metadata& metadata,
                             double score_threshold) {
   const auto detection = outputs.find("detection");

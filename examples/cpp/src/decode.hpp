@@ -27,6 +27,10 @@ struct RawFace {
   std::map<std::string, std::vector<double>> values;
 };
 
+// Throws an Error unless the outputs have the shapes that follow from the metadata.
+void check(const Outputs& outputs, std::int64_t batch, const Metadata& metadata,
+           const FaceModel& face_model);
+
 // An mfn's faces that reach a score and that no better one overlaps too much, best first.
 std::vector<RawFace> detect(const Outputs& outputs, const Metadata& metadata,
                             double score_threshold);

@@ -13,6 +13,8 @@ namespace edgeface {
 
 namespace {
 
+constexpr std::size_t num_landmarks = 68, max_bytes = std::size_t{1} << 29;
+
 struct Array {
   std::vector<std::size_t> shape;
   std::string type;  // numpy's, such as "<f2"
@@ -80,6 +82,7 @@ std::map<std::string, Array> read_npz(const std::string& data) {
     const auto start = local + 30 + number(data, local + 26, 2) + number(data, local + 28, 2);
     auto name = data.substr(at + 46, name_length);
     auto bytes = data.substr(start, packed);
+    if (size > max_bytes) throw Error("the face model is too large");
     if (method == 8) bytes = inflate(std::move(bytes), size);
     arrays[name.substr(0, name.rfind(".npy"))] = read_npy(bytes);
     at += 46 + name_length + number(data, at + 30, 2) + number(data, at + 32, 2);
@@ -97,8 +100,13 @@ float half(std::uint16_t bits) {
 
 template <typename T>
 std::vector<T> values(const Array& array) {
-  std::vector<T> out(array.bytes.size() / sizeof(T));
-  std::memcpy(out.data(), array.bytes.data(), out.size() * sizeof(T));
+  std::size_t count = 1;
+  for (const auto size : array.shape)
+    count = count <= max_bytes && size <= max_bytes ? count * size : 0;
+  if (count == 0 || array.bytes.size() != count * sizeof(T))
+    throw Error("the face model holds an array that is empty, or not as long as its shape says");
+  std::vector<T> out(count);
+  std::memcpy(out.data(), array.bytes.data(), array.bytes.size());
   return out;
 }
 
@@ -116,16 +124,17 @@ std::vector<float> at_landmarks(const Array& shapes, const Array& vertices, cons
   const auto dense = floats(shapes), weight = floats(weights);
   const auto vertex = values<std::int32_t>(vertices);
   const auto num_vertices = shapes.shape[shapes.shape.size() - 2];
-  const auto num_landmarks = vertices.shape[0], corners = vertices.shape[1];
-  if (weight.size() != vertex.size() || vertex.size() != num_landmarks * corners)
-    throw Error("the face model's landmark map has unexpected shapes");
+  const auto corners = vertices.shape[1];
+  for (const auto index : vertex)
+    if (index < 0 || static_cast<std::size_t>(index) >= num_vertices)
+      throw Error("the landmarks of the face model are not on its mesh");
   const auto count = dense.size() / (num_vertices * 3);
   std::vector<float> out(count * num_landmarks * 3);
   for (std::size_t s = 0; s < count; ++s)
     for (std::size_t c = 0; c < num_landmarks * corners; ++c)
       for (std::size_t axis = 0; axis < 3; ++axis)
         out[(s * num_landmarks + c / corners) * 3 + axis] +=
-            weight[c] * dense.at((s * num_vertices + vertex[c]) * 3 + axis);
+            weight[c] * dense[(s * num_vertices + vertex[c]) * 3 + axis];
   return out;
 }
 
@@ -136,7 +145,9 @@ FaceModel read_face_model(const std::string& base64) {
   const auto &identity = arrays.at("identity"), &expression = arrays.at("expression");
   const auto &vertices = arrays.at("landmark_vertices"), &weights = arrays.at("landmark_weights");
   const auto rank = expression.shape.size();
-  if (identity.shape.size() != 3 || rank < 3 || vertices.shape.size() != 2)
+  if (identity.shape.size() != 3 || rank < 3 || rank > 4 || vertices.shape.size() != 2 ||
+      weights.shape != vertices.shape || vertices.shape[0] != num_landmarks ||
+      identity.shape[2] != 3 || expression.shape[rank - 1] != 3)
     throw Error("the face model's arrays have unexpected shapes");
   return FaceModel{
       vertices.shape[0],

@@ -9,6 +9,7 @@ namespace edgeface {
 namespace {
 
 constexpr int schema_major = 1, wide_schema_major = 2;  // 2: cells reach beyond themselves
+constexpr int max_input_size = 4096;
 
 Metadata read(const nlohmann::json& json) {
   const auto& version = json.at("schema_version");
@@ -44,17 +45,17 @@ Metadata read(const nlohmann::json& json) {
 }  // namespace
 
 Metadata read_metadata(const std::string& text, const FaceModel& face_model) {
-  try {
-    const auto json = nlohmann::json::parse(text);
-    const auto metadata = read(json);
-    if (face_model.sha256 != json.at("face_model_sha256"))
-      throw Error("the face model in the file is not the one its metadata names");
-    if (metadata.expression_names.size() != face_model.num_expressions)
-      throw Error("the face model has other expressions than the metadata names");
-    return metadata;
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(std::string("the metadata of the model file is damaged: ") + error.what());
-  }
+  const auto json = nlohmann::json::parse(text);
+  const auto metadata = read(json);
+  if (metadata.input_size < 1 || metadata.input_size > max_input_size)
+    throw Error("input_size is out of range: " + std::to_string(metadata.input_size));
+  if (metadata.detects() && (metadata.stride < 1 || metadata.anchors.empty()))
+    throw Error("there is no grid without a stride and anchors");
+  if (face_model.sha256 != json.at("face_model_sha256"))
+    throw Error("the face model in the file is not the one its metadata names");
+  if (metadata.expression_names.size() != face_model.num_expressions)
+    throw Error("the face model has other expressions than the metadata names");
+  return metadata;
 }
 
 }  // namespace edgeface

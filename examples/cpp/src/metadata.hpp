@@ -17,7 +17,8 @@ struct Metadata {
   std::vector<std::string> expression_names, unseen_expressions;
   std::size_t quaternion, translation, scale_logit;  // where each starts in `pose`
   // of an mfn
-  double stride = 0, cell_range = 1, score_threshold = 0, iou_threshold = 0;
+  int stride = 0;
+  double cell_range = 1, score_threshold = 0, iou_threshold = 0;
   std::vector<std::array<double, 2>> anchors;
   // of an sfn
   double crop_scale = 0;
@@ -25,7 +26,7 @@ struct Metadata {
   bool detects() const { return kind == "mfn"; }
 };
 
-// Throws an Error where an entry is missing, of another type, or of another major version.
+// Throws an Error where an entry is missing, of another type, impossible, or of another major version.
 Metadata read_metadata(const std::string& json, const FaceModel& face_model);
 
 }  // namespace edgeface

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <utility>
 
 #include "decode.hpp"
@@ -16,11 +16,11 @@ namespace {
 
 constexpr std::size_t crops_at_once = 32;  // so that the network's memory has a bound
 
-std::vector<char> bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-  if (bytes.empty()) throw Error(path + " cannot be read, or is empty");
-  return bytes;
+std::string bytes_of(const std::string& path) {
+  std::ostringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  if (bytes.str().empty()) throw Error("it cannot be read, or is empty");
+  return bytes.str();
 }
 
 Ort::Session open(const Ort::Env& environment, const std::string& path, int num_threads) {
@@ -38,13 +38,13 @@ std::string entry(const Ort::Session& session, const char* key) {
   return text.get();
 }
 
-// Turns an exception of the engine into the library's own.
+// Turns an exception of the engine, or of what reads a damaged file, into the library's own.
 template <typename Work>
-auto translated(Work work) {
+auto translated(const std::string& source, Work work) {
   try {
     return work();
-  } catch (const Ort::Exception& error) {
-    throw Error(std::string("ONNX Runtime: ") + error.what());
+  } catch (const std::exception& error) {
+    throw Error(source + ": " + error.what());
   }
 }
 
@@ -84,18 +84,19 @@ struct Model::Opened {
     Outputs outputs;
     for (std::size_t i = 0; i < names.size(); ++i) {
       const auto about = values[i].GetTensorTypeAndShapeInfo();
-      const auto rank = about.GetShape().size();
-      if (about.GetElementType() != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT ||
-          rank != (metadata.detects() ? 4 : 2))
-        throw Error(output_names[i] + " is no output of a network of this kind");
+      if (about.GetElementType() != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT)
+        throw Error("the output " + output_names[i] + " is of another type than float");
       outputs[output_names[i]] = {about.GetShape(), values[i].GetTensorData<float>()};
     }
+    check(outputs, shape[0], metadata, face_model);
     reader(outputs);
   }
 };
 
 Model::Model(const std::string& path, int num_threads)
-    : opened_(translated([&] { return std::make_unique<const Opened>(path, num_threads); })) {}
+    : opened_(translated("cannot open " + path, [&] {
+        return std::make_unique<const Opened>(path, num_threads);
+      })) {}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
@@ -113,7 +114,7 @@ std::vector<Face> Model::run(const Image& image, std::optional<double> score_thr
   check(image);
   auto input = letterbox(image, metadata.input_size, metadata.pad_value);
   std::vector<Face> faces;
-  translated([&] {
+  translated(name(), [&] {
     opened_->infer(input.pixels, 1, [&](const Outputs& outputs) {
       const double threshold = score_threshold.value_or(metadata.score_threshold);
       for (auto& raw : detect(outputs, metadata, threshold))
@@ -138,7 +139,7 @@ std::vector<Face> Model::refine(const Image& image, const std::vector<Face>& fac
       pixels.insert(pixels.end(), input.pixels.begin(), input.pixels.end());
       placements.push_back(input.placement);
     }
-    translated([&] {
+    translated(name(), [&] {
       opened_->infer(pixels, batch, [&](const Outputs& outputs) {
         for (std::size_t i = 0; i < batch; ++i) {
           closer.push_back(decode(face_of_crop(outputs, i, metadata), metadata, face_model,

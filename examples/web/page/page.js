@@ -33,9 +33,10 @@ async function open() {
     if (!model) return;
     engine.value = model.engine;
   }
-  const { name, licence, score_threshold: score } = model.metadata;
-  if (!byId("score").value) setThreshold(score);
-  byId("licence").textContent = `${name}; weights: ${licence}${threads}`;
+  if (!byId("score").value) setThreshold(model.metadata.score_threshold);
+  const used = [model.metadata, model.refinerMetadata].filter(Boolean);
+  const terms = used.map(({ name, licence }) => `${name}; weights: ${licence}`);
+  byId("licence").textContent = terms.join(" · ") + threads;
   inputs.forEach(input => (input.disabled = false));
   byId("save").disabled = !faces.length;
   if (!status.classList.contains("wrong")) report("ready: pick a photo, a video or the camera");
@@ -86,7 +87,7 @@ async function follow(playing) {
       show(image, found, milliseconds);
     }
   } catch (error) {
-    report(error.message, true);
+    if (video === playing) report(error.message, true);
   }
   if (video === playing) stop();
 }
@@ -186,6 +187,9 @@ threshold.addEventListener("input", () => {
 });
 closer.addEventListener("change", lookAgain);
 engine.addEventListener("change", async () => {
+  const shown = photo;
+  stop(); // a video would go on asking the network that is closed
+  photo = shown;
   await open();
   await lookAgain();
 });

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { decodeCrop, decodeImage } from "../decode.js";
-import { EdgeFace } from "../edgeface.js";
+import { EdgeFace, EdgeFaceWorker } from "../edgeface.js";
 import { readModelFile } from "../model-file.js";
 import { readPng } from "./png.js";
 
@@ -115,6 +115,27 @@ test("an sfn looks closer at faces, however many", async () => {
   const empty = { ...face, box_xyxy: [5, 5, 5, 5] };
   await assert.rejects(model.refine(sfn.image, [empty]), /box is empty/);
   await assert.rejects(model.run(sfn.image), /run an mfn/);
+});
+
+test("anchors that the outputs are not of are an error", async () => {
+  const { metadata, faceModel } = await readModelFile(mfn.file);
+  const fewer = { ...metadata, anchors: metadata.anchors.slice(1) };
+  assert.throws(
+    () => decodeImage(outputsOf(mfn.vectors), fewer, faceModel, ITSELF, 0.5), /another shape/);
+});
+
+test("a worker that was closed says so", async () => {
+  globalThis.location = { href: "http://localhost/" };
+  globalThis.Worker = class {
+    postMessage({ id }) {
+      queueMicrotask(() => this.onmessage({ data: { id } }));
+    }
+
+    terminate() {}
+  };
+  const model = await EdgeFaceWorker.load("mfn.onnx");
+  model.close();
+  await assert.rejects(model.run(mfn.image), /was closed/);
 });
 
 test("a file that is cut off, and an engine that does not exist, are errors", async () => {
