@@ -116,6 +116,9 @@ class HeadDecoder:
         self, found: kernels.FoundFaces, placements: Float64Array, engine: kernels.Engine
     ) -> Faces:
         """Make faces of raw coefficients and boxes in ``input_px``, by one or more placements."""
+        corrected = self._metadata.network_kind.corrects_shape
+        if not corrected:
+            found = _reflected_back(found)
         posed = kernels.pose_faces(
             self._basis,
             found.boxes_xyxy,
@@ -125,7 +128,6 @@ class HeadDecoder:
             placements,
             engine=engine,
         )
-        corrected = self._metadata.network_kind.corrects_shape
         return Faces(
             boxes_xyxy=posed.boxes_xyxy,
             scores=found.scores,
@@ -141,6 +143,22 @@ class HeadDecoder:
             face_model=self._face_model,
             correction_coeffs=found.identity[:, NUM_IDENTITY:] if corrected else None,
         )
+
+
+def _reflected_back(found: kernels.FoundFaces) -> kernels.FoundFaces:
+    """The same faces, with a half turn where a network has reflected the shape instead.
+
+    Without perspective, a shape that is reflected through its origin looks as if it were upside
+    down, and networks learn to do that for faces that are: their first identity coefficient, 1 in
+    the mean of people, is then negative. In the image, ``R (-s)`` is ``Rz(180 deg) R s``.
+    """
+    reflected = found.identity[:, :1] < 0
+    w, x, y, z = found.pose[:, :4].T
+    half_turned = np.stack([-z, -y, x, w], axis=1)
+    pose = found.pose.copy()
+    pose[:, :4] = np.where(reflected, half_turned, pose[:, :4])
+    identity = np.where(reflected, -found.identity, found.identity)
+    return found._replace(identity=identity, pose=pose)
 
 
 def _mean_identity(count: int) -> Float32Array:

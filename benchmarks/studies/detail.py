@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -177,8 +178,10 @@ def main() -> None:
     large = [enlarged(image) for image in portraits]
     print(portrait_line(f"{PORTRAIT_PX} px", model, backend, large), flush=True)
     every = [*photos.groups, *photos.empty, *portraits]
-    costs = passes_of(backend, ((lambda i=i: model.run(i.pixels, look_again=False)) for i in every))
-    print(f"\nmean cost of the default call over all {len(every)}: {np.mean(costs):.2f} passes")
+    for options in ({}, {"look_again": False}):
+        calls = [partial(model.run, image.pixels, **options) for image in every]
+        cost = np.mean(passes_of(backend, calls))
+        print(f"\nmean cost of the default call {options} over all {len(every)}: {cost:.2f} passes")
     print("\n| detail | faces of crowds found | passes a crowd |\n|---|---:|---:|")
     pictures = crowds(photos.groups)
     for detail in DETAILS:

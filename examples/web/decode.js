@@ -114,9 +114,15 @@ function iou(a, b) {
 function readFace({ score, box, values }, metadata, faceModel) {
   const pose = need(values, "pose");
   const part = name => pose.slice(...metadata.pose_slices[name]);
-  const identity = need(values, "identity");
+  let identity = need(values, "identity");
+  let quaternion = part("quaternion_wxyz");
+  if (identity[0] < 0) { // the shape reflected, where a half turn is meant
+    const [w, x, y, z] = quaternion;
+    quaternion = [-z, -y, x, w];
+    identity = identity.map(value => -value);
+  }
   const expression = need(values, "expression").map(sigmoid);
-  const rotation = rotationMatrix(part("quaternion_wxyz"));
+  const rotation = rotationMatrix(quaternion);
   const translation = part("translation");
   const longer = Math.max(box[2] - box[0], box[3] - box[1]);
   const focal = sigmoid(part("scale_logit")[0]);

@@ -58,7 +58,17 @@ CONFIGS: dict[str, NetworkConfig] = {
     "mfn": MFN,
     "mfn-beside": replace(MFN, cell_range=2.0),
     "mfn-lean": NetworkConfig(
-        "mfn", True, 288, 16, (8, 16, 32, 64), (32, 64, 128, 256), 128, 16, ANCHORS, reach=7
+        "mfn",
+        True,
+        288,
+        16,
+        (8, 16, 32, 64),
+        (32, 64, 128, 256),
+        128,
+        16,
+        ANCHORS,
+        reach=7,
+        cell_range=2.0,
     ),
     "mfn-9x9": NetworkConfig(
         "mfn", True, 288, 32, (16, 32, 48, 64), (64, 128, 192, 256), 128, 32, ANCHORS
@@ -74,8 +84,8 @@ CONFIGS: dict[str, NetworkConfig] = {
         for name in ("tracknet", "modelnet", "personal")
     },
 }
-"""The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids, and in
-``mfn-beside`` with cells that answer for faces beside them, too.
+"""The networks of the papers: SFN and MFN are single- and multi-scale, the MFN on two grids. In
+``mfn-beside``, which ships as `mfn`, and ``mfn-lean`` cells answer for faces beside them, too.
 
 TrackNet and ModelNet (2020) are ``-paper`` as in its Table 4, and else on the SFN's multi-scale
 trunk, whose weights they can start from."""

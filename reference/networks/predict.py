@@ -69,6 +69,7 @@ def predict_faces(
     scores = torch.sigmoid(rows[0][:, 4])
     kept, shares = _survivors(corners(boxes), scores, score_threshold, iou_threshold)
     boxes, identity, expression, pose = (shares @ values for values in (boxes, *rows[1:]))
+    identity, pose = _reflected_back(identity, pose)
     points = _points(trained, identity, expression, pose) * boxes[:, 2:].amax(dim=1)[:, None, None]
     points[..., :2] += boxes[:, None, :2]
     to_image = np.array([*(1 / scale), 1 / scale.mean()])
@@ -103,6 +104,7 @@ def predict_crop(trained: TrainedNetwork, crop: ImageArray) -> Faces:
     if trained.config.network_kind.corrects_shape:
         return _corrected_face(trained, outputs, size, side)
     identity, expression, pose, *gaze = outputs
+    identity, pose = _reflected_back(identity, pose)
     landmarks = _points(trained, identity, expression, pose).numpy() * side
     landmarks[..., :2] += size / 2
     box = np.array([[size - side, size - side, size + side, size + side]]) / 2
@@ -164,6 +166,14 @@ def _survivors(
             kept.append(i)
     shares = shares[: len(kept)]
     return order[kept], shares / shares.sum(dim=1, keepdim=True)
+
+
+def _reflected_back(identity: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+    """A half turn instead of a shape reflected through its origin, which looks the same."""
+    reflected = identity[:, :1] < 0
+    w, x, y, z = pose[:, :4].unbind(dim=1)
+    half_turned = torch.cat([torch.stack([-z, -y, x, w], dim=1), pose[:, 4:]], dim=1)
+    return torch.where(reflected, -identity, identity), torch.where(reflected, half_turned, pose)
 
 
 def _points(trained: TrainedNetwork, identity: Tensor, expression: Tensor, pose: Tensor) -> Tensor:

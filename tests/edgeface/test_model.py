@@ -250,3 +250,27 @@ def test_run_takes_max_faces_and_suppression(face_model):
         model.run(image, suppression="hard")
     with pytest.raises(InvalidInputError, match="max_faces must be a whole number from 0"):
         model.run(image, max_faces=-1)
+
+
+def test_a_reflected_shape_is_a_half_turn(face_model):
+    """A network may say "upside down" by either; in the image both are the same landmarks."""
+    backend = tilted(face_model, CHOSEN)
+    backend.heads["identity"].reshape(-1, 50)[:] *= -1
+    faces = Model(backend).run(np.zeros((288, 288, 3), np.uint8), look_again=False)
+    assert (faces.identity_coeffs[:, 0] > 0).all()
+    for face in faces:
+        # the reflected shape, by the pose that it came with: half a turn undone in the image
+        half = np.diag([-1.0, -1.0, 1.0]).astype(np.float32)
+        shape = morphable.landmarks(
+            face_model.reduced, -face.identity_coeffs, face.expression_coeffs
+        )
+        low, high = face.box_xyxy[:2], face.box_xyxy[2:]
+        points = (shape @ (half @ face.rotation).T + faces.translation[face.index]) * faces.focal[
+            face.index
+        ]
+        points = points[:, :2] * [1, -1] * (high - low).max() + (low + high) / 2
+        np.testing.assert_allclose(face.landmarks_2d, points, atol=1e-2)
+        assert np.linalg.det(face.rotation) == pytest.approx(1, abs=1e-5)
+        # the tip of the nose is nearer to the camera than the ends of the jaw
+        assert face.landmarks_3d[30, 2] < face.landmarks_3d[[0, 16], 2].min()
+        assert abs(face.euler_deg[2]) > 150

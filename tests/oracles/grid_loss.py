@@ -34,7 +34,7 @@ def grid_loss(outputs, batch, anchors, stride, reduced, identity_weight, tau, ce
                     logit = raw[0][cell][4]
                     score_term = score_term + torch.nn.functional.softplus(logit) - target * logit
     count = max(len(owner), 1)
-    total = (score_term + 2.0 * sum(box_terms)) / count
+    total = (score_term + 4.0 * sum(box_terms)) / count
     parts = {"objectness": score_term / count, "boxes": sum(box_terms) / count}
     shape_term, errors, lids, terms = _shapes(shapes, raw, batch, reduced, identity_weight, tau)
     known = max(len(errors), 1)
@@ -90,7 +90,7 @@ def distance(outputs, larger, anchors, stride, reduced, identity_weight, tau, mo
         sum(weight * term for weight, term in found) / sum(weight for weight, _ in found)
         for found in shapes
     )
-    return (score_term + 2.0 * box_term) / max(count, 1.0) + shape_term / max(len(shapes), 1)
+    return (score_term + 4.0 * box_term) / max(count, 1.0) + shape_term / max(len(shapes), 1)
 
 
 def _owners(batch, anchors, stride, size, cell_range):

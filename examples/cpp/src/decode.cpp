@@ -222,12 +222,17 @@ Face decode(RawFace raw, const Metadata& metadata, const FaceModel& face_model,
   face.score = raw.score;
   face.identity_coeffs = taken(raw, "identity");
   face.expression_coeffs = taken(raw, "expression");
-  const auto pose = taken(raw, "pose");
+  auto pose = taken(raw, "pose");
   const auto gaze = raw.values.extract("gaze");  // networks may have none
   face.other_outputs = std::move(raw.values);
   for (double& value : face.expression_coeffs) value = sigmoid(value);
   face.blendshapes = arkit(metadata, face.expression_coeffs);
   const auto q = metadata.quaternion;
+  if (face.identity_coeffs.at(0) < 0) {  // the shape reflected, where a half turn is meant
+    for (double& value : face.identity_coeffs) value = -value;
+    const double w = pose.at(q), x = pose.at(q + 1), y = pose.at(q + 2), z = pose.at(q + 3);
+    pose[q] = -z, pose[q + 1] = -y, pose[q + 2] = x, pose[q + 3] = w;
+  }
   face.rotation = rotation_matrix({pose.at(q), pose.at(q + 1), pose.at(q + 2), pose.at(q + 3)});
   face.euler_deg = euler_degrees(face.rotation);
   face.focal = sigmoid(pose.at(metadata.scale_logit));

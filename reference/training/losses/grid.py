@@ -26,7 +26,8 @@ IGNORE_IOU = 0.5  # a candidate this near to a face is not told that it is wrong
 SHAPE_IOU = 0.2  # a candidate further from its face is taught its box before the face's shape
 NEIGHBOUR = 0.8
 """How much of its range beyond itself a cell answers in; its end would need infinite logits."""
-BOX_WEIGHT = 2.0
+BOX_WEIGHT = 4.0
+"""Small faces are found; what they lack is an exact box."""
 LANDMARK_WEIGHT = 20.0
 """Twice that of crops, since here landmarks are off by as much as the face's place is, too."""
 BLUR = 16.0

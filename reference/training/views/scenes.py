@@ -49,7 +49,7 @@ MAX_ANGLE_RAD = np.deg2rad(20.0)
 ANY_ANGLE_SHARE = 0.06
 """The share of the photos, and of the faces in crowds, that are turned by any angle, so that faces
 on their side and upside down are found, with their roll."""
-SHARES = {"photo": 0.3, "empty": 0.1, "single": 0.42, "mosaic": 0.11, "crowd": 0.07}
+SHARES = {"photo": 0.47, "empty": 0.1, "single": 0.27, "mosaic": 0.1, "crowd": 0.06}
 EPOCH_VIEWS = 3200
 
 

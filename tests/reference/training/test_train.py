@@ -28,7 +28,12 @@ SMALL = {
         CONFIGS["mfn"], stem_filters=16, squeeze=(16,) * 4, expand=(64,) * 4, head_units=32
     ),
     "mfn-lean": replace(
-        CONFIGS["mfn-lean"], stem_filters=8, squeeze=(16,) * 4, expand=(64,) * 4, head_units=16
+        CONFIGS["mfn-lean"],
+        stem_filters=8,
+        squeeze=(16,) * 4,
+        expand=(64,) * 4,
+        head_units=16,
+        cell_range=1.0,  # as that of the small mfn it learns from
     ),
 }
 pytestmark = [
