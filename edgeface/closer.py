@@ -59,7 +59,8 @@ class CloserLook(Network):
         Parameters
         ----------
         image : the image in which the faces were found, as `run` takes it
-        faces : N faces; the network runs on the crop around the box of each
+        faces : N faces; the network runs on the crop around the box of each, which is turned by
+            quarters until the face is upright to 45 degrees
         max_faces : the largest number of faces to refine, by default all
             The largest faces are refined; the others stay as they are.
         color : "rgb" or "bgr", the order of the channels of an array
