@@ -214,8 +214,8 @@ class Faces(FaceArrays):
         from edgeface.drawing import draw_faces
         from edgeface.image import read_image
 
-        given = checked_color(color)  # the image that was kept is in RGB
-        order = "rgb" if image is None else given
+        checked = checked_color(color)
+        order = "rgb" if image is None else checked  # the image that was kept is in RGB
         return draw_faces(read_image(self.image_or(image), color=order), self)
 
     def save(

@@ -153,6 +153,8 @@ def _reflected_back(found: kernels.FoundFaces) -> kernels.FoundFaces:
     the mean of people, is then negative. In the image, ``R (-s)`` is ``Rz(180 deg) R s``.
     """
     reflected = found.identity[:, :1] < 0
+    if not reflected.any():
+        return found
     w, x, y, z = found.pose[:, :4].T
     half_turned = np.stack([-z, -y, x, w], axis=1)
     pose = found.pose.copy()

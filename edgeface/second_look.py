@@ -15,6 +15,7 @@ from edgeface.appearance import appearance, contrast
 from edgeface.faces import Faces
 from edgeface.image import crop
 from edgeface.metadata import PAD_VALUE
+from edgeface.turning import NUM_TURNS, turn_points
 from edgeface.types import BoolArray, Float32Array, ImageArray
 
 DOUBTFUL_SCORE, SURE_SCORE = 0.8, 0.9
@@ -23,8 +24,8 @@ SURE_CONTRAST = 4.0
 """How much brighter cheeks and nose must be than eyes, brows and mouth for a face between both
 scores to be believed. On turned photos of the packs, 95 % of the wrong faces are looked at again by
 these rules, and 10 % of the upright ones."""
-NUM_TURNS = TILES = 4
-"""Quarter turns, a column each, and faces that are looked at together, a row each."""
+TILES = NUM_TURNS
+"""How many faces are looked at together, a row each; their turns are the columns."""
 CROP_SCALE = 2.0
 """The side of a tile, in longer sides of the face's box."""
 NEAR, LEAST_SIZE, LARGEST_SIZE = 0.2, 0.25, 0.9
@@ -120,9 +121,7 @@ def _seen(
     if not fits.any():
         return 0.0, np.inf
     best = int(np.where(fits, found.scores, -1.0).argmax())
-    points = found.landmarks_2d[best] - corner
-    for _ in range(turns):  # rot90 turns counter-clockwise
-        points = np.stack([tile - points[:, 1], points[:, 0]], axis=1)
+    points = turn_points(found.landmarks_2d[best] - corner, -turns, (tile, tile))
     apart = np.linalg.norm(points - landmarks, axis=1).mean() * CROP_SCALE / tile
     return float(found.scores[best]), float(apart)
 
