@@ -35,6 +35,7 @@ from edgeface.reference.personal.rendered import (
 )
 from edgeface.reference.personal.schedule import (
     LEVELS,
+    MOTION_STAGES,
     RATES,
     STAGES,
     Stage,
@@ -48,13 +49,6 @@ NUM_FRAMES = 20
 LEAST_FRAMES, MOST_FRAMES = 8, 2 * NUM_FRAMES
 MOST_PEOPLE = 100_000
 CORRECTIONS = ("neutral", "shapes", "dynamic_skin")
-MOTION = ("turn", "translation", "logits")
-MOTION_STAGES = (
-    replace(STAGES[0], steps=60),
-    Stage("fitting points", 60, MOTION, False),
-    Stage("fitting pictures", 40, (*MOTION, "light", "shadow"), True),
-)
-"""For frames of somebody who is known."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +78,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Start(Variant):
-    """A start instead of the template, which is fitted or left as it is."""
+    """A start instead of the template, which is fitted, or left as it is but for its skin."""
 
     guessed: bool = True
     fitted: bool = True
+    skin_read: bool = False
 
 
 VARIANTS = {
@@ -103,6 +98,7 @@ VARIANTS = {
 GUESSES = {
     "the template alone": Start(guessed=False, fitted=False),
     "the guess alone": Start(fitted=False),
+    "the guess, its skin from the frames": Start(fitted=False, skin_read=True),
     "all, from the guess": Start(),
 }
 """What ModelNet's guess is worth."""
@@ -251,6 +247,8 @@ def _held_out(
     if isinstance(variant, Start) and variant.guessed:
         assert guesser is not None
         person = guesser(shown)
+        if variant.skin_read:
+            person = fitter.read(shown, person).person
     offsets = blendshapes(fitter.surface, person).offsets
     if not isinstance(variant, Start) or variant.fitted:
         fitted = fitter.fit(shown, person=person, stages=variant.stages)

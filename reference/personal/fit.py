@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -27,12 +27,22 @@ from edgeface.reference.personal.render import Rendering, render, sample
 from edgeface.reference.personal.schedule import (
     CORRECTIONS,
     RATES,
+    READING_STAGES,
     STAGES,
     Stage,
     Weights,
 )
 from edgeface.reference.personal.shadow import estimate_shadow, shadow_factor
-from edgeface.reference.personal.skin import estimate_light, mean_skin, toned, unwrap, usual_skin
+from edgeface.reference.personal.skin import (
+    dynamic_skin,
+    estimate_light,
+    halved,
+    mean_skin,
+    shading_of,
+    toned,
+    unwrap,
+    usual_skin,
+)
 from edgeface.reference.personal.unknowns import (
     PER_FRAME,
     camera_of,
@@ -149,6 +159,27 @@ class Fitter:
         fitted = person_of(unknowns)
         figures = {name: float(term.detach()) for name, term in terms.items()}
         return Fit(fitted, *motion, unknowns["light"], unknowns["shadow"], figures)
+
+    def read(self, frames: Frames, person: Person) -> Fit:
+        """Take a person's skin from the frames in closed form; their shapes stay as they are.
+
+        Only pose and expression are fitted, to the points. What the static skin leaves over becomes
+        the dynamic one.
+        """
+        fit = self.fit(frames, person=person, stages=READING_STAGES)
+        colour, normal, weight = self.unwrapped(frames, fit)
+        shading = shading_of(normal, fit.light) * shadow_factor(fit.shadow)[:, 0, ..., None]
+        static = (self.surface.albedo + fit.person.skin).permute(1, 2, 0)
+        # a texel tells of its skin by the square of its shading; four make one of the dynamic maps
+        certainty = halved(shading.square() * weight[..., None])
+        residual = halved((colour - static * shading) * shading * weight[..., None])
+        dynamic = dynamic_skin(
+            residual / certainty.clamp(min=1e-4),
+            certainty,
+            fit.expression,
+            self.surface.attention[:, 0],
+        )
+        return replace(fit, person=replace(fit.person, dynamic_skin=dynamic))
 
     def render(self, frames: Frames, fit: Fit) -> Rendering:
         """What the fitted person looks like in each frame."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,16 @@ STAGES = (
         True,
     ),
 )  # fmt: skip
+MOTION = ("turn", "translation", "logits")
+BY_POINTS = (replace(STAGES[0], steps=60), Stage("fitting points", 60, MOTION, False))
+"""The motion of somebody whose shapes are known."""
+MOTION_STAGES = (
+    *BY_POINTS,
+    Stage("fitting pictures", 40, (*MOTION, "light", "shadow"), True),
+)
+"""For frames of somebody who is known."""
+READING_STAGES = (*BY_POINTS, Stage("reading the skin", 0, ("light", "shadow", "skin"), True))
+"""For frames of somebody whose shapes are known, but not the skin."""
 RATES = {
     "turn": 0.006, "translation": 0.006, "logits": 0.1, "light": 0.012, "shadow": 0.02,
     "identity": 0.02,"skin": 0.02, "neutral": 0.001, "shapes": 0.002, "dynamic_skin": 0.02,

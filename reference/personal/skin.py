@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import avg_pool2d, grid_sample
 
 from edgeface.reference.personal.person import SKIN_MAP, Surface
 from edgeface.reference.personal.render import (
@@ -22,6 +22,8 @@ from edgeface.reference.personal.render import (
 LIGHT_RIDGE = 0.01
 """Pulls an estimated light to a white one, of the mean square of a pixel's basis."""
 USUAL_LIGHT = 0.9
+DYNAMIC_RIDGE = 0.01
+"""Of the dynamic skin, beside what a frame tells at a texel that it shows in full light."""
 LEAST_FACING = 0.3
 """Cosine between normal and line of sight under which a place tells nothing of the skin."""
 
@@ -133,6 +135,44 @@ def mean_skin(
     top = (colour * shading * weight[..., None]).sum(0) + trust * prior
     bottom = (shading.square() * weight[..., None]).sum(0) + trust
     return (top / bottom).clamp(0, 1)
+
+
+def dynamic_skin(
+    residual: Tensor, certainty: Tensor, expression: Tensor, attention: Tensor
+) -> Tensor:
+    """The maps ``Delta_i^R`` (K, 3, S, S) that explain best what a static skin leaves over.
+
+    At each texel and for each colour they minimise
+    ``sum_f c_f (r_f - sum_i w_fi A_i d_i)^2 + DYNAMIC_RIDGE sum_i d_i^2`` over the frames f.
+
+    Parameters
+    ----------
+    residual : float, shape (B, S, S, 3); ``r``, the skin that each frame shows less the static one
+    certainty : float, shape (B, S, S, 3); ``c``
+    expression : float, shape (B, K); ``w``
+    attention : float, shape (K, S, S); ``A``
+
+    Notes
+    -----
+    There are fewer frames than shapes, so what is solved has a row a frame: with ``P = w A`` and
+    ``C = diag(c)``, ``d = P' C^1/2 (C^1/2 P P' C^1/2 + ridge)^-1 C^1/2 r``.
+    """
+    many, side = residual.shape[:2]
+    masks = attention.flatten(1).T  # (T, K)
+    alike = torch.einsum("bk,tk,ck->tbc", expression, masks.square(), expression)
+    maps: list[Tensor] = []
+    for colour in range(3):
+        root = certainty[..., colour].flatten(1).T.sqrt()  # (T, B)
+        matrix = root[:, :, None] * alike * root[:, None] + DYNAMIC_RIDGE * torch.eye(many)
+        right = root * residual[..., colour].flatten(1).T
+        solved = root * torch.linalg.solve(matrix, right[..., None])[..., 0]
+        maps.append((solved @ expression * masks).T.reshape(-1, side, side))
+    return torch.stack(maps, dim=1)
+
+
+def halved(maps: Tensor) -> Tensor:
+    """Maps (B, 2 S, 2 S, C) at half their size, (B, S, S, C), each texel the mean of four."""
+    return avg_pool2d(maps.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
 
 
 def shading_of(normal: Tensor, light: Tensor) -> Tensor:

@@ -13,13 +13,14 @@ from edgeface.personal.model import PersonalModel, sample_maps  # noqa: E402
 from edgeface.personal.template import default_template  # noqa: E402
 from edgeface.reference.personal import losses, shadow  # noqa: E402
 from edgeface.reference.personal.enrol import to_keep, to_model  # noqa: E402
-from edgeface.reference.personal.evaluate import MOTION_STAGES, VARIANTS  # noqa: E402
+from edgeface.reference.personal.evaluate import VARIANTS  # noqa: E402
 from edgeface.reference.personal.fit import Fitter  # noqa: E402
 from edgeface.reference.personal.person import Person, Surface, blendshapes  # noqa: E402
 from edgeface.reference.personal.quality import report  # noqa: E402
 from edgeface.reference.personal.render import sample  # noqa: E402
 from edgeface.reference.personal.rendered import error_mm, render_person  # noqa: E402
-from edgeface.reference.personal.schedule import STAGES  # noqa: E402
+from edgeface.reference.personal.schedule import MOTION_STAGES, STAGES  # noqa: E402
+from edgeface.reference.personal.skin import DYNAMIC_RIDGE, dynamic_skin  # noqa: E402
 
 GREEN = torch.tensor([0.1, 0.9, 0.2])
 SHORT = (
@@ -84,6 +85,43 @@ def test_of_somebody_known_only_the_motion_is_fitted(fitted):
     for name, tensor in fit.person.tensors().items():
         torch.testing.assert_close(again.person.tensors()[name], tensor)
     assert not torch.equal(again.expression, truth.frames.expression[:2])
+
+
+def test_dynamic_skin_is_the_least_squares_solution(random):
+    """Against numpy's solution of the normal equations, a texel and colour at a time."""
+    frames, shapes, side = 4, 6, 2
+    residual = random.normal(size=(frames, side, side, 3))
+    certainty = random.uniform(size=(frames, side, side, 3))
+    certainty[0, 0, 0] = 0  # a texel that a frame does not show
+    expression = random.uniform(size=(frames, shapes))
+    attention = random.uniform(size=(shapes, side, side))
+    given = (torch.from_numpy(a).float() for a in (residual, certainty, expression, attention))
+    maps = dynamic_skin(*given).numpy()
+    for y, x, colour in np.ndindex(side, side, 3):
+        rows = expression * attention[:, y, x]
+        sure = certainty[:, y, x, colour]
+        matrix = (rows.T * sure) @ rows + DYNAMIC_RIDGE * np.eye(shapes)
+        expected = np.linalg.solve(matrix, rows.T @ (sure * residual[:, y, x, colour]))
+        np.testing.assert_allclose(maps[:, colour, y, x], expected, atol=1e-3)
+
+
+def test_a_skin_that_is_read_is_that_of_the_frames(fitted):
+    _, fitter, truth, fit = fitted
+    kept = replace(fit.person, skin=0 * fit.person.skin, dynamic_skin=0 * fit.person.dynamic_skin)
+    read = fitter.read(truth.frames, kept)
+    assert torch.equal(read.person.neutral, kept.neutral)
+    for after, before in ((read, replace(read, person=kept)), (read, _with_static_skin(read))):
+        assert _off(fitter, truth, after) < 0.9 * _off(fitter, truth, before)
+
+
+def _with_static_skin(fit):
+    return replace(fit, person=replace(fit.person, dynamic_skin=0 * fit.person.dynamic_skin))
+
+
+def _off(fitter, truth, fit):
+    drawn = fitter.render(truth.frames, fit)
+    mask = (drawn.mask * truth.frames.valid).bool()
+    return float((drawn.image - truth.frames.images).abs().mean(-1)[mask].mean())
 
 
 def test_variants_leave_corrections_out():
