@@ -36,9 +36,10 @@ function remark(text, stays) {   // what is no error goes after a while: it lies
 async function take(buffer, name) {
   // Drive a character from now on: the server says by which mapping.
   try {
-    const gltf = await parse(buffer), shapes = new Set(), nodes = [];
+    const gltf = await parse(buffer), shapes = new Set();
+    // by their numbers, since two may share a name; turning one whose mesh has a skin moves nothing
+    const nodes = gltf.parser.json.nodes.map((n) => (n.skin === undefined ? String(n.name ?? "").slice(0, 200) : ""));
     gltf.scene.traverse((o) => {
-      if (o.name) nodes.push(o.name);
       for (const shape of Object.keys(o.morphTargetDictionary || {})) shapes.add(shape);
     });
     const vrm = gltf.userData.vrm;
