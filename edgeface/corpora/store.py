@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgeface.addresses import text_without_secrets, without_secrets
+from edgeface.addresses import local_name, text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.image_files import bytes_of_file
 from edgeface.output import PREFIX, explained, make_folder, write_output
@@ -32,7 +32,9 @@ class Store:
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        text = root if isinstance(root, str) and "://" in root else str(path_of("a folder", root))
+        text = local_name(root) if isinstance(root, str) else root
+        if not isinstance(text, str) or "://" not in text:
+            text = str(path_of("a folder", text))
         self.root = text.rstrip("/") or "/"
         self.shown = without_secrets(self.root)
         self._remote: Any = None
