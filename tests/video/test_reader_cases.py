@@ -166,19 +166,18 @@ def test_joined_streams_play_one_after_the_other(make_video, ramp, start):
     np.testing.assert_allclose([f.time_s for f in frames], np.arange(24) / 30, atol=0.04)
 
 
-def test_sound_of_joined_streams_stays_with_the_pictures(make_video, ramp, tmp_path):
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_sound_of_joined_streams_stays_with_the_pictures(make_video, ramp, tmp_path, name):
     first, second = (make_video(n, ramp * 2, sound=True) for n in ("a.ts", "b.ts"))
     path = joined(first, second)
     with open_video(path) as video:
-        with pytest.raises(InvalidInputError, match=r"as broadcasts pack it.*mkv"):
-            VideoWriter(tmp_path / "out.mp4", video)
-        writer = VideoWriter(tmp_path / "out.mkv", video)
+        writer = VideoWriter(tmp_path / name, video)
         for frame in video:
             writer.write(frame.image, frame.time_s)
         writer.close()
-    with av.open(str(tmp_path / "out.mkv")) as container:
+    with av.open(str(tmp_path / name)) as container:
         pictures = [f.time for f in container.decode(video=0)]
-    with av.open(str(tmp_path / "out.mkv")) as container:
+    with av.open(str(tmp_path / name)) as container:
         last = list(container.decode(audio=0))[-1]
     assert len(pictures) == 48
     assert last.time + last.samples / last.rate == pytest.approx(pictures[-1], abs=0.25)
