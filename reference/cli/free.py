@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeface.output import check_place, refuse_twice
+from edgeface.output import check_place, folder_of, refuse_twice
 from edgeface.reference.cli.options import Commands, add_data
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def _portraits(arguments: argparse.Namespace) -> None:
     from edgeface.reference.free.portraits import write_people_pack, write_portraits_pack
     from edgeface.reference.free.teacher import Teacher
 
+    folder_of("--out", arguments.out)
     ledger = free_ledger()
     ledger.read(arguments.teacher)
     teacher = Teacher(arguments.teacher)
@@ -124,10 +125,11 @@ def _people(arguments: argparse.Namespace) -> None:
     from edgeface.reference.free.people import HARD_PACK, RENDERED_PACK, write_rendered_pack
 
     folder, hard = data_dir(arguments.data), arguments.hard
+    path = folder / f"{HARD_PACK if hard else RENDERED_PACK}.zip"
+    check_place(path)
     head, skins, names = _cast(folder)
     first = FIRST_HARD if hard else 0  # people whom the other pack does not have
     people = range(first, first + arguments.count)
-    path = folder / f"{HARD_PACK if hard else RENDERED_PACK}.zip"
     write_rendered_pack(head, skins, people, names, path, hard)
 
 
@@ -136,7 +138,7 @@ def _crowds(arguments: argparse.Namespace) -> None:
     from edgeface.reference.free.crowds import write_crowds
     from edgeface.reference.free.scraps import read_scraps
 
-    folder = data_dir(arguments.data)
+    folder = folder_of("--data", data_dir(arguments.data))
     head, skins, names = _cast(folder)
     write_crowds(head, skins, read_scraps(folder), arguments.count, names, folder)
 
