@@ -266,7 +266,8 @@ def stage(network):
 
 
 def test_a_character_is_driven_by_what_it_has(stage, tracked):
-    asked = {"name": "x.glb", "kind": "glTF", "own": False, "nodes": ["Armature", "", "mixamorig:Head"],
+    asked = {"name": "x.glb", "kind": "glTF", "own": False,
+             "nodes": ["Armature", "", "mixamorig:Head"],
              "shapes": ["mouthSmile_L", "jawOpen", "tail"]}  # fmt: skip
     plan = stage.ask("character", asked)
     assert (plan["mapping"], plan["still"]) == ("arkit", ["tail"])

@@ -14,8 +14,8 @@ SCRIPT = """
 import { readFileSync } from "node:fs";
 globalThis.self = globalThis;
 const { parse, Puppet } = await import("./puppet.js");
-const { bones } = new Puppet(await parse(new Uint8Array(readFileSync("it.glb")).buffer), { head: 2 });
-const { node } = bones.head;
+const { buffer } = new Uint8Array(readFileSync("it.glb"));
+const { node } = new Puppet(await parse(buffer), { head: 2 }).bones.head;
 console.log(JSON.stringify({ kind: node.type, below: node.parent.name }));
 """
 
