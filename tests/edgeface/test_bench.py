@@ -289,6 +289,9 @@ def test_adb_pushes_runs_and_reads(phone):
     assert any("--num_threads=2" in line and "--use_xnnpack=true" in line for line in sent)
     android.bench_on_phone(model, tool, 1, gpu=True, adb=adb)
     assert "--use_gpu=true" in log.read_text()
+    named = model.rename(model.with_name("my net.tflite"))
+    android.bench_on_phone(named, tool, 1, adb=adb)
+    assert f"--graph='{android.FOLDER}/my net.tflite' " in log.read_text()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a shebang")
