@@ -15,7 +15,7 @@ import pytest
 
 import edgeface
 from edgeface import BackendUnavailableError, InferenceError, InvalidInputError, load
-from edgeface.bench import android, compare, page, planted, suite, tables
+from edgeface.bench import android, compare, page, planted, suite, system, tables
 from edgeface.cli import main
 
 SCHEMA = json.loads((Path(edgeface.__file__).parent / "bench/schema.json").read_text())
@@ -275,6 +275,11 @@ def phone(tmp_path):
         return model, tool, str(adb), log
 
     return make
+
+
+def test_energy_is_not_told_where_the_counter_began_again():
+    assert system.energy_each(1.0, 5.0, 2) == 2.0
+    assert system.energy_each(5.0, 1.0, 2) is system.energy_each(None, 1.0, 2) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a shebang")
