@@ -58,14 +58,14 @@ def test_nothing_goes_through_the_folder_for_temporary_files(tmp_path, monkeypat
 
 def test_a_folder_is_of_one_training_until_its_end_however_it_ends(tmp_path):
     hold = (
-        "import filelock, sys, time; filelock.FileLock(sys.argv[1]).acquire(); "
+        "import filelock, sys, time; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); "
         "print(flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", hold, str(tmp_path / LOCK)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
         other.stdout.readline()
         with pytest.raises(InvalidInputError, match="another training writes to"):
-            training.train(Recipe(network="sfn"), tmp_path, tmp_path)
+            training.train(Recipe("sfn", epochs=1, batch_size=2), tmp_path, tmp_path)
         other.kill()
     for _ in range(2):
         with claimed(tmp_path):
