@@ -281,3 +281,17 @@ def test_a_rate_that_is_a_time_base_is_not_believed(make_video, ramp):
         assert video.fps == pytest.approx(30)
     with open_video(make_video("fast.nut", ramp, fps=900)) as video:
         assert video.fps is None or video.fps <= 1000
+
+
+@pytest.mark.parametrize("num_before", [0, 2])
+def test_pictures_of_an_avi_come_at_its_rate(make_video, ramp, num_before):
+    """However many are coded before the one that is shown before them."""
+
+    def prepare(encoder):
+        encoder.max_b_frames = num_before
+
+    path = make_video("a.avi", ramp, fps=25, prepare=prepare)
+    with open_video(path) as video:
+        times = [frame.time_s for frame in video]
+        assert video.start_s == 0
+    np.testing.assert_allclose(times, np.arange(len(ramp)) / 25, atol=1e-9)
