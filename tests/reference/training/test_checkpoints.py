@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -177,3 +178,15 @@ def test_objects_in_a_checkpoint_are_told_of_without_advice_to_run_them(tmp_path
     assert "holds objects other than tensors" in str(caught.value)
     assert "weights_only" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_that_would_fill_the_memory_is_not_unpacked(tmp_path):
+    path = tmp_path / "packed.ckpt"
+    with (
+        zipfile.ZipFile(SHIPPED["sfn"]) as old,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(ModelFormatError, match=r"would unpack to [\d,]+ bytes"):
+        load_network(path)
