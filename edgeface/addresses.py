@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+from urllib.parse import unquote
 
 _SCHEME = r"(?:[a-z][a-z0-9+.-]+://|https?:/)"
 """How an address begins; with one slash, too, as `pathlib` spells addresses that are no files."""
 _BEFORE_QUERY = re.compile(_SCHEME + "[^?#]*", re.IGNORECASE)
 _IN_TEXT = re.compile(_SCHEME + r"\S+", re.IGNORECASE)
+_FILE = re.compile(r"file:(?://(?:localhost)?)?(/(?!/).*)", re.IGNORECASE | re.DOTALL)
 _PASSWORD = re.compile(r"(:/{1,3}[^/@:\s]*):[^/\s]*@")
 _TOKEN = re.compile(r"(:/{1,3})[^/@:\s]+@")
 
@@ -15,6 +18,23 @@ _TOKEN = re.compile(r"(:/{1,3})[^/@:\s]+@")
 def is_web_address(text: str) -> bool:
     """Whether a text is an ``http`` or ``https`` address (`edgeface.web`)."""
     return text[:8].lower().startswith(("http://", "https://"))
+
+
+def local_name(name: str) -> str:
+    """The path that a ``file:`` address names, as file managers copy it; other names stay.
+
+    Examples
+    --------
+    >>> local_name("file:///home/me/my%20clip.mp4")
+    '/home/me/my clip.mp4'
+    >>> local_name("https://bucket.example/a.jpg")
+    'https://bucket.example/a.jpg'
+    """
+    found = _FILE.fullmatch(name)
+    if found is None:
+        return name
+    path = unquote(found[1], errors="surrogateescape")
+    return path[1:] if os.name == "nt" and path[2:3] == ":" else path
 
 
 def without_secrets(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from edgeface.archives import arrays_of
 from edgeface.errors import BackendUnavailableError, InvalidInputError, ModelFormatError
 from edgeface.face_model import (
     EXPRESSION_NAMES,
@@ -181,8 +182,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
         if suffix == ".npy":
             return {"tensor": np.load(path, allow_pickle=False)}
         if suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                return dict(archive)
+            return arrays_of(file.read_bytes())
         if suffix == ".mat":
             try:
                 scipy_io: Any = importlib.import_module("scipy.io")

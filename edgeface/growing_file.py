@@ -14,6 +14,7 @@ from edgeface.output import (
     beside,
     explained,
     is_written_in_place,
+    open_in_place,
     refuse_inputs,
     replace_file,
     resolved,
@@ -52,7 +53,7 @@ class GrowingFile:
                 self._temporary = beside(self._target)
                 self._file: IO[bytes] = self._temporary.open("xb", buffering=0)
             else:
-                self._file = self.path.open("wb", buffering=0)
+                self._file = open_in_place(path, buffering=0)
 
     def write(self, data: bytes) -> int:
         """Append bytes, or overwrite some after `seek`; raises OSError unless all are written.

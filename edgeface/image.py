@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from edgeface import kernels
-from edgeface.addresses import is_web_address, without_secrets
+from edgeface.addresses import is_web_address, local_name, without_secrets
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.image_files import bytes_of_file, bytes_of_stream, open_picture
 from edgeface.metadata import PAD_VALUE
@@ -92,7 +92,8 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
         ``heif``, HEIC file, whatever its name; its content as bytes; or a binary file object, read
         from its current position;
 
-        the ``http`` or ``https`` address of such a file, within the limits of `edgeface.web`.
+        the ``http`` or ``https`` address of such a file, within the limits of `edgeface.web`, or
+        its ``file`` address.
     color : "rgb" or "bgr", as OpenCV has it: the order of an array's channels
         Files and PIL images have their own order.
 
@@ -118,6 +119,8 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
         return rgb_of_array(cast(AnyArray, given), order)
     if isinstance(given, Image.Image):
         return _decoded(lambda: Picture(given), "the PIL image")
+    if isinstance(given, str):
+        given = local_name(given)
     if isinstance(given, str) and is_web_address(given):
         from edgeface.web import fetch  # which takes long to import
 

@@ -18,11 +18,14 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import IO
 
+from edgeface.addresses import local_name
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.values import path_of
 
 PathLike = str | os.PathLike[str]
 
+STANDARD_OUTPUT = Path("/dev/stdout")
+"""What a name of standard output is, also on systems that have no such file."""
 PREFIX = ".edgeface-"
 """How the names begin under which files are written until they are whole."""
 
@@ -57,7 +60,7 @@ def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[
     refuse_inputs(path, inputs)
     with explained(path):
         if is_written_in_place(path):
-            with open(path, "wb") as device:
+            with open_in_place(path) as device:
                 yield device
             return
         target = resolved(path)
@@ -81,7 +84,7 @@ def refuse_inputs(path: PathLike, inputs: Iterable[PathLike]) -> None:
     """
     path_of("cannot write: the name", path)
     for source in inputs:
-        if _same_file(path, os.fspath(source).removeprefix("file://").removeprefix("file:")):
+        if _same_file(path, local_name(os.fspath(source))):
             raise InvalidInputError(
                 f"{path} is the input {source} itself, which writing would destroy; name another "
                 "file"
@@ -123,7 +126,7 @@ def check_place(path: PathLike) -> None:
     folder = resolved(named).parent if named.is_symlink() else named.parent
     if named.is_dir():
         raise InvalidInputError(f"cannot write {path}: it is a folder")
-    if named.exists() and not named.is_file():  # a device or a pipe
+    if is_written_in_place(named):
         return
     if not folder.is_dir():
         raise InvalidInputError(f"cannot write {path}: there is no folder {folder}")
@@ -137,11 +140,15 @@ def folder_of(name: str, path: PathLike) -> Path:
     Raises
     ------
     InvalidInputError
-        If it is something else than a folder.
+        If it is something else than a folder, or nothing may be written to it, or if it cannot be
+        made where it is to be.
     """
     folder = path_of(name, path)
-    if os.path.exists(folder) and not os.path.isdir(folder):
-        raise InvalidInputError(f"{name} needs a folder, and {folder} is a file")
+    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
+    if os.path.lexists(there) and not os.path.isdir(there):
+        raise InvalidInputError(f"{name} needs a folder, and {there} is a file")
+    if not os.access(there, os.W_OK):
+        raise InvalidInputError(f"{name}: nothing may be written to {there}")
     return folder
 
 
@@ -236,8 +243,18 @@ def explained(path: PathLike) -> Generator[None, None, None]:
 
 
 def is_written_in_place(path: PathLike) -> bool:
-    """Whether a path names a device or a pipe; those in ``/dev/fd`` have no other name."""
+    """Whether a path names a device or a pipe; those in ``/dev/fd`` have no other name.
+
+    So is standard output, whatever it goes to: of a file that a shell appends to, the rest stays.
+    """
+    if Path(path) == STANDARD_OUTPUT:
+        return True
     return os.path.exists(path) and not resolved(path).is_file()
+
+
+def open_in_place(path: PathLike, buffering: int = -1) -> IO[bytes]:
+    """Open a device or a pipe to write into; ``buffering`` is that of `open`."""
+    return open(os.dup(1) if Path(path) == STANDARD_OUTPUT else path, "wb", buffering)
 
 
 def resolved(path: PathLike) -> Path:

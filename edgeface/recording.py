@@ -251,6 +251,11 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     header = rows[0] if rows else {}
     if not isinstance(cast(object, header), dict) or header.get("format") != FORMAT:
         raise InvalidInputError(f"{path} is no edgeface recording")
+    for (number, _), row in zip(lines[1:], rows[1:], strict=False):
+        if isinstance(cast(object, row), dict) and row.get("format") == FORMAT:
+            raise InvalidInputError(
+                f"{path}, line {number} begins another recording: make a file of each"
+            )
     option(f"{path}: version", header.get("version"), Version(VERSION[0]))
     option(f"{path}: header", {k: v for k, v in header.items() if v is not None}, _HEADER)
     try:
@@ -260,6 +265,8 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         for performance in performances.values():
             _check(performance)
         return Recording(header, performances, len(rows) - 1)
+    except KeyError as error:
+        raise InvalidInputError(f"{path} is damaged: it lacks {error}") from error
     except Exception as error:  # a line may hold anything
         raise InvalidInputError(f"{path} is damaged: {error!r}") from error
 

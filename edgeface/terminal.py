@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from edgeface.addresses import text_without_secrets
 from edgeface.errors import EdgeFaceError
+from edgeface.output import is_written_in_place
 
 CLEAR = "\r\x1b[K"
 """What takes a line of progress away, and the ``^C`` that a terminal shows on it."""
@@ -68,8 +69,8 @@ def printable(text: object) -> str:
 
 
 def told_on(outputs: Iterable[Path]) -> TextIO:
-    """Where to say what was written: stderr if it went to a pipe, which may be stdout itself."""
-    return sys.stdout if all(path.is_file() for path in outputs) else sys.stderr
+    """Where to say what is written: stderr if it goes to a pipe, which may be stdout itself."""
+    return sys.stderr if any(map(is_written_in_place, outputs)) else sys.stdout
 
 
 def _open_closed_streams() -> None:

@@ -57,14 +57,18 @@ class Timecode:
 def timecode_text(seconds: float, fps: int) -> str:
     """Tell seconds in hours, minutes, seconds, frames and thousandths of a frame.
 
+    At midnight it begins again from zero, as clocks do.
+
     Examples
     --------
     >>> timecode_text(3661.508, 60)
     '01:01:01:30.480'
+    >>> timecode_text(24 * 3600.0, 60)
+    '00:00:00:00.000'
     """
     thousandths = round(seconds * fps * 1000)
     frames, thousandths = divmod(thousandths, 1000)
     whole, frame = divmod(frames, fps)
     minutes, second = divmod(whole, 60)
     hour, minute = divmod(minutes, 60)
-    return f"{hour:02d}:{minute:02d}:{second:02d}:{frame:02d}.{thousandths:03d}"
+    return f"{hour % 24:02d}:{minute:02d}:{second:02d}:{frame:02d}.{thousandths:03d}"

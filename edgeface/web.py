@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 from edgeface.addresses import is_web_address, text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.image_files import HEAD_BYTES, format_of
+from edgeface.terminal import printable
 from edgeface.waiting import within
 
 MAX_BYTES = 1 << 27
@@ -163,8 +164,6 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _refusal(address: str, reason: object) -> InvalidInputError:
-    """An error of one line, whatever the server says."""
-    said = "".join(c if c.isprintable() else " " for c in text_without_secrets(str(reason)))
-    return InvalidInputError(
-        f"{without_secrets(address)} could not be fetched: {' '.join(said.split())}"
-    )
+    """An error of one line that commands no terminal, whatever the server says."""
+    said = " ".join(printable(text_without_secrets(str(reason))).split())
+    return InvalidInputError(f"{without_secrets(address)} could not be fetched: {said}")

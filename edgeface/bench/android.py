@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,12 @@ def bench_on_phone(
     _adb(adb, "shell", f"mkdir -p {FOLDER}")
     for path in (model, tool):
         _adb(adb, "push", str(path), f"{FOLDER}/{path.name}")
-    _adb(adb, "shell", f"chmod 755 {FOLDER}/{tool.name}")
-    options = f"--graph={FOLDER}/{model.name} --num_threads={threads} --num_runs={runs}"
+    # the phone's shell takes names apart that hold spaces and the like
+    program, graph = (shlex.quote(f"{FOLDER}/{path.name}") for path in (tool, model))
+    _adb(adb, "shell", f"chmod 755 {program}")
+    options = f"--graph={graph} --num_threads={threads} --num_runs={runs}"
     options += " --use_gpu=true" if gpu else " --use_xnnpack=true"
-    report = _adb(adb, "shell", f"{FOLDER}/{tool.name} {options} 2>&1")
+    report = _adb(adb, "shell", f"{program} {options} 2>&1")
     return {
         "model": model.name,
         "threads": threads,

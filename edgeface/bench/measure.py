@@ -16,7 +16,7 @@ import numpy as np
 from edgeface import kernels
 from edgeface.backends import Backend, open_backend, threads_for
 from edgeface.bench.planted import PlantedBackend, plant_faces, spread_boxes
-from edgeface.bench.system import energy_joules, peak_memory_mb, resident_mb
+from edgeface.bench.system import energy_each, energy_joules, peak_memory_mb, resident_mb
 from edgeface.image import letterbox, read_image
 from edgeface.model import Model
 from edgeface.timing import WALL, WARM_UP, stopwatch, time_for
@@ -84,7 +84,7 @@ def _run(
         "count": count,
         "found": found,
         "per_second": 1e3 / whole["median_ms"],
-        "energy_per_run_j": None if energy is None or spent is None else (spent - energy) / runs,
+        "energy_per_run_j": energy_each(energy, spent, runs),
         "stages": stages,
     }
 
@@ -176,9 +176,7 @@ def sustained(model: Model, images: list[ImageArray], minutes: float) -> dict[st
         "runs": len(times),
         "median_ms": medians,
         "slow_down": float(np.median(medians[-edge:]) / np.median(medians[:edge])),
-        "energy_per_run_j": None
-        if start is None or spent is None
-        else (spent - start) / len(times),
+        "energy_per_run_j": energy_each(start, spent, len(times)),
     }
 
 

@@ -59,6 +59,14 @@ def energy_joules() -> float | None:
     return None if line is None else int(line) / 1e6
 
 
+def energy_each(start: float | None, end: float | None, runs: int) -> float | None:
+    """The energy of each run between two of `energy_joules`, J.
+
+    None if one is not known, or the processor's counter has begun again between them.
+    """
+    return None if start is None or end is None or end < start else (end - start) / runs
+
+
 def _cpu_name() -> str | None:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

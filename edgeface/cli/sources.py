@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from edgeface.addresses import is_web_address, without_secrets
+from edgeface.addresses import is_web_address, local_name, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
 from edgeface.image_files import is_image_name
@@ -79,6 +79,7 @@ def find_sources(arguments: Sequence[str], recursive: bool) -> list[Source]:
 
 
 def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
+    argument = local_name(argument)
     path = Path(argument)
     if not argument:
         raise InvalidInputError("an empty name means no image")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgeface.addresses import text_without_secrets, without_secrets
+from edgeface.addresses import local_name, text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
-from edgeface.image_files import bytes_of_stream
+from edgeface.image_files import bytes_of_file
 from edgeface.output import PREFIX, explained, make_folder, write_output
 from edgeface.tables import needed
 from edgeface.values import path_of
@@ -32,7 +32,9 @@ class Store:
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        text = root if isinstance(root, str) and "://" in root else str(path_of("a folder", root))
+        text = local_name(root) if isinstance(root, str) else root
+        if not isinstance(text, str) or "://" not in text:
+            text = str(path_of("a folder", text))
         self.root = text.rstrip("/") or "/"
         self.shown = without_secrets(self.root)
         self._remote: Any = None
@@ -85,14 +87,17 @@ class Store:
             return True
 
     def read(self, name: str) -> bytes:
-        """The whole of an image file; OSError if it cannot be read.
+        """The whole of an image file.
 
-        Of a local file that is no image, the first bytes are read alone, and one that is too large
-        is an InvalidInputError.
+        Raises
+        ------
+        InvalidInputError
+            If it is a local file that `edgeface.image_files.bytes_of_file` does not read.
+        OSError
+            If it is elsewhere, and does not come now.
         """
         if self._remote is None:
-            with self.open(name) as file:
-                return bytes_of_stream(file, name)
+            return bytes_of_file(Path(self.root, name))
         return self._ask("cat_file", f"{self._base}/{name}")
 
     def open(self, name: str) -> Any:

@@ -107,8 +107,8 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, Any], dict[str, AnyArray
         raise ModelFormatError(f"{source} has no header that can be read: {error}") from error
     try:
         checked = {name: _entry(name, entry) for name, entry in entries.items()}
-        if sum(entry["bytes"] for entry in checked.values()) > len(payload):
-            raise ValueError("its arrays have more bytes than the file")
+        if (size := sum(entry["bytes"] for entry in checked.values())) != len(payload):
+            raise ValueError(f"its arrays have {size} bytes, and {len(payload)} follow the header")
         arrays = {name: _array(entry, payload) for name, entry in checked.items()}
     except (ValueError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{source} is damaged: {error}") from error

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edgeface import strict_json
+from edgeface.archives import arrays_of
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_LANDMARKS
 from edgeface.types import AnyArray, Float32Array, ImageArray, IntArray
@@ -22,6 +23,8 @@ from edgeface.values import SHA256, Free, Record, Several, Text, Version, path_o
 
 FORMAT = "edgeface-personal-template"
 VERSION = (1, 0)
+MAX_BYTES = 1 << 28
+"""The most that all arrays take, 256 MiB; those of the template that ships take 5."""
 UNIT_MM = 100.0
 """Millimetres in one unit of length of the template and of personal models."""
 
@@ -164,9 +167,9 @@ class Template:
         except OSError as error:
             raise InvalidInputError(f"cannot read the template {path}: {error}") from error
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                parsed = strict_json.parse(np.asarray(archive["header"]).tobytes())
-                arrays = {name: np.asarray(archive[name]) for name in _ARRAYS}
+            stored = arrays_of(data, MAX_BYTES)
+            parsed = strict_json.parse(stored["header"].tobytes())
+            arrays = {name: stored[name] for name in _ARRAYS}
         except Exception as error:  # zipfile, zlib and numpy have each their own
             raise ModelFormatError(f"{path} is no template, or is damaged: {error}") from error
         header = cast(dict[str, Any], parsed) if isinstance(parsed, dict) else {}

@@ -83,15 +83,14 @@ def _parts(head: bytes) -> dict[str, str]:
     }
 
 
-def _bones(head: bytes) -> dict[str, str]:
-    """The names of the nodes of a binary glTF file that turn, by the names of the bones."""
+def _bones(head: bytes) -> dict[str, int]:
+    """The numbers of the nodes of a binary glTF file that turn, by the names of the bones."""
     description, _ = read_parts(head)
-    nodes = [str(node["name"]) for node in description["nodes"]]
-    return {bone: nodes[number] for bone, number in named_bones(nodes).items()}
+    return named_bones(str(node["name"]) for node in description["nodes"])
 
 
 def _person(
-    performance: Performance, retargeter: Retargeter, bones: dict[str, str]
+    performance: Performance, retargeter: Retargeter, bones: dict[str, int]
 ) -> dict[str, Any]:
     weights = np.zeros((len(performance.frames), len(ARKIT_NAMES)))
     heads: list[FloatArray] = []

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from edgeface.errors import InvalidInputError
@@ -58,10 +59,13 @@ class Camera:
         return self._frames.num_dropped
 
     def __enter__(self) -> Camera:
-        self._reader = open_video(self._source)
-        self._frames = Channel(1, drop_oldest=self._reader.live)
+        return self._read(open_video(self._source))
+
+    def _read(self, reader: VideoReader) -> Camera:
+        self._reader = reader
+        self._frames = Channel(1, drop_oldest=reader.live)
         self._thread = threading.Thread(
-            target=feed, args=(self._reader, self._frames), daemon=True, name="camera"
+            target=feed, args=(reader, self._frames), daemon=True, name="camera"
         )
         self._thread.start()
         return self
@@ -75,7 +79,14 @@ class Camera:
         self.close()
 
     async def __aenter__(self) -> Camera:
-        return await asyncio.to_thread(self.__enter__)
+        beside = ThreadPoolExecutor(1)
+        opening = beside.submit(open_video, self._source)
+        beside.shutdown(wait=False)
+        try:
+            return self._read(await asyncio.wrap_future(opening))
+        except asyncio.CancelledError:  # the thread opens it all the same
+            opening.add_done_callback(_close_opened)
+            raise
 
     async def __aexit__(
         self,
@@ -102,3 +113,8 @@ class Camera:
         frames = iter(self)
         while (frame := await asyncio.to_thread(next, frames, None)) is not None:
             yield frame
+
+
+def _close_opened(opening: Future[VideoReader]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

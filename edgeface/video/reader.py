@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -139,6 +140,9 @@ class VideoReader:
         self.has_sound = sound_of(container) is not None and not live and self.address is not None
         self.clock = Clock(1 / (self.fps or DEFAULT_FPS), self.forwards_s)
         self.primaries = self.transfer = 0
+        # of an AVI: the stamps of what was coded and not yet shown, and how many usually wait
+        self._waiting: deque[int] = deque()
+        self._num_waiting: int | None = None
         self._use = threading.Lock()
         self._closed = False
 
@@ -185,13 +189,28 @@ class VideoReader:
         for picture in self._pictures(state):
             waited_s = time.monotonic() - came_s if self.live else 0.0
             came_s = time.monotonic()
-            shown_s = self.clock(picture.time, waited_s)
+            shown_s = self.clock(self._stamp(picture), waited_s)
             state.ends_s = shown_s + float((picture.duration or 0) * self._stream.time_base)
             self.primaries, self.transfer = told_colours(picture)
             yield Frame(count, shown_s, shown(picture, self._stream.sample_aspect_ratio))
             count += 1
         if not self._closed:
             self._check_end(state, count)
+
+    def _stamp(self, picture: Any) -> float | None:
+        """The time that the source gives a picture; None if it gives none.
+
+        An AVI gives times to what is coded alone. Those that FFmpeg makes up of them for pictures
+        are in disorder where others are coded before the one that is shown next, and else late.
+        """
+        if self._container.format.name != "avi":
+            return picture.time
+        if self._num_waiting is None:
+            self._num_waiting = max(len(self._waiting) - 1, 0)
+        # pictures at the end come without a stamp of their own; before, what is damaged shows none
+        while picture.dts is not None and len(self._waiting) > self._num_waiting + 1:
+            self._waiting.popleft()
+        return float(self._waiting.popleft() * self._stream.time_base) if self._waiting else None
 
     def _pictures(self, state: _Reading) -> Iterator[Any]:
         """Yield decoded pictures; ``state`` tells what ended them, and what was damaged."""
@@ -260,6 +279,10 @@ class VideoReader:
                     self._container.close()
             if packet is None:
                 return
+            if self._container.format.name == "avi":
+                packet.pts = None  # so that a picture's `dts` is that of its packet
+                if packet.size and packet.dts is not None:
+                    self._waiting.append(packet.dts)
             yield packet
 
     def _decoded(self, packet: Any) -> list[Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +40,23 @@ class SoundCopy:
         self._container = open_container(source.address)
         template = sound_of(self._container)
         codec = template.codec_context.name
+        self._packets: Iterator[Any] = self._container.demux(template)
         # broadcasts describe AAC in every packet; .mp4 wants it before the first
         packed = codec == "aac" and not template.codec_context.extradata
         packed = packed and target.format.name in MP4_FORMATS
-        if packed or not _is_held(target, template, options):
+        described = self._description() if packed else None
+        if (packed and described is None) or not _is_held(target, template, options):
             self._container.close()
             raise InvalidInputError(
                 f"{Path(target.name).suffix} cannot hold the source's sound ({codec}"
-                f"{' as broadcasts pack it' if packed else ''}); write .mkv"
+                f"{' as this broadcast packs it' if packed else ''}); write .mkv"
             )
         self._stream = target.add_stream_from_template(template)
-        self._packets: Iterator[Any] = self._container.demux(template)
+        self._unpacking: Any = None
+        if packed:
+            self._stream.codec_context.extradata = described
+            filters = importlib.import_module("av.bitstream")
+            self._unpacking = filters.BitStreamFilterContext("aac_adtstoasc", template)
         self._clock: Clock | None = None
         self._next: tuple[Any, float] | None = None
 
@@ -61,9 +69,35 @@ class SoundCopy:
             packet, begins_s = self._next
             if begins_s >= 0:
                 packet.pts = packet.dts = round(begins_s / packet.time_base)
-                packet.stream = self._stream
-                yield packet
+                for copied in self._unpacked(packet):
+                    copied.stream = self._stream
+                    yield copied
             self._next = self._read()
+
+    def _description(self) -> bytes | None:
+        """What MPEG-4 calls AudioSpecificConfig, of the first packet's header (ADTS).
+
+        None if there is no such header, or if it leaves the channels to what follows it.
+        """
+        try:
+            first = next(self._packets)
+        except (import_av().FFmpegError, OSError, StopIteration):
+            return None
+        self._packets = chain([first], self._packets)
+        bits = int.from_bytes(bytes(first)[:4].ljust(4, b"\0"), "big")
+        kind, rate, channels = (bits >> 14 & 3) + 1, bits >> 10 & 15, bits >> 6 & 7
+        if bits >> 20 != 0xFFF or not channels:
+            return None
+        return (kind << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
+
+    def _unpacked(self, packet: Any) -> list[Any]:
+        """A packet without the description that the header has; none if it is damaged."""
+        if self._unpacking is None:
+            return [packet]
+        try:
+            return list(self._unpacking.filter(packet))
+        except import_av().FFmpegError:  # without it, the rest can still be heard
+            return []
 
     def _read(self) -> tuple[Any, float] | None:
         """Read the next packet and its time; sound that is damaged ends, as the pictures do."""

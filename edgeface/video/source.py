@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edgeface.addresses import without_secrets
+from edgeface.addresses import local_name, without_secrets
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.values import path_of
 from edgeface.waiting import within
@@ -66,14 +66,14 @@ def address_of(source: str | os.PathLike[str] | int) -> Address:
     """
     if isinstance(source, int) and not isinstance(source, bool):
         return _camera(f"camera:{source}", str(source))
-    name = source if isinstance(source, str) else str(path_of("the video", source))
+    name = local_name(source) if isinstance(source, str) else str(path_of("the video", source))
     if name == "camera" or name.startswith("camera:"):
         return _camera(name, name.partition(":")[2] or "0")
     if name == STANDARD_INPUT:
         if sys.stdin is None or sys.stdin.isatty():
             raise InvalidInputError("'-' is what is piped into the command, and nothing is")
         return Address(name, "pipe:0", "pipe")
-    if "://" in name:
+    if "://" in name and not name.lower().startswith("file:"):
         return Address(without_secrets(name), name, "network")
     if name.isdecimal() and not os.path.exists(name):
         return _camera(name, name)

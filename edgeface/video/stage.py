@@ -40,7 +40,7 @@ _CHARACTER = Record(
         "kind": Choice(("glTF", "VRM 0.x", "VRM 1.0")),
         "own": Flag(),
         "shapes": Several(Text(), 0, 5000),
-        "nodes": Several(Text(), 0, 50000),
+        "nodes": Several(Text(pattern=".*"), 0, 50000),
     }
 )
 
@@ -150,9 +150,9 @@ class Stage:
         name = choose_preset(given["shapes"], given["name"])
         mapping = adapt(read_mapping(name), given["shapes"])
         vrm = given["kind"] != "glTF"
-        nodes = dict.fromkeys((*BONES, "leftEye", "rightEye"), "") if vrm else {
-            bone: given["nodes"][number] for bone, number in named_bones(given["nodes"]).items()
-        }  # fmt: skip
+        # a VRM itself says which nodes its bones are
+        every = dict.fromkeys((*BONES, "leftEye", "rightEye"), 0)
+        nodes = every if vrm else named_bones(given["nodes"])
         self._bones = set(nodes) & set(BONES)
         self._turns_eyes = eyes_are_bones(given["own"], given["kind"], given["shapes"])
         self._use(replace(mapping, mirror=self.mirror))

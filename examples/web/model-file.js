@@ -6,6 +6,7 @@ const METADATA_PROPS = 14; // field of ModelProto
 const KEY = 1; // fields of StringStringEntryProto
 const VALUE = 2;
 const NUM_LANDMARKS = 68;
+const MAX_BYTES = 2 ** 29; // of a face model
 const SCHEMA_MAJORS = [1, 2]; // 2 where cells reach beyond themselves
 const NEEDED = ["name", "licence", "input_size", "input", "expression_names", "unseen_expressions",
   "pose_slices"];
@@ -99,25 +100,39 @@ async function readNpz(bytes) {
   while (end >= 0 && view.getUint32(end, true) !== 0x06054b50) end--;
   if (end < 0) throw new Error("the face model is no zip archive");
   const arrays = {};
+  let total = 0;
   let at = view.getUint32(end + 16, true);
   for (let left = view.getUint16(end + 10, true); left > 0; left--) {
     const method = view.getUint16(at + 10, true);
     const size = view.getUint32(at + 20, true);
+    const unpacked = view.getUint32(at + 24, true);
+    if ((total += unpacked) > MAX_BYTES) throw new Error("the face model is too large");
     const nameLength = view.getUint16(at + 28, true);
     const local = view.getUint32(at + 42, true);
     const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
     const start =
       local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
     const packed = bytes.subarray(start, start + size);
-    arrays[name.replace(/\.npy$/, "")] = readNpy(method === 0 ? packed : await inflate(packed));
+    arrays[name.replace(/\.npy$/, "")] = readNpy(method === 0 ? packed : await inflate(packed, unpacked));
     at += 46 + nameLength + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }
   return arrays;
 }
 
-async function inflate(bytes) {
+/** Unpacks bytes that are said to be so many, and no more of them. */
+async function inflate(bytes, size) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const reader = stream.getReader();
+  const unpacked = new Uint8Array(size);
+  let at = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    if (at + part.value.length > size) break;
+    unpacked.set(part.value, at);
+    at += part.value.length;
+  }
+  await reader.cancel();
+  if (at !== size) throw new Error("an array of the face model is not as long as the zip archive says");
+  return unpacked;
 }
 
 /** One .npy array in C order; half floats become float32. */

@@ -27,9 +27,9 @@ export function serve(model = join(assets, "mfn.onnx"), port = 0) {
   };
   const server = createServer(async (request, response) => {
     try {
-      const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
+      const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
       if (path === "/") return response.writeHead(302, { location: "/page/" }).end();
-      const file = named[path] ?? join(folder, path);
+      const file = named[path] ?? join(folder, normalize(path)); // escapes may hold ".."
       const body = await readFile(file);
       response.writeHead(200, {
         "content-type": types[extname(file)] ?? "application/octet-stream",

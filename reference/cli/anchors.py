@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from edgeface.metadata import MAX_INPUT_SIZE, SIZE_STEP
 from edgeface.reference.cli.options import Commands, add_data
+from edgeface.values import Whole, option
+
+MAX_ANCHORS = 100
 
 
 def add_parser(commands: Commands) -> None:
@@ -37,7 +41,9 @@ def _execute(arguments: argparse.Namespace) -> None:
     from edgeface.reference.face_model.own import read_face_model
     from edgeface.reference.training.anchors import find_anchors
 
+    size = option("--size", arguments.size, Whole(SIZE_STEP, MAX_INPUT_SIZE, SIZE_STEP))
+    count = option("--count", arguments.count, Whole(1, MAX_ANCHORS))
     model = read_face_model(arguments.face_model)
     folder = data_dir(arguments.data)
-    for width, height in find_anchors(folder, arguments.size, arguments.count, face_model=model):
+    for width, height in find_anchors(folder, size, count, face_model=model):
         print(f"{width:6.1f} x {height:5.1f} px")

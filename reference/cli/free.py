@@ -6,14 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeface.output import check_place, refuse_twice
+from edgeface.output import check_place, folder_of, refuse_twice
 from edgeface.reference.cli.options import Commands, add_data
+from edgeface.values import Whole, option
 
 if TYPE_CHECKING:
     from edgeface.reference.free.ict import Head
     from edgeface.types import FloatArray
 
 FIRST_HARD = 100_000
+"""The number of the first person of the hard pack, and the most that a pack may have."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -86,6 +88,7 @@ def _portraits(arguments: argparse.Namespace) -> None:
     from edgeface.reference.free.portraits import write_people_pack, write_portraits_pack
     from edgeface.reference.free.teacher import Teacher
 
+    folder_of("--out", arguments.out)
     ledger = free_ledger()
     ledger.read(arguments.teacher)
     teacher = Teacher(arguments.teacher)
@@ -123,11 +126,13 @@ def _people(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
     from edgeface.reference.free.people import HARD_PACK, RENDERED_PACK, write_rendered_pack
 
+    count = option("--count", arguments.count, Whole(1, FIRST_HARD))
     folder, hard = data_dir(arguments.data), arguments.hard
+    path = folder / f"{HARD_PACK if hard else RENDERED_PACK}.zip"
+    check_place(path)
     head, skins, names = _cast(folder)
     first = FIRST_HARD if hard else 0  # people whom the other pack does not have
-    people = range(first, first + arguments.count)
-    path = folder / f"{HARD_PACK if hard else RENDERED_PACK}.zip"
+    people = range(first, first + count)
     write_rendered_pack(head, skins, people, names, path, hard)
 
 
@@ -136,9 +141,10 @@ def _crowds(arguments: argparse.Namespace) -> None:
     from edgeface.reference.free.crowds import write_crowds
     from edgeface.reference.free.scraps import read_scraps
 
-    folder = data_dir(arguments.data)
+    count = option("--count", arguments.count, Whole(1, FIRST_HARD))
+    folder = folder_of("--data", data_dir(arguments.data))
     head, skins, names = _cast(folder)
-    write_crowds(head, skins, read_scraps(folder), arguments.count, names, folder)
+    write_crowds(head, skins, read_scraps(folder), count, names, folder)
 
 
 def _cast(folder: Path) -> tuple[Head, FloatArray, tuple[str, ...]]:

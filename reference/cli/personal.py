@@ -100,16 +100,18 @@ def add_parser(commands: Commands) -> None:
 
 
 def _template(arguments: argparse.Namespace) -> None:
-    from edgeface.output import write_output
+    from edgeface.output import check_place, refuse_inputs, write_output
     from edgeface.reference.personal.learn_skin import SKIN_OF, learn_skin
     from edgeface.reference.personal.template import derive_template
 
+    inputs = (arguments.ict_facekit, arguments.mesh_map)
+    refuse_inputs(arguments.out, inputs)
+    check_place(arguments.out)
     template = derive_template(arguments.ict_facekit, arguments.mesh_map)
     if arguments.portraits is not None:
         skin = learn_skin(template, arguments.portraits, progress=_show)
         info = template.info | {"skin": SKIN_OF}
         template = replace(template, albedo=skin, info=info)
-    inputs = (arguments.ict_facekit, arguments.mesh_map)
     write_output(arguments.out, template.to_bytes(), inputs)
     print(f"{template}, into {arguments.out}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from edgeface.output import folder_of
 from edgeface.reference.cli.options import Commands, add_runs
 
 
@@ -43,6 +44,7 @@ def _ablation(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
     from edgeface.reference.studies.ablation import VARIANTS, ablate
 
+    folder_of("--out", arguments.out)
     names = arguments.variants or list(VARIANTS)
     folder = data_dir(arguments.data)
     print(ablate(names, arguments.epochs, folder, arguments.out, workers=arguments.workers))

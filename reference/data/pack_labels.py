@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from edgeface.archives import MAX_BYTES, arrays_of
 from edgeface.errors import InvalidInputError
 from edgeface.types import AnyArray
 
@@ -64,8 +64,9 @@ def read_labels(archive: zipfile.ZipFile, path: Path, origin: float) -> Labels:
     """
     if NAME not in archive.namelist():
         return Labels({}, path)
-    with np.load(io.BytesIO(archive.read(NAME)), allow_pickle=False) as arrays:
-        labels = Labels(dict(arrays), path)
+    if archive.getinfo(NAME).file_size > MAX_BYTES:
+        raise ValueError(f"{NAME} has more than {MAX_BYTES:,} bytes")
+    labels = Labels(arrays_of(archive.read(NAME)), path)
     _check(labels)
     for key in ("landmarks68", "box", "face_box"):
         if key in labels:

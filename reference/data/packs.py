@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.image import read_image
+from edgeface.image_files import bytes_of_stream
 from edgeface.reference.data.ledger import free_ledger
 from edgeface.reference.data.pack_labels import read_labels
 from edgeface.types import AnyArray, BoolArray, FloatArray, ImageArray, IntArray
@@ -126,8 +127,10 @@ class Pack:
     free: bool = False
 
     def jpeg(self, index: int) -> bytes:
-        """The stored bytes of one image."""
-        return self.archive.read(self.image_names[index])
+        """The stored bytes of one image; of what is none, the first ones."""
+        name = self.image_names[index]
+        with self.archive.open(name) as file:
+            return bytes_of_stream(file, name)
 
     def image(self, index: int) -> ImageArray | None:
         """One image, as `read_image` gives it; None, and noted in ``skipped``, if it is corrupt."""

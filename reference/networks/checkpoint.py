@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
             "pip install edgeface-checkpoints brings"
         )
     try:
+        _check_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         entry = content[KEY]
         config = NetworkConfig.from_dict(entry["config"])
@@ -128,6 +130,15 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
             f"{path} is no edgeface checkpoint, or is damaged: {told}"
         ) from error
     return TrainedNetwork(config, network.eval(), model, epoch, recipe, unseen)
+
+
+def _check_stored(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError for an archive that unpacks to more than it has; PyTorch packs nothing."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            total = sum(info.file_size for info in archive.infolist())
+        if total > os.path.getsize(path):
+            raise ValueError(f"it would unpack to {total:,} bytes")
 
 
 def _check_shapes(config: NetworkConfig, given: dict[str, torch.Tensor]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 import zlib
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeface.archives import arrays_of
 from edgeface.errors import ModelFormatError
 from edgeface.types import Float32Array, IntArray
 
@@ -70,8 +70,7 @@ def read_ict(path: str | os.PathLike[str], content: bytes | None = None) -> IctF
     """
     try:
         data = Path(path).read_bytes() if content is None else content
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            ict = dict(archive)
+        ict = arrays_of(data)
         return IctFaceKit(
             ict["neutral"].astype(np.float32),
             ict["identity_delta"].astype(np.float32),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from edgeface.errors import InvalidInputError
+from edgeface.output import check_place
 
 
 class Kept:
@@ -19,7 +20,7 @@ class Kept:
     Raises
     ------
     InvalidInputError
-        If the file holds something else, or there is no folder for it.
+        If the file holds something else, or cannot be written.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -27,8 +28,7 @@ class Kept:
         self._found: dict[str, dict[str, float]] = {}
         if path is None:
             return
-        if not path.parent.is_dir():
-            raise InvalidInputError(f"there is no folder {path.parent} to keep figures in")
+        check_place(path)
         try:
             lines = path.read_text().splitlines() if path.exists() else []
             for line in lines:

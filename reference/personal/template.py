@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
+from edgeface.archives import arrays_of
 from edgeface.errors import ModelFormatError
 from edgeface.personal.template import REGIONS, UNIT_MM, Template
 from edgeface.reference.personal.ict import NUM_FACE_QUADS, read_ict, triangles_of
@@ -50,9 +52,9 @@ def derive_template(
     """
     ict = read_ict(ict_facekit)
     try:
-        with np.load(mesh_map, allow_pickle=False) as archive:
-            near, ok = archive["near"], archive["ok"]
-    except (KeyError, OSError, ValueError) as error:
+        arrays = arrays_of(Path(mesh_map).read_bytes())
+        near, ok = arrays["near"], arrays["ok"]
+    except Exception as error:  # zips, compression and numpy have each their own
         raise ModelFormatError(f"{mesh_map} lacks something: {error}") from error
     quads, num_vertices = ict.quads[:NUM_FACE_QUADS], ict.num_face
     scale = np.float32(CM / UNIT_MM)

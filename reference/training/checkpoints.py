@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
@@ -17,6 +20,32 @@ from edgeface.reference.training.recipe import Recipe
 LAST = "last.ckpt"
 PREVIOUS = "last.previous.ckpt"
 """The name of the checkpoint before the last, in case the disk loses the last."""
+
+
+LOCK = ".training.lock"
+"""The file that a training locks in the folder that it writes to; it may stay when it ends."""
+
+
+@contextlib.contextmanager
+def claimed(out: Path) -> Generator[None, None, None]:
+    """Let no other training write to a folder; the system ends the claim of a process that dies.
+
+    Raises
+    ------
+    InvalidInputError
+        If another training writes to it.
+    """
+    lock = filelock.FileLock(out / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise InvalidInputError(
+            f"another training writes to {out}; wait for its end, or choose another --out"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class WholeCheckpoints(TorchCheckpointIO):

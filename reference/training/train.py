@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -38,6 +39,7 @@ from edgeface.reference.training.checkpoints import (
     WholeCheckpoints,
     check_free,
     check_resumable,
+    claimed,
 )
 from edgeface.reference.training.distillation import looking_on
 from edgeface.reference.training.kinds import TrainingKind, training_of
@@ -192,16 +194,36 @@ def train(
     Raises
     ------
     InvalidInputError
-        If ``out`` cannot be written to, if the checkpoint in it is of another network or another
-        face model or holds weights alone, if the recipe's face model cannot be trained with, if
-        ``minutes`` is not positive, if the larger network to learn from has another grid, if a free
-        run would open what the ledger of free sources lacks or use weights that are not free, or if
-        the weights are no longer finite.
+        If ``out`` cannot be written to or another training writes to it, if the checkpoint in it is
+        of another network or another face model or holds weights alone, if the recipe's face model
+        cannot be trained with, if ``minutes`` is not positive, if the larger network to learn from
+        has another grid, if a free run would open what the ledger of free sources lacks or use
+        weights that are not free, or if the weights are no longer finite.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
-    # processes of one run start from the same weights, but must not draw the same views
-    lightning.seed_everything(recipe.seed + int(getattr(rank_zero_only, "rank", 0)), verbose=False)
+    make_folder(out)
+    check_place(out / LAST)
+    rank = int(getattr(rank_zero_only, "rank", 0))
+    # the other processes of a run write nothing
+    with claimed(out) if rank == 0 else contextlib.nullcontext():
+        # they start from the same weights, but must not draw the same views
+        lightning.seed_everything(recipe.seed + rank, verbose=False)
+        return _train(recipe, folder, out, start_from, workers, compiled, minutes, kind, callbacks)
+
+
+def _train(
+    recipe: Recipe,
+    folder: Path,
+    out: Path,
+    start_from: Path | None,
+    workers: int,
+    compiled: bool,
+    minutes: float | None,
+    kind: TrainingKind | None,
+    callbacks: Sequence[Callback],
+) -> Path:
+    """`train` in a folder that is its own."""
     last = out / LAST
     resumed = last.is_file()
     start: TrainedNetwork | None = None
@@ -215,8 +237,6 @@ def train(
         start = load_network(start_from)
         check_free(recipe, start, start_from, "begin with it")
     larger = looking_on(recipe, model)
-    make_folder(out)
-    check_place(last)
     learning, validating = (kind.read(recipe, model, folder, v) for v in (False, True))
     budget = Budget(recipe.learning_rate, minutes, last)
     trainer = lightning.Trainer(

@@ -122,7 +122,13 @@ def test_a_file_that_comes_late_or_goes_away(photos, model, tmp_path, monkeypatc
     )
     assert errors["0.png"] is errors["1.png"] is None
     assert "the line is dead" in errors["2.png"]
-    assert "no such file" in errors["gone.png"]
+    assert "no such image" in errors["gone.png"]
+
+
+def test_a_local_file_that_cannot_be_read_is_not_tried_again(tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
+    with pytest.raises(InvalidInputError, match=r"folder.jpg is no readable image"):
+        Store(tmp_path).read("folder.jpg")
 
 
 def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):

@@ -1,11 +1,18 @@
 """What is said of addresses: never the secrets in them, whatever command is given one."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edgeface.addresses import text_without_secrets, without_secrets
+from edgeface import DEMO_PHOTO, InvalidInputError, read_image
+from edgeface.addresses import local_name, text_without_secrets, without_secrets
 from edgeface.cli import main
+from edgeface.cli.sources import find_sources
+from edgeface.corpora import Store
+from edgeface.output import refuse_inputs
+from edgeface.video.source import address_of
 
 SECRET = "s3cret"
 PHOTO = f"http://me:{SECRET}@127.0.0.1:1/x.jpg?token={SECRET}"
@@ -30,6 +37,40 @@ VIDEO = f"http://{SECRET}@127.0.0.1:1/x.mp4?a=1&sig={SECRET}#{SECRET}"
 def test_an_address_is_shown_without_its_secrets(address, shown):
     assert without_secrets(address) == shown
     assert without_secrets(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("file:///a/b%20c%C3%A9.jpg", "/a/b cé.jpg"),
+        ("FILE://localhost/a?b#c", "/a?b#c"),
+        ("file:/a/%FF", "/a/\udcff"),
+        ("file://host/a", "file://host/a"),
+        ("file:a", "file:a"),
+    ],
+)
+def test_files_have_addresses_too(name, path):
+    assert local_name(name) == path
+
+
+def test_the_address_of_a_file_means_the_same_everywhere(tmp_path):
+    photo = tmp_path / "a b.jpg"
+    shutil.copy(DEMO_PHOTO, photo)
+    address = photo.as_uri()
+    np.testing.assert_array_equal(read_image(address), read_image(photo))
+    (source,) = find_sources([address], False)
+    assert (source.name, source.image) == (str(photo), photo)
+    (source,) = find_sources([tmp_path.as_uri()], False)
+    assert source.image == photo
+    assert [*Store(tmp_path.as_uri()).names()] == ["a b.jpg"]
+    assert address_of(address) == address_of(photo)
+    with pytest.raises(InvalidInputError, match="is the input"):
+        refuse_inputs(photo, [address])
+    for elsewhere in ("file://host/a.jpg", "file://a.jpg"):
+        with pytest.raises(InvalidInputError, match="no such image"):
+            read_image(elsewhere)
+        with pytest.raises(InvalidInputError, match="no such video"):
+            address_of(elsewhere)
 
 
 def test_addresses_in_a_text_are_found():

@@ -15,7 +15,7 @@ import pytest
 
 import edgeface
 from edgeface import BackendUnavailableError, InferenceError, InvalidInputError, load
-from edgeface.bench import android, compare, page, planted, suite, tables
+from edgeface.bench import android, compare, page, planted, suite, system, tables
 from edgeface.cli import main
 
 SCHEMA = json.loads((Path(edgeface.__file__).parent / "bench/schema.json").read_text())
@@ -277,6 +277,11 @@ def phone(tmp_path):
     return make
 
 
+def test_energy_is_not_told_where_the_counter_began_again():
+    assert system.energy_each(1.0, 5.0, 2) == 2.0
+    assert system.energy_each(5.0, 1.0, 2) is system.energy_each(None, 1.0, 2) is None
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a shebang")
 def test_adb_pushes_runs_and_reads(phone):
     model, tool, adb, log = phone()
@@ -289,6 +294,9 @@ def test_adb_pushes_runs_and_reads(phone):
     assert any("--num_threads=2" in line and "--use_xnnpack=true" in line for line in sent)
     android.bench_on_phone(model, tool, 1, gpu=True, adb=adb)
     assert "--use_gpu=true" in log.read_text()
+    named = model.rename(model.with_name("my net.tflite"))
+    android.bench_on_phone(named, tool, 1, adb=adb)
+    assert f"--graph='{android.FOLDER}/my net.tflite' " in log.read_text()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a shebang")

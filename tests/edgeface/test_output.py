@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import edgeface
+from edgeface import output
 from edgeface.cli import main
 from edgeface.corpora import Store
 from edgeface.errors import InvalidInputError
@@ -19,6 +20,7 @@ from edgeface.growing_file import GrowingFile
 from edgeface.output import (
     check_place,
     distinct_name,
+    folder_of,
     make_folder,
     refuse_inputs,
     refuse_twice,
@@ -118,6 +120,25 @@ def test_pipes_that_have_no_other_name_are_written(kind):
         assert stream.read() == b"content"
 
 
+def test_standard_output_needs_no_file_of_that_name_and_replaces_none(tmp_path, monkeypatch):
+    """As on Windows, which has no /dev/stdout, and after ``>>`` in a shell."""
+    monkeypatch.setattr(output, "STANDARD_OUTPUT", Path("no/stdout"))
+    check_place("no/stdout")
+    log, before = tmp_path / "log", os.dup(1)
+    log.write_bytes(b"old")
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+    try:
+        write_output("no/stdout", b", new")
+        file = GrowingFile("no/stdout")
+        file.write(b" and newer")
+        file.close()
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+    assert log.read_bytes() == b"old, new and newer"
+
+
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
 def test_a_report_to_standard_output_is_all_that_comes_there():
     command = [sys.executable, "-m", "edgeface", "run", "demo", "--detail", "fast",
@@ -135,7 +156,7 @@ def test_inputs_are_refused_by(way, old, monkeypatch):
         link.symlink_to(old)
     if way == "hard link":
         link.hardlink_to(old)
-    source = {"relative": f"./{old.name}", "file:": f"file:{old.name}", "file://": f"file://{old}"}
+    source = {"relative": f"./{old.name}", "file:": f"file:{old}", "file://": f"file://{old}"}
     target = link if "link" in way else old
     with pytest.raises(InvalidInputError, match="is the input"):
         write_output(target, b"new", inputs=["camera", source.get(way, old)])
@@ -422,3 +443,13 @@ def test_check_place_refuses_folders_that_may_not_be_written_to(tmp_path, monkey
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(InvalidInputError, match="nothing may be written to"):
         check_place(tmp_path / "new")
+    with pytest.raises(InvalidInputError, match=f"--out: nothing may be written to {tmp_path}$"):
+        folder_of("--out", tmp_path / "new" / "newer")
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_long_work(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for name in ("file", "file/below/it"):
+        with pytest.raises(InvalidInputError, match=r"needs a folder, and .*file is a file"):
+            folder_of("--out", tmp_path / name)
+    assert folder_of("--out", tmp_path / "new" / "newer") == tmp_path / "new" / "newer"

@@ -103,7 +103,7 @@ def test_a_picture_is_fetched_as_the_file_is_read(server, path):
         ("/endless/text", "its content is none of JPEG"),
         ("/endless/\xff\xd8\xff", r"larger than 0 MiB"),
         ("/cut", "no readable image|could not be fetched"),
-        ("/rude", r"the server says 500 \[2J gone$"),
+        ("/rude", r"the server says 500 \\x1b\[2J\\x0bgone$"),
         ("/hop/-1", r"the server says 301 after too many redirects: [^\n]*$"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES
+from edgeface.personal import template as module
 from edgeface.personal.model import PersonalModel, sample_maps
 from edgeface.personal.template import Template
 
@@ -174,6 +175,13 @@ def test_a_template_in_a_zip_of_another_kind_is_an_error(template, tmp_path, whe
         Template.load(tmp_path / "t.npz")
 
 
+def test_a_template_that_would_fill_the_memory_is_not_unpacked(template, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_BYTES", 1000)
+    (tmp_path / "t.npz").write_bytes(template.to_bytes())
+    with pytest.raises(ModelFormatError, match=r"unpacked it has [\d,]+ bytes, more than 1,000"):
+        Template.load(tmp_path / "t.npz")
+
+
 def test_an_array_alone_is_no_template(tmp_path):
     np.save(tmp_path / "t.npy", np.zeros(3))
     with pytest.raises(ModelFormatError, match="no template, or is damaged"):
@@ -210,6 +218,13 @@ def rewritten(person, change):
     text = json.dumps(header).encode()
     body = len(text).to_bytes(4, "little") + text + data[44 + size :]
     return data[:8] + hashlib.sha256(body).digest() + body
+
+
+def test_bytes_of_no_array_are_an_error(person, template):
+    data = person.to_bytes() + b"\0"
+    data = data[:8] + hashlib.sha256(data[40:]).digest() + data[40:]
+    with pytest.raises(ModelFormatError, match="follow the header"):
+        PersonalModel.from_bytes(data, template)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`Camera`: every frame of a file, the newest of what is live, and what is awaited."""
 
 import asyncio
+import threading
 import time
 
 import numpy as np
@@ -130,3 +131,30 @@ def test_models_run_beside_the_loop():
     assert len(two) == 2
     with pytest.raises(InvalidInputError, match="no such image"):
         asyncio.run(model.run_async("absent.jpg"))
+
+
+def test_whoever_stops_waiting_for_a_camera_leaves_none_open(monkeypatch):
+    live, begun, go_on = Live(5), threading.Event(), threading.Event()
+
+    def slowly(_):
+        begun.set()
+        go_on.wait(5)
+        return live
+
+    monkeypatch.setattr(module, "open_video", slowly)
+
+    async def watch():
+        async with edgeface.Camera():
+            pass
+
+    async def give_up():
+        watching = asyncio.create_task(watch())
+        await asyncio.to_thread(begun.wait, 5)
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching
+        go_on.set()
+        while not live.closed:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(give_up(), 5))

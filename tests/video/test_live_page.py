@@ -266,11 +266,12 @@ def stage(network):
 
 
 def test_a_character_is_driven_by_what_it_has(stage, tracked):
-    asked = {"name": "x.glb", "kind": "glTF", "own": False, "nodes": ["Armature", "mixamorig:Head"],
+    asked = {"name": "x.glb", "kind": "glTF", "own": False,
+             "nodes": ["Armature", "", "mixamorig:Head"],
              "shapes": ["mouthSmile_L", "jawOpen", "tail"]}  # fmt: skip
     plan = stage.ask("character", asked)
     assert (plan["mapping"], plan["still"]) == ("arkit", ["tail"])
-    assert plan["bones"] == {"head": "mixamorig:Head"}
+    assert plan["bones"] == {"head": 2}
     row = stage.rows(0.0, tracked[1])[0]
     assert row["shapes"]["mouthSmile_L"] == pytest.approx(0.8, abs=1e-3)
     assert set(row["bones"]) == {"head"}

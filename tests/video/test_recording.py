@@ -67,7 +67,8 @@ def test_a_line_that_was_cut_off_costs_only_itself(recorded):
         (lambda _: "hello\n", "line 1 is no JSON"),
         (lambda lines: re.sub(r"\[1,\d\]", "[2,0]", lines[0]), "this release reads 1.x"),
         (lambda lines: "\n".join([lines[0], "{]", lines[1]]), "line 2 is no JSON"),
-        (lambda lines: lines[0] + '\n{"frame": 0}\n{"frame": 1}\n', "is damaged: KeyError"),
+        (lambda lines: lines[0] + '\n{"frame": 0}\n{"frame": 1}\n', "is damaged: it lacks 'faces'"),
+        (lambda lines: "\n".join(lines * 2), "line 32 begins another recording"),
     ],
 )
 def test_what_is_no_recording_is_named(recorded, change, message):

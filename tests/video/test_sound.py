@@ -79,12 +79,35 @@ def test_sound_in_an_unknown_code_is_left_out(tmp_path, ramp):
         assert len(list(video)) == len(ramp)
 
 
-def test_damaged_sound_costs_no_pictures(tmp_path, ramp):
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov"])
+def test_sound_of_broadcasts_is_kept_as_it_is(tmp_path, ramp, name):
+    source = clip(tmp_path / "a.ts", ramp, "aac", video="mpeg2video")
+    overlay(source, tmp_path / name)
+    before, after = (
+        [bytes(packet) for packet in av.open(str(path)).demux(audio=0) if packet.size]
+        for path in (source, tmp_path / name)
+    )
+    bare = [packet[7:] for packet in before]
+    first = bare.index(after[0])  # what sounds before the first picture is left out
+    assert after == bare[first : first + len(after)]
+    assert len(after) > len(before) / 2
+    assert len([*av.open(str(tmp_path / name)).decode(audio=0)]) == len(after)
+
+
+def test_sound_of_broadcasts_that_does_not_say_its_channels_is_refused(tmp_path, ramp):
+    source = clip(tmp_path / "a.ts", ramp, "aac", video="mpeg2video")
+    source.write_bytes(source.read_bytes().replace(b"\xff\xf1\x4c\x80", b"\xff\xf1\x4c\x00"))
+    with open_video(source) as reader, pytest.raises(InvalidInputError, match=r"packs it.*mkv"):
+        VideoWriter(tmp_path / "out.mp4", reader)
+
+
+@pytest.mark.parametrize("name", ["out.mkv", "out.mp4"])
+def test_damaged_sound_costs_no_pictures(tmp_path, ramp, name):
     source = clip(tmp_path / "a.ts", ramp * 3, "aac", video="mpeg2video")
     parts = source.read_bytes().split(b"\xff\xf1")  # how a packet of sound begins
     assert len(parts) > 8
     source.write_bytes(b"\xff\xf1".join(parts[:4]) + b"\0\0" + b"\xff\xf1".join(parts[4:]))
-    overlay(source, tmp_path / "out.mkv")
-    with av.open(str(tmp_path / "out.mkv")) as container:
+    overlay(source, tmp_path / name)
+    with av.open(str(tmp_path / name)) as container:
         assert sound_of(container) is not None
         assert sum(1 for _ in container.decode(video=0)) == 3 * len(ramp)

@@ -33,12 +33,16 @@ function remark(text, stays) {   // what is no error goes after a while: it lies
   if (!stays) setTimeout(() => { if (number === saidAt) $("says").style.opacity = 0; }, REMARK_MS);
 }
 
+function readable(name) {   // what the server takes as a text
+  return String(name ?? "").slice(0, 200).replace(/[\p{C}\s]/gu, " ");
+}
 async function take(buffer, name) {
   // Drive a character from now on: the server says by which mapping.
   try {
-    const gltf = await parse(buffer), shapes = new Set(), nodes = [];
+    const gltf = await parse(buffer), shapes = new Set();
+    // by their numbers, since two may share a name; turning one whose mesh has a skin moves nothing
+    const nodes = (gltf.parser.json.nodes || []).map((n) => (n.skin === undefined ? readable(n.name) : ""));
     gltf.scene.traverse((o) => {
-      if (o.name) nodes.push(o.name);
       for (const shape of Object.keys(o.morphTargetDictionary || {})) shapes.add(shape);
     });
     const vrm = gltf.userData.vrm;

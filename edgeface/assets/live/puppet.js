@@ -63,7 +63,7 @@ export async function parse(buffer) {
 }
 
 export class Puppet {
-  // A character as it was loaded, scaled so that its face is one unit high; `bones` names its nodes.
+  // A character as it was loaded, scaled so that its face is one unit high; `bones` has the numbers of its nodes.
   constructor(gltf, bones) {
     this.vrm = gltf.userData.vrm || null;
     this.root = new Group();
@@ -86,15 +86,17 @@ export class Puppet {
     this.root.scale.setScalar(scale);
     this.back = this.vrm && this.vrm.meta.metaVersion === "0" ? -1 : 1;
     this.bones = {};
-    for (const [bone, name] of Object.entries(bones)) this.addBone(bone, figure, name);
+    const found = [...gltf.parser.associations];
+    for (const [bone, number] of Object.entries(bones)) {
+      const node = this.vrm ? this.vrm.humanoid.getNormalizedBoneNode(bone) : found.find(([, of]) => of?.nodes === number)?.[0];
+      if (node) this.addBone(bone, node);
+    }
     this.values = {};
     this.turns = {};
     this.poses = 0;   // that it was given
     this.seen = performance.now();
   }
-  addBone(bone, figure, name) {
-    const node = this.vrm ? this.vrm.humanoid.getNormalizedBoneNode(bone) : figure.getObjectByName(name);
-    if (!node) return;
+  addBone(bone, node) {
     const parent = this.vrm ? new Quaternion() : node.parent.getWorldQuaternion(new Quaternion());
     this.bones[bone] = { node, rest: node.quaternion.clone(), parent };
   }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeface.cli.bench.files import write_text
 from edgeface.cli.options import add_thread_counts
-from edgeface.output import check_place
+from edgeface.output import check_place, refuse_inputs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from edgeface.bench.tables import as_text
 
     if arguments.json is not None:
+        refuse_inputs(arguments.json, arguments.models)
         check_place(arguments.json)
     records = [
         bench_on_phone(Path(model), arguments.tool, threads, gpu=arguments.gpu)

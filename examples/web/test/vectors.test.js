@@ -138,6 +138,17 @@ test("a worker that was closed says so", async () => {
   await assert.rejects(model.run(mfn.image), /was closed/);
 });
 
+test("a face model that would fill the memory is not unpacked", async () => {
+  const text = Buffer.from(sfn.file).toString("latin1");
+  const [packed] = text.slice(text.indexOf("UEsDB")).match(/^[A-Za-z0-9+/=]+/); // "PK" and so on
+  for (const [size, message] of [[2 ** 30, /too large/], [100, /not as long as the zip/]]) {
+    const zip = Buffer.from(packed, "base64");
+    zip.writeUInt32LE(size, zip.indexOf("PK\x01\x02") + 24);
+    const lying = Buffer.from(text.replace(packed, () => zip.toString("base64")), "latin1");
+    await assert.rejects(readModelFile(lying), message);
+  }
+});
+
 test("a file that is cut off, and an engine that does not exist, are errors", async () => {
   await assert.rejects(readModelFile(mfn.file.subarray(0, mfn.file.length / 2)), /cut off|lacks/);
   await assert.rejects(EdgeFace.load(mfn.file, { engine: "cuda" }), /no engine "cuda"/);

@@ -61,3 +61,20 @@ def test_a_training_into_a_file_is_refused_before_the_packs_are_read(tmp_path, c
     out = str(tmp_path / "file")
     assert main(["train", "sfn", "--data", str(tmp_path), "--out", out]) == 1
     assert f"cannot make the folder {out}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["anchors --count 0", "anchors --size 100", "free people --count 0", "free crowds --count -1"],
+)
+def test_numbers_that_are_none_are_told_before_the_work(command, tmp_path, capsys):
+    assert main([*command.split(), "--data", str(tmp_path)]) == 1
+    assert f"{command.split()[-2]} must be a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate sfn", "study ablation"])
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(command, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    assert main([*command.split(), "--data", str(tmp_path), "--out", str(out)]) == 1
+    assert "--out needs a folder, and " in capsys.readouterr().err

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgeface import image_files
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
+from edgeface.reference.data import pack_labels
 from edgeface.reference.data.faces import read_face_pack
 from edgeface.reference.data.packs import (
     expression_scores,
@@ -174,3 +176,16 @@ def test_faces_of_another_size_are_named(tmp_path: Path, face_model: FaceModel) 
     write_pack(tmp_path / "mine.zip", crops, labels)
     with pytest.raises(InvalidInputError, match=r"one size, but images/.* has . x 8 pixels and"):
         read_face_pack(open_pack(tmp_path, "mine"), face_model, validation=False)
+
+
+def test_a_pack_that_would_fill_the_memory_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.zip"
+    write_pack(path, [np.zeros((8, 8, 3), np.uint8)], {"group": np.array(["a"])})
+    pack = open_pack(tmp_path, "mine")
+    monkeypatch.setattr(image_files, "MAX_FILE_BYTES", 100)
+    assert pack.image(0) is None
+    monkeypatch.setattr(pack_labels, "MAX_BYTES", 100)
+    with pytest.raises(InvalidInputError, match="more than 100 bytes"):
+        open_pack(tmp_path, "mine")

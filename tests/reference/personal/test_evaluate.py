@@ -39,9 +39,12 @@ def test_a_foreign_file_of_figures_is_an_error(tmp_path, content):
         Kept(path)
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+def test_a_folder_that_is_not_there_or_not_open_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(InvalidInputError, match="no folder"):
         Kept(tmp_path / "absent" / "figures.jsonl")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(InvalidInputError, match="nothing may be written to"):
+        Kept(tmp_path / "figures.jsonl")
 
 
 def test_other_settings_have_figures_of_their_own():

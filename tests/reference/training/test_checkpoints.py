@@ -1,5 +1,8 @@
 """Checkpoints reach the disk whole, and the one before stays."""
 
+import subprocess
+import sys
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -13,7 +16,13 @@ from edgeface.reference.cli import main
 from edgeface.reference.face_model.own import read_face_model
 from edgeface.reference.networks.checkpoint import SHIPPED, load_network
 from edgeface.reference.training import train as training
-from edgeface.reference.training.checkpoints import LAST, PREVIOUS, WholeCheckpoints
+from edgeface.reference.training.checkpoints import (
+    LAST,
+    LOCK,
+    PREVIOUS,
+    WholeCheckpoints,
+    claimed,
+)
 from edgeface.reference.training.recipe import Recipe
 
 
@@ -46,6 +55,22 @@ def test_nothing_goes_through_the_folder_for_temporary_files(tmp_path, monkeypat
     monkeypatch.setattr("tempfile.tempdir", None)
     WholeCheckpoints().save_checkpoint(content(0), tmp_path / LAST)
     assert torch.load(tmp_path / LAST)["epoch"] == 0
+
+
+def test_a_folder_is_of_one_training_until_its_end_however_it_ends(tmp_path):
+    hold = (
+        "import filelock, sys, time; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); "
+        "print(flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", hold, str(tmp_path / LOCK)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(InvalidInputError, match="another training writes to"):
+            training.train(Recipe("sfn", epochs=1, batch_size=2), tmp_path, tmp_path)
+        other.kill()
+    for _ in range(2):
+        with claimed(tmp_path):
+            assert (tmp_path / LOCK).exists()
 
 
 def test_a_damaged_last_checkpoint_names_the_one_before(tmp_path):
@@ -153,3 +178,15 @@ def test_objects_in_a_checkpoint_are_told_of_without_advice_to_run_them(tmp_path
     assert "holds objects other than tensors" in str(caught.value)
     assert "weights_only" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_that_would_fill_the_memory_is_not_unpacked(tmp_path):
+    path = tmp_path / "packed.ckpt"
+    with (
+        zipfile.ZipFile(SHIPPED["sfn"]) as old,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(ModelFormatError, match=r"would unpack to [\d,]+ bytes"):
+        load_network(path)
