@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from edgeface.gltf_writer import INDICES, MOVE_STEP_M, STEP, VERTICES, GltfWriter, in_steps
-from edgeface.personal.model import PersonalModel, sample_maps
-from edgeface.personal.rendering import sample_texture, vertex_normals
+from edgeface.personal.model import PersonalModel, sample_maps, sample_texture
+from edgeface.personal.rendering import vertex_normals
 from edgeface.types import Float32Array, FloatArray
 
 METRES = 0.1
