@@ -11,6 +11,8 @@ from typing import Any
 from edgeface.errors import BackendUnavailableError, InferenceError, InvalidInputError
 
 FOLDER = "/data/local/tmp/edgeface"
+LEAST_RUNS = 50
+"""How many times the model is run at least."""
 NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
 TIMINGS = re.compile(
     rf"Inference timings in us: Init: {NUMBER}, First inference: {NUMBER}, "
@@ -22,7 +24,7 @@ FALLBACK = re.compile(r"(fall(?:ing)? back|will not be executed by the delegate)
 
 
 def bench_on_phone(
-    model: Path, tool: Path, threads: int, *, gpu: bool = False, adb: str = "adb", runs: int = 50
+    model: Path, tool: Path, threads: int, *, gpu: bool = False, adb: str = "adb"
 ) -> dict[str, Any]:
     """Push a model and the tool to the connected phone, run it, read its report.
 
@@ -33,7 +35,6 @@ def bench_on_phone(
     threads : the number of threads on the phone's CPU
     gpu : whether the GPU delegate runs it instead
     adb : the adb executable
-    runs : how many times the model is run at least
 
     Raises
     ------
@@ -55,7 +56,7 @@ def bench_on_phone(
     for path in (model, tool):
         _adb(adb, "push", str(path), f"{FOLDER}/{path.name}")
     _adb(adb, "shell", f"chmod 755 {FOLDER}/{tool.name}")
-    options = f"--graph={FOLDER}/{model.name} --num_threads={threads} --num_runs={runs}"
+    options = f"--graph={FOLDER}/{model.name} --num_threads={threads} --num_runs={LEAST_RUNS}"
     options += " --use_gpu=true" if gpu else " --use_xnnpack=true"
     report = _adb(adb, "shell", f"{FOLDER}/{tool.name} {options} 2>&1")
     return {
