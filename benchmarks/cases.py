@@ -95,13 +95,6 @@ def contraction(engine, count, basis=None):
     return lambda: kernels.contract_shapes(basis, identity, expression, engine=engine)
 
 
-def known_people(count):
-    identity, expression = coefficients(count)
-    people = kernels.bind_identities(full_basis(), identity)
-    person = np.arange(count)
-    return lambda: kernels.contract_people(people, person, expression)
-
-
 def tensor_copy():
     source = full_basis().blocks
     target = np.empty_like(source)
