@@ -13,9 +13,6 @@ from edgeface.metadata import Metadata
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.types import ImageArray
 
-PRECISIONS = ("fp32", "fp16", "int8", "w8", "palette")
-"""All precisions; every one of them is written by some format."""
-
 FORMATS = {
     "onnx": "edgeface.converters.to_onnx",
     "tflite": "edgeface.converters.to_tflite",
@@ -35,7 +32,7 @@ class Format(Protocol):
     ----------
     name : the format's name, a key of `FORMATS`
     suffix : the suffix of its files, a key of `edgeface.backends.BACKENDS`
-    precisions : the precisions that it has, of `PRECISIONS`
+    precisions : the precisions that it has, of `edgeface.metadata.PRECISIONS`
     calibrated : the precisions that need photos to set their ranges
     any_size : whether the file of a network that detects takes inputs of several sizes
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface.converters.fold import folded
-from edgeface.converters.formats import PRECISIONS, Format, find_format
+from edgeface.converters.formats import Format, find_format
 from edgeface.converters.images import calibration_inputs, read_images
 from edgeface.converters.metadata import file_stem, network_metadata
 from edgeface.converters.verify import Image, NetworkBackend
@@ -17,7 +17,7 @@ from edgeface.converters.writing import Job, Written, write
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import read_image
-from edgeface.metadata import MAX_INPUT_SIZE, SIZE_STEP
+from edgeface.metadata import MAX_INPUT_SIZE, PRECISIONS, SIZE_STEP
 from edgeface.model import DEMO_PHOTO, Model
 from edgeface.output import folder_of, refuse_inputs
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network

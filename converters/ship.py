@@ -42,7 +42,7 @@ TERMS = "LicenseRef-edgeface-research"
 """The identifier of ``LICENSE-WEIGHTS.md``, under which all are but those of free runs."""
 
 
-def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
+def ship(network: str, calibration: Path) -> list[str]:
     """Convert a network that ships, and put its files into the assets.
 
     Returns
@@ -65,7 +65,7 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
             flush=True,
         )
 
-    with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=assets) as folder:
+    with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=ASSETS) as folder:
         written = convert_files(
             CHECKPOINTS[network], folder, plan, calibration, progress=show, terms=terms
         )
@@ -78,8 +78,8 @@ def ship(network: str, calibration: Path, assets: Path = ASSETS) -> list[str]:
             show("packing")
             packed = Path(folder) / "pack"
             pack(original, ready, packed)
-            replace_file(packed, assets / f"{network}.ready.zip")
-        replace_file(original, assets / original.name)
+            replace_file(packed, ASSETS / f"{network}.ready.zip")
+        replace_file(original, ASSETS / original.name)
     return [
         f"{name:<22}{one.num_bytes / 1e6:7.2f} MB  landmarks differ by "
         f"{one.comparison.values.get('landmarks mean %', 0.0):.4f} % in the mean"

@@ -58,17 +58,20 @@ def largest_first(faces: Faces) -> IntArray:
     return np.argsort(-longer_sides(faces.boxes_xyxy), kind="stable")
 
 
-def check_refiner(finder: Network, refiner: Network) -> None:
-    """Raise unless the second network can look closer at what the first one finds."""
+def check_refiner(finder: Network, refiner: Network, name: str = "refine") -> None:
+    """Raise unless the second network can look closer at what the first one finds.
+
+    ``name`` is the argument that names it, for messages.
+    """
     if not finder.metadata.detects:
         raise InvalidInputError(
-            f"refine: a network of the kind {finder.metadata.kind} finds no faces to look closer at"
+            f"{name}: a network of the kind {finder.metadata.kind} finds no faces to look closer at"
         )
     if refiner.metadata.detects:
         raise InvalidInputError(
-            f"refine: a network of the kind {refiner.metadata.kind} finds its own faces; expected "
+            f"{name}: a network of the kind {refiner.metadata.kind} finds its own faces; expected "
             "an sfn or another network that looks at crops"
         )
     check_gives_faces(refiner.metadata)
     if refiner.face_model.sha256 != finder.face_model.sha256:
-        raise InvalidInputError("refine: the two networks speak of different face models")
+        raise InvalidInputError(f"{name}: the two networks speak of different face models")

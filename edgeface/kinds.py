@@ -27,8 +27,8 @@ PERSON_MAPS = {
     "dynamic_skin": (55, 3, 64, 64),
 }
 """The shape of each output of a network that guesses a person: corrections of the template that
-ships (`edgeface.personal.Template`), as ``edgeface.reference.personal.Person`` has them; but the
-skin is whole, mean and correction (``R_0^t + Delta_0^R``)."""
+ships (`edgeface.personal.template.Template`), as ``edgeface.reference.personal.person.Person`` has
+them; but the skin is whole, mean and correction (``R_0^t + Delta_0^R``)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ import numpy as np
 
 from edgeface.types import Float64Array, FloatArray
 
-LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
 BLINK_S, PROMINENCE = 0.3, 0.25
 WEAKEST, USUAL_PEAK = 0.6, 0.7
 """Peaks lower than this share of the usual one are lids that half shut: they do not tell how far

@@ -7,7 +7,7 @@ extra ``fast``), with the same results. ``engine`` says which one runs.
 from edgeface.kernels.decode import decode_candidates
 from edgeface.kernels.detect import FoundFaces, find_candidates, find_faces, merge_candidates
 from edgeface.kernels.jit import Engine, cache_folder, loops, numba_installed
-from edgeface.kernels.morphable import Basis, bind_identities, contract_people, contract_shapes
+from edgeface.kernels.morphable import Basis, contract_shapes
 from edgeface.kernels.nms import Suppression, suppress
 from edgeface.kernels.pose import PosedFaces, pose_faces
 from edgeface.kernels.project import (
@@ -27,9 +27,7 @@ __all__ = [
     "FoundFaces",
     "PosedFaces",
     "Suppression",
-    "bind_identities",
     "cache_folder",
-    "contract_people",
     "contract_shapes",
     "decode_candidates",
     "euler_from_rotation",

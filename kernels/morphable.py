@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeface.kernels.jit import Engine, loops
-from edgeface.kernels.types import Float32Array, FloatArray, IntArray
+from edgeface.kernels.types import Float32Array, FloatArray
 
 LANES = 4
 """How many rows of a block the loops take at a time; blocks are padded with zero rows."""
@@ -103,42 +103,6 @@ def contract_shapes(
         line = np.empty(basis.blocks.shape[2], np.float32)
         loops("pose").contract_loops(basis.blocks, outer, inner, line, out)
     return out.reshape(len(out), basis.blocks.shape[2] // 3, 3)
-
-
-def bind_identities(basis: Basis, identity: FloatArray) -> Basis:
-    """Make the basis of given people, which is contracted with expressions alone.
-
-    Parameters
-    ----------
-    basis : Basis of L points
-    identity : float32, shape (P, 50)
-
-    Returns
-    -------
-    A basis with a block for each person, (P, 48, 3 * L): the neutral shape and 46 expressions. The
-    coefficients of person p are row p of the identity matrix; `contract_people` does without them.
-    """
-    if basis.shared:
-        modes = basis.blocks[0, : basis.num_identity]
-        offsets = basis.blocks[0, basis.num_identity :][: basis.num_expressions]
-        neutral = (identity @ modes)[:, None]
-        rows = np.concatenate([neutral, neutral + identity[:, :1, None] * offsets], axis=1)
-    else:
-        rows = np.tensordot(identity, basis.blocks[:, : basis.num_expressions + 1], axes=1)
-    return Basis(_padded(rows), False, len(identity), basis.num_expressions)
-
-
-def contract_people(people: Basis, person: IntArray, expression: FloatArray) -> FloatArray:
-    """Compute the shapes (N, L, 3) of known people from expressions (N, 46) alone.
-
-    ``person``, int64 (N,), is each face's block of ``people``.
-    """
-    rows = people.num_expressions + 1
-    weights = np.empty((len(expression), rows), np.float32)
-    weights[:, 1:] = expression
-    weights[:, 0] = 1.0 - expression.sum(axis=1)
-    blocks = people.blocks[person, :rows]
-    return (weights[:, None] @ blocks).reshape(len(expression), blocks.shape[2] // 3, 3)
 
 
 def _validate(basis: Basis, identity: FloatArray, expression: FloatArray) -> None:

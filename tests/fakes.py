@@ -12,7 +12,6 @@ from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.faces import Faces
 from edgeface.kinds import KINDS
 from edgeface.metadata import Metadata
-from tests.oracles import morphable
 
 
 def metadata_of(kind, face_model=None, **changes):
@@ -153,12 +152,8 @@ class Scene:
             focal=np.full(count, self.focal, np.float32),
             expression_names=EXPRESSION_NAMES,
         )
-        shapes = [
-            morphable.landmarks(self.face_model.reduced, w, e)
-            for w, e in zip(identity, faces.expression_coeffs, strict=True)
-        ]
-        points = place(np.array(shapes, np.float32).reshape(-1, 68, 3), faces)
-        faces.landmarks_3d[:] = points
+        shapes = self.face_model.landmarks(identity, faces.expression_coeffs)
+        faces.landmarks_3d[:] = place(shapes, faces)
         return faces
 
 

@@ -24,6 +24,4 @@ LIMITS = {
     "contraction of 20 faces over a copy of the tensor, numpy": 20.0,
     # integers are decoded as they are
     "decode of int8 over float32, numba": 1.5,
-    # known people need no identity: 47 rows instead of 50 x 47
-    "contraction of known people over unknown": 0.5,
 }

@@ -72,10 +72,6 @@ def pair(name):
             cases.decode_and_suppress(engine, stored, (0.05, 0.0)),
             cases.decode_and_suppress(engine, (stored * 0.05).astype(np.float32)),
         )
-    if case == "contraction of known people over unknown":
-        ours, theirs = cases.known_people(5), cases.contraction("numpy", 5)
-        np.testing.assert_allclose(ours(), theirs(), rtol=1e-2, atol=0.05)
-        return ours, theirs
     raise KeyError(name)
 
 

@@ -32,7 +32,6 @@ PLANTED = [
     (kernels, "decode_candidates", 0.05, "decode and suppress over the oracle, numpy"),
     (kernels, "suppress", 0.05, "decode and suppress over the oracle, numpy"),
     (kernels, "contract_shapes", 0.05, "contraction of 20 faces over a copy of the tensor, numpy"),
-    (kernels, "contract_people", 0.05, "contraction of known people over unknown"),
 ]
 
 

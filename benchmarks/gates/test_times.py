@@ -52,7 +52,3 @@ def test_contraction(benchmark, engine, count):
     case = cases.contraction(engine, count)
     assert case().shape == (count, 68, 3)
     benchmark.pedantic(case, rounds=30, warmup_rounds=3)
-
-
-def test_contraction_of_known_people(benchmark):
-    benchmark.pedantic(cases.known_people(20), rounds=30, warmup_rounds=3)

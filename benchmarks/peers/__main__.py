@@ -32,16 +32,16 @@ LIMITS = {("mediapipe", 1): 0.8, ("mediapipe", 5): 0.2, ("mediapipe", 10): 0.17}
 """Of `run` over a peer with what it reports besides faces, by the number of faces."""
 
 
-def mosaic(faces, count, size=SIZE):
+def mosaic(faces, count):
     """``count`` square face photos on a lattice over grey, uint8 (H, W, 3)."""
-    canvas = np.full((*size, 3), 127, np.uint8)
+    canvas = np.full((*SIZE, 3), 127, np.uint8)
     if count == 0:
         return canvas
     columns = 1
-    while columns * max(1, int(columns * size[0] / size[1])) < count:
+    while columns * max(1, int(columns * SIZE[0] / SIZE[1])) < count:
         columns += 1
     rows = -(-count // columns)
-    side = min(size[1] // columns, size[0] // rows)
+    side = min(SIZE[1] // columns, SIZE[0] // rows)
     for i in range(count):
         row, column = divmod(i, columns)
         tile = Image.fromarray(faces[i % len(faces)]).resize((side, side), Image.Resampling.BICUBIC)

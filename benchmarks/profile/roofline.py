@@ -58,7 +58,6 @@ def main():
             parts.append((f"full contraction {count}, {engine}", case, tensor, work))
         parts.append((f"run 640 x 480, 1 face, {engine}", cases.run(engine, 1), 0, 0))
         parts.append((f"run 640 x 480, 20 faces, {engine}", cases.run(engine, 20), 0, 0))
-    parts.append(("known people 20", cases.known_people(20), 20 * 47 * 204 * 4, 20 * 47 * 204))
     print(f"{'':<30}{'best us':>10}{'median us':>11}{'memory us':>11}{'sums us':>9}{'ratio':>7}")
     for name, function, num_bytes, work in parts:
         function()

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import edgeface
-from edgeface.lids import LIDS
+from edgeface.gaze import LIDS
 from edgeface.retarget import PersonRange, Retargeter, learn_range
 from edgeface.types import FloatArray
 from edgeface.video import open_video

@@ -12,6 +12,8 @@ from typing import Any
 from edgeface.errors import BackendUnavailableError, InferenceError, InvalidInputError
 
 FOLDER = "/data/local/tmp/edgeface"
+LEAST_RUNS = 50
+"""How many times the model is run at least."""
 NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
 TIMINGS = re.compile(
     rf"Inference timings in us: Init: {NUMBER}, First inference: {NUMBER}, "
@@ -23,7 +25,7 @@ FALLBACK = re.compile(r"(fall(?:ing)? back|will not be executed by the delegate)
 
 
 def bench_on_phone(
-    model: Path, tool: Path, threads: int, *, gpu: bool = False, adb: str = "adb", runs: int = 50
+    model: Path, tool: Path, threads: int, *, gpu: bool = False, adb: str = "adb"
 ) -> dict[str, Any]:
     """Push a model and the tool to the connected phone, run it, read its report.
 
@@ -34,7 +36,6 @@ def bench_on_phone(
     threads : the number of threads on the phone's CPU
     gpu : whether the GPU delegate runs it instead
     adb : the adb executable
-    runs : how many times the model is run at least
 
     Raises
     ------
@@ -55,10 +56,15 @@ def bench_on_phone(
     _adb(adb, "shell", f"mkdir -p {FOLDER}")
     for path in (model, tool):
         _adb(adb, "push", str(path), f"{FOLDER}/{path.name}")
+<<<<<<< HEAD
     # the phone's shell takes names apart that hold spaces and the like
     program, graph = (shlex.quote(f"{FOLDER}/{path.name}") for path in (tool, model))
     _adb(adb, "shell", f"chmod 755 {program}")
     options = f"--graph={graph} --num_threads={threads} --num_runs={runs}"
+=======
+    _adb(adb, "shell", f"chmod 755 {FOLDER}/{tool.name}")
+    options = f"--graph={FOLDER}/{model.name} --num_threads={threads} --num_runs={LEAST_RUNS}"
+>>>>>>> plain
     options += " --use_gpu=true" if gpu else " --use_xnnpack=true"
     report = _adb(adb, "shell", f"{program} {options} 2>&1")
     return {

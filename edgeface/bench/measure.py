@@ -1,6 +1,6 @@
 """Measuring one configuration in a process of its own, ``python -m edgeface.bench.measure``.
 
-The parent sends the settings as JSON in the first argument and reads the record from stdout.
+The parent writes the settings as JSON to its standard input and reads the record from stdout.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import numpy as np
 from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
+from edgeface.gaze import LIDS
 from edgeface.output import check_place, refuse_inputs
 from edgeface.recording import read_recording
 from edgeface.retarget.reach import PersonRange, learn_range
@@ -58,9 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         learned = _watch(arguments)
     learned.save(arguments.file)
-    lids = [learned.reach[name] for name in ("eyeBlinkLeft", "eyeBlinkRight") if name in
-            learned.reach]  # fmt: skip
-    if not lids:
+    if not learned.reach.keys() & set(LIDS):
         print("no blink was seen, so that lids keep their scale")
     print(f"wrote {arguments.file}: reach of {len(learned.reach)} shapes")
     return 0

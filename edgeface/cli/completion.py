@@ -14,7 +14,10 @@ SHELLS = {
     "zsh": "edgeface completion zsh > ~/.zfunc/_edgeface, with ~/.zfunc in $fpath",
     "fish": "edgeface completion fish > ~/.config/fish/completions/edgeface.fish",
 }
-FILE_NAMES = {"images", "source", "model", "a", "b", "checkpoint", "crop_model", "refine"}
+FILE_NAMES = {
+    "images", "source", "model", "models", "a", "b", "checkpoint", "crop_model", "refine", "save",
+    "record", "calibrate", "personal",
+}  # fmt: skip
 """Arguments that may name a file though they are text."""
 
 

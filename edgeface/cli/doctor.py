@@ -20,17 +20,19 @@ from edgeface.timing import time_call
 
 EXTRAS = {
     "fast": ("numba",),
-    "video": ("av", "pygltflib", "pythonosc"),
+    "video": ("av", "pygltflib", "pythonosc", "websockets"),
     "heif": ("pillow_heif",),
     "tables": ("pandas", "pyarrow"),
     "supervision": ("supervision",),
     "completion": ("shtab",),
     "corpora": ("ray", "pyarrow", "fsspec"),
-    "convert-onnx": ("torch", "onnx", "onnxscript"),
-    "convert-tflite": ("torch", "litert_torch", "ai_edge_quantizer"),
+    "convert-onnx": ("torch", "onnx", "onnxscript", "onnxruntime"),
+    "convert-tflite": ("torch", "ai_edge_litert", "litert_torch", "ai_edge_quantizer"),
     "convert-coreml": ("torch", "coremltools", "sklearn"),
-    "train": ("torch", "lightning", "scipy", "matplotlib", "pycocotools", "h5py"),
-}
+    "train": (
+        "torch", "lightning", "numba", "scipy", "matplotlib", "pycocotools", "h5py", "av",
+    ),
+}  # fmt: skip
 """Extras beside those of backends, and the modules that each brings."""
 OVERHEAD = 1.25
 """A run that takes so many times its network loses time around it."""

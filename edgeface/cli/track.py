@@ -131,14 +131,14 @@ def execute(arguments: argparse.Namespace) -> int:
         derive=arguments.derive,
         personal=load_personal(arguments),
     )
-    target: Path | None = arguments.record
-    name = "jsonl" if target is None else format_of(target, arguments.to)
+    name = "jsonl" if arguments.record is None else format_of(arguments.record, arguments.to)
     if arguments.take is not None:
         _check_take(arguments)
     _check_files(arguments)
     check_export(name, options)
     said_on = told_on([] if target is None else [target])
     if Path(arguments.source).suffix.lower() == ".jsonl":
+<<<<<<< HEAD
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
         if options.character is not None:
@@ -147,6 +147,27 @@ def execute(arguments: argparse.Namespace) -> int:
         export(arguments.source, target, name, options)
         print(printable(f"wrote {target}"), file=said_on)
         return 0
+=======
+        return _convert(arguments, name, options)
+    return _track(arguments, name, options)
+
+
+def _convert(arguments: argparse.Namespace, name: str, options: ExportOptions) -> int:
+    """Make a file of a recording; returns the exit status."""
+    target: Path | None = arguments.record
+    if target is None:
+        raise InvalidInputError("a recording is converted: name its goal with --record FILE")
+    if options.character is not None:
+        take = read_recording(arguments.source).performance(options.track_id)
+        print(options.report(take.blendshapes[0]))
+    export(arguments.source, target, name, options)
+    print(printable(f"wrote {target}"), file=told_on([target]))
+    return 0
+
+
+def _track(arguments: argparse.Namespace, name: str, options: ExportOptions) -> int:
+    """Follow the faces of a video; returns the exit status."""
+>>>>>>> plain
     model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
@@ -156,8 +177,8 @@ def execute(arguments: argparse.Namespace) -> int:
         try:
             if arguments.out is not None:
                 outputs.draw_to(arguments.out, mesh=arguments.mesh, personal=tracker.personal)
-            if target is not None:
-                outputs.record_to(target, name, options)
+            if arguments.record is not None:
+                outputs.record_to(arguments.record, name, options)
             if arguments.take is not None:
                 outputs.take_to(arguments.take, options, mesh=arguments.mesh)
             for protocol in STREAMS:

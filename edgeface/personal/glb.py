@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from edgeface.gltf_writer import INDICES, MOVE_STEP_M, STEP, VERTICES, GltfWriter, in_steps
-from edgeface.personal.model import PersonalModel, sample_maps
-from edgeface.personal.rendering import sample_texture, vertex_normals
+from edgeface.personal.model import PersonalModel, sample_maps, sample_texture
+from edgeface.personal.rendering import vertex_normals
 from edgeface.types import Float32Array, FloatArray
 
 METRES = 0.1
@@ -61,20 +61,7 @@ def person_glb(person: PersonalModel) -> bytes:
         rows = [i for i, own in enumerate(template.arkit_names) if own == name]
         offset = person.offsets[rows].sum(axis=0)
         turned = vertex_normals(neutral + offset, template.triangles) - normals
-        turns = np.linalg.norm(turned, axis=1) > LEAST_TURN
-        move = offset * np.float32(METRES)
-        moves = np.linalg.norm(move, axis=1) > LEAST_MOVE_M
-        change = colours[rows].sum(axis=0)
-        coloured = np.abs(change).max(axis=1) > LEAST_COLOUR
-        targets.append(
-            {
-                "POSITION": file.sparse(
-                    in_steps(move, MOVE_STEP_M), np.flatnonzero(moves), bounds=True
-                ),
-                "NORMAL": file.sparse(in_steps(turned, STEP), np.flatnonzero(turns)),
-                "COLOR_0": file.sparse(in_steps(change, STEP), np.flatnonzero(coloured)),
-            }
-        )
+        targets.append(_target(file, offset, turned, colours[rows].sum(axis=0)))
     image = file.view(_png(person.skin))
     return file.finish(
         {
@@ -106,6 +93,21 @@ def person_glb(person: PersonalModel) -> bytes:
             "images": [{"bufferView": image, "mimeType": "image/png"}],
         }
     )
+
+
+def _target(
+    file: GltfWriter, offset: Float32Array, turned: Float32Array, coloured: Float32Array
+) -> dict[str, int]:
+    """The accessors of what a shape adds (V, 3) to places, normals and colours of vertices."""
+    move = offset * np.float32(METRES)
+    moves = np.flatnonzero(np.linalg.norm(move, axis=1) > LEAST_MOVE_M)
+    turns = np.flatnonzero(np.linalg.norm(turned, axis=1) > LEAST_TURN)
+    colours = np.flatnonzero(np.abs(coloured).max(axis=1) > LEAST_COLOUR)
+    return {
+        "POSITION": file.sparse(in_steps(move, MOVE_STEP_M), moves, bounds=True),
+        "NORMAL": file.sparse(in_steps(turned, STEP), turns),
+        "COLOR_0": file.sparse(in_steps(coloured, STEP), colours),
+    }
 
 
 def _colour_changes(person: PersonalModel) -> Float32Array:

@@ -15,7 +15,7 @@ from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.output import write_output
 from edgeface.personal import layout
 from edgeface.personal.template import Template, default_template
-from edgeface.types import Float32Array
+from edgeface.types import Float32Array, FloatArray
 from edgeface.values import (
     Choice,
     Mapped,
@@ -236,26 +236,27 @@ class PersonalModel:
 
 
 def sample_maps(maps: Float32Array, uv: Float32Array) -> Float32Array:
-    """``F``: maps (N, 3, S, S) at places (V, 2) in [0, 1], shape (N, V, 3).
+    """``F``: maps (N, 3, S, S) at places (V, 2) in [0, 1], shape (N, V, 3)."""
+    texels = maps.transpose(2, 3, 0, 1).reshape(*maps.shape[2:], -1)
+    values = sample_texture(texels, uv).reshape(len(uv), len(maps), 3)
+    return np.ascontiguousarray(values.transpose(1, 0, 2))
+
+
+def sample_texture(texture: FloatArray, uv: FloatArray) -> Float32Array:
+    """The channels (P, C) of a texture (S, S, C) at places (P, 2) in [0, 1].
 
     Bilinear between texel centres, which lie at ``(i + 0.5) / S``; beyond the outermost centres the
     outermost texel.
     """
-    side = maps.shape[-1]
+    side = len(texture)
     place = np.clip(uv * side - 0.5, 0, side - 1)
     low = np.minimum(place.astype(np.int64), side - 2)
-    x, y = (place - low).T.astype(np.float32)
-    column, row = low.T
-    flat = maps.reshape(-1, side * side)
-    first = row * side + column
-    parts = (
-        (first, (1 - x) * (1 - y)),
-        (first + 1, x * (1 - y)),
-        (first + side, (1 - x) * y),
-        (first + side + 1, x * y),
-    )
-    values = np.sum([flat[:, index] * weight for index, weight in parts], axis=0)
-    return np.ascontiguousarray(np.reshape(values, (len(maps), 3, -1)).transpose(0, 2, 1))
+    x, y = (place - low).astype(np.float32).T[..., None]
+    flat = texture.reshape(side * side, -1)
+    first = low[:, 1] * side + low[:, 0]
+    top = flat[first] * (1 - x) + flat[first + 1] * x
+    bottom = flat[first + side] * (1 - x) + flat[first + side + 1] * x
+    return (top * (1 - y) + bottom * y).astype(np.float32)
 
 
 def _enlarged(image: Float32Array, side: int) -> Float32Array:

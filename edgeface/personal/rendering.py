@@ -6,7 +6,7 @@ import numpy as np
 
 from edgeface.faces import Faces
 from edgeface.kernels import Engine, numba_installed, rasterise
-from edgeface.personal.model import PersonalModel
+from edgeface.personal.model import PersonalModel, sample_texture
 from edgeface.types import Float32Array, FloatArray, ImageArray, IntArray
 
 AMBIENT = 0.72
@@ -16,7 +16,7 @@ face's left, up, and the front."""
 FINER = 2
 """Pictures are drawn so many times as fine along each axis, and averaged."""
 BACKGROUND = (38, 40, 46)
-CLAY = np.full((1, 1, 3), 0.75, np.float32)
+CLAY = np.full((2, 2, 3), 0.75, np.float32)
 """A skin of one tone, which shows the shape alone."""
 
 
@@ -127,18 +127,3 @@ def portrait(
     skin = CLAY if clay else person.albedo(weights)
     background = np.full((size, size, 3), BACKGROUND, np.uint8)
     return draw_surface(person, vertices, skin, background, engine)
-
-
-def sample_texture(texture: FloatArray, uv: FloatArray) -> Float32Array:
-    """Colours (P, 3) of a texture (R, R, 3) at places (P, 2) in [0, 1], bilinear."""
-    side = len(texture)
-    if side == 1:
-        return np.broadcast_to(texture[0, 0], (len(uv), 3)).astype(np.float32)
-    place = np.clip(uv * side - 0.5, 0, side - 1)
-    low = np.minimum(place.astype(np.int64), side - 2)
-    x, y = (place - low).astype(np.float32).T[..., None]
-    flat = texture.reshape(-1, 3)
-    first = low[:, 1] * side + low[:, 0]
-    top = flat[first] * (1 - x) + flat[first + 1] * x
-    bottom = flat[first + side] * (1 - x) + flat[first + side + 1] * x
-    return (top * (1 - y) + bottom * y).astype(np.float32)

@@ -13,11 +13,12 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.gltf_writer import INDICES, MOVE_STEP_M, STEP, VERTICES, GltfWriter, in_steps
+from edgeface.personal.rendering import vertex_normals
 from edgeface.personal.template import REGIONS, UNIT_MM, Template, default_template
 from edgeface.retarget.eyes import Eye, eyeball, find_eye, lid_edges, slide_lids
 from edgeface.retarget.mouth import cavity, mouth
 from edgeface.retarget.skull import border_loops, follows_head, hair, read_skull
-from edgeface.retarget.surface import Surface, join, normals, smoothed
+from edgeface.retarget.surface import Surface, join, smoothed
 from edgeface.types import Float32Array, FloatArray, IntArray
 
 NAME = "head"
@@ -121,7 +122,7 @@ def whole_head(template: Template, rim: IntArray, eyes: list[Eye]) -> Surface:
     tones = (1 - grown) * tones + grown * HAIR
     for eye in eyes:
         tones[eye.rim] = LASHES
-    points = neutral + HAIR_THICK * grown * normals(neutral, triangles)
+    points = neutral + HAIR_THICK * grown * vertex_normals(neutral, triangles)
     return join([Surface(points, triangles, tones, moved), *inner])
 
 
@@ -133,9 +134,10 @@ def _mesh(
         return file.array(values.astype(np.float32), kind, VERTICES, bounds=True)
 
     points = surface.points * METRES
+    normals = vertex_normals(surface.points, surface.triangles)
     attributes = {
         "POSITION": vertices(points, "VEC3"),
-        "NORMAL": vertices(in_steps(surface.normals(), STEP), "VEC3"),
+        "NORMAL": vertices(in_steps(normals, STEP), "VEC3"),
         "COLOR_0": vertices(in_steps(surface.colours, STEP), "VEC3"),
     }
     if skinned:

@@ -19,8 +19,8 @@ import numpy as np
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.gaze import LOOKS, gaze_from_looks
-from edgeface.lids import LIDS, blink_peaks, full_blinks
+from edgeface.gaze import LIDS, LOOKS, gaze_from_looks
+from edgeface.lids import blink_peaks, full_blinks
 from edgeface.output import write_output
 from edgeface.rotations import mean_quaternion, rotation_from_quaternion
 from edgeface.types import FloatArray

@@ -10,8 +10,8 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES, mirrored_name
 from edgeface.errors import InvalidInputError
-from edgeface.gaze import LOOKS, eye_looks, eye_quaternions, gaze_from_looks
-from edgeface.lids import LIDS, LidReach
+from edgeface.gaze import LIDS, LOOKS, eye_looks, eye_quaternions, gaze_from_looks
+from edgeface.lids import LidReach
 from edgeface.retarget.derived import derive
 from edgeface.retarget.fit import PoseFit
 from edgeface.retarget.mapping import BONES, Mapping, Source

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeface.types import Float64Array, FloatArray, IntArray
+from edgeface.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,6 @@ class Surface:
     colours: FloatArray
     shapes: Mapping[str, FloatArray]
 
-    def normals(self) -> Float64Array:
-        """Those of the vertices, each triangle by its area, shape (V, 3)."""
-        return normals(self.points, self.triangles)
-
 
 def join(surfaces: list[Surface]) -> Surface:
     """One surface of several; where one lacks a shape, it stays."""
@@ -43,17 +39,6 @@ def join(surfaces: list[Surface]) -> Surface:
             for name in names
         },
     )
-
-
-def normals(points: FloatArray, triangles: IntArray) -> Float64Array:
-    """Normals (V, 3) of vertices, each triangle by its area."""
-    corners = points[triangles]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    found = np.zeros((len(points), 3))
-    for axis in range(3):
-        for corner in range(3):
-            found[:, axis] += np.bincount(triangles[:, corner], across[:, axis], len(points))
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
 
 def smoothed(values: FloatArray, triangles: IntArray, times: int) -> FloatArray:

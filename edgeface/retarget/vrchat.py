@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgeface.gaze import LIDS
 from edgeface.retarget.datagrams import ArkitSender, Osc
 from edgeface.types import FloatArray
 
@@ -109,7 +110,7 @@ def messages(shapes: dict[str, float]) -> dict[str, float]:
         for name, weights in PARAMETERS.items()
         if weights.keys() & shapes.keys()
     }
-    blinks = [shapes[n] for n in ("eyeBlinkLeft", "eyeBlinkRight") if n in shapes]
+    blinks = [shapes[name] for name in LIDS if name in shapes]
     for side in ("Left", "Right"):
         if f"eyeBlink{side}" in shapes:
             wide = shapes.get(f"eyeWide{side}", 0.0)

@@ -46,8 +46,6 @@ SCRIPTS = ("live.js", "puppet.js", "three.js", "meshopt.js")
 HEAD = "head.glb"
 CLIENT_TIMEOUT_S = 10.0
 """How long a client may take to send its request, and to take what is sent."""
-RETRY_S = 2.0
-"""The time between two attempts to find a camera that is gone."""
 REPEAT_S = 3.0
 """After so long without news, the last is sent again, which shows who has gone."""
 HEADERS = {

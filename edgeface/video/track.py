@@ -8,7 +8,8 @@ import numpy as np
 
 from edgeface.face_arrays import place
 from edgeface.faces import Faces
-from edgeface.lids import LIDS, LidReach
+from edgeface.gaze import LIDS
+from edgeface.lids import LidReach
 from edgeface.types import BoolArray, FloatArray
 from edgeface.video.smoothing import FaceSmoother, Strength
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeface.appearance import appearance
 from edgeface.boxes import iou_matrix
+from edgeface.crops import check_refiner
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces, concatenate
 from edgeface.image import ImageLike, read_image
@@ -16,7 +17,7 @@ from edgeface.model import Model
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.placing import check_mesh, place_person
 from edgeface.pixels import Color
-from edgeface.run_options import Detail, check_gives_faces, checked_detail
+from edgeface.run_options import Detail, checked_detail
 from edgeface.types import FloatArray, ImageArray
 from edgeface.values import Number, Whole, option, shown
 from edgeface.video.association import match
@@ -332,13 +333,5 @@ def _check_networks(model: Model, crop_model: Model | None) -> None:
         raise InvalidInputError(
             f"expected an mfn or another network that detects, got an {model.metadata.kind}"
         )
-    if crop_model is None:
-        return
-    if crop_model.metadata.detects:
-        raise InvalidInputError(
-            "crop_model: expected an sfn or another network that looks at crops, got an "
-            f"{crop_model.metadata.kind}"
-        )
-    check_gives_faces(crop_model.metadata)
-    if crop_model.face_model.sha256 != model.face_model.sha256:
-        raise InvalidInputError("the model and the crop_model speak of different face models")
+    if crop_model is not None:
+        check_refiner(model, crop_model, "crop_model")

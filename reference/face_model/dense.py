@@ -53,31 +53,30 @@ def on_head(model: FaceModel, ict: FaceModel) -> FaceModel:
     shapes = scale[0] * ict.expression.astype(np.float64) @ rotation[0].T
     lips = _apart(places, shapes[list(ict.expression_names).index("jawOpen")])
 
-    def carried(start: FloatArray, goal: FloatArray) -> FloatArray:
-        """A field on the head that begins as ``start`` and reaches ``goal`` at the places."""
-        rest = goal - places(start)
-        centres = places(head) + lips  # so that touching lips are two places
+    centres = places(head) + lips  # so that touching lips are two places
+    vertices = head + _moved(head, centres, lips)
+
+    def carried(starts: FloatArray, goals: FloatArray) -> FloatArray:
+        """Fields on the head that begin as ``starts`` and reach ``goals`` at the places."""
+        rest = (goals - places(starts)).swapaxes(0, 1)
         spline = RBFInterpolator(centres, rest, kernel="thin_plate_spline", smoothing=SMOOTHING)
-        return start + spline(head + _moved(head, centres, lips))
+        return starts + spline(vertices).swapaxes(0, 1)
 
     flat = places(basis).reshape(len(basis), -1)
     gram = flat @ flat.T
     gram += RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
-    goals = [model.mean.astype(np.float64) - places(head), *model.identity[1:].astype(np.float64)]
-    fields = [
-        carried(np.tensordot(np.linalg.solve(gram, flat @ goal.ravel()), basis, 1), goal)
-        for goal in goals
-    ]
-    expression: list[FloatArray] = []
-    for shape, goal in zip(shapes, model.expression.astype(np.float64), strict=True):
-        own = places(shape)
-        share = float((own * goal).sum() / max((own * own).sum(), 1e-12))
-        expression.append(carried(share * shape, goal))
-    fields[0] = fields[0] + head
+    goals = model.identity.astype(np.float64)
+    goals[0] -= places(head)
+    fitted = np.linalg.solve(gram, flat @ goals.reshape(len(goals), -1).T).T
+    identity = carried(np.tensordot(fitted, basis, 1), goals)
+    identity[0] += head
+    own, goals = places(shapes), model.expression.astype(np.float64)
+    shares = (own * goals).sum(axis=(1, 2)) / np.maximum((own * own).sum(axis=(1, 2)), 1e-12)
+    expression = carried(shares[:, None, None] * shapes, goals)
     return replace(
         ict,
-        identity=np.stack(fields).astype(np.float16).astype(np.float32),
-        expression=np.stack(expression).astype(np.float16).astype(np.float32),
+        identity=identity.astype(np.float16).astype(np.float32),
+        expression=expression.astype(np.float16).astype(np.float32),
         landmark_vertices=_corners(model, places),
         landmark_weights=_weights(model, places),
         info=model.info | {"name": "edgeface free, on the head of ICT-FaceKit"},

@@ -11,6 +11,9 @@ NUM_NEIGHBOURS = 10
 NUM_ON_EDGE = 5
 NUM_CONTOUR = 17
 MAX_CONTOUR_YAW_DEG = 12.0
+RIDGE = 0.5
+"""The weight of the prior, as a number of faces whose neighbours lie one inter-ocular distance
+off."""
 
 UPPER_LIP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 LOWER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
@@ -42,7 +45,6 @@ def learn_landmark_map(
     landmarks: FloatArray,
     yaw_deg: FloatArray,
     permutation: IntArray,
-    ridge: float = 0.5,
 ) -> tuple[IntArray, FloatArray]:
     """Learn up to ten vertices and their weights for each landmark.
 
@@ -52,8 +54,6 @@ def learn_landmark_map(
     landmarks : float, shape (N, 68, 2), image_px, labelled by people
     yaw_deg : float, shape (N,)
     permutation : int, shape (V,), each vertex's mirror partner
-    ridge : the weight of the prior, as a number of faces whose neighbours lie one inter-ocular
-        distance off
 
     Returns
     -------
@@ -83,7 +83,7 @@ def learn_landmark_map(
             (points[faces][:, permutation], targets[faces, partner]),
         ]
         vertices = _nearest(sides, permutation, partner == landmark, EDGES.get(landmark))
-        weights = _weights(sides, vertices, ridge)
+        weights = _weights(sides, vertices)
         if partner == landmark:
             weights = _symmetric(vertices, weights, permutation)
         # the rest of a row weighs nothing, but names every vertex once
@@ -123,9 +123,7 @@ def _nearest(
     return np.argsort(distance, kind="stable")[:count]
 
 
-def _weights(
-    sides: list[tuple[FloatArray, FloatArray]], vertices: IntArray, ridge: float
-) -> FloatArray:
+def _weights(sides: list[tuple[FloatArray, FloatArray]], vertices: IntArray) -> FloatArray:
     """The vertices' weights, which sum to 1, by a ridge towards equal ones."""
     start = np.full(len(vertices), 1.0 / len(vertices))
     normal = np.zeros((len(vertices), len(vertices)))
@@ -137,7 +135,7 @@ def _weights(
         relative = (near - near.mean(axis=1, keepdims=True))[keep]
         normal += np.einsum("nkc,nlc->kl", relative, relative)
         right += np.einsum("nkc,nc->k", relative, residual[keep])
-    normal += ridge * np.eye(len(vertices))
+    normal += RIDGE * np.eye(len(vertices))
     update = np.linalg.solve(normal, right)
     return start + update - update.mean()
 

@@ -7,24 +7,21 @@ mirror image, so that left and right shapes become mirror images.
 """
 
 # scipy tells no types
-# pyright: reportMissingTypeStubs=false
+# pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from scipy.spatial import Delaunay
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_IDENTITY, FaceModel
 from edgeface.face_model_import import from_ict_facekit
 from edgeface.reference.data.ledger import free_ledger
-from edgeface.reference.data.packs import (
-    RESEARCH,
-    Sources,
-)
+from edgeface.reference.data.packs import RESEARCH, Sources
 from edgeface.reference.face_model.agreed_map import agreed_map
 from edgeface.reference.face_model.corpus import mirrored_scores, read_corpus
 from edgeface.reference.face_model.ict import places_on_ict
@@ -105,7 +102,8 @@ def learn(folder: Path, sources: Sources = RESEARCH) -> FaceModel:
 
     meshes = np.concatenate([corpus.meshes, mirrored(corpus.meshes, permutation)])
     scores = np.concatenate([corpus.scores, mirrored_scores(corpus.scores)])
-    person = np.concatenate([corpus.person, np.char.add(corpus.person, "~")])
+    names = np.concatenate([corpus.person, np.char.add(corpus.person, "~")])
+    person = np.unique(names, return_inverse=True)[1]
     shapes, modes = prior, np.zeros((NUM_IDENTITY - 1, *mean.shape))
     prediction = np.broadcast_to(mean, meshes.shape)
     for _ in range(NUM_ROUNDS):
@@ -239,17 +237,16 @@ def _ridge(
     return solution[:, 0], solution[:, 1:].transpose(1, 0, 2)
 
 
-def _person_means(residual: FloatArray, person: NDArray[np.str_]) -> tuple[FloatArray, IntArray]:
-    _, index, count = np.unique(person, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(count), *residual.shape[1:]))
-    np.add.at(sums, index, residual)
-    return sums / count[:, None, None], index
+def _person_means(residual: FloatArray, person: IntArray) -> FloatArray:
+    """The mean residuals (P, 3 V) of people, of those (N, V, 3) of meshes of people by number."""
+    share = 1 / np.bincount(person)[person]
+    membership = csr_matrix((share, (person, np.arange(len(person)))))
+    return np.asarray(membership @ residual.reshape(len(residual), -1))
 
 
-def _identity_modes(residual: FloatArray, person: NDArray[np.str_]) -> FloatArray:
+def _identity_modes(residual: FloatArray, person: IntArray) -> FloatArray:
     """The 49 principal modes (49, V, 3) of people's mean residuals, a standard deviation each."""
-    means, _ = _person_means(residual, person)
-    flat = means.reshape(len(means), -1)
+    flat = _person_means(residual, person)
     values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
     top = np.argsort(values)[::-1][: NUM_IDENTITY - 1]
     modes = vectors[:, top].T * np.sqrt(values[top])[:, None]
@@ -257,17 +254,17 @@ def _identity_modes(residual: FloatArray, person: NDArray[np.str_]) -> FloatArra
     return modes.reshape(NUM_IDENTITY - 1, *residual.shape[1:])
 
 
-def _identity_part(residual: FloatArray, modes: FloatArray, person: NDArray[np.str_]) -> FloatArray:
+def _identity_part(residual: FloatArray, modes: FloatArray, person: IntArray) -> FloatArray:
     """Each person's mean residual, projected onto the modes and shrunk to its posterior mean."""
     if not modes.any():
         return np.zeros_like(residual)
-    means, index = _person_means(residual, person)
+    means = _person_means(residual, person)
     flat = modes.reshape(len(modes), -1)
     squared: FloatArray = np.sum(flat**2, axis=1)
     noise = 0.1 * np.mean(squared)
     gram = flat @ flat.T + noise * np.eye(len(flat)) * 0.01
-    coefficients = np.linalg.solve(gram, flat @ means.reshape(len(means), -1).T).T
-    return (coefficients @ flat).reshape(means.shape)[index]
+    coefficients = np.linalg.solve(gram, flat @ means.T).T
+    return (coefficients @ flat)[person].reshape(residual.shape)
 
 
 def _surface(mean: FloatArray, parted: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -24,6 +24,8 @@ from edgeface.reference.geometry.harmonics import manifold_harmonics
 NUM_MODES = 10
 COLUMNS = 10
 YAW_DEG = 22.0
+NUM_DRAWN = 8
+"""Of the harmonics, the smoothest."""
 
 
 def draw_shapes(model: FaceModel, path: Path) -> None:
@@ -51,10 +53,10 @@ def draw_shapes(model: FaceModel, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_harmonics(model: FaceModel, path: Path, count: int = 8) -> None:
+def draw_harmonics(model: FaceModel, path: Path) -> None:
     """Draw the smoothest functions on the mean face, blue where negative, red where positive."""
-    values, functions = manifold_harmonics(model.mean, model.triangles, count)
-    figure, axes = plt.subplots(2, -(-count // 2), figsize=(1.9 * count / 2, 5), dpi=100)
+    values, functions = manifold_harmonics(model.mean, model.triangles, NUM_DRAWN)
+    figure, axes = plt.subplots(2, NUM_DRAWN // 2, figsize=(1.9 * NUM_DRAWN / 2, 5), dpi=100)
     for k, axis in enumerate(axes.flat):
         corners, shade, front = _lit(model.mean, model.triangles)
         level = functions[model.triangles, k].mean(axis=1) / np.abs(functions).max()

@@ -58,10 +58,10 @@ def eye_centre(rim: FloatArray) -> FloatArray:
 
 def eyeball(
     centre: FloatArray, gaze_rad: tuple[float, float], iris: FloatArray, white: float,
-    pupil: float, triangles_of: int = 25,
+    pupil: float,
 ) -> tuple[Part, FloatArray]:  # fmt: skip
     """An eyeball that looks right and up by ``gaze_rad``, and five points of its iris, (5, 3)."""
-    tilt = np.linspace(0, np.pi * 0.62, triangles_of)
+    tilt = np.linspace(0, np.pi * 0.62, 25)
     around = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     t, a = np.meshgrid(tilt, around, indexing="ij")
     ball = np.stack([np.sin(t) * np.cos(a), np.sin(t) * np.sin(a), np.cos(t)], axis=-1)

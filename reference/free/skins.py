@@ -31,14 +31,14 @@ SPREAD = 120
 """Steps by which colours spread to vertices that no portrait shows."""
 
 
-def read_skins(pack: Pack, head: Head, limit: int | None = None) -> FloatArray:
+def read_skins(pack: Pack, head: Head) -> FloatArray:
     """The skins (N, V, 3), in [0, 1], of the neutral faces of a pack; sRGB values.
 
     The head's modes and shapes are fitted to a portrait's mesh, its vertices are looked up in the
     picture, and what they show is divided by its light: the harmonics of the first order that turn
     the mean of all skins into it.
     """
-    fitted = list(_unwrapped(pack, head, limit))
+    fitted = list(_unwrapped(pack, head))
     colours = np.stack([colour for colour, _, _ in fitted])
     weights = np.stack([weight for _, weight, _ in fitted])[..., None]
     mean = (colours * weights).sum(0) / np.maximum(weights.sum(0), 1e-6)
@@ -72,14 +72,12 @@ def mixed_skin(skins: FloatArray, random: np.random.Generator) -> FloatArray:
     return np.clip(skin * random.uniform(0.8, 1.15) * random.normal(1, 0.05, 3), 0, 1)
 
 
-def _unwrapped(
-    pack: Pack, head: Head, limit: int | None
-) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+def _unwrapped(pack: Pack, head: Head) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
     chosen = [
         i for i in range(len(pack.image_names))
         if np.isfinite(pack.labels["landmarks68"][i]).all()
         and pack.labels["origin"][i] and len(pack.labels["group"][i]) == 3
-    ][:limit]  # fmt: skip
+    ]  # fmt: skip
     for index, pixels in pack.images(np.array(chosen)):
         points, normal, weight = _placed(head, pack.labels["mesh"][index])
         at = points[:, [1, 0]].T - 0.5

@@ -115,18 +115,13 @@ class Truth:
     blendshapes: float
 
 
-def known_truth(
-    people: int,
-    first_seed: int = 0,
-    variant: Variant | None = None,
-    kept: Kept | None = None,
-) -> Iterator[Truth]:
+def known_truth(people: int, kept: Kept | None = None) -> Iterator[Truth]:
     """Fit rendered people, whose truth no template has; one after another."""
-    variant, kept = variant or Variant(), kept or Kept(None)
+    variant, kept = Variant(), kept or Kept(None)
     option("people", people, Whole(1, MOST_PEOPLE))
     template = default_template()
     fitter = Fitter(template, variant.weights)
-    for seed in range(first_seed, first_seed + people):
+    for seed in range(people):
         key = f"truth/{variant.digest(template)}/{seed}"
         figures = kept.get(key)
         if figures is None:

@@ -106,7 +106,6 @@ def cut_frame(
     mesh: NDArray[Any],
     rotation: NDArray[Any],
     expression: NDArray[Any],
-    side_px: int = SIDE_PX,
 ) -> Frames:
     """One face of an image as one frame.
 
@@ -121,22 +120,22 @@ def cut_frame(
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     side = float((high - low).max()) * CROP_OF_FACE
     corner = (low + high) / 2 - side / 2
-    scale = side_px / side
+    scale = SIDE_PX / side
     picture = Image.fromarray(image)
     reduce = max(1, int(1 / scale))  # bicubic sampling of a much larger face would alias
     if reduce > 1:
         picture = picture.reduce(reduce)
-    step, start = side / side_px / reduce, corner / reduce
+    step, start = side / SIDE_PX / reduce, corner / reduce
     cut = picture.transform(
-        (side_px, side_px),
+        (SIDE_PX, SIDE_PX),
         Image.Transform.AFFINE,
         (step, 0.0, float(start[0]), 0.0, step, float(start[1])),
         Image.Resampling.BICUBIC,
     )
     placed = (mesh - corner) * scale
-    regions = draw_regions(placed, (side_px, side_px))
-    inside = _inside(corner, side, image.shape[:2], side_px)
-    inside &= draw_oval(placed, (side_px, side_px), round(RIM_OF_SIDE * side_px))
+    regions = draw_regions(placed, (SIDE_PX, SIDE_PX))
+    inside = _inside(corner, side, image.shape[:2], SIDE_PX)
+    inside &= draw_oval(placed, (SIDE_PX, SIDE_PX), round(RIM_OF_SIDE * SIDE_PX))
     weights = expression
     if len(expression) != len(template.expression_names):
         weights = template.from_expression(expression)

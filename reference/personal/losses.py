@@ -14,6 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+LIGHT_SIZE = 0.02
+"""What the size of a light weighs beside its distance to a white one."""
+
 
 def photometric_loss(image: Tensor, rendered: Tensor, mask: Tensor) -> Tensor:
     """Eq. 4: the mean over covered pixels of the colour difference's length, mean over images.
@@ -80,11 +83,11 @@ def coefficient_loss(weights: Tensor) -> Tensor:
     return weights.abs().mean()
 
 
-def light_loss(light: Tensor, strength: float = 0.02) -> Tensor:
-    """Eq. 8 of light (B, 9, 3): its distance to a white one, and its size by ``strength``."""
+def light_loss(light: Tensor) -> Tensor:
+    """Eq. 8 of light (B, 9, 3): its distance to a white one, and its size by `LIGHT_SIZE`."""
     white = light.mean(dim=-1, keepdim=True)
     coloured = torch.linalg.vector_norm((light - white).flatten(1) + 1e-8, dim=1)
-    return (coloured + strength * torch.linalg.vector_norm(light.flatten(1), dim=1)).mean()
+    return (coloured + LIGHT_SIZE * torch.linalg.vector_norm(light.flatten(1), dim=1)).mean()
 
 
 def symmetry_loss(maps: Tensor, axis_flips: Tensor) -> Tensor:

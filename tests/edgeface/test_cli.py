@@ -165,10 +165,14 @@ def test_bash_completes_commands_options_and_choices(capsys, tmp_path):
     (tmp_path / "photo.jpg").touch()
     code = 'source ./edgeface; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_edgeface'
     found = []
-    for words in (["in"], ["run", "--rec"], ["run", "--format", "pa"], ["run", "pho"]):
+    for words in (
+        ["in"], ["run", "--rec"], ["run", "--format", "pa"], ["run", "pho"],
+        ["track", "demo", "--record", "pho"], ["demo", "--personal", "pho"],
+        ["bench", "run", "pho"],
+    ):  # fmt: skip
         command = ["bash", "-c", code + '; echo "${COMPREPLY[@]}"', "bash", "edgeface", *words]
         found.append(subprocess.check_output(command, cwd=tmp_path, text=True).strip())
-    assert found == ["info", "--recursive", "parquet", "photo.jpg"]
+    assert found == ["info", "--recursive", "parquet", *["photo.jpg"] * 4]
 
 
 @pytest.mark.parametrize("module", ["edgeface", "edgeface.cli", "edgeface.reference.cli"])

@@ -1,4 +1,6 @@
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,16 @@ def test_doctor_tells_engines_extras_and_times(capsys):
     for expected in ("ONNX Runtime", "LiteRT", "extras", "convert-tflite", "processors: "):
         assert expected in report
     assert re.search(r"mfn \d+\.\d ms, with everything around it \d+\.\d ms", report)
+
+
+def test_doctor_knows_what_every_extra_brings():
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    called = {"python-osc": "pythonosc", "scikit-learn": "sklearn"}
+    for extra, modules in doctor.EXTRAS.items():
+        brought = {re.match("[a-z0-9-]+", requirement)[0] for requirement in extras[extra]}
+        brought -= {"typing-extensions"}  # a bound on what others bring
+        assert {called.get(name, name.replace("-", "_")) for name in brought} == set(modules)
 
 
 def test_doctor_says_what_a_container_may_use(monkeypatch, capsys, quick):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgeface.kernels import Basis, bind_identities, contract_people, contract_shapes
+from edgeface.kernels import Basis, contract_shapes
 from tests.oracles import morphable as oracle
 
 
@@ -46,16 +46,6 @@ def test_contract_shapes_of_many_is_that_of_each(engine, shapes):
 def test_contract_shapes_of_nobody_is_empty(engine, shapes):
     basis = Basis.from_shapes(*shapes[:2])
     assert contract_shapes(basis, *coefficients(0), engine=engine).shape == (0, 68, 3)
-
-
-def test_contract_people_agrees_with_oracle(shapes):
-    identity, expression = coefficients(4)
-    people = bind_identities(Basis.from_shapes(*shapes[:2]), identity[:2])
-    person = np.array([1, 0, 1, 0])
-    found = contract_people(people, person, expression)
-    for shape, p, e in zip(found, person, expression, strict=True):
-        expected = oracle.landmarks(shapes[2], identity[p], e)
-        np.testing.assert_allclose(shape, expected, rtol=1e-3, atol=2e-3)
 
 
 @pytest.mark.parametrize("bad", [((1, 50), (2, 46)), ((2, 49), (2, 46)), ((50,), (50,))])

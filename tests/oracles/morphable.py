@@ -8,11 +8,8 @@ import numpy as np
 def landmarks(reduced, identity, expression):
     """(204, 50, 47), (50,), (46,) to (68, 3)."""
     weights = np.concatenate([[1.0 - expression.sum()], expression])
-    out = np.zeros(204)
-    for row in range(204):
-        for i in range(50):
-            out[row] += identity[i] * float(reduced[row, i].astype(float) @ weights)
-    return out.reshape(68, 3)
+    rows = [identity @ (row.astype(float) @ weights) for row in reduced]
+    return np.array(rows).reshape(68, 3)
 
 
 def rotate(quaternion, vector):

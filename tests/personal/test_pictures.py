@@ -21,13 +21,13 @@ def test_a_portrait_is_the_skin_and_its_opposite_turn_the_mirror_image(somebody)
     assert straight.shape == (64, 64, 3)
     middle = straight[20:44, 24:40].reshape(-1, 3).mean(axis=0)
     np.testing.assert_allclose(middle / middle[0], [1, 0.75, 0.625], atol=0.02)
-    left = portrait(somebody, none, yaw_deg=40, size=64, engine="numpy")
+    left, right = (
+        portrait(somebody, none, yaw_deg=yaw, size=64, engine="numpy") for yaw in (40, -40)
+    )
+    covered, opposite = ((picture != picture[0, 0]).any(axis=2) for picture in (left, right))
+    assert (covered == opposite[:, ::-1]).mean() > 0.98
     # looks to its left, the viewer's right: more of its right cheek, left in the picture, is seen
-    covered = (left != left[0, 0]).any(axis=2)
-    centre = np.nonzero(covered)[1].mean()
-    tip = int(somebody.neutral_vertices[:, 2].argmax())
-    assert tip >= 0
-    assert centre < 32 + 8
+    assert np.nonzero(covered)[1].mean() < 30
 
 
 def test_what_lies_outside_the_picture_is_not_drawn(somebody):
