@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto
 
 from edgeface.metadata import FACE_MODEL_KEY
-from edgeface.ready import AS_INT8, piece_bytes, write_pack
+from edgeface.ready import AS_INT8, LEVELS, piece_bytes, write_pack
 
 LEAST = 256
 """Bytes of a piece that are worth an entry in the index."""
@@ -28,7 +28,7 @@ ORDERS: dict[int, list[list[int]]] = {
 }
 """Orders of a tensor's axes by their number: as in ONNX, and as TFLite has them."""
 FORMS: dict[int, tuple[str, ...]] = {
-    TensorProto.FLOAT: ("<f4", "<f2", "int8"),
+    TensorProto.FLOAT: ("<f4", "<f2", *LEVELS),
     TensorProto.INT8: (AS_INT8,),
 }
 """The forms of a tensor by its type in the ONNX file."""

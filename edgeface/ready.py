@@ -46,6 +46,8 @@ float32."""
 WEIGHTS_ONLY = "-w8"
 """How the names of such ONNX files end."""
 INDEX = "index.json"
+LEVELS = {"int8": 127, "int7": 64}
+"""The largest magnitude of the forms that are whole numbers with a scale for each channel."""
 AS_INT8 = "|i1"
 """The form of a tensor that is int8 in the ONNX file already."""
 
@@ -231,9 +233,9 @@ def write_pack(path: Path, index: dict[str, dict[str, Any]], kept: dict[str, byt
         ``[start, offset, form, shape, axes]``. From byte ``start`` of the file on there is the
         tensor of ``shape`` that lies at ``offset`` of the ONNX file, its axes in the order
         ``axes``, in a form. A tensor of float32 is ``<f4`` as it is, ``<f2`` as float16, ``int8``
-        divided by a 127th of the largest magnitude of each entry of its first axis and rounded.
-        One of int8 is ``|i1``. The forms ``text`` and ``base64`` are ``shape[0]`` bytes of the
-        ONNX file, in base64 decoded.
+        or ``int7`` divided by a 127th or a 64th of the largest magnitude of each entry of its first
+        axis and rounded. One of int8 is ``|i1``. The forms ``text`` and ``base64`` are ``shape[0]``
+        bytes of the ONNX file, in base64 decoded.
     kept : for each path the bytes between the pieces
     """
     with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -249,8 +251,9 @@ def piece_bytes(source: bytes, offset: int, form: str, shape: list[int], axes: l
         return base64.b64decode(text) if form == "base64" else text
     stored = AS_INT8 if form == AS_INT8 else "<f4"
     tensor = np.frombuffer(source, stored, int(np.prod(shape)), offset).reshape(shape)
-    if form == "int8":
-        largest = np.abs(tensor).reshape(len(tensor), -1).max(axis=1) / np.float32(127)
+    if form in LEVELS:
+        steps = np.float32(LEVELS[form])
+        largest = np.abs(tensor).reshape(len(tensor), -1).max(axis=1) / steps
         scale = np.where(largest == 0, np.float32(1), largest).reshape(-1, *[1] * (len(shape) - 1))
         tensor = np.rint(tensor / scale).astype(np.int8)
     else:

@@ -112,7 +112,8 @@ def _write_mfn(model: edgeface.Model, path: Path, out: Path) -> None:
 def _write_sfn(model: edgeface.Model, path: Path, out: Path) -> None:
     """``sfn-input.png`` and ``sfn.json``: the first face that the shipped `mfn` finds."""
     photo = read_image(edgeface.DEMO_PHOTO)
-    box = edgeface.load("mfn").run(photo, detail="fast").boxes_xyxy[0]
+    # whole pixels, since the last bits of a box depend on the processor
+    box = np.rint(edgeface.load("mfn").run(photo, detail="fast").boxes_xyxy[0])
     size, crop_scale = model.metadata.input_size, model.metadata.crop_scale
     input_tensor, placement = crop(photo, box, crop_scale, size)
     # the box that makes the input its own crop, so that the face is in input_px

@@ -121,6 +121,23 @@ def test_lower_precisions_stay_near(name, precision, largest, sfn, photo, tmp_pa
     assert weights < whole * (0.55 if precision == "fp16" else 0.6)
 
 
+def test_pairs_of_products_in_int8_onnx_files_fit_into_16_bits(sfn, photo, exported):
+    """Processors without VNNI add two products of uint8 and int8 in 16 bits, and saturate."""
+    from onnx import numpy_helper
+
+    model = exporter("onnx").lower(exported("onnx"), "int8", real_inputs(photo, 64))
+    makers = {output: node for node in model.graph.node for output in node.output}
+    values = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    layers = 0
+    for node in (n for n in model.graph.node if n.op_type == "Conv"):
+        image, weight = (makers.get(name) for name in node.input[:2])
+        if image is not None and image.op_type == "DequantizeLinear":
+            assert weight is not None
+            assert 0 < np.abs(values[weight.input[0]].astype(int)).max() * 2 * 255 < 2**15
+            layers += 1
+    assert layers > 10
+
+
 class Cells(torch.nn.Module):
     """A context and a head, as in an MFN."""
 

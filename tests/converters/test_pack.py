@@ -23,9 +23,9 @@ def test_files_come_out_of_a_pack_as_they_went_in(onnx_file, tmp_path, monkeypat
 
     source = onnx_file.read_bytes()
     (tmp_path / "sfn.onnx").write_bytes(source)
-    tensors = [t for t in onnx.load(onnx_file).graph.initializer if len(t.dims) == 4][:3]
+    tensors = [t for t in onnx.load(onnx_file).graph.initializer if len(t.dims) == 4][:4]
     parts = [random.bytes(100)]
-    for tensor, form in zip(tensors, ("<f4", "<f2", "int8"), strict=True):
+    for tensor, form in zip(tensors, ("<f4", "<f2", "int8", "int7"), strict=True):
         place = source.index(tensor.raw_data)
         parts += [piece_bytes(source, place, form, list(tensor.dims), [0, 2, 3, 1])]
         parts += [random.bytes(50)]

@@ -18,7 +18,7 @@ from edgeface.reference.training.distillation import looking_on
 from edgeface.reference.training.log import plot_run, read_log
 from edgeface.reference.training.recipe import Recipe
 from edgeface.reference.training.schedule import learning_rate_factor
-from edgeface.reference.training.train import copy_weights, train
+from edgeface.reference.training.train import copy_weights, precision_here, train
 
 # thin networks: the plumbing is in question here; but with under 32 filters in a strided
 # branch, the backward pass of torch 2.13 on the CPU corrupts the heap
@@ -144,6 +144,24 @@ def test_mfn_trains_on_other_labels(tiny_packs, tmp_path, labels):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("cpu", "expected"),
+    [
+        ({"avx2": True, "avx512_bf16": True}, "bf16-mixed"),
+        ({"avx2": True, "avx512_bf16": False}, "32-true"),
+        ({"neon": True, "bf16": True}, "bf16-mixed"),
+        ({"neon": True, "bf16": False}, "32-true"),
+    ],
+)
+def test_cpus_without_bfloat16_train_in_float32(cpu, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert precision_here("bf16-mixed") == expected
+    assert precision_here("32-true") == "32-true"
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    assert precision_here("bf16-mixed") == "bf16-mixed"
+
+
 def test_mfn_trains_in_half_precision_with_a_worker_and_compiled(tiny_packs, tmp_path, monkeypatch):
     asked = []  # compiling takes minutes, and a C++ compiler
 
