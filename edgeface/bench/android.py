@@ -56,15 +56,10 @@ def bench_on_phone(
     _adb(adb, "shell", f"mkdir -p {FOLDER}")
     for path in (model, tool):
         _adb(adb, "push", str(path), f"{FOLDER}/{path.name}")
-<<<<<<< HEAD
     # the phone's shell takes names apart that hold spaces and the like
     program, graph = (shlex.quote(f"{FOLDER}/{path.name}") for path in (tool, model))
     _adb(adb, "shell", f"chmod 755 {program}")
-    options = f"--graph={graph} --num_threads={threads} --num_runs={runs}"
-=======
-    _adb(adb, "shell", f"chmod 755 {FOLDER}/{tool.name}")
-    options = f"--graph={FOLDER}/{model.name} --num_threads={threads} --num_runs={LEAST_RUNS}"
->>>>>>> plain
+    options = f"--graph={graph} --num_threads={threads} --num_runs={LEAST_RUNS}"
     options += " --use_gpu=true" if gpu else " --use_xnnpack=true"
     report = _adb(adb, "shell", f"{program} {options} 2>&1")
     return {

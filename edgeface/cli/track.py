@@ -136,18 +136,7 @@ def execute(arguments: argparse.Namespace) -> int:
         _check_take(arguments)
     _check_files(arguments)
     check_export(name, options)
-    said_on = told_on([] if target is None else [target])
     if Path(arguments.source).suffix.lower() == ".jsonl":
-<<<<<<< HEAD
-        if target is None:
-            raise InvalidInputError("a recording is converted: name its goal with --record FILE")
-        if options.character is not None:
-            take = read_recording(arguments.source).performance(options.track_id)
-            print(options.report(take.blendshapes[0]), file=said_on)
-        export(arguments.source, target, name, options)
-        print(printable(f"wrote {target}"), file=said_on)
-        return 0
-=======
         return _convert(arguments, name, options)
     return _track(arguments, name, options)
 
@@ -157,20 +146,21 @@ def _convert(arguments: argparse.Namespace, name: str, options: ExportOptions) -
     target: Path | None = arguments.record
     if target is None:
         raise InvalidInputError("a recording is converted: name its goal with --record FILE")
+    said_on = told_on([target])
     if options.character is not None:
         take = read_recording(arguments.source).performance(options.track_id)
-        print(options.report(take.blendshapes[0]))
+        print(options.report(take.blendshapes[0]), file=said_on)
     export(arguments.source, target, name, options)
-    print(printable(f"wrote {target}"), file=told_on([target]))
+    print(printable(f"wrote {target}"), file=said_on)
     return 0
 
 
 def _track(arguments: argparse.Namespace, name: str, options: ExportOptions) -> int:
     """Follow the faces of a video; returns the exit status."""
->>>>>>> plain
     model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
+        said_on = told_on([] if arguments.record is None else [arguments.record])
         print(options.report(tracker.seen_shapes), file=said_on)
     with open_source(arguments.source) as video:
         outputs = Outputs(video, model, arguments.threads)
