@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from edgeface.descriptors import open_in_place
 from edgeface.output import (
     PathLike,
     beside,
@@ -52,7 +53,7 @@ class GrowingFile:
                 self._temporary = beside(self._target)
                 self._file: IO[bytes] = self._temporary.open("xb", buffering=0)
             else:
-                self._file = self.path.open("wb", buffering=0)
+                self._file = open_in_place(path, buffering=0)
 
     def write(self, data: bytes) -> int:
         """Append bytes, or overwrite some after `seek`; raises OSError unless all are written.

@@ -2,7 +2,8 @@
 
 A file is written beside its name and brought to the disk, and only then it takes the name. If an
 error, a full disk or a signal ends the program before, whatever had the name stays as it was. An
-input is never overwritten. Devices and pipes (``/dev/stdout``) are written as they are.
+input is never overwritten. Devices, pipes and open streams (``/dev/stdout``) are written as they
+are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import IO
 
+from edgeface.descriptors import descriptor_of, open_in_place
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.values import path_of
 
@@ -57,7 +59,7 @@ def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[
     refuse_inputs(path, inputs)
     with explained(path):
         if is_written_in_place(path):
-            with open(path, "wb") as device:
+            with open_in_place(path) as device:
                 yield device
             return
         target = resolved(path)
@@ -120,6 +122,8 @@ def check_place(path: PathLike) -> None:
         If there is none, it may not be written to, or the name is that of a folder.
     """
     named = path_of("cannot write: the name", path)
+    if descriptor_of(named) is not None:
+        return
     folder = resolved(named).parent if named.is_symlink() else named.parent
     if named.is_dir():
         raise InvalidInputError(f"cannot write {path}: it is a folder")
@@ -236,7 +240,9 @@ def explained(path: PathLike) -> Generator[None, None, None]:
 
 
 def is_written_in_place(path: PathLike) -> bool:
-    """Whether a path names a device or a pipe; those in ``/dev/fd`` have no other name."""
+    """Whether a path names a device, a pipe, or a stream that is open (`edgeface.descriptors`)."""
+    if descriptor_of(path) is not None:
+        return True
     return os.path.exists(path) and not resolved(path).is_file()
 
 

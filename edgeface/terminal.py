@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from edgeface.addresses import text_without_secrets
+from edgeface.descriptors import descriptor_of
 from edgeface.errors import EdgeFaceError
 
 CLEAR = "\r\x1b[K"
@@ -68,8 +69,9 @@ def printable(text: object) -> str:
 
 
 def told_on(outputs: Iterable[Path]) -> TextIO:
-    """Where to say what was written: stderr if it went to a pipe, which may be stdout itself."""
-    return sys.stdout if all(path.is_file() for path in outputs) else sys.stderr
+    """Where to speak of outputs: stderr if one is a pipe or an open stream, as stdout itself is."""
+    files = (descriptor_of(p) is None and (p.is_file() or not p.exists()) for p in outputs)
+    return sys.stdout if all(files) else sys.stderr
 
 
 def _open_closed_streams() -> None:

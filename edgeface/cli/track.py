@@ -137,19 +137,20 @@ def execute(arguments: argparse.Namespace) -> int:
         _check_take(arguments)
     _check_files(arguments)
     check_export(name, options)
+    told = told_on([] if target is None else [target])
     if Path(arguments.source).suffix.lower() == ".jsonl":
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
         if options.character is not None:
             take = read_recording(arguments.source).performance(options.track_id)
-            print(options.report(take.blendshapes[0]))
+            print(printable(options.report(take.blendshapes[0])), file=told)
         export(arguments.source, target, name, options)
-        print(printable(f"wrote {target}"), file=told_on([target]))
+        print(printable(f"wrote {target}"), file=told)
         return 0
     model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
-        print(options.report(tracker.seen_shapes))
+        print(printable(options.report(tracker.seen_shapes)), file=told)
     with open_source(arguments.source) as video:
         outputs = Outputs(video, model, arguments.threads)
         try:

@@ -118,6 +118,26 @@ def test_pipes_that_have_no_other_name_are_written(kind):
         assert stream.read() == b"content"
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+@pytest.mark.parametrize("kind", ["whole", "growing"])
+def test_streams_into_a_file_go_on_where_they_are(kind, tmp_path):
+    """As /dev/stdout does after ``edgeface ... >> all.jsonl``: the file keeps what it has."""
+    path = tmp_path / "all.jsonl"
+    path.write_bytes(b"before ")
+    with path.open("ab", buffering=0) as stream:
+        name = f"/dev/fd/{stream.fileno()}"
+        if kind == "whole":
+            write_output(name, b"content")
+        else:
+            file = GrowingFile(name)
+            file.write(b"content")
+            file.show()
+            file.close()
+        stream.write(b" after")
+    assert path.read_bytes() == b"before content after"
+    assert [*tmp_path.iterdir()] == [path]
+
+
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
 def test_a_report_to_standard_output_is_all_that_comes_there():
     command = [sys.executable, "-m", "edgeface", "run", "demo", "--detail", "fast",

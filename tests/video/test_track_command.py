@@ -81,6 +81,21 @@ def test_track_exports_every_format(clip, tmp_path, capsys, suffix, name):
     assert "wrote" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("networks")
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+@pytest.mark.parametrize("of_recording", [False, True])
+def test_what_moves_of_a_character_is_not_told_amid_an_export(clip, tmp_path, capfd, of_recording):
+    take, character = tmp_path / "take.jsonl", ["--character", "head"]
+    if of_recording:
+        assert main(["track", str(clip), "--record", str(take), *character]) == 0
+        assert "mapping arkit drives" in capfd.readouterr().out
+    export = ["--record", "-", "--to", "livelink", *character]
+    assert main(["track", str(take if of_recording else clip), *export]) == 0
+    printed = capfd.readouterr()
+    assert printed.out.startswith("Timecode,")
+    assert "mapping arkit drives" in printed.err
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
 @pytest.mark.usefixtures("networks")
 def test_nothing_is_written_beside_a_pipe(clip, tmp_path):
