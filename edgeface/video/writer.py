@@ -27,7 +27,7 @@ from edgeface.video.sound import SoundCopy
 from edgeface.video.source import import_av
 
 TIME_BASE = Fraction(1, 90000)
-MAX_TIME_S = 1e9
+MAX_TIME_S = 1e10
 """The latest time of a picture."""
 KEYFRAMES_S = 2.0
 FRAGMENT_S, LOOKAHEAD_S = 0.4, 0.3

@@ -43,6 +43,50 @@ def test_livelink_has_the_apps_columns_and_times(tmp_path, performance):
     assert {r["HeadPitch"] for r in rows} <= {"0.00000000", "-0.00000000"}
 
 
+@pytest.mark.parametrize(
+    "times_s",
+    [[0.0] * 6, np.arange(6.0)[::-1], np.arange(6) - 1.0, [0, 1, np.nan, 3, 4, 5],
+     1.7e9 + np.arange(6), np.arange(12).reshape(6, 2)],
+    ids=["same", "falling", "before 0", "NaN", "of the system's clock", "of two axes"],
+)  # fmt: skip
+def test_times_that_no_animation_can_have_are_refused(performance, times_s):
+    with pytest.raises(InvalidInputError, match="times_s must"):
+        dataclasses.replace(performance, times_s=times_s)
+
+
+def test_lists_are_taken_for_arrays(tmp_path, performance):
+    lists = dataclasses.replace(
+        performance, times_s=performance.times_s.tolist(),
+        quaternions_wxyz=performance.quaternions_wxyz.tolist(), frames=[*range(6)],
+    )  # fmt: skip
+    write_gltf(tmp_path / "a.glb", "head", performance)
+    write_gltf(tmp_path / "b.glb", "head", lists)
+    assert (tmp_path / "a.glb").read_bytes() == (tmp_path / "b.glb").read_bytes()
+
+
+def test_times_rise_in_the_numbers_of_gltf(tmp_path, performance):
+    """Frames of one camera's tick are a millionth of a second apart, which float32 cannot hold."""
+    times_s = 1000.0 + np.array([0, 1e-6, 2e-6, 1, 1 + 1e-6, 2])
+    write_gltf(tmp_path / "a.glb", "head", dataclasses.replace(performance, times_s=times_s))
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "a.glb"))
+    (animation,) = gltf.animations
+    keys = gltf.accessors[animation.samplers[0].input]
+    view = gltf.bufferViews[keys.bufferView]
+    read = np.frombuffer(gltf.binary_blob(), np.float32, keys.count, view.byteOffset)
+    assert read.tolist() == [1000.0, 1001.0, 1002.0]
+
+
+@pytest.mark.parametrize("fact", [float("nan"), np.float32(30), {1, 2}])
+def test_facts_about_a_clip_are_those_that_json_has(tmp_path, performance, fact):
+    with pytest.raises(InvalidInputError, match="clip holds what JSON cannot"):
+        write_gltf(tmp_path / "a.glb", "head", performance, clip={"fps": fact})
+
+
+def test_a_timecode_has_a_rate(tmp_path, performance):
+    with pytest.raises(InvalidInputError, match="timecode must be an edgeface"):
+        write_livelink(tmp_path / "x.csv", performance, timecode="01:00:00:00")
+
+
 def test_livelink_refuses_other_names(tmp_path, performance):
     with pytest.raises(InvalidInputError, match="ARKit's names only"):
         write_livelink(tmp_path / "x.csv", performance, Retargeter(Mapping({"A": {"jawOpen": 1}})))
