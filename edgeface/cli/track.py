@@ -139,6 +139,7 @@ def execute(arguments: argparse.Namespace) -> int:
     check_export(name, options)
     told = told_on([] if target is None else [target])
     if Path(arguments.source).suffix.lower() == ".jsonl":
+        _check_conversion(arguments)
         if target is None:
             raise InvalidInputError("a recording is converted: name its goal with --record FILE")
         if options.character is not None:
@@ -184,6 +185,15 @@ def _check_take(arguments: argparse.Namespace) -> None:
     if Path(arguments.source).suffix.lower() == ".jsonl":
         raise InvalidInputError("--take needs a video: of a recording --record FILE makes one file")
     folder_of("--take", arguments.take)
+
+
+def _check_conversion(arguments: argparse.Namespace) -> None:
+    """Raise if what only a video can give is asked for of a recording."""
+    asked = [name for name in ("out", *STREAMS) if getattr(arguments, name)]
+    if asked:
+        raise InvalidInputError(
+            f"--{asked[0]} needs a video: of a recording --record FILE makes one file"
+        )
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

@@ -54,6 +54,8 @@ def write_gltf(
 ) -> None:
     """Write a copy of a character with the performance as an animation.
 
+    An animation that this function wrote into the character before is replaced.
+
     Parameters
     ----------
     path : the .glb file to write
@@ -273,7 +275,9 @@ def _animate(gltf: Any, times: int, channels: list[tuple[int, str, int]]) -> Non
         )
         if path == "rotation":
             _as_parts(gltf.nodes[node])
-    gltf.animations.append(animation)
+    # an earlier take of ours, which players would show in place of this one
+    others = [other for other in gltf.animations if other.name != ANIMATION_NAME]
+    gltf.animations = [*others, animation]
 
 
 def _as_parts(node: Any) -> None:

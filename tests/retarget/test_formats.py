@@ -76,6 +76,14 @@ def test_times_rise_in_the_numbers_of_gltf(tmp_path, performance):
     assert read.tolist() == [1000.0, 1001.0, 1002.0]
 
 
+def test_another_take_replaces_the_one_before(tmp_path, performance):
+    first, second = tmp_path / "a.glb", tmp_path / "b.glb"
+    write_gltf(first, "head", performance, clip={"source": "first"})
+    write_gltf(second, first, performance, clip={"source": "second"})
+    (animation,) = pygltflib.GLTF2().load(str(second)).animations
+    assert animation.extras["edgeface"]["source"] == "second"
+
+
 @pytest.mark.parametrize("fact", [float("nan"), np.float32(30), {1, 2}])
 def test_facts_about_a_clip_are_those_that_json_has(tmp_path, performance, fact):
     with pytest.raises(InvalidInputError, match="clip holds what JSON cannot"):

@@ -145,6 +145,10 @@ def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
     assert "leave out --out" in capsys.readouterr().err
     assert main(["track", str(folder / "take.jsonl"), "--take", str(folder)]) == 1
     assert "needs a video" in capsys.readouterr().err
+    for asked in (["--out", str(tmp_path / "x.mp4")], ["--vmc", "127.0.0.1:39539"]):
+        target = ["--record", str(tmp_path / "x.csv")]
+        assert main(["track", str(folder / "take.jsonl"), *target, *asked]) == 1
+        assert f"{asked[0]} needs a video" in capsys.readouterr().err
 
 
 def test_a_take_is_not_written_onto_what_it_is_made_of(clip, tmp_path, capsys):
