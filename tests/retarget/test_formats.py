@@ -76,6 +76,22 @@ def test_times_rise_in_the_numbers_of_gltf(tmp_path, performance):
     assert read.tolist() == [1000.0, 1001.0, 1002.0]
 
 
+def test_expressions_of_vrm_need_no_names_of_targets(tmp_path, performance, make_character):
+    bind = {"node": 3, "index": 1, "weight": 0.5}
+    jaw = {"jawOpen": {"morphTargetBinds": [bind]}}
+    vrm = {"VRMC_vrm": {"specVersion": "1.0", "expressions": {"custom": jaw}}}
+    write_gltf(tmp_path / "a.glb", make_character(named=False, extensions=vrm), performance)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "a.glb"))
+    (animation,) = gltf.animations
+    (channel,) = [c for c in animation.channels if c.target.path == "weights"]
+    values = gltf.accessors[animation.samplers[channel.sampler].output]
+    view = gltf.bufferViews[values.bufferView]
+    weights = np.frombuffer(gltf.binary_blob(), np.float32, values.count, view.byteOffset)
+    jaw_open = [shapes["jawOpen"] for shapes in performance.blendshapes]
+    expected = np.outer(jaw_open, [0, 0.5, 0])
+    np.testing.assert_allclose(weights.reshape(-1, 3), expected, atol=1e-6)
+
+
 def test_another_take_replaces_the_one_before(tmp_path, performance):
     first, second = tmp_path / "a.glb", tmp_path / "b.glb"
     write_gltf(first, "head", performance, clip={"source": "first"})
@@ -287,7 +303,7 @@ def test_unfit_characters_are_named(tmp_path, performance, make_character):
         return str(caught.value)
 
     assert "has no morph targets" in error(make_character([]))
-    assert "names 0" in error(make_character(named=False))
+    assert "morph targets without names" in error(make_character(named=False))
     assert "none of ARKit's shapes, only Fcl_A" in error(make_character(["Fcl_A"]))
     assert "did you mean 'Joy'" in error(make_character(), Mapping({"Joi": {"jawOpen": 1.0}}))
     assert "head bone 'Skull' is unknown" in error(
