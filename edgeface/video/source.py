@@ -65,7 +65,8 @@ def address_of(source: str | os.PathLike[str] | int) -> Address:
     InvalidInputError
         If it is an absent or empty file, no file at all, or a camera that cannot be.
     """
-    if isinstance(source, numbers.Integral) and not isinstance(source, bool):
+    given: Any = source
+    if isinstance(given, numbers.Integral) and not isinstance(source, bool):
         return _camera(f"camera:{source}", str(source))
     name = source if isinstance(source, str) else str(path_of("the video", source))
     if name == "camera" or name.startswith("camera:"):

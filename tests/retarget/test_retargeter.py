@@ -174,6 +174,8 @@ def test_what_is_no_mapping_file_is_named(tmp_path, text, message):
         (lambda: Retargeter().bone_turns(np.zeros(4)), "head_wxyz must have length 1"),
         (lambda: Retargeter().bone_turns([1.0, 0.0]), "head_wxyz must have length 1"),
         (lambda: Retargeter().bone_turns(np.full(4, np.nan)), "head_wxyz must be finite"),
+        (lambda: ExportOptions(track_id="1"), "track_id must be a whole number"),
+        (lambda: ExportOptions(character=5), "the character must be a path"),
         (lambda: export("take.jsonl", "x.fbx", "fbx", ExportOptions()), "jsonl, livelink, gltf"),
     ],
 )

@@ -281,3 +281,12 @@ def test_an_avi_has_the_rate_of_its_source(tmp_path, make_video, ramp):
             assert written.fps == pytest.approx(video.fps)
             times = [frame.time_s for frame in written]
     np.testing.assert_allclose(times, [frame.time_s for frame in frames], atol=1e-3)
+
+
+def test_a_video_is_read_once(make_video, ramp):
+    with open_video(make_video("source.mp4", ramp)) as video:
+        assert len(list(video)) == len(ramp)
+        with pytest.raises(InvalidInputError, match="was read to its end: open it again"):
+            list(video)
+    with pytest.raises(InvalidInputError, match="is closed: open it again"):
+        list(video)
