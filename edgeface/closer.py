@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,14 +12,14 @@ from edgeface.backends import Backend
 from edgeface.crops import MAX_REFINED, CropLooker, check_refiner, largest_first
 from edgeface.engine import KernelChoice
 from edgeface.errors import InvalidInputError
-from edgeface.faces import Faces, concatenate
+from edgeface.faces import Faces, check_faces, concatenate
 from edgeface.heads import HeadDecoder
 from edgeface.image import ImageLike, read_image
 from edgeface.network import Network, Source
 from edgeface.pixels import Color
 from edgeface.run_options import check_gives_faces, face_boxes
 from edgeface.types import ImageArray
-from edgeface.values import Whole, option, shown
+from edgeface.values import Whole, option
 
 
 class CloserLook(Network):
@@ -92,8 +91,7 @@ class CloserLook(Network):
                 f"a network of the kind {self.metadata.kind} finds its own faces; to look closer "
                 "at them is for an sfn and other networks that look at crops"
             )
-        if not isinstance(cast(object, faces), Faces):
-            raise InvalidInputError(f"refine takes faces that were found, got {shown(faces)}")
+        check_faces("refine", faces)
         pixels = read_image(image, color=color)
         if max_faces is None:
             return self._seen_by_this(pixels, faces)

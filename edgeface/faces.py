@@ -15,7 +15,7 @@ from edgeface.face_arrays import OPTIONAL_SHAPES, ROWS, FaceArrays, RowIndex
 from edgeface.output import PathLike, write_output
 from edgeface.pixels import Color, checked_color
 from edgeface.types import AnyArray, ImageArray
-from edgeface.values import path_of
+from edgeface.values import path_of, shown
 
 TABLE_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet")
 MAX_SHOWN = 10
@@ -260,6 +260,12 @@ class Faces(FaceArrays):
             known = ", ".join((*PICTURE_SUFFIXES, *TABLE_SUFFIXES))
             raise InvalidInputError(f"{path}: faces are saved as {known}, not as {suffix!r}")
         write_output(target, content)
+
+
+def check_faces(name: str, faces: Faces) -> None:
+    """Raise InvalidInputError unless the function of this name is given `Faces`."""
+    if not isinstance(cast(object, faces), Faces):
+        raise InvalidInputError(f"{name} takes faces that were found, got {shown(faces)}")
 
 
 def concatenate(parts: Sequence[Faces], empty: Faces) -> Faces:

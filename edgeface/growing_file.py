@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from edgeface.descriptors import open_in_place
 from edgeface.output import (
     PathLike,
     beside,
     explained,
     is_written_in_place,
-    open_in_place,
     refuse_inputs,
     replace_file,
     resolved,

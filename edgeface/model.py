@@ -16,7 +16,7 @@ from edgeface.colours import ChannelCheck
 from edgeface.detector import Detector
 from edgeface.engine import KernelChoice
 from edgeface.errors import InvalidInputError
-from edgeface.faces import Faces
+from edgeface.faces import Faces, check_faces
 from edgeface.image import ImageLike, Placement, read_image
 from edgeface.many import ManyImages
 from edgeface.network import Heads, Source
@@ -284,7 +284,7 @@ class Model(ManyImages, CloserLook):
         Raises
         ------
         InvalidInputError
-            If this network does not detect, or the image cannot be read.
+            If this network does not detect, the image cannot be read, or ``faces`` are none.
         InferenceError
             If the backend fails.
 
@@ -294,6 +294,7 @@ class Model(ManyImages, CloserLook):
         """
         if not self.metadata.detects:
             raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")
+        check_faces("hold_up", faces)
         pixels = read_image(image, color=color)
         return self._detector.hold_up(pixels, faces, self.engine.next_run())
 
@@ -338,4 +339,5 @@ class Model(ManyImages, CloserLook):
 
     def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of faces that this model found."""
+        check_faces("vertices", faces)
         return replace(faces, face_model=self.face_model).vertices()

@@ -2,7 +2,8 @@
 
 A file is written beside its name and brought to the disk, and only then it takes the name. If an
 error, a full disk or a signal ends the program before, whatever had the name stays as it was. An
-input is never overwritten. Devices and pipes (``/dev/stdout``) are written as they are.
+input is never overwritten. Devices, pipes and open streams (``/dev/stdout``) are written as they
+are.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from pathlib import Path
 from typing import IO
 
 from edgeface.addresses import local_name
+from edgeface.descriptors import descriptor_of, open_in_place
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.values import path_of
 
 PathLike = str | os.PathLike[str]
 
-STANDARD_OUTPUT = Path("/dev/stdout")
-"""What a name of standard output is, also on systems that have no such file."""
 PREFIX = ".edgeface-"
 """How the names begin under which files are written until they are whole."""
 
@@ -123,6 +123,8 @@ def check_place(path: PathLike) -> None:
         If there is none, it may not be written to, or the name is that of a folder.
     """
     named = path_of("cannot write: the name", path)
+    if descriptor_of(named) is not None:
+        return
     folder = resolved(named).parent if named.is_symlink() else named.parent
     if named.is_dir():
         raise InvalidInputError(f"cannot write {path}: it is a folder")
@@ -243,18 +245,10 @@ def explained(path: PathLike) -> Generator[None, None, None]:
 
 
 def is_written_in_place(path: PathLike) -> bool:
-    """Whether a path names a device or a pipe; those in ``/dev/fd`` have no other name.
-
-    So is standard output, whatever it goes to: of a file that a shell appends to, the rest stays.
-    """
-    if Path(path) == STANDARD_OUTPUT:
+    """Whether a path names a device, a pipe, or a stream that is open (`edgeface.descriptors`)."""
+    if descriptor_of(path) is not None:
         return True
     return os.path.exists(path) and not resolved(path).is_file()
-
-
-def open_in_place(path: PathLike, buffering: int = -1) -> IO[bytes]:
-    """Open a device or a pipe to write into; ``buffering`` is that of `open`."""
-    return open(os.dup(1) if Path(path) == STANDARD_OUTPUT else path, "wb", buffering)
 
 
 def resolved(path: PathLike) -> Path:

@@ -43,8 +43,10 @@ from edgeface.values import (
     Text,
     Version,
     Whole,
+    array_of,
     option,
     path_of,
+    shown,
 )
 
 FORMAT = "edgeface-recording"
@@ -138,6 +140,8 @@ def _rounded(array: FloatArray, digits: int) -> list[Any]:
     return np.asarray(array, np.float64).round(digits).tolist()
 
 
+MAX_TIME_S = 1e8
+"""The longest take; what is later counts from elsewhere, as the system's clock does."""
 MAX_VALUE = 1e12
 """The largest magnitude of a number in a recording."""
 _HEADER = Record(
@@ -172,7 +176,7 @@ class Performance:
     Raises
     ------
     InvalidInputError
-        If there is no frame, or something of a frame is missing.
+        If there is no frame, something of a frame is missing, or the times do not rise from 0 on.
     """
 
     track_id: int
@@ -191,6 +195,16 @@ class Performance:
             raise InvalidInputError(
                 "a performance has one or more frames, and everything of each frame: got "
                 f"{' and '.join(map(str, sorted(counts)))} of them"
+            )
+        for name, shape in (("times_s", "(T,)"), ("quaternions_wxyz", "(T, 4)")):
+            object.__setattr__(self, name, array_of(name, getattr(self, name), shape))
+        times = self.times_s
+        ends_s = times.flat[0], times.flat[-1]
+        good = times.ndim == 1 and bool((np.diff(times) > 0).all())
+        if not (good and ends_s[0] >= 0 and ends_s[1] <= MAX_TIME_S):
+            raise InvalidInputError(
+                "times_s must rise, and count seconds from the beginning of the take, got "
+                f"{shown(times)}"
             )
 
 
@@ -284,8 +298,6 @@ def _check(performance: Performance) -> None:
     for name, (array, shape) in arrays.items():
         if array.shape != shape or not (np.abs(array) < MAX_VALUE).all():
             raise ValueError(f"{name} must be finite numbers of shape {shape}")
-    if (np.diff(performance.times_s, prepend=0.0) < 0).any():
-        raise ValueError("time_s must not fall")
     if not (np.linalg.norm(performance.quaternions_wxyz, axis=1) > 0.1).all():
         raise ValueError("quaternion_wxyz must be of length 1")
     for shapes in performance.blendshapes:
@@ -308,6 +320,8 @@ def _performance(
     lines = np.array([number for number, _ in rows])
     times = np.array([frames[number]["time_s"] for number, _ in rows], np.float64)
     times -= float(frames[0]["time_s"])  # which live takes, and clocks of the day, do not begin at
+    if (np.diff(times, prepend=0.0) < 0).any():
+        raise ValueError("time_s must not fall")
     before = np.flatnonzero(np.diff(lines) > 1)
     gaps_s = np.stack([times[before], times[before + 1]], axis=1)
     # of a person who is in one moment twice, the last counts: animations need times that rise

@@ -69,7 +69,7 @@ def printable(text: object) -> str:
 
 
 def told_on(outputs: Iterable[Path]) -> TextIO:
-    """Where to say what is written: stderr if it goes to a pipe, which may be stdout itself."""
+    """Where to speak of outputs: stderr if one is a pipe or an open stream, as stdout itself is."""
     return sys.stderr if any(map(is_written_in_place, outputs)) else sys.stdout
 
 

@@ -162,6 +162,8 @@ class Text:
         return {"type": "string", "maxLength": self.longest, "pattern": f"^(?:{self.pattern})$"}
 
 
+SECONDS = Number(-1e10, 1e10)
+"""The times that a frame may have: any clock's, also that of the system."""
 SHA256 = Text(64, "[0-9a-f]{64}")
 """A hash, in hex."""
 

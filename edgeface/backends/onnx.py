@@ -89,7 +89,7 @@ class OnnxBackend:
         with tempfile.TemporaryDirectory() as folder:
             session = self._open(path, content, 0, device, profile=str(Path(folder) / "profile"))
             session.run(None, {self._input_name: np.zeros((1, size, size, 3), np.uint8)})
-            events = json.loads(Path(session.end_profiling()).read_text())
+            events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
         if not any(event.get("args", {}).get("provider") == device for event in events):
             raise BackendUnavailableError(
                 f"{device} was asked for, but it runs no operator of {path.name}: all are left to "

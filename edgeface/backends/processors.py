@@ -30,7 +30,7 @@ def _container_limit() -> float:
     """How many processors a container's limit is worth; 0 if there is none."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         with contextlib.suppress(OSError, ValueError):  # absent, or without a limit
-            words = " ".join((CONTROL_GROUPS / name).read_text() for name in names).split()
+            words = " ".join((CONTROL_GROUPS / name).read_text("utf-8") for name in names).split()
             quota, period = (float(word) for word in words)
             return max(0.0, quota / period)
     return 0.0

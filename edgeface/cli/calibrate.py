@@ -17,6 +17,7 @@ from edgeface.output import check_place, refuse_inputs
 from edgeface.recording import read_recording
 from edgeface.retarget.reach import PersonRange, learn_range
 from edgeface.rotations import quaternion_from_rotation
+from edgeface.terminal import printable, told_on
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.reader import Frame
 
@@ -53,6 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Learn the range and write it; returns the exit status."""
     refuse_inputs(arguments.file, [arguments.source])
     check_place(arguments.file)
+    told = told_on([arguments.file])
     if Path(arguments.source).suffix.lower() == ".jsonl":
         take = read_recording(arguments.source).performance(arguments.person)
         learned = learn_range(take.times_s, take.blendshapes, take.quaternions_wxyz)
@@ -60,8 +62,9 @@ def execute(arguments: argparse.Namespace) -> int:
         learned = _watch(arguments)
     learned.save(arguments.file)
     if not learned.reach.keys() & set(LIDS):
-        print("no blink was seen, so that lids keep their scale")
-    print(f"wrote {arguments.file}: reach of {len(learned.reach)} shapes")
+        print("no blink was seen, so that lids keep their scale", file=told)
+    reach = f"reach of {len(learned.reach)} shapes"
+    print(printable(f"wrote {arguments.file}: {reach}"), file=told)
     return 0
 
 

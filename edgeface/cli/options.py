@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgeface.output import STANDARD_OUTPUT
-
 MODEL_NAMES = "a network that ships (mfn, sfn, fusion, mfn-free, sfn-free) or a model file"
 
 
 def output_name(text: str) -> str:
     """The name of a file to write: ``-`` is standard output, as it is standard input to read."""
-    return str(STANDARD_OUTPUT) if text == "-" else text
+    return "/dev/stdout" if text == "-" else text
 
 
 def add_input_size(parser: argparse.ArgumentParser) -> None:

@@ -143,15 +143,16 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _convert(arguments: argparse.Namespace, name: str, options: ExportOptions) -> int:
     """Make a file of a recording; returns the exit status."""
+    _check_conversion(arguments)
     target: Path | None = arguments.record
     if target is None:
         raise InvalidInputError("a recording is converted: name its goal with --record FILE")
-    said_on = told_on([target])
+    told = told_on([target])
     if options.character is not None:
         take = read_recording(arguments.source).performance(options.track_id)
-        print(options.report(take.blendshapes[0]), file=said_on)
+        print(printable(options.report(take.blendshapes[0])), file=told)
     export(arguments.source, target, name, options)
-    print(printable(f"wrote {target}"), file=said_on)
+    print(printable(f"wrote {target}"), file=told)
     return 0
 
 
@@ -160,8 +161,8 @@ def _track(arguments: argparse.Namespace, name: str, options: ExportOptions) -> 
     model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
-        said_on = told_on([] if arguments.record is None else [arguments.record])
-        print(options.report(tracker.seen_shapes), file=said_on)
+        told = told_on([] if arguments.record is None else [arguments.record])
+        print(printable(options.report(tracker.seen_shapes)), file=told)
     with open_source(arguments.source) as video:
         outputs = Outputs(video, model, arguments.threads)
         try:
@@ -195,6 +196,15 @@ def _check_take(arguments: argparse.Namespace) -> None:
     if Path(arguments.source).suffix.lower() == ".jsonl":
         raise InvalidInputError("--take needs a video: of a recording --record FILE makes one file")
     folder_of("--take", arguments.take)
+
+
+def _check_conversion(arguments: argparse.Namespace) -> None:
+    """Raise if what only a video can give is asked for of a recording."""
+    asked = [name for name in ("out", *STREAMS) if getattr(arguments, name)]
+    if asked:
+        raise InvalidInputError(
+            f"--{asked[0]} needs a video: of a recording --record FILE makes one file"
+        )
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

@@ -46,7 +46,8 @@ class Character:
     ----------
     gltf : the file, a ``pygltflib.GLTF2``
     kind : "glTF", "VRM 0.x" or "VRM 1.0"
-    morphs : the names of the morph targets, by the number of the node that shows their mesh
+    morphs : the names of the morph targets, by the number of the node that shows their mesh; empty
+        where the file does not name them
     clips : the morph targets that each expression of a VRM file moves, by the expression's name
     bones : the numbers of nodes by VRM's names of humanoid bones, as far as they are known
     """
@@ -74,7 +75,8 @@ class Character:
         found: dict[str, list[Bind]] = {}
         for node, names in self.morphs.items():
             for index, name in enumerate(names):
-                found.setdefault(name, []).append(Bind(node, index))
+                if name:
+                    found.setdefault(name, []).append(Bind(node, index))
         return found | self.clips
 
     def find(self, name: str) -> str | None:
@@ -144,13 +146,19 @@ def read_character(path: str | os.PathLike[str]) -> Character:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInputError(f"{path} is damaged in its part for {kind}: {error!r}") from error
     bones = {name: node for name, node in bones.items() if 0 <= node < len(gltf.nodes)}
-    return Character(
+    character = Character(
         gltf,
         kind,
         morphs,
         _sound(clips, morphs),
         named_bones(node_names(gltf)) | bones,
     )
+    if not character.shapes:
+        raise InvalidInputError(
+            f"{path} has morph targets without names; export it with 'extras.targetNames', as "
+            "Blender does"
+        )
+    return character
 
 
 def node_names(gltf: Any) -> list[str]:
@@ -169,7 +177,8 @@ def _morph_names(gltf: Any, path: Any) -> dict[int, list[str]]:
         mesh = gltf.meshes[node.mesh]
         count = max((len(p.targets or []) for p in mesh.primitives), default=0)
         if count:
-            names = _target_names(mesh)
+            # expressions of VRM files tell targets by their numbers, and need no names
+            names = _target_names(mesh) or [""] * count
             if len(names) != count:
                 raise InvalidInputError(
                     f"{path}: mesh {mesh.name!r} has {count} morph targets but names "

@@ -15,10 +15,8 @@ from edgeface.kernels import euler_from_rotation
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
 from edgeface.types import FloatArray
-from edgeface.values import Number, Text, Whole, option
+from edgeface.values import Text, Whole, option
 
-SECONDS = Number(-1e9, 1e9)
-"""The times that a frame may have."""
 SUBJECT = Text()
 """The names by which receivers tell performers apart."""
 

@@ -18,6 +18,7 @@ from collections.abc import Collection
 from typing import Literal
 
 from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.retarget.seen import seen_shapes
 
 Origin = Literal["estimated", "derived", "absent"]
 
@@ -43,15 +44,21 @@ def derive(blendshapes: dict[str, float]) -> dict[str, float]:
     -------
     The same shapes with those that were made; shapes that were seen keep their values.
 
+    Raises
+    ------
+    InvalidInputError
+        If they are no numbers by name.
+
     Examples
     --------
     >>> derive({"mouthSmileLeft": 0.9, "eyeSquintLeft": 0.4})["cheekSquintLeft"]
     0.6
     """
     made: dict[str, float] = {}
+    seen = seen_shapes(blendshapes)
     for name, (first, second) in RULES.items():
-        product = blendshapes.get(first, math.nan) * blendshapes.get(second, math.nan)
-        if not math.isfinite(blendshapes.get(name, math.nan)) and product >= 0:
+        product = seen.get(first, math.nan) * seen.get(second, math.nan)
+        if name not in seen and product >= 0:
             made[name] = round(math.sqrt(product), 6)
     return blendshapes | made
 

@@ -19,6 +19,7 @@ from edgeface.retarget.viewer import export_viewer
 from edgeface.retarget.vmc import VmcSender
 from edgeface.retarget.vrchat import VRChatSender
 from edgeface.retarget.websocket import WebSocketSender
+from edgeface.values import Choice, option
 
 Export = Callable[[Path, Recording, ExportOptions], None]
 
@@ -92,8 +93,10 @@ def export(source: Path | str, path: Path, name: str, options: ExportOptions) ->
     Raises
     ------
     InvalidInputError
-        If the format is the recording's own, nobody was seen, or a file cannot be read or written.
+        If there is no such format or it is the recording's own, nobody was seen, or a file cannot
+        be read or written.
     """
+    option("the name of the format", name, Choice(tuple(FORMATS)))
     check_export(name, options)
     write = FORMATS[name].export
     if write is None:

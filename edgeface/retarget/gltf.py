@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -53,6 +54,8 @@ def write_gltf(
 ) -> None:
     """Write a copy of a character with the performance as an animation.
 
+    An animation that this function wrote into the character before is replaced.
+
     Parameters
     ----------
     path : the .glb file to write
@@ -68,7 +71,7 @@ def write_gltf(
     ------
     InvalidInputError
         If the character is no glTF, has no morph targets or no names for them, or lacks a shape or
-        bone that the mapping names.
+        bone that the mapping names; if ``clip`` holds what JSON cannot.
     BackendUnavailableError
         If pygltflib is not installed.
 
@@ -83,10 +86,12 @@ def write_gltf(
     quaternions have the same sign, so that players take the short way between them.
 
     **Times.** Keys have the clip's own times: the animation of somebody who appears after a second
-    begins there. ``extras.edgeface.gaps_s`` lists the start and end of each time in which the
-    person was not seen.
+    begins there. Of frames whose times are the same in float32, the last counts.
+    ``extras.edgeface.gaps_s`` lists the start and end of each time in which the person was not
+    seen.
     """
-    retargeter = retargeter or Retargeter()
+    retargeter = Retargeter() if retargeter is None else retargeter
+    performance, facts = _told_apart(performance), _facts(clip or {})
     read = read_character(character)
     _check_targets(retargeter, read, character)
     frames = [
@@ -107,11 +112,36 @@ def write_gltf(
         local = _local_rotations(read.gltf, node, turns)
         channels.append((node, "rotation", blob.add(local[:, [1, 2, 3, 0]], "VEC4")))
     _animate(read.gltf, times, channels)
-    known = {name: value for name, value in (clip or {}).items() if value is not None}
     gaps = performance.gaps_s.round(4).tolist()
-    read.gltf.animations[-1].extras = {"edgeface": known | {"gaps_s": gaps}}
+    read.gltf.animations[-1].extras = {"edgeface": facts | {"gaps_s": gaps}}
     blob.finish()
     write_output(path, glb_bytes(read.gltf), inputs=(character,))
+
+
+def _told_apart(performance: Performance) -> Performance:
+    """The frames whose times differ in glTF's numbers, which must rise."""
+    kept = np.append(np.diff(performance.times_s.astype(np.float32)) > 0, True)
+    if kept.all():
+        return performance
+    rows = np.flatnonzero(kept)
+    return replace(
+        performance,
+        times_s=performance.times_s[rows],
+        frames=np.asarray(performance.frames)[rows],
+        quaternions_wxyz=performance.quaternions_wxyz[rows],
+        expression_coeffs=np.asarray(performance.expression_coeffs)[rows],
+        blendshapes=[performance.blendshapes[row] for row in rows],
+    )
+
+
+def _facts(clip: dict[str, Any]) -> dict[str, Any]:
+    """The facts about a clip that are known, or InvalidInputError if JSON has no such values."""
+    known = {name: value for name, value in clip.items() if value is not None}
+    try:
+        json.dumps(known, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInputError(f"clip holds what JSON cannot: {error}") from error
+    return known
 
 
 def _check_targets(retargeter: Retargeter, character: Character, path: Any) -> None:
@@ -245,7 +275,9 @@ def _animate(gltf: Any, times: int, channels: list[tuple[int, str, int]]) -> Non
         )
         if path == "rotation":
             _as_parts(gltf.nodes[node])
-    gltf.animations.append(animation)
+    # an earlier take of ours, which players would show in place of this one
+    others = [other for other in gltf.animations if other.name != ANIMATION_NAME]
+    gltf.animations = [*others, animation]
 
 
 def _as_parts(node: Any) -> None:

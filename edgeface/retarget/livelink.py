@@ -6,10 +6,12 @@ import csv
 import io
 import os
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
+from edgeface.errors import InvalidInputError
 from edgeface.kernels import euler_from_rotation
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
@@ -18,7 +20,7 @@ from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.rotations import rotation_from_quaternion
 from edgeface.timecode import Timecode, timecode_text
-from edgeface.values import Whole, option
+from edgeface.values import Whole, option, shown
 
 ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
              "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
@@ -65,7 +67,11 @@ def write_livelink(
     - The angles of the eyes are relative to the head. Their roll is 0.
     - Shapes that the network cannot see are 0, and so are the eyes if the gaze is not seen.
     """
-    retargeter = retargeter or Retargeter()
+    retargeter = Retargeter() if retargeter is None else retargeter
+    if timecode is not None and not isinstance(cast(object, timecode), Timecode):
+        raise InvalidInputError(
+            f"timecode must be an edgeface.timecode.Timecode, got {shown(timecode)}"
+        )
     require_arkit(retargeter, "Live Link Face")
     fps = option("fps", fps, Whole(1, 1000))
     header = ["Timecode", "BlendShapeCount", *(n[0].upper() + n[1:] for n in ARKIT_NAMES)]

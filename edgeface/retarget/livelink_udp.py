@@ -7,10 +7,10 @@ import struct
 import uuid
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.retarget.datagrams import SECONDS, SUBJECT, ArkitSender, angles_of, eye_radians
+from edgeface.retarget.datagrams import SUBJECT, ArkitSender, angles_of, eye_radians
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
-from edgeface.values import option
+from edgeface.values import SECONDS, option
 
 PACKET_VERSION, FRAME_RATE = 6, 60
 NUM_VALUES = len(ARKIT_NAMES) + 9

@@ -12,23 +12,24 @@ from typing import Any, cast
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.values import Flag, Mapped, Number, Record, Several, Text, Version, path_of
+from edgeface.values import Flag, Mapped, Number, Record, Several, Text, Version, option, path_of
 
 PRESETS = Path(__file__).parents[1] / "assets" / "presets"
 FORMAT = "edgeface-mapping"
 VERSION = (1, 0)
 BONES = ("head", "neck", "spine")
 """VRM's names of the bones that share the head's turn."""
-_GAIN = Number(-1000, 1000)
+_GAIN, _SHARES = Number(-1000, 1000), Mapped(Number(0, 1))
+_TARGETS, _FIT = Mapped(Mapped(_GAIN)), Mapped(Mapped(Number(0, 1)))
 _ENTRIES = Record(
     required={"version": Version(VERSION[0])},
     optional={
         "mirror": Flag(),
         "signs": Several(Text(), 0, 100),
-        "head": Record({}, {"gain": _GAIN, "bone": Text(), "shares": Mapped(Number(0, 1))}),
+        "head": Record({}, {"gain": _GAIN, "bone": Text(), "shares": _SHARES}),
         "sources": Mapped(Record({}, {"gain": _GAIN, "dead_zone": Number(0, 1)})),
-        "targets": Mapped(Mapped(_GAIN)),
-        "fit": Mapped(Mapped(Number(0, 1))),
+        "targets": _TARGETS,
+        "fit": _FIT,
     },
 )
 
@@ -65,6 +66,11 @@ class Mapping:
     shares : the share of the head's rotation that each of `BONES` makes. The share of a bone that a
         character lacks goes to the others.
     signs : shapes that tell a character of this kind from others with the same targets
+
+    Raises
+    ------
+    InvalidInputError
+        If a weight or a share is no number, or a shape is named that ARKit lacks.
     """
 
     targets: dict[str, dict[str, float]] = field(default_factory=lambda: {})
@@ -75,6 +81,13 @@ class Mapping:
     shares: dict[str, float] = field(default_factory=lambda: {"head": 1.0})
     fit: dict[str, dict[str, float]] = field(default_factory=lambda: {})
     signs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        option("head_gain", self.head_gain, _GAIN)
+        option("shares", self.shares, _SHARES)
+        for recipes, kind in ((self.targets, _TARGETS), (self.fit, _FIT)):
+            for name, weights in option("a mapping's shapes", recipes, kind).items():
+                check_names(weights, ARKIT_NAMES, f"of the target {name!r}, ARKit's shape")
 
     @property
     def recipes(self) -> dict[str, dict[str, float]]:

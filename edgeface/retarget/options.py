@@ -19,7 +19,7 @@ from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 from edgeface.retarget.presets import adapt, choose_preset, report
 from edgeface.retarget.reach import calibrate, read_range
 from edgeface.retarget.retargeter import Retargeter
-from edgeface.values import Number, option
+from edgeface.values import Number, Whole, option, path_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class ExportOptions:
     Raises
     ------
     InvalidInputError
-        If the character does not exist, or ``calibrate_s`` is negative.
+        If the character does not exist, ``track_id`` is no whole number, or ``calibrate_s`` is
+        negative.
     """
 
     track_id: int | None = None
@@ -55,6 +56,10 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         character = self.character
+        if self.track_id is not None:
+            option("track_id", self.track_id, Whole(0, 10**9))
+        if character is not None:
+            path_of("the character", character)
         if character is not None and not (os.path.isfile(character) or is_own_head(character)):
             raise InvalidInputError(f"no such character: {self.character}")
         option("--calibrate", self.calibrate_s, Number(0, 1e6))

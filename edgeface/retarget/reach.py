@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,9 +22,20 @@ from edgeface.errors import InvalidInputError
 from edgeface.gaze import LIDS, LOOKS, gaze_from_looks
 from edgeface.lids import blink_peaks, full_blinks
 from edgeface.output import write_output
+from edgeface.retarget.seen import seen_shapes
 from edgeface.rotations import mean_quaternion, rotation_from_quaternion
 from edgeface.types import FloatArray
-from edgeface.values import Mapped, Number, Record, Several, Version, path_of
+from edgeface.values import (
+    Mapped,
+    Number,
+    Record,
+    Several,
+    Version,
+    array_of,
+    option,
+    path_of,
+    shown,
+)
 
 FORMAT, VERSION = "edgeface-range", (1, 0)
 LEAST_REACH = 0.5
@@ -42,6 +53,9 @@ _ENTRIES = Record(
     },
     optional={"gaze_deg": Several(Number(-90, 90), 4, 4)},
 )
+SECONDS_AT_REST = Number(0, 1e6)
+LEAST_LENGTH = 0.1
+"""Four numbers that are shorter tell no rotation."""
 NO_OFFSET = (0.0, 0.0, 0.0, 0.0)
 IDENTITY = (1.0, 0.0, 0.0, 0.0)
 
@@ -92,16 +106,17 @@ class PersonRange:
         Raises
         ------
         InvalidInputError
-            If the file cannot be written.
+            If the file cannot be written, or `read_range` would refuse it.
         """
         values: dict[str, Any] = {
             "format": FORMAT,
             "version": list(VERSION),
-            "rest": {name: round(v, 4) for name, v in self.rest.items()},
-            "reach": {name: round(v, 4) for name, v in self.reach.items()},
-            "quaternion_wxyz": [round(v, 5) for v in self.quaternion_wxyz],
-            "gaze_deg": [round(v, 2) for v in self.gaze_deg],
+            "rest": {name: round(float(v), 4) for name, v in self.rest.items()},
+            "reach": {name: round(float(v), 4) for name, v in self.reach.items()},
+            "quaternion_wxyz": [round(float(v), 5) for v in self.quaternion_wxyz],
+            "gaze_deg": [round(float(v), 2) for v in self.gaze_deg],
         }
+        _range(values, "the range")
         write_output(path, json.dumps(values, indent=1) + "\n")
 
 
@@ -120,15 +135,20 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
         raise InvalidInputError(f"cannot read the range {path}: {error}") from error
     if not isinstance(values, dict) or cast(dict[str, Any], values).get("format") != FORMAT:
         raise InvalidInputError(f"{path} is no range of a person: `edgeface calibrate` writes one")
+    return _range(values, str(path))
+
+
+def _range(values: Any, what: str) -> PersonRange:
+    """The range that a file's values are, or InvalidInputError, which begins with ``what``."""
     try:
         entries = _ENTRIES.check(values, "")
     except ValueError as error:
-        raise InvalidInputError(f"{path}: {error}") from error
+        raise InvalidInputError(f"{what}: {error}") from error
     unknown = sorted((set(entries["rest"]) | set(entries["reach"])) - set(ARKIT_NAMES))
     if unknown:
-        raise InvalidInputError(f"{path} names shapes that ARKit does not have: {unknown[0]}")
-    if np.linalg.norm(entries["quaternion_wxyz"]) < 0.1:
-        raise InvalidInputError(f"{path}: quaternion_wxyz must be of length 1")
+        raise InvalidInputError(f"{what} names shapes that ARKit does not have: {unknown[0]}")
+    if np.linalg.norm(entries["quaternion_wxyz"]) < LEAST_LENGTH:
+        raise InvalidInputError(f"{what}: quaternion_wxyz must be of length 1")
     return PersonRange(
         entries["rest"],
         entries["reach"],
@@ -152,18 +172,16 @@ def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatAr
     Raises
     ------
     InvalidInputError
-        If there is no frame.
+        If there is no frame, or an argument is not as described.
     """
-    if not blendshapes:
-        raise InvalidInputError("calibrating needs at least one frame with the face in it")
+    frames, quaternions_wxyz = _frames(blendshapes, quaternions_wxyz)
     seen: dict[str, list[float]] = {}
-    for shapes in blendshapes:
+    for shapes in frames:
         for name, value in shapes.items():
-            if np.isfinite(value):
-                seen.setdefault(name, []).append(value)
+            seen.setdefault(name, []).append(value)
     rest = {name: float(np.median(values)) for name, values in sorted(seen.items())}
     mean = mean_quaternion(quaternions_wxyz)
-    offset = gaze_offset(blendshapes, quaternions_wxyz)
+    offset = gaze_offset(frames, quaternions_wxyz)
     return PersonRange(_without_looks(rest, offset), {}, tuple(float(v) for v in mean), offset)
 
 
@@ -192,19 +210,26 @@ def learn_range(
     Raises
     ------
     InvalidInputError
-        If there is no frame.
+        If there is no frame, or an argument is not as described.
     """
-    if not len(times_s):
-        raise InvalidInputError("calibrating needs at least one frame with the face in it")
+    frames, quaternions_wxyz = _frames(blendshapes, quaternions_wxyz)
+    times_s = array_of("times_s", times_s, "(T,)")
+    if times_s.shape != (len(frames),) or (np.diff(times_s) < 0).any():
+        raise InvalidInputError(
+            f"times_s must be {len(frames)} times that do not fall, one for each frame, got "
+            f"{shown(times_s)}"
+        )
+    if rest_s is not None:
+        rest_s = option("rest_s", rest_s, SECONDS_AT_REST)
     resting = times_s - times_s[0] <= (np.inf if rest_s is None else rest_s)
     offset = NO_OFFSET
     if rest_s is not None:
-        rested = [shapes for shapes, rests in zip(blendshapes, resting, strict=True) if rests]
+        rested = [shapes for shapes, rests in zip(frames, resting, strict=True) if rests]
         offset = gaze_offset(rested, quaternions_wxyz[resting])
     rest: dict[str, float] = {}
     reach: dict[str, float] = {}
-    for name in sorted(set[str]().union(*blendshapes)):
-        values = np.array([shapes.get(name, np.nan) for shapes in blendshapes], np.float64)
+    for name in sorted(set[str]().union(*frames)):
+        values = np.array([shapes.get(name, np.nan) for shapes in frames], np.float64)
         seen = np.isfinite(values)
         if not (seen & resting).any():
             continue
@@ -217,10 +242,34 @@ def learn_range(
                 reach[name] = float(full_blinks(peaks).min())
         elif farthest - rest[name] > LEAST_REACH / 2:
             reach[name] = max(farthest, rest[name] + LEAST_REACH)
-    mean = mean_quaternion(np.asarray(quaternions_wxyz)[resting])
+    mean = mean_quaternion(quaternions_wxyz[resting])
     turn = tuple(float(v) for v in mean)
     rest, reach = (_without_looks(shapes, offset) for shapes in (rest, reach))
     return PersonRange(rest, reach, turn, offset)
+
+
+def _frames(
+    blendshapes: Iterable[dict[str, float]], quaternions_wxyz: FloatArray
+) -> tuple[list[dict[str, float]], FloatArray]:
+    """The shapes that are seen in each of T > 0 frames, and the head's rotations (T, 4).
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no frame, or the two are not as `calibrate` takes them.
+    """
+    if not isinstance(cast(object, blendshapes), Iterable):
+        raise InvalidInputError(f"blendshapes must be a list, got {shown(blendshapes)}")
+    frames = [seen_shapes(shapes) for shapes in blendshapes]
+    if not frames:
+        raise InvalidInputError("calibrating needs at least one frame with the face in it")
+    turns = array_of("quaternions_wxyz", quaternions_wxyz, "(T, 4)")
+    if turns.shape != (len(frames), 4) or (np.linalg.norm(turns, axis=1) < LEAST_LENGTH).any():
+        raise InvalidInputError(
+            f"quaternions_wxyz must be {len(frames)} of length 1, one for each frame, got "
+            f"{shown(turns)}"
+        )
+    return frames, turns
 
 
 def gaze_offset(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import cast
 
@@ -15,19 +14,18 @@ from edgeface.lids import LidReach
 from edgeface.retarget.derived import derive
 from edgeface.retarget.fit import PoseFit
 from edgeface.retarget.mapping import BONES, Mapping, Source
-from edgeface.retarget.reach import PersonRange
+from edgeface.retarget.reach import LEAST_LENGTH, PersonRange
+from edgeface.retarget.seen import seen_shapes
 from edgeface.rotations import (
     quaternion_from_rotation,
     rotation_from_quaternion,
     slerp,
 )
 from edgeface.types import Float64Array, FloatArray
-from edgeface.values import array_of, shown
+from edgeface.values import SECONDS, array_of, option, shown
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 AS_IT_IS = Source()
-LEAST_LENGTH = 0.1
-"""Four numbers that are shorter tell no rotation."""
 
 
 class Retargeter:
@@ -38,6 +36,11 @@ class Retargeter:
     mapping : how ARKit's shapes move the character's; None keeps ARKit's names
     person : the person's range, to which values are scaled; None leaves them as they are
     derived : whether `derive` adds shapes that are not seen
+
+    Raises
+    ------
+    InvalidInputError
+        If the mapping or the range is something else.
 
     Examples
     --------
@@ -54,8 +57,16 @@ class Retargeter:
         *,
         derived: bool = False,
     ) -> None:
-        self.mapping = mapping or Mapping()
-        self.person = person or PersonRange()
+        self.mapping = Mapping() if mapping is None else mapping
+        self.person = PersonRange() if person is None else person
+        for name, value, kind, read in (
+            ("mapping", self.mapping, Mapping, "read_mapping"),
+            ("person", self.person, PersonRange, "read_range"),
+        ):
+            if not isinstance(cast(object, value), kind):
+                raise InvalidInputError(
+                    f"{name} must be a {kind.__name__}, as {read} gives it, got {shown(value)}"
+                )
         self._derived = derived
         self._lids: dict[str, LidReach] = {}
         self._fit = PoseFit(self.mapping.fit) if self.mapping.fit else None
@@ -76,7 +87,7 @@ class Retargeter:
         time_s : the time of the frame, seconds
         blendshapes : those of a call
         """
-        seen = _seen(blendshapes)
+        seen, time_s = seen_shapes(blendshapes), option("time_s", time_s, SECONDS)
         for name in LIDS:
             value = seen.get(name)
             if name not in self.person.reach and value is not None:
@@ -110,7 +121,7 @@ class Retargeter:
             If ``blendshapes`` does not map names to numbers, or ``quaternion_wxyz`` does not have
             four numbers or is nearly 0.
         """
-        read = {name: self._own(name, value) for name, value in _seen(blendshapes).items()}
+        read = {name: self._own(name, value) for name, value in seen_shapes(blendshapes).items()}
         if any(self.person.gaze_deg) and (gaze := self._gaze(blendshapes)) is not None:
             read |= dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
         if self._derived:
@@ -158,15 +169,16 @@ class Retargeter:
         -------
         Unit quaternions, shape (4,), ``model`` frame, of the bones ``rightEye`` and ``leftEye``.
         """
-        filled = dict.fromkeys(LOOKS, 0.0) | _seen(blendshapes)
+        filled = dict.fromkeys(LOOKS, 0.0) | seen_shapes(blendshapes)
         gaze = cast(Float64Array, self.eyes_deg(filled))  # all eight are there
         return dict(zip(("rightEye", "leftEye"), eye_quaternions(gaze), strict=True))
 
     def _gaze(self, blendshapes: dict[str, float]) -> Float64Array | None:
         """Where the person's eyes look, calibrated; None unless all eight shapes are seen."""
-        if not all(math.isfinite(blendshapes.get(name, math.nan)) for name in LOOKS):
+        seen = seen_shapes(blendshapes)
+        if not all(name in seen for name in LOOKS):
             return None
-        return gaze_from_looks(blendshapes) - np.array(self.person.gaze_deg).reshape(2, 2)
+        return gaze_from_looks(seen) - np.array(self.person.gaze_deg).reshape(2, 2)
 
     def bone_turns(
         self, head_wxyz: FloatArray, bones: Collection[str] = BONES
@@ -183,15 +195,23 @@ class Retargeter:
         The rotation of each bone relative to its parent, unit, shape (..., 4), same frame, by name:
         ``q^(s / S)``, where s is the bone's share in the mapping and S the sum of the shares of all
         bones that are there.
+
+        Raises
+        ------
+        InvalidInputError
+            If a rotation does not have four numbers, or is nearly 0.
         """
+        head = array_of("head_wxyz", head_wxyz, "(..., 4)")
+        if head.shape[-1:] != (4,) or (np.linalg.norm(head, axis=-1) < LEAST_LENGTH).any():
+            raise InvalidInputError(f"head_wxyz must have length 1, got {shown(head_wxyz)}")
         shares = {bone: share for bone, share in self.mapping.shares.items() if bone in bones}
         total = sum(shares.values())
         if total <= 0:
-            return {"head": head_wxyz} if "head" in bones else {}
-        rows = np.asarray(head_wxyz, np.float64).reshape(-1, 4)
+            return {"head": head} if "head" in bones else {}
+        rows = head.reshape(-1, 4)
         return {
-            bone: np.stack([slerp(IDENTITY, row, share / total) for row in rows]).reshape(
-                np.shape(head_wxyz)
+            bone: np.array([slerp(IDENTITY, row, share / total) for row in rows]).reshape(
+                head.shape
             )
             for bone, share in shares.items()
             if share > 0
@@ -214,13 +234,3 @@ class Retargeter:
         if self.mapping.mirror:
             turn = turn * [1.0, 1.0, -1.0, -1.0]
         return slerp(IDENTITY, turn, self.mapping.head_gain)
-
-
-def _seen(blendshapes: dict[str, float]) -> dict[str, float]:
-    """The shapes that are seen: those whose value is finite."""
-    try:
-        return {name: value for name, value in blendshapes.items() if math.isfinite(value)}
-    except (AttributeError, OverflowError, TypeError, ValueError) as error:
-        raise InvalidInputError(
-            f"blendshapes must be numbers by name, got {shown(blendshapes)}"
-        ) from error

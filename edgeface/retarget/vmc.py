@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgeface.gaze import eye_quaternions
-from edgeface.retarget.datagrams import SECONDS, Osc, UdpSender
+from edgeface.retarget.datagrams import Osc, UdpSender
 from edgeface.types import FloatArray
-from edgeface.values import option
+from edgeface.values import SECONDS, option
 
 MAX_BUNDLE_BYTES = 1200
 """The size of a datagram. More than 1,472 bytes do not fit into an Ethernet frame, and a tunnel's

@@ -14,10 +14,10 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import BackendUnavailableError, InvalidInputError
-from edgeface.retarget.datagrams import SECONDS, SUBJECT, angles_of, shown_address
+from edgeface.retarget.datagrams import SUBJECT, angles_of, shown_address
 from edgeface.retarget.retargeter import Retargeter
 from edgeface.types import FloatArray
-from edgeface.values import Text, Whole, option
+from edgeface.values import SECONDS, Text, Whole, option
 
 OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
 """The hosts whose pages may listen; those of other sites, open in the same browser, may not."""

@@ -144,7 +144,7 @@ class VideoReader:
         self._waiting: deque[int] = deque()
         self._num_waiting: int | None = None
         self._use = threading.Lock()
-        self._closed = False
+        self._closed = self._ended = False
 
     @property
     def forwards_s(self) -> float:
@@ -178,8 +178,12 @@ class VideoReader:
         ------
         InvalidInputError
             After the last good frame, if the file is damaged or ends early, or a camera is gone or
-            silent for `edgeface.video.source.READ_TIMEOUT_S`.
+            silent for `edgeface.video.source.READ_TIMEOUT_S`. At once, if the video is closed, or
+            was read to its end.
         """
+        if self._closed or self._ended:
+            state = "is closed" if self._closed else "was read to its end"
+            raise InvalidInputError(f"{self.source} {state}: open it again")
         frames = self._frames()
         return watched(frames, self.source) if self.live else frames
 
@@ -194,6 +198,7 @@ class VideoReader:
             self.primaries, self.transfer = told_colours(picture)
             yield Frame(count, shown_s, shown(picture, self._stream.sample_aspect_ratio))
             count += 1
+        self._ended = True
         if not self._closed:
             self._check_end(state, count)
 

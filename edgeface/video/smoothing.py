@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
+from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.gaze import LIDS, SHUT_BLINK
 from edgeface.kernels import euler_from_rotation
@@ -23,10 +24,12 @@ from edgeface.rotations import (
     slerp,
 )
 from edgeface.types import Float32Array, FloatArray
-from edgeface.values import Choice, option
+from edgeface.values import Choice, Number, option, shown
 
 Strength = Literal["off", "light", "strong"]
 
+MAX_STEP_S = 1e11
+"""The longest time between two sights of a face."""
 SPEED_CUTOFF_HZ = 1.5
 """The cutoff of the low-pass on velocities; their noise cancels before a speed is taken."""
 
@@ -153,7 +156,16 @@ class FaceSmoother:
         self._open_gaze: FloatArray | None = None
 
     def __call__(self, face: Faces, dt_s: float) -> Faces:
-        """Smooth a face, a `Faces` with N = 1, ``dt_s`` seconds after the last."""
+        """Smooth a face, a `Faces` with N = 1, ``dt_s`` seconds after the last, which is above 0.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is not one face, or no time has passed.
+        """
+        dt_s = option("dt_s", dt_s, Number(0, MAX_STEP_S, above=True))
+        if not isinstance(cast(object, face), Faces) or len(face) != 1:
+            raise InvalidInputError(f"a smoother takes Faces with N = 1, got {shown(face)}")
         if self._settings is None:
             return face
         box = face.boxes_xyxy.reshape(2, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import numbers
 import os
 import stat
 import sys
@@ -64,7 +65,8 @@ def address_of(source: str | os.PathLike[str] | int) -> Address:
     InvalidInputError
         If it is an absent or empty file, no file at all, or a camera that cannot be.
     """
-    if isinstance(source, int) and not isinstance(source, bool):
+    given: Any = source
+    if isinstance(given, numbers.Integral) and not isinstance(source, bool):
         return _camera(f"camera:{source}", str(source))
     name = local_name(source) if isinstance(source, str) else str(path_of("the video", source))
     if name == "camera" or name.startswith("camera:"):

@@ -17,15 +17,18 @@ from PIL import Image, ImageOps
 
 from edgeface.errors import InvalidInputError
 from edgeface.growing_file import GrowingFile
+from edgeface.image import ImageLike, read_image
 from edgeface.output import check_place
 from edgeface.types import ImageArray
-from edgeface.values import path_of
+from edgeface.values import Number, option, path_of, shown
 from edgeface.video.picture import BT601, BT709, SWSCALE_MATRIX, is_hd
 from edgeface.video.reader import DEFAULT_FPS, VideoReader
 from edgeface.video.sound import SoundCopy
 from edgeface.video.source import import_av
 
 TIME_BASE = Fraction(1, 90000)
+MAX_TIME_S = 1e10
+"""The latest time of a picture."""
 KEYFRAMES_S = 2.0
 FRAGMENT_S, LOOKAHEAD_S = 0.4, 0.3
 """How long video waits in the container and in the encoder: together, less than the second that may
@@ -59,12 +62,15 @@ class VideoWriter:
     Raises
     ------
     InvalidInputError
-        If the file cannot be written, or its format cannot hold the source's sound.
+        If the file cannot be written, its format cannot hold the source's sound, or the source is
+        no open video.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], source: VideoReader, *, num_threads: int = 0
     ) -> None:
+        if not hasattr(source, "has_sound"):
+            raise InvalidInputError(f"source must be an open video, got {shown(source)}")
         self._path, self._source = path_of("path", path), source
         self._num_threads = num_threads
         self._av = import_av()
@@ -77,7 +83,10 @@ class VideoWriter:
         options = {**options, "flush_packets": "1"}
         self._file = GrowingFile(path, inputs=(source.source,))
         self._header_bytes = self._num_packets = 0
-        self._broken = False
+        self._last_s, self._last_stamp = 0.0, -1
+        self._broken = self._closed = False
+        # an .avi has no times: its pictures follow each other at one rate
+        self._time_base = 1 / self._rate if name == "avi" else TIME_BASE
         self._stream: Any = None
         self._sound: SoundCopy | None = None
         try:
@@ -94,8 +103,32 @@ class VideoWriter:
                 raise
             raise InvalidInputError(f"cannot write {self._path}: {error}") from error
 
-    def write(self, image: ImageArray, time_s: float) -> None:
-        """Append an RGB frame (H, W, 3); if its size is another, it is fitted into the first's."""
+    @property
+    def _rate(self) -> Fraction:
+        return Fraction(self._source.fps or DEFAULT_FPS).limit_denominator(1001)
+
+    def write(self, image: ImageLike, time_s: float) -> None:
+        """Append a frame; if its size is another, it is fitted into the first's.
+
+        Parameters
+        ----------
+        image : anything that `edgeface.read_image` takes
+        time_s : when it is shown, seconds, at least 0
+
+        Raises
+        ------
+        InvalidInputError
+            If it is no image, its time lies before the last one's, or it cannot be written.
+        """
+        if self._closed:
+            raise InvalidInputError(f"{self._path} is finished: a frame came after close()")
+        image = read_image(image)
+        time_s = option("time_s", time_s, Number(0, MAX_TIME_S))
+        if time_s < self._last_s:
+            raise InvalidInputError(
+                f"a frame's time must not lie before the last one's, {self._last_s}; got {time_s}"
+            )
+        self._last_s = time_s
         if self._stream is None:
             self._stream = self._add_stream(image)
         width, height = self._stream.width, self._stream.height
@@ -104,13 +137,17 @@ class VideoWriter:
         else:
             image = np.asarray(ImageOps.pad(Image.fromarray(image), (width, height)))
         picture = self._coded(np.ascontiguousarray(image))
-        picture.time_base, picture.pts = TIME_BASE, round(time_s / TIME_BASE)
+        self._last_stamp = max(round(time_s / self._time_base), self._last_stamp + 1)
+        picture.time_base, picture.pts = self._time_base, self._last_stamp
         self._encode(picture)
         if self._sound:
             self._copy_sound(self._sound, time_s)
 
     def close(self) -> None:
-        """Finish the file, which plays up to the last frame."""
+        """Finish the file, which plays up to the last frame; calling it again is no error."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             if self._stream is not None and not self._broken:
                 self._encode(None)
@@ -142,8 +179,8 @@ class VideoWriter:
         )
 
     def _add_stream(self, image: ImageArray) -> Any:
-        fps = self._source.fps or DEFAULT_FPS
-        rate = Fraction(fps).limit_denominator(1001)
+        rate = self._rate
+        fps = float(rate)
         threads = {"threads": str(self._num_threads)} if self._num_threads else {}
         # pictures that refer to later ones would begin before zero, which shifts the sound
         options = {"preset": "veryfast", "crf": "20", "bf": "0", **threads}
@@ -165,7 +202,7 @@ class VideoWriter:
         # what reading leaves as it is
         stream.codec_context.color_primaries = self._source.primaries or BT709
         stream.codec_context.color_trc = self._source.transfer or BT709
-        stream.codec_context.time_base = TIME_BASE
+        stream.codec_context.time_base = self._time_base
         stream.codec_context.gop_size = max(1, round(KEYFRAMES_S * fps))
         return stream
 

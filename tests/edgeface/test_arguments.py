@@ -256,3 +256,11 @@ def test_every_reader_and_writer_refuses_names_that_no_file_has(path):
     ):
         with pytest.raises(EdgeFaceError):
             work(path)
+
+
+@pytest.mark.parametrize("faces", [None, "faces", np.zeros((1, 4))], ids=["None", "text", "boxes"])
+def test_what_is_no_faces_is_not_looked_at(faces):
+    finder = edgeface.load("mfn", num_threads=1)
+    for look in (finder.vertices, lambda given: finder.hold_up(IMAGE, given)):
+        with pytest.raises(InvalidInputError, match="takes faces that were found"):
+            look(faces)

@@ -5,16 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import edgeface
-from edgeface import output
 from edgeface.cli import main
 from edgeface.corpora import Store
+from edgeface.descriptors import descriptor_of
 from edgeface.errors import InvalidInputError
 from edgeface.growing_file import GrowingFile
 from edgeface.output import (
@@ -101,6 +101,11 @@ def test_devices_are_written_as_they_are():
         write_output("/dev/full", b"content")
 
 
+def test_standard_output_has_its_name_on_windows_too():
+    assert descriptor_of(PureWindowsPath("/dev/stdout")) == 1
+    assert descriptor_of(PureWindowsPath("C:/dev/stdout")) is None
+
+
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
 @pytest.mark.parametrize("kind", ["whole", "growing"])
 def test_pipes_that_have_no_other_name_are_written(kind):
@@ -120,23 +125,24 @@ def test_pipes_that_have_no_other_name_are_written(kind):
         assert stream.read() == b"content"
 
 
-def test_standard_output_needs_no_file_of_that_name_and_replaces_none(tmp_path, monkeypatch):
-    """As on Windows, which has no /dev/stdout, and after ``>>`` in a shell."""
-    monkeypatch.setattr(output, "STANDARD_OUTPUT", Path("no/stdout"))
-    check_place("no/stdout")
-    log, before = tmp_path / "log", os.dup(1)
-    log.write_bytes(b"old")
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-    try:
-        write_output("no/stdout", b", new")
-        file = GrowingFile("no/stdout")
-        file.write(b" and newer")
-        file.close()
-    finally:
-        os.dup2(before, 1)
-        os.close(before)
-    assert log.read_bytes() == b"old, new and newer"
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+@pytest.mark.parametrize("kind", ["whole", "growing"])
+def test_streams_into_a_file_go_on_where_they_are(kind, tmp_path):
+    """As /dev/stdout does after ``edgeface ... >> all.jsonl``: the file keeps what it has."""
+    path = tmp_path / "all.jsonl"
+    path.write_bytes(b"before ")
+    with path.open("ab", buffering=0) as stream:
+        name = f"/dev/fd/{stream.fileno()}"
+        if kind == "whole":
+            write_output(name, b"content")
+        else:
+            file = GrowingFile(name)
+            file.write(b"content")
+            file.show()
+            file.close()
+        stream.write(b" after")
+    assert path.read_bytes() == b"before content after"
+    assert [*tmp_path.iterdir()] == [path]
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")

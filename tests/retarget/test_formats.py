@@ -43,6 +43,74 @@ def test_livelink_has_the_apps_columns_and_times(tmp_path, performance):
     assert {r["HeadPitch"] for r in rows} <= {"0.00000000", "-0.00000000"}
 
 
+@pytest.mark.parametrize(
+    "times_s",
+    [[0.0] * 6, np.arange(6.0)[::-1], np.arange(6) - 1.0, [0, 1, np.nan, 3, 4, 5],
+     1.7e9 + np.arange(6), np.arange(12).reshape(6, 2)],
+    ids=["same", "falling", "before 0", "NaN", "of the system's clock", "of two axes"],
+)  # fmt: skip
+def test_times_that_no_animation_can_have_are_refused(performance, times_s):
+    with pytest.raises(InvalidInputError, match="times_s must"):
+        dataclasses.replace(performance, times_s=times_s)
+
+
+def test_lists_are_taken_for_arrays(tmp_path, performance):
+    lists = dataclasses.replace(
+        performance, times_s=performance.times_s.tolist(),
+        quaternions_wxyz=performance.quaternions_wxyz.tolist(), frames=[*range(6)],
+    )  # fmt: skip
+    write_gltf(tmp_path / "a.glb", "head", performance)
+    write_gltf(tmp_path / "b.glb", "head", lists)
+    assert (tmp_path / "a.glb").read_bytes() == (tmp_path / "b.glb").read_bytes()
+
+
+def test_times_rise_in_the_numbers_of_gltf(tmp_path, performance):
+    """Frames of one camera's tick are a millionth of a second apart, which float32 cannot hold."""
+    times_s = 1000.0 + np.array([0, 1e-6, 2e-6, 1, 1 + 1e-6, 2])
+    write_gltf(tmp_path / "a.glb", "head", dataclasses.replace(performance, times_s=times_s))
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "a.glb"))
+    (animation,) = gltf.animations
+    keys = gltf.accessors[animation.samplers[0].input]
+    view = gltf.bufferViews[keys.bufferView]
+    read = np.frombuffer(gltf.binary_blob(), np.float32, keys.count, view.byteOffset)
+    assert read.tolist() == [1000.0, 1001.0, 1002.0]
+
+
+def test_expressions_of_vrm_need_no_names_of_targets(tmp_path, performance, make_character):
+    bind = {"node": 3, "index": 1, "weight": 0.5}
+    jaw = {"jawOpen": {"morphTargetBinds": [bind]}}
+    vrm = {"VRMC_vrm": {"specVersion": "1.0", "expressions": {"custom": jaw}}}
+    write_gltf(tmp_path / "a.glb", make_character(named=False, extensions=vrm), performance)
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "a.glb"))
+    (animation,) = gltf.animations
+    (channel,) = [c for c in animation.channels if c.target.path == "weights"]
+    values = gltf.accessors[animation.samplers[channel.sampler].output]
+    view = gltf.bufferViews[values.bufferView]
+    weights = np.frombuffer(gltf.binary_blob(), np.float32, values.count, view.byteOffset)
+    jaw_open = [shapes["jawOpen"] for shapes in performance.blendshapes]
+    expected = np.outer(jaw_open, [0, 0.5, 0])
+    np.testing.assert_allclose(weights.reshape(-1, 3), expected, atol=1e-6)
+
+
+def test_another_take_replaces_the_one_before(tmp_path, performance):
+    first, second = tmp_path / "a.glb", tmp_path / "b.glb"
+    write_gltf(first, "head", performance, clip={"source": "first"})
+    write_gltf(second, first, performance, clip={"source": "second"})
+    (animation,) = pygltflib.GLTF2().load(str(second)).animations
+    assert animation.extras["edgeface"]["source"] == "second"
+
+
+@pytest.mark.parametrize("fact", [float("nan"), np.float32(30), {1, 2}])
+def test_facts_about_a_clip_are_those_that_json_has(tmp_path, performance, fact):
+    with pytest.raises(InvalidInputError, match="clip holds what JSON cannot"):
+        write_gltf(tmp_path / "a.glb", "head", performance, clip={"fps": fact})
+
+
+def test_a_timecode_has_a_rate(tmp_path, performance):
+    with pytest.raises(InvalidInputError, match="timecode must be an edgeface"):
+        write_livelink(tmp_path / "x.csv", performance, timecode="01:00:00:00")
+
+
 def test_livelink_refuses_other_names(tmp_path, performance):
     with pytest.raises(InvalidInputError, match="ARKit's names only"):
         write_livelink(tmp_path / "x.csv", performance, Retargeter(Mapping({"A": {"jawOpen": 1}})))
@@ -235,7 +303,7 @@ def test_unfit_characters_are_named(tmp_path, performance, make_character):
         return str(caught.value)
 
     assert "has no morph targets" in error(make_character([]))
-    assert "names 0" in error(make_character(named=False))
+    assert "morph targets without names" in error(make_character(named=False))
     assert "none of ARKit's shapes, only Fcl_A" in error(make_character(["Fcl_A"]))
     assert "did you mean 'Joy'" in error(make_character(), Mapping({"Joi": {"jawOpen": 1.0}}))
     assert "head bone 'Skull' is unknown" in error(

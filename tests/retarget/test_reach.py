@@ -9,7 +9,7 @@ from benchmarks.studies import blinks
 from edgeface import InvalidInputError
 from edgeface.gaze import LOOKS, eye_looks, gaze_from_looks
 from edgeface.lids import FIRST_REACH, LidReach, blink_peaks
-from edgeface.retarget import PersonRange, Retargeter, learn_range, read_range
+from edgeface.retarget import PersonRange, Retargeter, calibrate, learn_range, read_range
 from edgeface.video.smoothing import STRENGTHS, OneEuro, settings_of
 
 NO_TURN = np.array([1.0, 0, 0, 0])
@@ -246,3 +246,47 @@ def test_nobody_is_calibrated_by_what_is_not_seen():
     learned = learn_range(np.arange(30) / 10, frames, np.tile(NO_TURN, (30, 1)), rest_s=2.5)
     assert learned.gaze_deg == (0, 0, 0, 0)
     assert Retargeter(person=learned).eyes_deg(frames[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"times_s": [0.0, 0.1]}, "times_s must be 3 times that do not fall"),
+        ({"times_s": [0.2, 0.1, 0.0]}, "times_s must be 3 times that do not fall"),
+        ({"times_s": [0.0, np.nan, 0.1]}, "times_s must be finite numbers"),
+        ({"blendshapes": [{"jawOpen": "x"}] * 3}, "blendshapes must be numbers by name"),
+        ({"blendshapes": None}, "blendshapes must be a list"),
+        ({"quaternions_wxyz": np.zeros((3, 4))}, "quaternions_wxyz must be 3 of length 1"),
+        ({"quaternions_wxyz": [NO_TURN]}, "quaternions_wxyz must be 3 of length 1"),
+        ({"quaternions_wxyz": np.full((3, 4), np.nan)}, "quaternions_wxyz must be finite"),
+        ({"rest_s": -1.0}, "rest_s must lie in"),
+        ({"rest_s": np.nan}, "rest_s must lie in"),
+    ],
+)
+def test_a_take_that_tells_no_range_is_refused(change, message):
+    """A rest before the first frame was half a turn of the head."""
+    given = {
+        "times_s": [0.0, 0.1, 0.2],
+        "blendshapes": [{"jawOpen": 0.1}] * 3,
+        "quaternions_wxyz": [NO_TURN] * 3,
+    }
+    learned = learn_range(**given)
+    assert learned.rest == {"jawOpen": 0.1}
+    assert learned.quaternion_wxyz == tuple(NO_TURN)
+    with pytest.raises(InvalidInputError, match=message):
+        learn_range(**(given | change))
+    if not change.keys() & {"times_s", "rest_s"}:
+        with pytest.raises(InvalidInputError, match=message):
+            calibrate(*list((given | change).values())[1:])
+
+
+@pytest.mark.parametrize(
+    "rest", [{"jawOpen": np.nan}, {"jawOpen": 5.0}, {"jawsOpen": 0.1}], ids=str
+)
+def test_no_range_is_written_that_cannot_be_read(tmp_path, rest):
+    path = tmp_path / "me.json"
+    with pytest.raises(InvalidInputError):
+        PersonRange(rest).save(path)
+    assert not path.exists()
+    PersonRange({"jawOpen": np.float32(0.5)}).save(path)
+    assert read_range(path).rest == {"jawOpen": 0.5}

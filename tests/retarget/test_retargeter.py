@@ -5,7 +5,17 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.blendshapes import mirrored_name
-from edgeface.retarget import ARKIT_NAMES, Mapping, Retargeter, Source, calibrate, read_mapping
+from edgeface.retarget import (
+    ARKIT_NAMES,
+    ExportOptions,
+    Mapping,
+    Retargeter,
+    Source,
+    calibrate,
+    derive,
+    export,
+    read_mapping,
+)
 from edgeface.rotations import angle_between
 
 NO_TURN = np.array([1.0, 0, 0, 0])
@@ -146,3 +156,33 @@ def test_what_is_no_mapping_file_is_named(tmp_path, text, message):
         read_mapping(path)
     with pytest.raises(InvalidInputError, match="cannot read"):
         read_mapping(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Retargeter("arkit"), "mapping must be a Mapping, as read_mapping gives it"),
+        (lambda: Retargeter(person="me.json"), "person must be a PersonRange, as read_range gives"),
+        (lambda: Mapping({"A": {"jawsOpen": 1.0}}), "did you mean 'jawOpen'"),
+        (lambda: Mapping({"A": {"jawOpen": "1"}}), r"A\.jawOpen must lie in"),
+        (lambda: Mapping(head_gain=float("nan")), "head_gain must lie in"),
+        (lambda: Retargeter().watch(float("nan"), {}), "time_s must lie in"),
+        (lambda: Retargeter().watch(0.0, None), "blendshapes must be numbers by name"),
+        (lambda: Retargeter().eyes_deg(None), "blendshapes must be numbers by name"),
+        (lambda: derive(None), "blendshapes must be numbers by name"),
+        (lambda: derive({"eyeSquintLeft": "x"}), "blendshapes must be numbers by name"),
+        (lambda: Retargeter().bone_turns(np.zeros(4)), "head_wxyz must have length 1"),
+        (lambda: Retargeter().bone_turns([1.0, 0.0]), "head_wxyz must have length 1"),
+        (lambda: Retargeter().bone_turns(np.full(4, np.nan)), "head_wxyz must be finite"),
+        (lambda: ExportOptions(track_id="1"), "track_id must be a whole number"),
+        (lambda: ExportOptions(character=5), "the character must be a path"),
+        (lambda: export("take.jsonl", "x.fbx", "fbx", ExportOptions()), "jsonl, livelink, gltf"),
+    ],
+)
+def test_what_moves_no_character_is_refused(call, message):
+    with pytest.raises(InvalidInputError, match=message):
+        call()
+
+
+def test_no_turns_are_shared_between_bones():
+    assert Retargeter().bone_turns(np.zeros((0, 4)))["head"].shape == (0, 4)

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from edgeface.retarget import (
     LiveLinkSender,
     Mapping,
     Retargeter,
+    VmcSender,
     VRChatSender,
     WebSocketSender,
     derive,
@@ -340,3 +342,12 @@ def test_of_two_addresses_of_a_host_that_of_ipv4_is_taken(monkeypatch, receiver)
 def test_a_broadcast_address_may_be_sent_to():
     with contextlib.closing(IFacialMocapSender("127.255.255.255", 39998)) as sender:
         assert sender._socket._socket.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
+
+
+@pytest.mark.parametrize("sender", [LiveLinkSender, VmcSender, IFacialMocapSender, VRChatSender])
+def test_times_of_the_systems_clock_are_sent(sender):
+    stream = sender("127.0.0.1", 9)
+    try:
+        stream.send(time.time(), {"jawOpen": 0.5}, np.array([1.0, 0, 0, 0]))
+    finally:
+        stream.close()

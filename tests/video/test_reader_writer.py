@@ -214,7 +214,7 @@ def test_an_overlay_without_pictures_does_not_replace_an_older_one(
     with open_video(source) as video:
         writer = VideoWriter(old, video)
         if begun:
-            with pytest.raises(ValueError, match="NaN"):
+            with pytest.raises(InvalidInputError, match="time_s must lie in"):
                 writer.write(ramp[0], float("nan"))
         writer.close()
     assert old.read_bytes() == b"what was there before"
@@ -233,3 +233,60 @@ def test_what_cannot_be_written_is_named(tmp_path, make_video, ramp, name, messa
     source = make_video("source.mp4", ramp, sound=True)
     with open_video(source) as video, pytest.raises(InvalidInputError, match=message):
         VideoWriter(tmp_path / name, video)
+
+
+@pytest.mark.parametrize(
+    ("image", "time_s", "message"),
+    [
+        (np.zeros((48, 64, 3), np.int64), 1.0, "expected pixels of uint8"),
+        (np.zeros((0, 64, 3), np.uint8), 1.0, "the image is empty"),
+        ([[1]], 1.0, "expected an array"),
+        (np.zeros((48, 64, 3), np.uint8), 0.4, "must not lie before the last one's, 0.5; got 0.4"),
+        (np.zeros((48, 64, 3), np.uint8), -1.0, "time_s must lie in"),
+        (np.zeros((48, 64, 3), np.uint8), "0", "time_s must lie in"),
+    ],
+)
+def test_a_frame_that_cannot_be_written_costs_none_of_the_others(
+    tmp_path, make_video, ramp, image, time_s, message
+):
+    path = tmp_path / "out.mp4"
+    with open_video(make_video("source.mp4", ramp)) as video:
+        writer = VideoWriter(path, video)
+        writer.write(ramp[0], 0.5)
+        with pytest.raises(InvalidInputError, match=message):
+            writer.write(image, time_s)
+        writer.write(ramp[1][:, :, 0] / 255.0, 0.5)  # grey, and at the same time
+        writer.close()
+        writer.close()
+        with pytest.raises(InvalidInputError, match=r"out\.mp4 is finished"):
+            writer.write(ramp[0], 1.0)
+    with open_video(path) as written:
+        assert len(list(written)) == 2
+
+
+def test_a_writer_needs_an_open_video(tmp_path):
+    with pytest.raises(InvalidInputError, match="must be an open video, got 'clip"):
+        VideoWriter(tmp_path / "out.mp4", "clip.mp4")
+
+
+def test_an_avi_has_the_rate_of_its_source(tmp_path, make_video, ramp):
+    path = tmp_path / "out.avi"
+    with open_video(make_video("source.mp4", ramp)) as video:
+        frames = list(video)
+        writer = VideoWriter(path, video)
+        for frame in frames:
+            writer.write(frame.image, frame.time_s)
+        writer.close()
+        with open_video(path) as written:
+            assert written.fps == pytest.approx(video.fps)
+            times = [frame.time_s for frame in written]
+    np.testing.assert_allclose(times, [frame.time_s for frame in frames], atol=1e-3)
+
+
+def test_a_video_is_read_once(make_video, ramp):
+    with open_video(make_video("source.mp4", ramp)) as video:
+        assert len(list(video)) == len(ramp)
+        with pytest.raises(InvalidInputError, match="was read to its end: open it again"):
+            list(video)
+    with pytest.raises(InvalidInputError, match="is closed: open it again"):
+        list(video)

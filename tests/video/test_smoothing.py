@@ -115,3 +115,22 @@ def test_gaze_is_smoothed_and_held_while_an_eye_is_shut(face_model, random):
     assert np.abs(out[80:, 0] - [0, 10]).max() < 3
     unknown = replace(face, gaze_deg=np.full((1, 2, 2), np.nan, np.float32))
     assert np.isnan(FaceSmoother("light")(unknown, 1 / 30).gaze_deg).all()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_smoother_takes_one_face(face_model, count):
+    people = [Person((100, 100)), Person((200, 100))]
+    scene = Scene("mfn", face_model, people)
+    faces = scene.faces(0, people, [person.box(0) for person in people])
+    with pytest.raises(InvalidInputError, match="takes Faces with N = 1"):
+        FaceSmoother("light")(faces[:count], 0.1)
+    with pytest.raises(InvalidInputError, match="takes Faces with N = 1"):
+        FaceSmoother("off")(faces[0], 0.1)
+
+
+@pytest.mark.parametrize("dt_s", [0.0, -1.0, float("nan"), "0.1", None])
+def test_time_passes_between_two_sights_of_a_face(face_model, dt_s):
+    person = Person((100, 100))
+    face = Scene("mfn", face_model, [person]).faces(0, [person], [person.box(0)])
+    with pytest.raises(InvalidInputError, match="dt_s must lie in"):
+        FaceSmoother("light")(face, dt_s)

@@ -43,7 +43,7 @@ def test_any_file_name_is_a_file(make_video, ramp, tmp_path, monkeypatch, name):
         assert read(spelling) == (NUM_FRAMES, "")
 
 
-@pytest.mark.parametrize("camera", ["camera:97", "97", 97])
+@pytest.mark.parametrize("camera", ["camera:97", "97", 97, np.int64(97)])
 def test_digits_are_a_camera(camera, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidInputError, match=r"cannot open (camera:)?97: .*video97"):

@@ -81,6 +81,21 @@ def test_track_exports_every_format(clip, tmp_path, capsys, suffix, name):
     assert "wrote" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("networks")
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+@pytest.mark.parametrize("of_recording", [False, True])
+def test_what_moves_of_a_character_is_not_told_amid_an_export(clip, tmp_path, capfd, of_recording):
+    take, character = tmp_path / "take.jsonl", ["--character", "head"]
+    if of_recording:
+        assert main(["track", str(clip), "--record", str(take), *character]) == 0
+        assert "mapping arkit drives" in capfd.readouterr().out
+    export = ["--record", "-", "--to", "livelink", *character]
+    assert main(["track", str(take if of_recording else clip), *export]) == 0
+    printed = capfd.readouterr()
+    assert printed.out.startswith("Timecode,")
+    assert "mapping arkit drives" in printed.err
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
 @pytest.mark.usefixtures("networks")
 def test_nothing_is_written_beside_a_pipe(clip, tmp_path):
@@ -130,6 +145,10 @@ def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
     assert "leave out --out" in capsys.readouterr().err
     assert main(["track", str(folder / "take.jsonl"), "--take", str(folder)]) == 1
     assert "needs a video" in capsys.readouterr().err
+    for asked in (["--out", str(tmp_path / "x.mp4")], ["--vmc", "127.0.0.1:39539"]):
+        target = ["--record", str(tmp_path / "x.csv")]
+        assert main(["track", str(folder / "take.jsonl"), *target, *asked]) == 1
+        assert f"{asked[0]} needs a video" in capsys.readouterr().err
 
 
 def test_a_take_is_not_written_onto_what_it_is_made_of(clip, tmp_path, capsys):
