@@ -30,7 +30,8 @@ EXTRAS = {
     "convert-tflite": ("torch", "ai_edge_litert", "litert_torch", "ai_edge_quantizer"),
     "convert-coreml": ("torch", "coremltools", "sklearn"),
     "train": (
-        "torch", "lightning", "numba", "scipy", "matplotlib", "pycocotools", "h5py", "av",
+        "torch", "lightning", "filelock", "numba", "scipy", "matplotlib", "pycocotools", "h5py",
+        "av",
     ),
 }  # fmt: skip
 """Extras beside those of backends, and the modules that each brings."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -55,8 +54,7 @@ class SoundCopy:
         self._unpacking: Any = None
         if packed:
             self._stream.codec_context.extradata = described
-            filters = importlib.import_module("av.bitstream")
-            self._unpacking = filters.BitStreamFilterContext("aac_adtstoasc", template)
+            self._unpacking = import_av().BitStreamFilterContext("aac_adtstoasc", template)
         self._clock: Clock | None = None
         self._next: tuple[Any, float] | None = None
 
