@@ -123,8 +123,6 @@ def check_place(path: PathLike) -> None:
         If there is none, it may not be written to, or the name is that of a folder.
     """
     named = path_of("cannot write: the name", path)
-    if descriptor_of(named) is not None:
-        return
     folder = resolved(named).parent if named.is_symlink() else named.parent
     if named.is_dir():
         raise InvalidInputError(f"cannot write {path}: it is a folder")

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from edgeface import strict_json
+from edgeface.archives import unpacked_bytes
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.face_shapes import NUM_EXPRESSIONS
@@ -135,8 +136,7 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
 def _check_stored(path: str | os.PathLike[str]) -> None:
     """Raise ValueError for an archive that unpacks to more than it has; PyTorch packs nothing."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            total = sum(info.file_size for info in archive.infolist())
+        total = unpacked_bytes(path)
         if total > os.path.getsize(path):
             raise ValueError(f"it would unpack to {total:,} bytes")
 

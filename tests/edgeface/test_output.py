@@ -106,6 +106,17 @@ def test_standard_output_has_its_name_on_windows_too():
     assert descriptor_of(PureWindowsPath("C:/dev/stdout")) is None
 
 
+def write_content(kind, name):
+    """Write a file at once, or as one that grows."""
+    if kind == "whole":
+        write_output(name, b"content")
+    else:
+        file = GrowingFile(name)
+        file.write(b"content")
+        file.show()
+        file.close()
+
+
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
 @pytest.mark.parametrize("kind", ["whole", "growing"])
 def test_pipes_that_have_no_other_name_are_written(kind):
@@ -113,13 +124,7 @@ def test_pipes_that_have_no_other_name_are_written(kind):
     reader, writer = os.pipe()
     path = f"/dev/fd/{writer}"
     check_place(path)
-    if kind == "whole":
-        write_output(path, b"content")
-    else:
-        file = GrowingFile(path)
-        file.write(b"content")
-        file.show()
-        file.close()
+    write_content(kind, path)
     os.close(writer)
     with open(reader, "rb") as stream:
         assert stream.read() == b"content"
@@ -133,13 +138,7 @@ def test_streams_into_a_file_go_on_where_they_are(kind, tmp_path):
     path.write_bytes(b"before ")
     with path.open("ab", buffering=0) as stream:
         name = f"/dev/fd/{stream.fileno()}"
-        if kind == "whole":
-            write_output(name, b"content")
-        else:
-            file = GrowingFile(name)
-            file.write(b"content")
-            file.show()
-            file.close()
+        write_content(kind, name)
         stream.write(b" after")
     assert path.read_bytes() == b"before content after"
     assert [*tmp_path.iterdir()] == [path]
