@@ -33,7 +33,7 @@ SHIPPED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "fusion": ("w8", ()),
     "mfn-free": ("w8", (("tflite", "w8"),)),
     "sfn-free": ("fp32", (("tflite", "fp32"),)),
-    "tracknet": ("w8", ()),
+    "tracknet": ("int8", ()),
     "modelnet": ("w8", ()),
 }
 """The precision of each network's ONNX file, and its other files. Weights of int8 have a quarter of

@@ -21,7 +21,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
 USUAL = ("fp32", "w8", "fp16")
 """Precisions that see what float32 sees, the best first. w8 has weights of int8 and arithmetic of
 float32."""
-WEIGHTS_ONLY = "-w8"
-"""How the names of such ONNX files end."""
+FP32 = "fp32"
+OTHERS = ("fp16", "w8", "int8")
+"""The precisions that a file's name says; one without any is of `FP32`."""
 INDEX = "index.json"
 LEVELS = {"int8": 127, "int7": 64}
 """The largest magnitude of the forms that are whole numbers with a scale for each channel."""
@@ -70,28 +71,32 @@ class ReadyFile:
     @property
     def name(self) -> str:
         """What it is called, as a converter calls it: ``mfn-int8.tflite``."""
-        precision = "" if self.precision == "fp32" else f"-{self.precision}"
+        precision = "" if self.precision == FP32 else f"-{self.precision}"
         return self.network + precision + SUFFIXES[self.format]
 
 
 def ready_files() -> list[ReadyFile]:
     """All files in which networks ship."""
-    names = [path.stem.removesuffix(WEIGHTS_ONLY) for path in sorted(ASSETS.glob("*.onnx"))]
-    found = [original_file(name) for name in names]
-    formats = {suffix: name for name, suffix in SUFFIXES.items()}
-    for pack in sorted(ASSETS.glob("*.ready.zip")):
-        network = pack.name.removesuffix(".ready.zip")
-        for name in _index(pack):
-            stem, suffix = name.rsplit(".", 1)
-            precision = stem.removeprefix(network).removeprefix("-") or "fp32"
-            found.append(ReadyFile(network, formats[f".{suffix}"], precision))
-    return found
+    names = [path.name for path in sorted(ASSETS.glob("*.onnx"))]
+    for one in sorted(ASSETS.glob("*.ready.zip")):
+        names.extend(_index(one))
+    return [_named(name) for name in names]
 
 
 def original_file(network: str) -> ReadyFile:
     """The ONNX file of a network, which ships as it is."""
-    whole = ReadyFile(network, "onnx", "fp32")
-    return whole if (ASSETS / whole.name).is_file() else replace(whole, precision="w8")
+    there = [ReadyFile(network, "onnx", precision) for precision in (FP32, *OTHERS)]
+    return next((file for file in there if (ASSETS / file.name).is_file()), there[0])
+
+
+def _named(name: str) -> ReadyFile:
+    """The inverse of `ReadyFile.name`."""
+    stem, suffix = os.path.splitext(name)
+    network, _, precision = stem.rpartition("-")
+    if precision not in OTHERS:
+        network, precision = stem, FP32
+    formats = {suffix: name for name, suffix in SUFFIXES.items()}
+    return ReadyFile(network, formats[suffix], precision)
 
 
 def find_ready(network: str, file_format: str, precision: str | None = None) -> ReadyFile:

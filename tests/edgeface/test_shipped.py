@@ -12,6 +12,7 @@ def test_load_opens_the_precision_that_is_asked_for():
     assert load("sfn").metadata.precision == "fp32"
     assert load("sfn", precision="int8").metadata.precision == "int8"
     assert load("fusion").metadata.precision == "w8"
+    assert load("tracknet").metadata.precision == "int8"
 
 
 @pytest.mark.parametrize(
