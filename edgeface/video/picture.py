@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeface.errors import InvalidInputError
 from edgeface.types import ImageArray
+from edgeface.video.tone import is_hdr, tone_mapped
 
 UNSPECIFIED, BT709, BT601, BT2020 = 2, 1, 6, 9
 """The numbers of matrix coefficients in ISO/IEC 23091-2, which FFmpeg uses."""
@@ -27,7 +28,12 @@ def is_hd(width: int, height: int) -> bool:
 
 
 def told_colours(picture: Any) -> tuple[int, int]:
-    """The tagged primaries and transfer characteristics; 0 if there are none."""
+    """The primaries and transfer characteristics of what `shown` makes of a picture.
+
+    They are the tagged ones, or 0 if there are none, or if the picture is tone-mapped.
+    """
+    if is_hdr(picture):
+        return 0, 0
     told = (int(picture.color_primaries), int(picture.color_trc))
     primaries, transfer = (0 if number == UNSPECIFIED else number for number in told)
     return primaries, transfer
@@ -46,7 +52,8 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> ImageArray:
     uint8, shape (H, W, 3), RGB
         Matrix and range are the tagged ones, or those that players assume of its size. The width is
         stretched until pixels are square. Of an interlaced picture, the first field is kept and the
-        other's rows are interpolated. The display matrix turns and mirrors it.
+        other's rows are interpolated. The display matrix turns and mirrors it. HDR becomes sRGB, as
+        `tone_mapped` says.
 
     Raises
     ------
@@ -58,12 +65,15 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> ImageArray:
         matrix = None
     elif matrix not in SUPPORTED_MATRICES:
         matrix = BT709 if is_hd(picture.width, picture.height) else BT601
+    form = {
+        "width": _square_width(picture.width, pixel_aspect),
+        "src_colorspace": None if matrix is None else SWSCALE_MATRIX.get(matrix, matrix),
+    }
     try:
-        image = picture.to_ndarray(
-            format="rgb24",
-            width=_square_width(picture.width, pixel_aspect),
-            src_colorspace=None if matrix is None else SWSCALE_MATRIX.get(matrix, matrix),
-        )
+        if is_hdr(picture):
+            image = tone_mapped(picture.reformat(format="rgb48le", **form), int(picture.color_trc))
+        else:
+            image = picture.to_ndarray(format="rgb24", **form)
     except (OSError, ValueError) as error:  # FFmpeg's errors are of one of these kinds
         raise InvalidInputError(
             f"pictures of the format {picture.format.name} cannot be shown: {error}"

@@ -41,13 +41,13 @@ def decoded(planes, matrix):
     return np.clip(np.round(255 * np.stack([r, g, b], axis=1)), 0, 255)
 
 
-def stripes(height, matrix, colour_range, pix_fmt):
+def stripes(height, matrix, colour_range, pix_fmt, colours=COLOURS):
     """A picture of one patch a colour."""
     bits = 10 if "10" in pix_fmt else 8
-    picture = av.VideoFrame(PATCH * len(COLOURS), height, pix_fmt)
-    for plane, values in zip(picture.planes, coded(COLOURS, matrix, colour_range, bits),
+    picture = av.VideoFrame(PATCH * len(colours), height, pix_fmt)
+    for plane, values in zip(picture.planes, coded(colours, matrix, colour_range, bits),
                              strict=True):  # fmt: skip
-        row = np.repeat(values, plane.width // len(COLOURS)).astype("<u2" if bits > 8 else "u1")
+        row = np.repeat(values, plane.width // len(colours)).astype("<u2" if bits > 8 else "u1")
         padded = np.zeros(plane.line_size, np.uint8)
         padded[: row.nbytes] = row.view(np.uint8)
         plane.update(np.tile(padded, plane.height).tobytes())
@@ -126,10 +126,16 @@ def test_overlays_are_tagged_and_converted(make_video, tmp_path, height, matrix,
 
 
 def test_overlays_keep_the_primaries_that_reading_left_alone(make_video, tmp_path):
-    def tag(encoder):
-        encoder.colorspace, encoder.color_primaries, encoder.color_trc = 9, 9, 16
+    assert overlay_tags(make_video, tmp_path, COLOURS, 14) == (9, 14)
 
-    path = make_video("hdr.mkv", [stripes(48, 9, LIMITED, "yuv420p10le")], codec="ffv1",
+
+def overlay_tags(make_video, tmp_path, colours, transfer):
+    """Primaries and transfer of an overlay on a video of BT.2020, which is left in the folder."""
+
+    def tag(encoder):
+        encoder.colorspace, encoder.color_primaries, encoder.color_trc = 9, 9, transfer
+
+    path = make_video("wide.mkv", [stripes(48, 9, LIMITED, "yuv420p10le", colours)], codec="ffv1",
                       pix_fmt="yuv420p10le", prepare=tag)  # fmt: skip
     with open_video(path) as video:
         frame = next(iter(video))
@@ -138,7 +144,57 @@ def test_overlays_keep_the_primaries_that_reading_left_alone(make_video, tmp_pat
         writer.close()
     with av.open(str(tmp_path / "out.mp4")) as container:
         picture = next(container.decode(video=0))
-    assert (picture.color_primaries, picture.color_trc) == (9, 16)
+    return picture.color_primaries, picture.color_trc
+
+
+PRIMARIES = {
+    709: [(0.64, 0.33), (0.30, 0.60), (0.15, 0.06)],
+    2020: [(0.708, 0.292), (0.170, 0.797), (0.131, 0.046)],
+}
+"""The xy of red, green and blue, ITU-R BT.709 and BT.2020; white is D65 in both."""
+
+
+def xyz_of(primaries):
+    """The matrix from linear RGB to XYZ, by SMPTE RP 177."""
+    colours = np.array([(x / y, 1, (1 - x - y) / y) for x, y in [*primaries, (0.3127, 0.3290)]]).T
+    return colours[:, :3] * np.linalg.solve(colours[:, :3], colours[:, 3])
+
+
+def pq(nits):
+    """ITU-R BT.2100, Table 4."""
+    power = (nits / 10_000) ** 0.1593017578125
+    return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+
+
+def hlg(nits):
+    """ITU-R BT.2100, Table 5 and the inverse of the OOTF for a screen of 1,000 nits."""
+    shown = nits / 1000
+    luminance = shown @ xyz_of(PRIMARIES[2020])[1]
+    scene = shown * np.maximum(luminance, 1e-9)[:, None] ** (1 / 1.2 - 1)
+    bent = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bent)
+
+
+@pytest.mark.parametrize(("transfer", "encode"), [(16, pq), (18, hlg)])
+def test_hdr_is_tone_mapped(make_video, tmp_path, transfer, encode):
+    """Light below the knee is as it is, white is bright, and highlights are kept apart."""
+    colours = np.array([[150, 50, 50], [50, 150, 50], [50, 50, 150], [180, 120, 90], [40, 40, 40],
+                        [0, 0, 0], [128, 128, 128], [100, 160, 180]])  # fmt: skip
+    linear = np.where(colours <= 10, colours / 3294.6, ((colours / 255 + 0.055) / 1.055) ** 2.4)
+    wide = linear @ np.linalg.solve(xyz_of(PRIMARIES[2020]), xyz_of(PRIMARIES[709])).T
+    tags = overlay_tags(make_video, tmp_path, 255 * encode(203 * np.maximum(wide, 0)), transfer)
+    assert tags == (1, 1)
+    with open_video(tmp_path / "wide.mkv") as video:
+        read = patches(next(iter(video)).image)
+    np.testing.assert_allclose(read, colours, atol=6)
+    np.testing.assert_allclose(patches(frames_of(tmp_path / "out.mp4")[0]), colours, atol=8)
+    greys = np.array([101.5, 203, 400, 700, 1000, 1000, 1000, 1000])[:, None] * np.ones(3)
+    overlay_tags(make_video, tmp_path, 255 * encode(greys), transfer)
+    with open_video(tmp_path / "wide.mkv") as video:
+        read = patches(next(iter(video)).image)
+    assert np.ptp(read, axis=1).max() <= 2
+    assert 180 < read[0, 0] < 192
+    assert 215 < read[1, 0] < read[2, 0] < read[3, 0] < read[4, 0] >= 253
 
 
 def corners(image):
