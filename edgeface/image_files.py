@@ -15,11 +15,12 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.image_blocks import sound_jpeg, sound_png
 from edgeface.pictures import Picture
+from edgeface.tone import CUBE_SIDE, HLG, PQ, tone_cube
 from edgeface.values import path_of
 
 _DECODERS = {
@@ -242,5 +243,9 @@ def _heic(data: bytes) -> Picture:
     main = container[container.primary_index]
     Picture.check_size(main.size)
     image = Image.frombytes(main.mode, main.size, main.data, "raw", main.mode, main.stride)
+    transfer = main.info.get("nclx_profile", {}).get("transfer_characteristics")
+    if transfer in (PQ, HLG):
+        table = ImageFilter.Color3DLUT(CUBE_SIDE, tone_cube(transfer).ravel().tolist())
+        return Picture(image.convert("RGB").filter(table), orientation=1)
     image.info["icc_profile"] = main.info.get("icc_profile")
     return Picture(image, orientation=1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from edgeface.errors import InvalidInputError
+from edgeface.tone import CUBE_SIDE, HLG, PQ, tone_cube
 from edgeface.types import ImageArray
-from edgeface.video.tone import is_hdr, tone_mapped
+from edgeface.video.source import import_av
 
 UNSPECIFIED, BT709, BT601, BT2020 = 2, 1, 6, 9
 """The numbers of matrix coefficients in ISO/IEC 23091-2, which FFmpeg uses."""
@@ -20,6 +23,7 @@ HD_WIDTH, SD_HEIGHT = 1280, 576
 """Pictures at least this wide, or higher than this, are BT.709 if they do not name a matrix."""
 WIDEST_PIXEL = 8
 """The largest ratio of a pixel's sides that a file is believed."""
+TICK = Fraction(1, 1000)
 
 
 def is_hd(width: int, height: int) -> bool:
@@ -32,7 +36,7 @@ def told_colours(picture: Any) -> tuple[int, int]:
 
     They are the tagged ones, or 0 if there are none, or if the picture is tone-mapped.
     """
-    if is_hdr(picture):
+    if _is_hdr(picture):
         return 0, 0
     told = (int(picture.color_primaries), int(picture.color_trc))
     primaries, transfer = (0 if number == UNSPECIFIED else number for number in told)
@@ -52,8 +56,8 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> ImageArray:
     uint8, shape (H, W, 3), RGB
         Matrix and range are the tagged ones, or those that players assume of its size. The width is
         stretched until pixels are square. Of an interlaced picture, the first field is kept and the
-        other's rows are interpolated. The display matrix turns and mirrors it. HDR becomes sRGB, as
-        `tone_mapped` says.
+        other's rows are interpolated. The display matrix turns and mirrors it. HDR becomes sRGB by
+        `edgeface.tone.tone_curve`.
 
     Raises
     ------
@@ -70,8 +74,8 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> ImageArray:
         "src_colorspace": None if matrix is None else SWSCALE_MATRIX.get(matrix, matrix),
     }
     try:
-        if is_hdr(picture):
-            image = tone_mapped(picture.reformat(format="rgb48le", **form), int(picture.color_trc))
+        if _is_hdr(picture):
+            image = _tone_mapped(picture.reformat(format="rgb48le", **form), int(picture.color_trc))
         else:
             image = picture.to_ndarray(format="rgb24", **form)
     except (OSError, ValueError) as error:  # FFmpeg's errors are of one of these kinds
@@ -114,3 +118,37 @@ def _turned(image: ImageArray, matrix: tuple[int, int, int, int]) -> ImageArray:
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
     return image.transpose(1, 0, 2)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]
+
+
+def _is_hdr(picture: Any) -> bool:
+    return int(picture.color_trc) in (PQ, HLG)
+
+
+def _tone_mapped(picture: Any, transfer: int) -> ImageArray:
+    """The sRGB of an HDR picture of the format rgb48le, by `edgeface.tone.tone_cube`."""
+    table = _hald_picture(transfer)
+    graph: Any = import_av().filter.Graph()
+    picture_in, table_in = (
+        graph.add_buffer(width=p.width, height=p.height, format=p.format.name, time_base=TICK)
+        for p in (picture, table)
+    )
+    mapping, result = graph.add("haldclut"), graph.add("buffersink")
+    form = graph.add("format", "pix_fmts=rgb24")
+    picture_in.link_to(mapping, 0, 0)
+    table_in.link_to(mapping, 0, 1)
+    mapping.link_to(form)
+    form.link_to(result)
+    graph.configure()
+    for entry, frame in ((table_in, table), (picture_in, picture)):
+        frame.pts, frame.time_base = 0, TICK
+        entry.push(frame)
+        entry.push(None)
+    return result.pull().to_ndarray()
+
+
+@functools.lru_cache(maxsize=2)
+def _hald_picture(transfer: int) -> Any:
+    """`edgeface.tone.tone_cube` as FFmpeg takes it, a square picture whose rows are its own."""
+    side = math.isqrt(CUBE_SIDE**3)
+    pixels = np.rint(65_535 * tone_cube(transfer)).astype(np.uint16).reshape(side, side, 3)
+    return import_av().VideoFrame.from_ndarray(pixels, format="rgb48le")

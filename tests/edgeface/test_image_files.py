@@ -186,6 +186,22 @@ def test_a_heic_photo_is_turned_once(smooth, tmp_path):
     assert "HEIF" not in Image.OPEN
 
 
+@pytest.mark.parametrize(("transfer", "card", "white"), [(16, 0.38, 0.58), (18, 0.38, 0.75)])
+def test_hdr_heic_photos_are_tone_mapped(tmp_path, transfer, card, white):
+    """Signals of a grey card (26 nits), of white paper (203) and of the peak: ITU-R BT.2408."""
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra: edgeface[heif]")
+    peak = 0.7518 if transfer == 16 else 1.0
+    levels = np.rint(255 * np.array([0, card, white, peak])).astype(np.uint8)
+    picture = np.repeat(np.repeat(levels, 32)[None, :, None], 32, 0).repeat(3, 2)
+    heif.from_pillow(Image.fromarray(picture)).save(
+        tmp_path / "photo.heic", quality=100, chroma=444, color_primaries=9,
+        transfer_characteristics=transfer, matrix_coefficients=9,
+    )  # fmt: skip
+    read = read_image(tmp_path / "photo.heic")[16, 16::32].astype(int)
+    assert np.ptp(read, axis=1).max() <= 3
+    np.testing.assert_allclose(read[:, 0], [0, 255 * 0.393, 225, 255], atol=4)
+
+
 def test_jpeg_padding_and_odd_markers_are_passed_over(smooth, tmp_path):
     data = written(smooth, "JPEG")
     path = tmp_path / "photo.jpg"
