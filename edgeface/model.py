@@ -290,7 +290,8 @@ class Model(ManyImages, CloserLook):
 
         Notes
         -----
-        See `edgeface.second_look`. It costs at most one pass, unless faces fail.
+        See `edgeface.second_look`. It costs at most one pass, unless faces fail. Faces with a score
+        below 0.2 are not looked at, and pass.
         """
         if not self.metadata.detects:
             raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")

@@ -18,8 +18,11 @@ from edgeface.metadata import PAD_VALUE
 from edgeface.turning import NUM_TURNS, turn_points
 from edgeface.types import BoolArray, Float32Array, ImageArray
 
+LEAST_SCORE = 0.2
+"""Who asks for candidates of a lower score ranks them; to look at hundreds would take seconds."""
 DOUBTFUL_SCORE, SURE_SCORE = 0.8, 0.9
-"""Faces below the first score are looked at again, and those above the second are believed."""
+"""Faces between `LEAST_SCORE` and the first are looked at again; those above the second are
+believed."""
 SURE_CONTRAST = 4.0
 """How much brighter cheeks and nose must be than eyes, brows and mouth for a face between both
 scores to be believed. On turned photos of the packs, 95 % of the wrong faces are looked at again by
@@ -66,7 +69,8 @@ def hold_up(pixels: ImageArray, faces: Faces, size: int, detect: Detect) -> Bool
     upright = np.ones(len(faces), bool)
     bright = contrast(appearance(pixels, faces.landmarks_2d))
     likely = (faces.scores >= DOUBTFUL_SCORE) & (bright >= SURE_CONTRAST)
-    doubtful = np.flatnonzero((faces.scores < SURE_SCORE) & ~likely)
+    unsure = (faces.scores >= LEAST_SCORE) & (faces.scores < SURE_SCORE)
+    doubtful = np.flatnonzero(unsure & ~likely)
     doubtful = doubtful[np.argsort(bright[doubtful], kind="stable")]
     for start in range(0, len(doubtful), TILES):
         rows = doubtful[start : start + TILES]
