@@ -55,6 +55,11 @@ _NEEDS_PILLOW = "reading {} files needs another Pillow: pip install --upgrade pi
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _INFLATED_BYTES = 1 << 20
 
+_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
+"""Tags of TIFF; bit 0 of the first says that the picture is a smaller copy of another."""
+_CANON_RAW = b"CR"
+"""What Canon's raw photos have from byte 8 on."""
+
 _EXIF_ITEM = re.compile(rb"(infe\x02.{7})Exif", re.DOTALL)
 
 FORMATS = (*_DECODERS, "HEIC")
@@ -167,7 +172,7 @@ def open_picture(data: bytes) -> Picture:
     Raises
     ------
     InvalidInputError
-        If they are none of `FORMATS`, or a PNG without some of its rows.
+        If they are none of `FORMATS`, a camera's raw photo, or a PNG without some of its rows.
     BackendUnavailableError
         If they are HEIC or AVIF and the decoder is not installed.
     Exception
@@ -189,7 +194,22 @@ def open_picture(data: bytes) -> Picture:
     picture = Picture(image, orientation)
     if kind == "PNG":
         _refuse_missing_rows(image, data)
+    elif kind == "TIFF":
+        _refuse_raw(image, data)
     return picture
+
+
+def _refuse_raw(image: Any, data: bytes) -> None:
+    """Raise InvalidInputError for raw photos, which are TIFF files with a small preview in front.
+
+    Faces of the preview would be reported in its pixels, as if they were those of the photo.
+    """
+    preview = image.tag_v2.get(_SUBFILE_TYPE, 0) & 1
+    if preview or _DNG_VERSION in image.tag_v2 or data[8:10] == _CANON_RAW:
+        raise InvalidInputError(
+            "it is a camera's raw photo, of which only a small preview could be read: convert it "
+            "to JPEG or TIFF"
+        )
 
 
 def _refuse_missing_rows(image: Image.Image, data: bytes) -> None:

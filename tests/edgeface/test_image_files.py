@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from edgeface import BackendUnavailableError, InvalidInputError, image_files, read_image
 from edgeface.image_blocks import sound_jpeg
@@ -200,6 +200,27 @@ def test_hdr_heic_photos_are_tone_mapped(tmp_path, transfer, card, white):
     read = read_image(tmp_path / "photo.heic")[16, 16::32].astype(int)
     assert np.ptp(read, axis=1).max() <= 3
     np.testing.assert_allclose(read[:, 0], [0, 255 * 0.393, 225, 255], atol=4)
+
+
+@pytest.mark.parametrize("kind", ["dng", "preview", "cr2"])
+def test_raw_photos_are_refused_instead_of_their_previews(smooth, kind):
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    if kind == "dng":
+        tags.tagtype[50706] = 1
+        tags[50706] = b"\1\4\0\0"
+    elif kind == "preview":
+        tags[254] = 1
+    buffer = io.BytesIO()
+    Image.fromarray(smooth).save(buffer, "TIFF", tiffinfo=tags)
+    data = buffer.getvalue()
+    if kind == "cr2":
+        assert data[4:8] == b"\x08\0\0\0"
+        # the folder moves to the end, as Canon's lies behind the mark
+        (count,) = struct.unpack_from("<H", data, 8)
+        folder = data[8 : 8 + 2 + 12 * count + 4]
+        data = data[:4] + struct.pack("<I", len(data)) + b"CR" + data[10:] + folder
+    with pytest.raises(InvalidInputError, match="a camera's raw photo"):
+        read_image(data)
 
 
 def test_jpeg_padding_and_odd_markers_are_passed_over(smooth, tmp_path):
