@@ -93,8 +93,8 @@ def check_gives_faces(metadata: Metadata) -> None:
     """Raise InvalidInputError for a network that does not say where a face is: ModelNet."""
     if not metadata.network_kind.gives_faces:
         raise InvalidInputError(
-            f"a network of the kind {metadata.kind} guesses whose face it is and gives no Faces: "
-            "its raw outputs come from infer, and edgeface.personalise makes persons"
+            f"a network of the kind {metadata.kind} gives no Faces: Model.infer gives its raw "
+            "outputs, and edgeface.personalise makes a personal model"
         )
 
 

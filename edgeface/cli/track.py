@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--take",
         type=Path,
         metavar="DIR",
-        help="write a folder with the overlay, the recording and all that is made of it",
+        help="write a folder with the overlay, the recording and every export of it",
     )
     for protocol in STREAMS:
         parser.add_argument(
@@ -90,8 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--derive",
         action="store_true",
-        help="make cheekSquint and noseSneer, which the network cannot see, of shapes that go with "
-        "them",
+        help="compute cheekSquint and noseSneer, which no network estimates, from shapes that "
+        "usually move with them",
     )
     parser.add_argument(
         "--mirror",
@@ -194,7 +194,7 @@ def _check_take(arguments: argparse.Namespace) -> None:
         raise InvalidInputError("--take writes overlay and recording itself: leave out --out and "
                                 "--record")  # fmt: skip
     if Path(arguments.source).suffix.lower() == ".jsonl":
-        raise InvalidInputError("--take needs a video: of a recording --record FILE makes one file")
+        raise InvalidInputError("--take needs a video; --record FILE converts a recording")
     folder_of("--take", arguments.take)
 
 
@@ -202,9 +202,7 @@ def _check_conversion(arguments: argparse.Namespace) -> None:
     """Raise if what only a video can give is asked for of a recording."""
     asked = [name for name in ("out", *STREAMS) if getattr(arguments, name)]
     if asked:
-        raise InvalidInputError(
-            f"--{asked[0]} needs a video: of a recording --record FILE makes one file"
-        )
+        raise InvalidInputError(f"--{asked[0]} needs a video; --record FILE converts a recording")
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

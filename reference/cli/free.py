@@ -21,7 +21,7 @@ FIRST_HARD = 100_000
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
     parser = commands.add_parser(
-        "free", help="make what free weights are learned from, of sources that anyone may use"
+        "free", help="make the data of the free weights from sources that anyone may use"
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
@@ -30,7 +30,11 @@ def add_parser(commands: Commands) -> None:
     )
     _add_folder(action, "--webmorph", "a checkout of github.com/debruine/webmorphR.stim")
     _add_folder(action, "--photos", "001.jpg to 062.jpg of github.com/cjdowner/interfaces")
-    _add_file(action, "--portraits", "the pack faces-portraits.zip; the ledger says which images")
+    _add_file(
+        action,
+        "--portraits",
+        "the pack faces-portraits.zip; only its images in the ledger are used",
+    )
     _add_file(action, "--teacher", "MediaPipe's face_landmarker.task")
     _add_folder(action, "--out", "the folder for the packs")
     action.set_defaults(execute=_portraits)
@@ -62,7 +66,7 @@ def add_parser(commands: Commands) -> None:
     action.set_defaults(execute=_people)
 
     action = actions.add_parser(
-        "crowds", help="render crowds and scenes without people and write their packs"
+        "crowds", help="render crowds and scenes without faces and write their packs"
     )
     add_data(action)
     action.add_argument(
@@ -70,7 +74,8 @@ def add_parser(commands: Commands) -> None:
         type=int,
         default=1200,
         metavar="N",
-        help="how many photos of crowds (default: 1200); scenes without people are a quarter more",
+        help="the number of photos of crowds (default: 1200); there are a quarter more scenes "
+        "without faces",
     )
     action.set_defaults(execute=_crowds)
 

@@ -23,7 +23,7 @@ def add_parser(commands: Commands) -> None:
         type=int,
         default=2,
         metavar="N",
-        help="how often each face is looked at, warped otherwise each time (default: 2)",
+        help="the number of differently warped copies of each face (default: 2)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"

@@ -28,8 +28,8 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the folder that checkpoints and logs are written to; a training that it holds "
-        "already goes on where it stopped",
+        help="the folder that checkpoints and logs are written to; a training that is "
+        "already there is resumed",
     )
     parser.add_argument(
         "--workers",

@@ -14,7 +14,9 @@ from edgeface.reference.cli.options import Commands, add_data, add_runs, add_sta
 
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
-    parser = commands.add_parser("personal", help="make what personal face models are made from")
+    parser = commands.add_parser(
+        "personal", help="make the template of personal models, train and measure their networks"
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     action = actions.add_parser("template", help="derive the template from ICT-FaceKit light")
@@ -44,7 +46,7 @@ def add_parser(commands: Commands) -> None:
     action.set_defaults(execute=_skull)
 
     action = actions.add_parser(
-        "train", help="train TrackNet and ModelNet together, or go on with a training"
+        "train", help="train TrackNet and ModelNet together, or resume a training"
     )
     action.add_argument(
         "recipe",
@@ -56,7 +58,9 @@ def add_parser(commands: Commands) -> None:
     add_start(action, "; those of an sfn go into TrackNet and ModelNet's encoder")
     action.set_defaults(execute=_train)
 
-    action = actions.add_parser("truth", help="fit rendered people, whose truth is known")
+    action = actions.add_parser(
+        "truth", help="measure the fit of rendered people, whose true face is known"
+    )
     _add_people(action, 20)
     action.set_defaults(execute=_truth)
 
@@ -72,7 +76,8 @@ def add_parser(commands: Commands) -> None:
     action.set_defaults(execute=_scans)
 
     action = actions.add_parser(
-        "held-out", help="fit people of a data pack to half of their frames and look at the rest"
+        "held-out",
+        help="fit people of a data pack to half of their frames and measure the other half",
     )
     add_data(action)
     action.add_argument(
@@ -82,19 +87,21 @@ def add_parser(commands: Commands) -> None:
     action.add_argument(
         "--ablation",
         action="store_true",
-        help="fit in six ways, with more and more corrections and without two losses, not in two",
+        help="make six fits instead of two, to measure each correction and two of the losses",
     )
-    action.add_argument("--seed", type=int, default=0, help="of the draw of people (default: 0)")
+    action.add_argument(
+        "--seed", type=int, default=0, help="the seed by which people are drawn (default: 0)"
+    )
     action.add_argument(
         "--in-halves",
         action="store_true",
-        help="fit the first half of the frames and look at the second, not every other one",
+        help="fit the first half of the frames and measure the second half, not every other one",
     )
     action.add_argument(
         "--modelnet",
         type=Path,
         metavar="CKPT",
-        help="a trained modelnet: look at what its guess is worth too, on people whom it never saw",
+        help="a trained modelnet: measure its estimate, too, on people that it was not trained on",
     )
     action.set_defaults(execute=_held_out)
 

@@ -12,7 +12,7 @@ from edgeface.reference.cli.options import Commands
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "strip", help="write a checkpoint without what only going on with its training needs"
+        "strip", help="write the weights alone, without what only a resumed training needs"
     )
     parser.add_argument("checkpoint", type=Path, help="the checkpoint to read")
     parser.add_argument(

@@ -11,11 +11,13 @@ from edgeface.reference.cli.options import Commands, add_runs
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
     parser = commands.add_parser(
-        "study", help="train several networks alike and print a table of what differs"
+        "study", help="train variants of a network and print a table of their errors"
     )
     studies = parser.add_subparsers(required=True, metavar="STUDY")
 
-    study = studies.add_parser("ablation", help="what each part of the papers' recipe is worth")
+    study = studies.add_parser(
+        "ablation", help="measure what each part of the papers' networks and training is worth"
+    )
     study.add_argument(
         "variants", nargs="*", help="the variants to train, by name (default: all of them)"
     )
@@ -23,7 +25,7 @@ def add_parser(commands: Commands) -> None:
     study.set_defaults(execute=_ablation)
 
     study = studies.add_parser(
-        "databases", help="what it is worth to learn from several databases, and to correct shapes"
+        "databases", help="measure the gain from several databases, and from correcting shapes"
     )
     _add_epochs(study)
     study.set_defaults(execute=_databases)
