@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 
 from edgeface.errors import InvalidInputError
-from edgeface.reference.cli.options import Commands, add_data
+from edgeface.reference.cli.options import Commands, add_command, add_data
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "labels",
-        help="print how the landmarks of each pack differ from its meshes, or from a network's",
+        "print how the landmarks of each pack differ from its meshes, or from a network's",
     )
     add_data(parser)
     parser.add_argument(

@@ -10,6 +10,11 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # p
 """What a parser's ``add_subparsers`` returns, for which argparse has no public name."""
 
 
+def add_command(commands: Commands, name: str, does: str) -> argparse.ArgumentParser:
+    """Declare a command; what it does stands in the list of commands and in its own help."""
+    return commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+
+
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Declare ``--data``."""
     parser.add_argument(

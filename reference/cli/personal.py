@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgeface.reference.cli.options import Commands, add_data, add_runs, add_start
+from edgeface.reference.cli.options import Commands, add_command, add_data, add_runs, add_start
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
-    parser = commands.add_parser(
-        "personal", help="make the template of personal models, train and measure their networks"
+    parser = add_command(
+        commands,
+        "personal",
+        "make the template of personal models, train and measure their networks",
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    action = actions.add_parser("template", help="derive the template from ICT-FaceKit light")
+    action = add_command(actions, "template", "derive the template from ICT-FaceKit light")
     action.add_argument("ict_facekit", type=Path, help="ICT-FaceKit light, an .npz file")
     action.add_argument(
         "mesh_map",
@@ -38,15 +40,17 @@ def add_parser(commands: Commands) -> None:
     )
     action.set_defaults(execute=_template)
 
-    action = actions.add_parser(
-        "skull", help="take skull, ears, neck and shoulders of the head that ships from ICT-FaceKit"
+    action = add_command(
+        actions,
+        "skull",
+        "take skull, ears, neck and shoulders of the head that ships from ICT-FaceKit",
     )
     action.add_argument("ict_facekit", type=Path, help="ICT-FaceKit light, an .npz file")
     action.add_argument("--out", type=Path, required=True, metavar="NPZ", help="the file to write")
     action.set_defaults(execute=_skull)
 
-    action = actions.add_parser(
-        "train", help="train TrackNet and ModelNet together, or resume a training"
+    action = add_command(
+        actions, "train", "train TrackNet and ModelNet together, or resume a training"
     )
     action.add_argument(
         "recipe",
@@ -58,14 +62,16 @@ def add_parser(commands: Commands) -> None:
     add_start(action, "; those of an sfn go into TrackNet and ModelNet's encoder")
     action.set_defaults(execute=_train)
 
-    action = actions.add_parser(
-        "truth", help="measure the fit of rendered people, whose true face is known"
+    action = add_command(
+        actions, "truth", "measure the fit of rendered people, whose true face is known"
     )
     _add_people(action, 20)
     action.set_defaults(execute=_truth)
 
-    action = actions.add_parser(
-        "scans", help="measure how far the template and people's models lie from 3D scans of them"
+    action = add_command(
+        actions,
+        "scans",
+        "measure how far the template and people's models lie from 3D scans of them",
     )
     action.add_argument(
         "folder",
@@ -75,9 +81,10 @@ def add_parser(commands: Commands) -> None:
     )
     action.set_defaults(execute=_scans)
 
-    action = actions.add_parser(
+    action = add_command(
+        actions,
         "held-out",
-        help="fit people of a data pack to half of their frames and measure the other half",
+        "fit people of a data pack to half of their frames and measure the other half",
     )
     add_data(action)
     action.add_argument(

@@ -6,13 +6,13 @@ import argparse
 import logging
 from dataclasses import replace
 
-from edgeface.reference.cli.options import Commands, add_runs, add_start
+from edgeface.reference.cli.options import Commands, add_command, add_runs, add_start
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "train", help="train a network, or resume a training that was stopped"
+    parser = add_command(
+        commands, "train", "train a network, or resume a training that was stopped"
     )
     parser.add_argument(
         "recipe",
