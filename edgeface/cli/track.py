@@ -43,8 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="VIDEO|CAMERA",
-        help="a file, an address, 'camera' or 'camera:1'; 'demo' moves over the photo that ships "
-        "with edgeface; a recording (.jsonl) is converted without tracking",
+        help="a file, an address, 'camera' or 'camera:1', or - for standard input; 'demo' moves "
+        "over the photo that ships with edgeface; a recording (.jsonl) is converted without "
+        "tracking",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the video with its faces drawn: .mp4, .mkv"
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record",
         type=lambda text: Path(output_name(text)),
         metavar="FILE",
-        help=f"write what was seen: {suffixes}; - is standard output",
+        help=f"write what was seen: {suffixes}; - is standard output, with --to",
     )
     parser.add_argument(
         "--to", choices=FORMATS, help="the format of --record, if its suffix does not say it"
