@@ -197,10 +197,11 @@ def _truth(arguments: argparse.Namespace) -> None:
 def _scans(arguments: argparse.Namespace) -> None:
     from edgeface.reference.personal.scans import Distance, measure_scans
 
-    print("from the scan to the face, mm: median and mean")
-    print(f"{'scan':<32}{'template':>16}{'person':>16}{'of the scan %':>15}")
     found: list[tuple[Distance, Distance]] = []
-    for name, before, after in measure_scans(arguments.folder):
+    for number, (name, before, after) in enumerate(measure_scans(arguments.folder)):
+        if number == 0:
+            print("from the scan to the face, mm: median and mean")
+            print(f"{'scan':<32}{'template':>16}{'person':>16}{'of the scan %':>15}")
         person = "-" if after is None else _median_and_mean([after])
         covered = 100 * (after or before).share
         print(f"{name:<32}{_median_and_mean([before]):>16}{person:>16}{covered:>15.1f}", flush=True)
