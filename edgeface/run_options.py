@@ -81,8 +81,8 @@ def refuse_foreign_options(metadata: Metadata, **options: object) -> None:
         return
     if detects:
         raise InvalidInputError(
-            f"a network of the kind {kind} finds its own boxes; boxes_xyxy is for an sfn and "
-            "other networks that look at crops"
+            f"a network of the kind {kind} finds its own boxes; boxes_xyxy is for crop "
+            "networks, such as an sfn"
         )
     raise InvalidInputError(
         f"a network of the kind {kind} does not detect: it has no {', '.join(foreign)}"

@@ -130,5 +130,5 @@ def _numba() -> str:
 
 def _meaning(metadata: Metadata) -> str:
     if not metadata.network_kind.gives_faces:
-        return "guesses a person from one face crop"
-    return "finds all faces of an image" if metadata.detects else "looks at one face crop"
+        return "estimates a person from one face crop"
+    return "finds all faces of an image" if metadata.detects else "analyses one face crop"
