@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from edgeface.metadata import Metadata
-from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.reference.networks.checkpoint import SHIPPED, TrainedNetwork
 from edgeface.reference.networks.config import CROP_SCALE, NetworkConfig
 from edgeface.reference.networks.predict import IOU_THRESHOLD, SCORE_THRESHOLD
 
@@ -31,11 +33,20 @@ def network_metadata(trained: TrainedNetwork) -> Metadata:
     )
 
 
-def file_stem(config: NetworkConfig, input_size: int | None, precision: str) -> str:
-    """The file name: ``KIND``, with ``-single``, ``-SIZE`` and ``-PRECISION`` if not the usual."""
+def file_stem(
+    checkpoint: str | os.PathLike[str],
+    config: NetworkConfig,
+    input_size: int | None,
+    precision: str,
+) -> str:
+    """The file name: that of a network that ships, or else ``KIND``.
+
+    It has ``-single``, ``-SIZE`` and ``-PRECISION`` if those are not the usual.
+    """
     single = "-single" if config.network_kind.scales and not config.multi_scale else ""
+    name = str(checkpoint) if str(checkpoint) in SHIPPED else config.kind + single
     size = "" if input_size is None else f"-{input_size}"
-    return config.kind + single + size + ("" if precision == "fp32" else f"-{precision}")
+    return name + size + ("" if precision == "fp32" else f"-{precision}")
 
 
 def _name(config: NetworkConfig) -> str:

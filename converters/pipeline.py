@@ -48,9 +48,9 @@ def convert(
 
     Parameters
     ----------
-    checkpoint : a checkpoint that ``edgeface-train`` wrote, or "mfn", "sfn" or "fusion" for the
-        weights that ship
-    out : the folder for the files, which are called ``KIND.SUFFIX`` or ``KIND-PRECISION.SUFFIX``
+    checkpoint : a checkpoint that ``edgeface-train`` wrote, or the name of a network that ships
+    out : the folder for the files, which are called ``KIND.SUFFIX`` or ``KIND-PRECISION.SUFFIX``;
+        those of a network that ships have its name in place of the kind
     formats : names of `FORMATS`
     precisions : fp32, fp16, int8, w8 or palette; each format writes those of them that it has
     calibration : a folder of real photos, which int8 needs. Four in five of them set the ranges;
@@ -138,7 +138,7 @@ def convert_files(
             graph=file_format.graph(lowered),
             any_size=file_format.any_size and metadata.detects,
         )
-        name = file_stem(trained.config, input_size, precision) + file_format.suffix
+        name = file_stem(checkpoint, trained.config, input_size, precision) + file_format.suffix
         job = Job(file_format, lowered, stated, face_model, trained, Path(out) / name)
         refuse_inputs(job.target, (checkpoint,))
         progress(f"{step}: verifying")

@@ -22,7 +22,6 @@ from edgeface.converters.pipeline import convert_files
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.model import ASSETS
 from edgeface.output import replace_file
-from edgeface.ready import ReadyFile
 from edgeface.reference.networks.checkpoint import SHIPPED as CHECKPOINTS
 from edgeface.reference.networks.checkpoint import load_network
 
@@ -54,7 +53,6 @@ def ship(network: str, calibration: Path) -> list[str]:
         raise InvalidInputError(f"no shipped network {network!r}; there are {', '.join(SHIPPED)}")
     precision, others = SHIPPED[network]
     plan = [(find_format(f), p) for f, p in (("onnx", precision), *others)]
-    names = [ReadyFile(network, f.name, p).name for f, p in plan]
     terms = None if load_network(network).recipe.get("free") else TERMS
     started = time.perf_counter()
 
@@ -66,14 +64,8 @@ def ship(network: str, calibration: Path) -> list[str]:
         )
 
     with tempfile.TemporaryDirectory(prefix=".edgeface-", dir=ASSETS) as folder:
-        written = convert_files(
-            CHECKPOINTS[network], folder, plan, calibration, progress=show, terms=terms
-        )
-        # converters call files by the kind of the network
-        original, *ready = (
-            one.path.rename(one.path.with_name(name))
-            for one, name in zip(written, names, strict=True)
-        )
+        written = convert_files(network, folder, plan, calibration, progress=show, terms=terms)
+        original, *ready = (one.path for one in written)
         if ready:
             show("packing")
             packed = Path(folder) / "pack"
@@ -81,9 +73,9 @@ def ship(network: str, calibration: Path) -> list[str]:
             replace_file(packed, ASSETS / f"{network}.ready.zip")
         replace_file(original, ASSETS / original.name)
     return [
-        f"{name:<22}{one.num_bytes / 1e6:7.2f} MB  landmarks differ by "
+        f"{one.path.name:<22}{one.num_bytes / 1e6:7.2f} MB  landmarks differ by "
         f"{one.comparison.values.get('landmarks mean %', 0.0):.4f} % in the mean"
-        for one, name in zip(written, names, strict=True)
+        for one in written
     ]
 
 

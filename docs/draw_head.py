@@ -1,6 +1,6 @@
 """Draw the head that ships in some poses, by the live page's three.js in a headless Chromium.
 
-python docs/draw_head.py docs/images/head.png
+python -m docs.draw_head docs/images/head.png
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import public names when they are first asked for, so that ``import edgeface`` is cheap."""
     if name not in __all__:
-        raise AttributeError(f"module 'edgeface' has no attribute {name!r}")
+        is_module = importlib.util.find_spec(f"edgeface.{name}") is not None
+        remedy = f" before 'import edgeface.{name}'" if is_module else ""
+        raise AttributeError(f"module 'edgeface' has no attribute {name!r}{remedy}")
     home = importlib.import_module(f"edgeface.{_HOMES.get(name, 'errors')}")
     return getattr(home, name)
 

@@ -65,12 +65,12 @@ def check_refiner(finder: Network, refiner: Network, name: str = "refine") -> No
     """
     if not finder.metadata.detects:
         raise InvalidInputError(
-            f"{name}: a network of the kind {finder.metadata.kind} finds no faces to look closer at"
+            f"{name}: a network of the kind {finder.metadata.kind} finds no faces to refine"
         )
     if refiner.metadata.detects:
         raise InvalidInputError(
             f"{name}: a network of the kind {refiner.metadata.kind} finds its own faces; expected "
-            "an sfn or another network that looks at crops"
+            "a crop network, such as an sfn"
         )
     check_gives_faces(refiner.metadata)
     if refiner.face_model.sha256 != finder.face_model.sha256:

@@ -61,62 +61,75 @@ class Face:
 
     @property
     def velocity(self) -> Float32Array | None:
-        """shape (2,), image_px a second; None outside video."""
+        """The velocity of the landmarks' centre, float32, shape (2,), image_px per second.
+
+        None outside video.
+        """
         velocities = self.faces.velocities
         return None if velocities is None else velocities[self.index]
 
     @property
     def box_xyxy(self) -> Float32Array:
-        """shape (4,), image_px."""
+        """Left, top, right and bottom edge of the box, float32, shape (4,), image_px."""
         return self.faces.boxes_xyxy[self.index]
 
     @property
     def score(self) -> float:
-        """How sure the network is: the expected IoU of the box with a face, in [0, 1]."""
+        """How sure the network is: the IoU that it expects of the box with a face, in [0, 1]."""
         return float(self.faces.scores[self.index])
 
     @property
     def landmarks_2d(self) -> Float32Array:
-        """shape (68, 2), image_px."""
+        """The 68 landmarks, float32, shape (68, 2), image_px."""
         return self.faces.landmarks_2d[self.index]
 
     @property
     def landmarks_3d(self) -> Float32Array:
-        """shape (68, 3), image_px with depth."""
+        """The 68 landmarks with depth, float32, shape (68, 3), image_px."""
         return self.faces.landmarks_3d[self.index]
 
     @property
     def identity_coeffs(self) -> Float32Array:
-        """shape (50,)."""
+        """The identity coefficients of the face model, float32, shape (50,)."""
         return self.faces.identity_coeffs[self.index]
 
     @property
     def expression_coeffs(self) -> Float32Array:
-        """shape (46,), in [0, 1]."""
+        """The expression coefficients of the face model, float32, shape (46,), in [0, 1].
+
+        Their names are `Faces.expression_names`; `blendshapes` gives them by ARKit's names.
+        """
         return self.faces.expression_coeffs[self.index]
 
     @property
     def rotation(self) -> Float32Array:
-        """shape (3, 3), ``model`` frame."""
+        """The rotation of the head, float32, shape (3, 3), ``model`` frame."""
         return self.faces.rotation[self.index]
 
     @property
     def euler_deg(self) -> Float32Array:
-        """shape (3,): pitch, yaw, roll."""
+        """Pitch, yaw and roll of the head, float32, shape (3,), degrees."""
         return self.faces.euler_deg[self.index]
 
     @property
     def gaze_deg(self) -> Float32Array | None:
-        """shape (2, 2): pitch and yaw of the right eye and of the left, relative to the head."""
+        """Where the right and the left eye look, relative to the head.
+
+        Pitch and yaw of each, float32, shape (2, 2), degrees; None if the network does not estimate
+        them.
+        """
         return None if self.faces.gaze_deg is None else self.faces.gaze_deg[self.index]
 
     @property
     def iris_centres(self) -> Float32Array:
-        """shape (2, 2): `FaceArrays.iris_centres` of this face, right and left, image_px."""
+        """Where the right and the left iris lie, float32, shape (2, 2), image_px.
+
+        NaN if the network does not estimate the gaze.
+        """
         return self.faces.select([self.index]).iris_centres[0]
 
     def vertices(self) -> Float32Array:
-        """`Faces.vertices` of this face, shape (V, 3)."""
+        """The dense mesh, float32, shape (V, 3), image_px with depth; see `Faces.vertices`."""
         return self.faces.select(np.array([self.index])).vertices()[0]
 
     def to_obj(self) -> str:
@@ -140,7 +153,10 @@ class Face:
 
     @property
     def arkit_coeffs(self) -> Float32Array:
-        """shape (52,), in the order of `edgeface.ARKIT_NAMES`; NaN if the network cannot see it."""
+        """The expressions in the order of `edgeface.ARKIT_NAMES`, float32, shape (52,), in [0, 1].
+
+        An expression that the network does not estimate is NaN.
+        """
         return self.faces.select([self.index]).arkit_coeffs[0]
 
     def crop_to(self, image: Any = None, *, size: int = 112) -> ImageArray:
@@ -174,7 +190,16 @@ class Face:
         return aligned_chip(self.faces.image_or(image), self.landmarks_2d, size)
 
     def to_dict(self) -> dict[str, Any]:
-        """All data of this face as plain Python values, ready for JSON."""
+        """All data of this face as plain Python values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            The attributes of this class by name, as numbers and nested lists, and ``translation``
+            and ``focal`` of `Faces`. ``track_id`` and ``velocity`` are there if the face was
+            tracked, ``gaze_deg`` and ``iris_centres`` if the network estimates the gaze. There is
+            no ``arkit_coeffs``, since ``blendshapes`` has the same values by name.
+        """
         tracked: dict[str, Any] = {}
         if self.track_id is not None:
             tracked = {"track_id": self.track_id}

@@ -249,7 +249,16 @@ class FaceModel:
         return shape if correction is None else shape + self.corrected_landmarks(correction)
 
     def corrected_landmarks(self, correction: ArrayLike) -> Float32Array:
-        """How far a correction (..., 3 * K) moves the 68 landmarks, (..., 68, 3)."""
+        """How far a correction moves the 68 landmarks.
+
+        Parameters
+        ----------
+        correction : float, shape (..., 3 * K), as in `vertices`
+
+        Returns
+        -------
+        float32, shape (..., 68, 3), ``model`` frame
+        """
         return field_at(self.landmark_harmonics, correction)
 
     @cached_property
@@ -271,7 +280,13 @@ class FaceModel:
         return np.einsum("...lkc,lk->...lc", corners, self.landmark_weights).astype(np.float32)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model as a compressed ``.npz``, as ``docs/explanation/face-model.md`` says."""
+        """Write the model as a compressed ``.npz``, as ``docs/explanation/face-model.md`` says.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file cannot be written.
+        """
         write_output(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:

@@ -124,7 +124,12 @@ class Faces(FaceArrays):
         return "\n".join(lines)
 
     def to_dict(self, *, clip: bool = False) -> list[dict[str, Any]]:
-        """A list with `Face.to_dict` of every face; ``clip`` cuts boxes at the image's edges."""
+        """List what `Face.to_dict` gives for each face.
+
+        Parameters
+        ----------
+        clip : whether boxes are cut at the edges of the image
+        """
         boxes = self.clipped_boxes_xyxy if clip else self.boxes_xyxy
         return [
             face.to_dict() | {"box_xyxy": box.tolist()}

@@ -70,7 +70,7 @@ def load(
     input_size : the side of the network's square input, px; by default the one in the file
         An MFN's ONNX file takes every multiple of 32. The cost grows with the square of the size;
         a larger input finds smaller faces.
-    precision : "fp32" (the default) or "int8", for networks that ship
+    precision : "fp32" or "int8", for networks that ship; by default the nearest to float32
         The file is for the first backend that is installed and runs that precision. Which one is
         faster depends on the processor; ``edgeface bench choose`` measures it.
     detail : how many passes `Model.run` makes to find small faces, for a network that detects

@@ -20,7 +20,6 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +39,10 @@ from edgeface.output import (
 ASSETS = Path(__file__).parent / "assets"
 SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "coreml": ".mlpackage"}
 """Of the formats in which networks ship."""
-USUAL = ("fp32", "w8", "fp16")
-"""Precisions that see what float32 sees, the best first. w8 has weights of int8 and arithmetic of
-float32."""
-FP32 = "fp32"
-OTHERS = ("fp16", "w8", "int8")
-"""The precisions that a file's name says; one without any is of `FP32`."""
+PRECISIONS = ("fp32", "w8", "fp16", "int8")
+"""Of files that ship, the nearest to float32 first. w8 has weights of int8 and arithmetic of
+float32. A file's name says which it has; one without any is of `FP32`."""
+FP32 = PRECISIONS[0]
 INDEX = "index.json"
 LEVELS = {"int8": 127, "int7": 64}
 """The largest magnitude of the forms that are whole numbers with a scale for each channel."""
@@ -61,7 +58,7 @@ class ReadyFile:
     ----------
     network : the name that `edgeface.load` takes
     format : a key of `SUFFIXES`
-    precision : fp32, fp16, w8 or int8
+    precision : one of `PRECISIONS`
     """
 
     network: str
@@ -85,7 +82,7 @@ def ready_files() -> list[ReadyFile]:
 
 def original_file(network: str) -> ReadyFile:
     """The ONNX file of a network, which ships as it is."""
-    there = [ReadyFile(network, "onnx", precision) for precision in (FP32, *OTHERS)]
+    there = [ReadyFile(network, "onnx", precision) for precision in PRECISIONS]
     return next((file for file in there if (ASSETS / file.name).is_file()), there[0])
 
 
@@ -93,7 +90,7 @@ def _named(name: str) -> ReadyFile:
     """The inverse of `ReadyFile.name`."""
     stem, suffix = os.path.splitext(name)
     network, _, precision = stem.rpartition("-")
-    if precision not in OTHERS:
+    if precision not in PRECISIONS:
         network, precision = stem, FP32
     formats = {suffix: name for name, suffix in SUFFIXES.items()}
     return ReadyFile(network, formats[suffix], precision)
@@ -104,7 +101,7 @@ def find_ready(network: str, file_format: str, precision: str | None = None) -> 
 
     Parameters
     ----------
-    precision : by default the first of `USUAL` that there is
+    precision : by default the first of `PRECISIONS` that there is
 
     Raises
     ------
@@ -112,22 +109,23 @@ def find_ready(network: str, file_format: str, precision: str | None = None) -> 
         If there is none; the message lists those that there are.
     """
     files = ready_files()
-    wanted = USUAL if precision is None else (precision,)
-    for one in wanted:
+    for one in PRECISIONS if precision is None else (precision,):
         if ReadyFile(network, file_format, one) in files:
             return ReadyFile(network, file_format, one)
-    raise no_ready(network, file_format, wanted)
+    raise no_ready(network, file_format, precision)
 
 
-def no_ready(network: str, file_format: str, precisions: Sequence[str]) -> InvalidInputError:
-    """The error that there is no such ready file, with those that there are, network by network."""
-    there: dict[str, list[str]] = {}
-    for file in ready_files():
-        there.setdefault(file.network, []).append(f"{file.format} {file.precision}")
-    listed = "; ".join(f"{name}: {', '.join(files)}" for name, files in there.items())
+def no_ready(network: str, file_format: str, precision: str | None) -> InvalidInputError:
+    """The error that a network does not ship in a format and precision, with those it ships in."""
+    files = ready_files()
+    there = [f"{file.format} {file.precision}" for file in files if file.network == network]
+    if not there:
+        names = ", ".join(sorted({file.network for file in files}))
+        return InvalidInputError(f"no network {network!r} ships with edgeface; these do: {names}")
+    wanted = file_format if precision is None else f"{file_format} {precision}"
     return InvalidInputError(
-        f"no ready file of {network!r} in {file_format!r} {' or '.join(precisions)}. There are, of "
-        f"{listed}. edgeface convert makes others from a checkpoint"
+        f"{network!r} does not ship as {wanted}, but as {', '.join(there)}; "
+        "edgeface convert writes other files from a checkpoint"
     )
 
 

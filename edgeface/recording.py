@@ -236,7 +236,7 @@ class Recording:
             return max(self.performances.values(), key=lambda p: len(p.frames))
         if track_id not in self.performances:
             known = ", ".join(str(i) for i in sorted(self.performances))
-            raise InvalidInputError(f"there is no track {track_id}; there are {known}")
+            raise InvalidInputError(f"nobody has the track id {track_id}; the ids are {known}")
         return self.performances[track_id]
 
 

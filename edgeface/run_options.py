@@ -81,8 +81,8 @@ def refuse_foreign_options(metadata: Metadata, **options: object) -> None:
         return
     if detects:
         raise InvalidInputError(
-            f"a network of the kind {kind} finds its own boxes; boxes_xyxy is for an sfn and "
-            "other networks that look at crops"
+            f"a network of the kind {kind} finds its own boxes; boxes_xyxy is for crop "
+            "networks, such as an sfn"
         )
     raise InvalidInputError(
         f"a network of the kind {kind} does not detect: it has no {', '.join(foreign)}"
@@ -93,8 +93,8 @@ def check_gives_faces(metadata: Metadata) -> None:
     """Raise InvalidInputError for a network that does not say where a face is: ModelNet."""
     if not metadata.network_kind.gives_faces:
         raise InvalidInputError(
-            f"a network of the kind {metadata.kind} guesses whose face it is and gives no Faces: "
-            "its raw outputs come from infer, and edgeface.personalise makes persons"
+            f"a network of the kind {metadata.kind} gives no Faces: Model.infer gives its raw "
+            "outputs, and edgeface.personalise makes a personal model"
         )
 
 

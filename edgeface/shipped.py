@@ -9,7 +9,14 @@ from typing import Literal, get_args
 
 from edgeface.backends import BACKENDS, can_run
 from edgeface.errors import InvalidInputError
-from edgeface.ready import SUFFIXES, USUAL, cached_ready, no_ready, original_file, ready_files
+from edgeface.ready import (
+    PRECISIONS,
+    SUFFIXES,
+    cached_ready,
+    no_ready,
+    original_file,
+    ready_files,
+)
 from edgeface.values import Choice, option, path_of, shown
 
 BUNDLED = ("mfn", "sfn", "fusion", "mfn-free", "sfn-free", "tracknet", "modelnet")
@@ -73,10 +80,10 @@ def _shipped_file(name: str, precision: Precision | None) -> Path:
     original = original_file(name)
     if precision in (None, original.precision) and can_run(".onnx"):
         return cached_ready(original)
-    there = [file for file in ready_files() if file.network == name]
-    if precision is not None and precision not in {file.precision for file in there}:
-        raise no_ready(name, "onnx", (precision,))
-    wanted = ("int8",) if precision == "int8" else USUAL
-    there = [file for file in there if file.precision in wanted]
+    wanted = PRECISIONS if precision is None else (precision,)
+    there = [file for file in ready_files() if file.network == name and file.precision in wanted]
+    if not there:
+        raise no_ready(name, "onnx", precision)
+    there.sort(key=lambda file: PRECISIONS.index(file.precision))
     usable = [file for file in there if can_run(SUFFIXES[file.format])]
     return cached_ready((usable or there)[0])

@@ -10,7 +10,7 @@ from edgeface.backends import can_run
 from edgeface.errors import BackendUnavailableError
 from edgeface.image import read_image
 from edgeface.model import DEMO_PHOTO, Model, load
-from edgeface.ready import SUFFIXES, USUAL, ReadyFile, cached_ready, ready_files
+from edgeface.ready import SUFFIXES, ReadyFile, cached_ready, original_file, ready_files
 from edgeface.timing import take_turns
 
 ROUNDS = 30
@@ -29,7 +29,7 @@ class Contender:
     def line(self) -> str:
         """The command that writes the file, or the call that opens it as it ships."""
         network, form, precision = self.file.network, self.file.format, self.file.precision
-        if form == "onnx" and precision in USUAL:
+        if self.file == original_file(network):
             return f'edgeface.load("{network}")'
         if (form, precision) == ("onnx", "int8"):
             return f'edgeface.load("{network}", precision="int8")'

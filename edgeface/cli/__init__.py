@@ -22,17 +22,17 @@ from edgeface.terminal import run_command
 COMMANDS = {
     "run": "find the faces of images",
     "track": "follow the faces of a video or camera",
-    "calibrate": "learn what a person's face reads at rest and how far it goes",
+    "calibrate": "measure a person's expressions at rest and their range",
     "demo": "show the camera and the head it drives, live in the browser",
     "personalise": "make a person's own face model from their clip or photos",
-    "info": "show what a model file says of itself, or which backends are installed",
+    "info": "show the metadata of a model file, or which backends are installed",
     "verify": "compare two model files; the exit status is 1 if B is over its limits",
-    "export": "write a network that ships as a file for another device; takes no PyTorch",
+    "export": "write a network that ships as a file for another device, without PyTorch",
     "convert": "turn a training checkpoint into model files, each of them verified",
     "bench": "measure speed, start and memory on this device or on a phone",
     "doctor": "say what is installed, what is missing, and what is slow here and why",
     "warmup": "compile the numba kernels and keep them for later processes",
-    "completion": "print what makes a shell complete these commands by the Tab key",
+    "completion": "print a script that lets a shell complete these commands",
 }
 """The commands, each a module of this package, and what they do."""
 
@@ -77,7 +77,9 @@ def _unknown(word: str) -> str:
 
 def make_parser(complete: Collection[str]) -> argparse.ArgumentParser:
     """The command line's parser; only the commands in ``complete`` know their arguments."""
-    parser = _Parser(prog="edgeface", description="Every face by one network pass.")
+    parser = _Parser(
+        prog="edgeface", description="Find every face of an image in one network pass."
+    )
     parser.add_argument(
         "--version", action=_Version, help="show the version and those of backends and kernels"
     )

@@ -63,7 +63,7 @@ def execute(arguments: argparse.Namespace) -> int:
     learned.save(arguments.file)
     if not learned.reach.keys() & set(LIDS):
         print("no blink was seen, so that lids keep their scale", file=told)
-    reach = f"reach of {len(learned.reach)} shapes"
+    reach = f"the range of {len(learned.reach)} shapes"
     print(printable(f"wrote {arguments.file}: {reach}"), file=told)
     return 0
 

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare checkpoint, formats, precisions and folders."""
     parser.add_argument(
         "checkpoint",
-        help="a checkpoint of edgeface-train, or mfn, sfn or fusion for one that ships",
+        help="a checkpoint of edgeface-train, or the name of a network that ships",
     )
     parser.add_argument(
         "--to",

@@ -21,9 +21,9 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         choices=get_args(Engine),
-        help="write the faces of all photos below one folder, or address of a bucket, as Parquet "
-        "files to the folder or address --save, from where an earlier run was left. plain: by this "
-        "process; ray: by --workers processes of Ray, here or in the cluster of RAY_ADDRESS",
+        help="process all photos below a folder or the address of a bucket, and write Parquet "
+        "files to the folder or address --save; a run that was stopped is resumed. plain: in this "
+        "process; ray: in --workers processes of Ray, here or in the cluster of RAY_ADDRESS",
     )
     parser.add_argument(
         "--workers",

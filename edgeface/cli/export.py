@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeface.backends import backends
 from edgeface.errors import BackendUnavailableError
 from edgeface.model import DEMO_PHOTO, load
-from edgeface.ready import SUFFIXES, find_ready, read_ready, write_ready
+from edgeface.ready import PRECISIONS, SUFFIXES, find_ready, read_ready, write_ready
 from edgeface.shipped import BUNDLED
 
 
@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         metavar="PRECISION",
-        help="fp32, fp16 or int8 (default: fp32, and fp16 for CoreML)",
+        help=f"one of {', '.join(PRECISIONS)} (default: the first of these in which the network "
+        "ships in this format)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the folder that the file goes to"

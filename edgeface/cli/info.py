@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 from edgeface.backends import backends
-from edgeface.cli.options import MODEL_NAMES
 from edgeface.metadata import Metadata, file_schema
 from edgeface.model import Model, load
+from edgeface.shipped import BUNDLED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         nargs="?",
-        help=f"{MODEL_NAMES}; without one, the backends are listed that are installed here",
+        help=f"a network that ships ({', '.join(BUNDLED)}) or a model file; without it, the "
+        "backends that are installed here are listed",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the metadata as it is stored in the file"
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--schema",
         action="store_true",
-        help="print the JSON Schema of what model files say of themselves",
+        help="print the JSON Schema of the metadata of model files",
     )
 
 
@@ -129,5 +130,5 @@ def _numba() -> str:
 
 def _meaning(metadata: Metadata) -> str:
     if not metadata.network_kind.gives_faces:
-        return "guesses a person from one face crop"
-    return "finds all faces of an image" if metadata.detects else "looks at one face crop"
+        return "estimates a person from one face crop"
+    return "finds all faces of an image" if metadata.detects else "analyses one face crop"

@@ -43,8 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="VIDEO|CAMERA",
-        help="a file, an address, 'camera' or 'camera:1'; 'demo' moves over the photo that ships "
-        "with edgeface; a recording (.jsonl) is converted without tracking",
+        help="a file, an address, 'camera' or 'camera:1', or - for standard input; 'demo' moves "
+        "over the photo that ships with edgeface; a recording (.jsonl) is converted without "
+        "tracking",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the video with its faces drawn: .mp4, .mkv"
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record",
         type=lambda text: Path(output_name(text)),
         metavar="FILE",
-        help=f"write what was seen: {suffixes}; - is standard output",
+        help=f"write what was seen: {suffixes}; - is standard output, with --to",
     )
     parser.add_argument(
         "--to", choices=FORMATS, help="the format of --record, if its suffix does not say it"
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--take",
         type=Path,
         metavar="DIR",
-        help="write a folder with the overlay, the recording and all that is made of it",
+        help="write a folder with the overlay, the recording and every export of it",
     )
     for protocol in STREAMS:
         parser.add_argument(
@@ -90,8 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--derive",
         action="store_true",
-        help="make cheekSquint and noseSneer, which the network cannot see, of shapes that go with "
-        "them",
+        help="compute cheekSquint and noseSneer, which no network estimates, from shapes that "
+        "usually move with them",
     )
     parser.add_argument(
         "--mirror",
@@ -194,7 +195,7 @@ def _check_take(arguments: argparse.Namespace) -> None:
         raise InvalidInputError("--take writes overlay and recording itself: leave out --out and "
                                 "--record")  # fmt: skip
     if Path(arguments.source).suffix.lower() == ".jsonl":
-        raise InvalidInputError("--take needs a video: of a recording --record FILE makes one file")
+        raise InvalidInputError("--take needs a video; --record FILE converts a recording")
     folder_of("--take", arguments.take)
 
 
@@ -202,9 +203,7 @@ def _check_conversion(arguments: argparse.Namespace) -> None:
     """Raise if what only a video can give is asked for of a recording."""
     asked = [name for name in ("out", *STREAMS) if getattr(arguments, name)]
     if asked:
-        raise InvalidInputError(
-            f"--{asked[0]} needs a video: of a recording --record FILE makes one file"
-        )
+        raise InvalidInputError(f"--{asked[0]} needs a video; --record FILE converts a recording")
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

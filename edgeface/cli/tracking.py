@@ -58,8 +58,8 @@ def add_personal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--personal",
         metavar="EFP",
-        help="a personal model that 'edgeface personalise' made: videos show its person beside the "
-        "picture, and pages its head, moving as each face does, whoever's that is",
+        help="a personal model, written by 'edgeface personalise': videos show that person beside "
+        "the picture, and pages show that person's head, moved by each face",
     )
 
 

@@ -153,7 +153,13 @@ class PersonalModel:
         return np.clip(self.skin + _enlarged(dynamic, len(self.skin)), 0, 1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an ``.efp`` file (``docs/reference/personal-file.md`` specifies it)."""
+        """Write an ``.efp`` file (``docs/reference/personal-file.md`` specifies it).
+
+        Raises
+        ------
+        InvalidInputError
+            If the file cannot be written.
+        """
         write_output(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:

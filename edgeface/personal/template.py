@@ -67,7 +67,7 @@ class Template:
     uv : float32, shape (V, 2), in [0, 1]; u right and v down over the maps, one place a vertex
     attention : uint8, shape (K, R, R); ``A_i`` times 255: where shape i may be corrected
     regions : uint8, shape (R, R); parts of the face, see `REGIONS`
-    landmark_vertices : int32, shape (68,)
+    landmark_vertices : int32, shape (68,); the vertex at each of the 68 landmarks
     mesh_vertices : int32, shape (468,); the vertex at each point of the teacher's mesh, or -1
     albedo : uint8, shape (R, R, 3); ``R_0``, the mean skin, sRGB values as images have them
     info : free text for people: name, licence, sources
@@ -120,10 +120,22 @@ class Template:
         )
 
     def from_expression(self, coefficients: ArrayLike) -> Float32Array:
-        """The project's 46 coefficients (..., 46) as weights (..., K) of the template's shapes.
+        """Convert expression coefficients of a face model to weights of the template's shapes.
 
-        A split brow has two coefficients of its own; ``eyeLookUp`` and ``eyeLookDown`` move the
-        lids of both eyes. Shapes that no coefficient stands for stay at 0.
+        Parameters
+        ----------
+        coefficients : float, shape (..., 46), in [0, 1], as `Faces.expression_coeffs`
+
+        Returns
+        -------
+        float32, shape (..., K), in the order of ``expression_names``
+            ``eyeLookUp`` and ``eyeLookDown`` move the lids of both eyes. Shapes without a
+            coefficient have the weight 0.
+
+        Raises
+        ------
+        InvalidInputError
+            If there are not 46 coefficients.
         """
         e = np.asarray(coefficients, np.float32)
         if e.shape[-1:] != (len(EXPRESSION_NAMES),):

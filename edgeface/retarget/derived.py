@@ -73,7 +73,8 @@ def origins(seen: Collection[str], *, derived: bool) -> dict[str, Origin]:
 
     Returns
     -------
-    "estimated", "derived" or "absent", by ARKit's names.
+    dict
+        "estimated", "derived" or "absent" for each of ARKit's 52 names.
     """
     made = derive(dict.fromkeys(seen, 0.0)) if derived else {}
     return {

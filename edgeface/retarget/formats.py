@@ -90,6 +90,13 @@ def check_export(name: str, options: ExportOptions) -> None:
 def export(source: Path | str, path: Path, name: str, options: ExportOptions) -> None:
     """Turn a recording into another format.
 
+    Parameters
+    ----------
+    source : the recording, a ``.jsonl`` file
+    path : the file to write
+    name : the format, a key of `FORMATS` except "jsonl"
+    options : whose performance is exported, onto which character, and how
+
     Raises
     ------
     InvalidInputError

@@ -102,7 +102,17 @@ class ExportOptions:
         return name, adapted
 
     def report(self, seen: Collection[str]) -> str:
-        """Describe what of the character will move, if a network sees these of ARKit's shapes."""
+        """Describe which shapes of the character will move.
+
+        Parameters
+        ----------
+        seen : the names of the ARKit shapes that the network estimates
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no character, or as `retargeter` does.
+        """
         if self.character is None:
             raise InvalidInputError("there is no character to report on")
         name, mapping = self.chosen_mapping()

@@ -88,9 +88,9 @@ def report(character: Character, name: str, mapping: Mapping, absent: Collection
         f"mapping {name} drives {len(moved)}: {', '.join(moved)}",
     ]
     for title, names in (
-        ("waits for shapes that the network cannot see", blind),
+        ("needs ARKit shapes that are not estimated for", blind),
         ("cannot drive", still),
-        ("leaves unused of what is seen", unused),
+        ("does not use, of the estimated shapes,", unused),
     ):
         if names:
             lines.append(f"{title} {len(names)}: {', '.join(names)}")

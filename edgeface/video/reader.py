@@ -133,6 +133,7 @@ class VideoReader:
         self._stream.thread_type = "AUTO"
         self.source, self.live = source, live
         self.address = None if address is None or address.kind == "pipe" else address
+        self._hint = "" if address is None else hint(address)
         rates = [float(r or 0) for r in (self._stream.average_rate, self._stream.guessed_rate)]
         self.fps = next((rate for rate in rates if 0 < rate <= MAX_FPS), None)
         self.timecode = _timecode(container, self._stream)
@@ -240,8 +241,7 @@ class VideoReader:
         if isinstance(state.error, import_av().ExitError):
             raise _silent(name, count) from state.error
         if state.error is not None:
-            address = self.address if count == 0 else None
-            why = "" if address is None else hint(address)
+            why = self._hint if count == 0 else ""
             raise InvalidInputError(
                 f"{name} broke off {after}: {reason_of(state.error)}{why}"
             ) from state.error

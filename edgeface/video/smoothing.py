@@ -127,7 +127,7 @@ class OneEuroRotation:
 
 
 class FaceSmoother:
-    """The filters of one face.
+    """Smooths one face over time; call it with the face of each frame.
 
     Parameters
     ----------
@@ -156,7 +156,17 @@ class FaceSmoother:
         self._open_gaze: FloatArray | None = None
 
     def __call__(self, face: Faces, dt_s: float) -> Faces:
-        """Smooth a face, a `Faces` with N = 1, ``dt_s`` seconds after the last, which is above 0.
+        """Smooth the face of the next frame.
+
+        Parameters
+        ----------
+        face : `Faces` with N = 1
+        dt_s : the time since the last frame, seconds, above 0
+
+        Returns
+        -------
+        Faces
+            The same face with smoothed boxes, landmarks, pose, expressions and gaze.
 
         Raises
         ------

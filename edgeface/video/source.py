@@ -162,6 +162,11 @@ def hint(address: Address) -> str:
     """A hint why a source of this kind cannot be read."""
     if address.kind == "camera":
         return ""
+    if address.kind == "pipe":
+        return (
+            "; if it is a whole file whose index lies at its end, as in many .mp4, name the file: "
+            "a pipe is read only once"
+        )
     if address.kind == "network":
         return (
             "; if it is a whole file whose index lies at its end, the server must answer requests "

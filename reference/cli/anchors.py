@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from edgeface.metadata import MAX_INPUT_SIZE, SIZE_STEP
-from edgeface.reference.cli.options import Commands, add_data
+from edgeface.reference.cli.options import Commands, add_command, add_data
 from edgeface.values import Whole, option
 
 MAX_ANCHORS = 100
@@ -13,8 +13,8 @@ MAX_ANCHORS = 100
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "anchors", help="find the typical widths and heights of faces in the packs"
+    parser = add_command(
+        commands, "anchors", "find the typical widths and heights of faces in the packs"
     )
     add_data(parser)
     parser.add_argument(

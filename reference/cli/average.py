@@ -6,15 +6,15 @@ import argparse
 from pathlib import Path
 
 from edgeface.output import refuse_inputs
-from edgeface.reference.cli.options import Commands
+from edgeface.reference.cli.options import Commands, add_command
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "average", help="write the mean of a network's weights and of what training made of them"
+    parser = add_command(
+        commands, "average", "write the mean of a network's weights before and after a training"
     )
-    parser.add_argument("first", type=Path, help="the checkpoint that training went on from")
+    parser.add_argument("first", type=Path, help="the checkpoint before the training")
     parser.add_argument("second", type=Path, help="the checkpoint that it led to")
     parser.add_argument(
         "--share",

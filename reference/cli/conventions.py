@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgeface.reference.cli.options import Commands
+from edgeface.reference.cli.options import Commands, add_command
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser("conventions", help="check landmark conventions and draw them")
+    parser = add_command(commands, "conventions", "check landmark conventions and draw them")
     parser.add_argument(
         "convention",
         nargs="*",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from edgeface.reference.cli.options import Commands
+from edgeface.reference.cli.options import Commands, add_command
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "cost", help="print how many parameters and multiply-adds each network has"
+    parser = add_command(
+        commands, "cost", "print how many parameters and multiply-adds each network has"
     )
     parser.set_defaults(execute=_execute)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgeface.reference.cli.options import Commands
+from edgeface.reference.cli.options import Commands, add_command
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "database", help="print what can be read of a published database, and what can not"
+    parser = add_command(
+        commands, "database", "print what can be read of a published database, and what can not"
     )
     parser.add_argument(
         "name", help="the database: 300w, 300w-lp, ls3d-w, facewarehouse, lfw-74, wflw or wflw-test"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from edgeface.errors import InvalidInputError
 from edgeface.output import folder_of
-from edgeface.reference.cli.options import Commands
+from edgeface.reference.cli.options import Commands, add_command
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser("evaluate", help="measure a network on labelled faces")
+    parser = add_command(commands, "evaluate", "measure a network on labelled faces")
     parser.add_argument(
         "model",
         help="the network: the name of one that ships (mfn, sfn, fusion ...), a model file, or a "

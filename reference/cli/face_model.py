@@ -8,30 +8,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeface.output import check_place
-from edgeface.reference.cli.options import Commands, add_data, add_picture
+from edgeface.reference.cli.options import Commands, add_command, add_data, add_picture
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
-    parser = commands.add_parser(
-        "face-model", help="learn the default face model from the packs, or draw one"
+    parser = add_command(
+        commands, "face-model", "learn the default face model from the packs, or draw one"
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    action = actions.add_parser("learn", help="learn the default face model from the packs")
+    action = add_command(actions, "learn", "learn the default face model from the packs")
     add_data(action)
     action.add_argument(
         "--out", type=Path, required=True, metavar="NPZ", help="the face model to write"
     )
     action.set_defaults(execute=_learn)
 
-    action = actions.add_parser("draw", help="draw every shape of a face model into one picture")
+    action = add_command(actions, "draw", "draw every shape of a face model into one picture")
     action.add_argument("model", type=Path, help="the face model, an .npz file")
     add_picture(action)
     action.set_defaults(execute=_draw)
 
-    action = actions.add_parser(
-        "harmonics", help="draw the eight smoothest functions on the default mean face"
+    action = add_command(
+        actions, "harmonics", "draw the eight smoothest functions on the default mean face"
     )
     add_picture(action)
     action.set_defaults(execute=_harmonics)

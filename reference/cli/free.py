@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeface.output import check_place, folder_of, refuse_twice
-from edgeface.reference.cli.options import Commands, add_data
+from edgeface.reference.cli.options import Commands, add_command, add_data
 from edgeface.values import Whole, option
 
 if TYPE_CHECKING:
@@ -20,23 +20,27 @@ FIRST_HARD = 100_000
 
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
-    parser = commands.add_parser(
-        "free", help="make what free weights are learned from, of sources that anyone may use"
+    parser = add_command(
+        commands, "free", "make the data of the free weights from sources that anyone may use"
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    action = actions.add_parser(
-        "portraits", help="label free portraits with MediaPipe and write their packs"
+    action = add_command(
+        actions, "portraits", "label free portraits with MediaPipe and write their packs"
     )
     _add_folder(action, "--webmorph", "a checkout of github.com/debruine/webmorphR.stim")
     _add_folder(action, "--photos", "001.jpg to 062.jpg of github.com/cjdowner/interfaces")
-    _add_file(action, "--portraits", "the pack faces-portraits.zip; the ledger says which images")
+    _add_file(
+        action,
+        "--portraits",
+        "the pack faces-portraits.zip; only its images in the ledger are used",
+    )
     _add_file(action, "--teacher", "MediaPipe's face_landmarker.task")
     _add_folder(action, "--out", "the folder for the packs")
     action.set_defaults(execute=_portraits)
 
-    action = actions.add_parser(
-        "face-model", help="learn the free face model from those packs and ICT-FaceKit"
+    action = add_command(
+        actions, "face-model", "learn the free face model from those packs and ICT-FaceKit"
     )
     add_data(action)
     _add_file(action, "--out", "the face model to write")
@@ -48,7 +52,7 @@ def add_parser(commands: Commands) -> None:
     )
     action.set_defaults(execute=_face_model)
 
-    action = actions.add_parser("people", help="render people and write their pack")
+    action = add_command(actions, "people", "render people and write their pack")
     add_data(action)
     action.add_argument(
         "--count", type=int, default=700, metavar="N", help="how many people (default: 700)"
@@ -61,8 +65,8 @@ def add_parser(commands: Commands) -> None:
     )
     action.set_defaults(execute=_people)
 
-    action = actions.add_parser(
-        "crowds", help="render crowds and scenes without people and write their packs"
+    action = add_command(
+        actions, "crowds", "render crowds and scenes without faces and write their packs"
     )
     add_data(action)
     action.add_argument(
@@ -70,7 +74,8 @@ def add_parser(commands: Commands) -> None:
         type=int,
         default=1200,
         metavar="N",
-        help="how many photos of crowds (default: 1200); scenes without people are a quarter more",
+        help="the number of photos of crowds (default: 1200); there are a quarter more scenes "
+        "without faces",
     )
     action.set_defaults(execute=_crowds)
 

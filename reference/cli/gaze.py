@@ -7,14 +7,15 @@ import logging
 from pathlib import Path
 
 from edgeface.output import check_place, refuse_inputs
-from edgeface.reference.cli.options import Commands, add_data
+from edgeface.reference.cli.options import Commands, add_command, add_data
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "gaze",
-        help="teach an sfn where eyes look, while all its other outputs stay exactly as they are",
+        "teach an sfn where eyes look, while all its other outputs stay exactly as they are",
     )
     parser.add_argument("checkpoint", type=Path, help="the checkpoint to read")
     add_data(parser)
@@ -23,7 +24,7 @@ def add_parser(commands: Commands) -> None:
         type=int,
         default=2,
         metavar="N",
-        help="how often each face is looked at, warped otherwise each time (default: 2)",
+        help="the number of differently warped copies of each face (default: 2)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"

@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 
 from edgeface.errors import InvalidInputError
-from edgeface.reference.cli.options import Commands, add_data
+from edgeface.reference.cli.options import Commands, add_command, add_data
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "labels", help="table how every pack's landmarks differ from its meshes, or from a network"
+    parser = add_command(
+        commands,
+        "labels",
+        "print how the landmarks of each pack differ from its meshes, or from a network's",
     )
     add_data(parser)
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="a network of crops (sfn, fusion, a model file or a checkpoint), against which the "
-        "landmarks that training takes of each pack are held too",
+        help="a crop network (sfn, fusion, a model file or a checkpoint), with whose landmarks the "
+        "training targets of each pack are compared, too",
     )
     parser.set_defaults(execute=_execute)
 

@@ -10,6 +10,11 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # p
 """What a parser's ``add_subparsers`` returns, for which argparse has no public name."""
 
 
+def add_command(commands: Commands, name: str, does: str) -> argparse.ArgumentParser:
+    """Declare a command; what it does stands in the list of commands and in its own help."""
+    return commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+
+
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Declare ``--data``."""
     parser.add_argument(
@@ -28,8 +33,8 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the folder that checkpoints and logs are written to; a training that it holds "
-        "already goes on where it stopped",
+        help="the folder that checkpoints and logs are written to; a training that is "
+        "already there is resumed",
     )
     parser.add_argument(
         "--workers",

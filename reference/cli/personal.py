@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgeface.reference.cli.options import Commands, add_data, add_runs, add_start
+from edgeface.reference.cli.options import Commands, add_command, add_data, add_runs, add_start
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
-    parser = commands.add_parser("personal", help="make what personal face models are made from")
+    parser = add_command(
+        commands,
+        "personal",
+        "make the template of personal models, train and measure their networks",
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
-    action = actions.add_parser("template", help="derive the template from ICT-FaceKit light")
+    action = add_command(actions, "template", "derive the template from ICT-FaceKit light")
     action.add_argument("ict_facekit", type=Path, help="ICT-FaceKit light, an .npz file")
     action.add_argument(
         "mesh_map",
@@ -36,15 +40,17 @@ def add_parser(commands: Commands) -> None:
     )
     action.set_defaults(execute=_template)
 
-    action = actions.add_parser(
-        "skull", help="take skull, ears, neck and shoulders of the head that ships from ICT-FaceKit"
+    action = add_command(
+        actions,
+        "skull",
+        "take skull, ears, neck and shoulders of the head that ships from ICT-FaceKit",
     )
     action.add_argument("ict_facekit", type=Path, help="ICT-FaceKit light, an .npz file")
     action.add_argument("--out", type=Path, required=True, metavar="NPZ", help="the file to write")
     action.set_defaults(execute=_skull)
 
-    action = actions.add_parser(
-        "train", help="train TrackNet and ModelNet together, or go on with a training"
+    action = add_command(
+        actions, "train", "train TrackNet and ModelNet together, or resume a training"
     )
     action.add_argument(
         "recipe",
@@ -56,12 +62,16 @@ def add_parser(commands: Commands) -> None:
     add_start(action, "; those of an sfn go into TrackNet and ModelNet's encoder")
     action.set_defaults(execute=_train)
 
-    action = actions.add_parser("truth", help="fit rendered people, whose truth is known")
+    action = add_command(
+        actions, "truth", "measure the fit of rendered people, whose true face is known"
+    )
     _add_people(action, 20)
     action.set_defaults(execute=_truth)
 
-    action = actions.add_parser(
-        "scans", help="measure how far the template and people's models lie from 3D scans of them"
+    action = add_command(
+        actions,
+        "scans",
+        "measure how far the template and people's models lie from 3D scans of them",
     )
     action.add_argument(
         "folder",
@@ -71,8 +81,10 @@ def add_parser(commands: Commands) -> None:
     )
     action.set_defaults(execute=_scans)
 
-    action = actions.add_parser(
-        "held-out", help="fit people of a data pack to half of their frames and look at the rest"
+    action = add_command(
+        actions,
+        "held-out",
+        "fit people of a data pack to half of their frames and measure the other half",
     )
     add_data(action)
     action.add_argument(
@@ -82,19 +94,21 @@ def add_parser(commands: Commands) -> None:
     action.add_argument(
         "--ablation",
         action="store_true",
-        help="fit in six ways, with more and more corrections and without two losses, not in two",
+        help="make six fits instead of two, to measure each correction and two of the losses",
     )
-    action.add_argument("--seed", type=int, default=0, help="of the draw of people (default: 0)")
+    action.add_argument(
+        "--seed", type=int, default=0, help="the seed by which people are drawn (default: 0)"
+    )
     action.add_argument(
         "--in-halves",
         action="store_true",
-        help="fit the first half of the frames and look at the second, not every other one",
+        help="fit the first half of the frames and measure the second half, not every other one",
     )
     action.add_argument(
         "--modelnet",
         type=Path,
         metavar="CKPT",
-        help="a trained modelnet: look at what its guess is worth too, on people whom it never saw",
+        help="a trained modelnet: measure its estimate, too, on people that it was not trained on",
     )
     action.set_defaults(execute=_held_out)
 
@@ -183,10 +197,11 @@ def _truth(arguments: argparse.Namespace) -> None:
 def _scans(arguments: argparse.Namespace) -> None:
     from edgeface.reference.personal.scans import Distance, measure_scans
 
-    print("from the scan to the face, mm: median and mean")
-    print(f"{'scan':<32}{'template':>16}{'person':>16}{'of the scan %':>15}")
     found: list[tuple[Distance, Distance]] = []
-    for name, before, after in measure_scans(arguments.folder):
+    for number, (name, before, after) in enumerate(measure_scans(arguments.folder)):
+        if number == 0:
+            print("from the scan to the face, mm: median and mean")
+            print(f"{'scan':<32}{'template':>16}{'person':>16}{'of the scan %':>15}")
         person = "-" if after is None else _median_and_mean([after])
         covered = 100 * (after or before).share
         print(f"{name:<32}{_median_and_mean([before]):>16}{person:>16}{covered:>15.1f}", flush=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgeface.reference.cli.options import Commands, add_picture
+from edgeface.reference.cli.options import Commands, add_command, add_picture
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser("plot", help="draw the losses of a training over its epochs")
+    parser = add_command(commands, "plot", "draw the losses of a training over its epochs")
     parser.add_argument(
         "folder", type=Path, help="the folder that the training was told to write to"
     )

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from edgeface.output import refuse_inputs
-from edgeface.reference.cli.options import Commands
+from edgeface.reference.cli.options import Commands, add_command
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "strip", help="write a checkpoint without what only going on with its training needs"
+    parser = add_command(
+        commands, "strip", "write the weights alone, without what only a resumed training needs"
     )
     parser.add_argument("checkpoint", type=Path, help="the checkpoint to read")
     parser.add_argument(

@@ -5,25 +5,27 @@ from __future__ import annotations
 import argparse
 
 from edgeface.output import folder_of
-from edgeface.reference.cli.options import Commands, add_runs
+from edgeface.reference.cli.options import Commands, add_command, add_runs
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command and its sub-commands."""
-    parser = commands.add_parser(
-        "study", help="train several networks alike and print a table of what differs"
+    parser = add_command(
+        commands, "study", "train variants of a network and print a table of their errors"
     )
     studies = parser.add_subparsers(required=True, metavar="STUDY")
 
-    study = studies.add_parser("ablation", help="what each part of the papers' recipe is worth")
+    study = add_command(
+        studies, "ablation", "measure what each part of the papers' networks and training is worth"
+    )
     study.add_argument(
         "variants", nargs="*", help="the variants to train, by name (default: all of them)"
     )
     _add_epochs(study)
     study.set_defaults(execute=_ablation)
 
-    study = studies.add_parser(
-        "databases", help="what it is worth to learn from several databases, and to correct shapes"
+    study = add_command(
+        studies, "databases", "measure the gain from several databases, and from correcting shapes"
     )
     _add_epochs(study)
     study.set_defaults(execute=_databases)

@@ -6,13 +6,13 @@ import argparse
 import logging
 from dataclasses import replace
 
-from edgeface.reference.cli.options import Commands, add_runs, add_start
+from edgeface.reference.cli.options import Commands, add_command, add_runs, add_start
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser(
-        "train", help="train a network, or go on with a training that was stopped"
+    parser = add_command(
+        commands, "train", "train a network, or resume a training that was stopped"
     )
     parser.add_argument(
         "recipe",
@@ -31,8 +31,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--face-model",
         metavar="NPZ",
-        help="the face model that the network shall speak of: a file that FaceModel.save wrote, or "
-        "default for the one that ships (default: what the recipe says)",
+        help="the face model to which the network's coefficients belong: a file that "
+        "FaceModel.save wrote, or default for the one that ships (default: what the recipe says)",
     )
     parser.set_defaults(execute=_execute)
 

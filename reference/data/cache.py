@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from edgeface.errors import InvalidInputError
+from edgeface.reference.data.packs import no_pack
 from edgeface.types import AnyArray
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def archive_digest(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             return digest([(i.filename, i.file_size, i.CRC) for i in archive.infolist()])
     except (OSError, zipfile.BadZipFile) as error:
-        raise InvalidInputError(f"cannot open the data pack {path}: {error}") from error
+        raise no_pack(path, error) from error
 
 
 def remembered(key: str, make: Callable[[], dict[str, AnyArray]]) -> dict[str, AnyArray]:

@@ -160,6 +160,14 @@ class Pack:
         return expression_scores(labels["blendshapes52"][rows], labels["blendshape_names"])
 
 
+def no_pack(path: Path, error: Exception) -> InvalidInputError:
+    """The error that a data pack cannot be opened."""
+    reason = getattr(error, "strerror", None) or error
+    return InvalidInputError(
+        f"cannot open the data pack {path}: {reason}; docs/how-to/train.md describes the packs"
+    )
+
+
 def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
     """Open the pack ``folder/name.zip``.
 
@@ -173,7 +181,7 @@ def open_pack(folder: Path, name: str, free: bool = False) -> Pack:
     try:
         archive = zipfile.ZipFile(io.BytesIO(free_ledger().read(path)) if free else path)
     except (OSError, zipfile.BadZipFile) as error:
-        raise InvalidInputError(f"cannot open the data pack {path}: {error}") from error
+        raise no_pack(path, error) from error
     files = archive.namelist()
     try:
         labels = read_labels(archive, path, 0.0 if name in FROM_CORNER else FROM_CENTRE)

@@ -89,7 +89,7 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
 
     Parameters
     ----------
-    path : a file, or "mfn", "sfn" or "fusion" for the weights that ship
+    path : a file, or the name of a network that ships
 
     Raises
     ------
@@ -101,8 +101,8 @@ def load_network(path: str | os.PathLike[str]) -> TrainedNetwork:
     path = SHIPPED.get(str(path), path)
     if not os.path.isfile(path):
         raise InvalidInputError(
-            f"no such checkpoint: {path}; expected a file, or one of mfn, sfn and fusion, which "
-            "pip install edgeface-checkpoints brings"
+            f"no such checkpoint: {path}; expected a file, or the name of a network that ships, "
+            "whose checkpoint pip install edgeface-checkpoints brings"
         )
     try:
         _check_stored(path)

@@ -20,9 +20,12 @@ from edgeface import (
 )
 from edgeface.cli import main
 from edgeface.compare import compare
-from edgeface.converters import convert, network_metadata
+from edgeface.converters import convert, network_metadata, ship
+from edgeface.converters.formats import find_format
+from edgeface.converters.metadata import file_stem
 from edgeface.converters.pipeline import carried_face_model, planned
-from edgeface.reference.networks.checkpoint import save_network
+from edgeface.ready import ReadyFile
+from edgeface.reference.networks.checkpoint import SHIPPED, load_network, save_network
 from tests.export import exporter, untrained
 
 pytestmark = [
@@ -80,6 +83,16 @@ def test_convert_refuses_sizes_before_it_reads_anything(size, tmp_path):
 
 def test_what_is_named_twice_is_written_once():
     assert [(f.name, p) for f, p in planned(["pt2"] * 2, ["fp32"] * 2)] == [("pt2", "fp32")]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_files_of_a_network_that_ships_have_its_name(name):
+    config = load_network(name).config
+    plan = [("onnx", ship.SHIPPED[name][0]), *ship.SHIPPED[name][1]]
+    for file_format, precision in plan:
+        suffix = find_format(file_format).suffix
+        expected = ReadyFile(name, file_format, precision).name
+        assert file_stem(name, config, None, precision) + suffix == expected
 
 
 def test_convert_takes_another_size_of_an_mfn(checkpoint, face_model, tmp_path):

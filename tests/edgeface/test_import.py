@@ -22,6 +22,22 @@ def test_public_names_resolve():
     assert set(dir(edgeface)) == set(edgeface.__all__)
 
 
+def test_a_module_that_is_not_imported_is_named():
+    code = (
+        "import edgeface\n"
+        "for name in ('retarget', 'nothing'):\n"
+        "    try: getattr(edgeface, name)\n"
+        "    except AttributeError as error: print(error)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines() == [
+        "module 'edgeface' has no attribute 'retarget' before 'import edgeface.retarget'",
+        "module 'edgeface' has no attribute 'nothing'",
+    ]
+
+
 def test_kernels_fall_back_without_numba():
     code = (
         "import sys; sys.modules['numba'] = None\n"

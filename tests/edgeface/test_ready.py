@@ -76,8 +76,15 @@ def test_a_cached_file_of_onnx_is_the_one_in_the_package():
 
 
 def test_what_is_not_there_is_named_with_what_is():
-    with pytest.raises(InvalidInputError, match=r"There are.* mfn: .*tflite int8"):
+    with pytest.raises(InvalidInputError, match=r"'mfn' does not ship as pt2, .*tflite int8"):
         find_ready("mfn", "pt2")
+    with pytest.raises(InvalidInputError, match=r"no network 'mnf' ships .* mfn, mfn-free, "):
+        find_ready("mnf", "onnx")
+
+
+@pytest.mark.parametrize("network", sorted({file.network for file in FILES}))
+def test_every_network_that_ships_can_be_exported_without_a_precision(network):
+    assert find_ready(network, "onnx") == ready.original_file(network)
 
 
 def place_in(file):

@@ -72,7 +72,7 @@ def test_more_crops_than_one_batch_holds(photo, found, sfn):
     ("first", "second", "message"),
     [
         ("mfn", "mfn", "the kind mfn finds its own faces"),
-        ("sfn", "sfn", "the kind sfn finds no faces to look closer at"),
+        ("sfn", "sfn", "the kind sfn finds no faces to refine"),
         ("mfn", "absent.onnx", "no such model"),
     ],
 )

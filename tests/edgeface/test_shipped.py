@@ -5,7 +5,7 @@ import pytest
 from edgeface import InvalidInputError, load
 from edgeface.bench.choose import choose
 from edgeface.cli import main
-from edgeface.shipped import partner
+from edgeface.shipped import BUNDLED, network_path, partner
 
 
 def test_load_opens_the_precision_that_is_asked_for():
@@ -15,12 +15,27 @@ def test_load_opens_the_precision_that_is_asked_for():
     assert load("tracknet").metadata.precision == "int8"
 
 
+@pytest.mark.parametrize("name", BUNDLED)
+def test_without_any_engine_the_file_is_of_the_one_to_install(name, monkeypatch):
+    monkeypatch.setattr("edgeface.shipped.can_run", lambda suffix: False)
+    assert network_path("path_or_name", name).suffix == ".onnx"
+
+
+@pytest.mark.parametrize(
+    ("precision", "file"), [(None, "sfn-fp16.mlpackage"), ("fp32", "sfn.onnx")]
+)
+def test_load_gives_no_other_precision_than_is_asked_for(precision, file, monkeypatch, tmp_path):
+    monkeypatch.setattr("edgeface.shipped.can_run", lambda suffix: suffix == ".mlpackage")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert network_path("path_or_name", "sfn", precision).name == file
+
+
 @pytest.mark.parametrize(
     ("network", "precision", "message"),
     [
         ("mfn", "int4", "precision must be one of fp32, int8"),
-        ("fusion", "int8", "no ready file of 'fusion'"),
-        ("fusion", "fp32", "no ready file of 'fusion' in 'onnx' fp32"),
+        ("fusion", "int8", "'fusion' does not ship as onnx int8, but as onnx w8"),
+        ("fusion", "fp32", "'fusion' does not ship as onnx fp32, but as onnx w8"),
         ("some.onnx", "int8", "keeps the precision it was written in"),
     ],
 )

@@ -151,7 +151,7 @@ def test_the_report_says_what_moves_and_what_cannot(character):
     assert "glTF with" in flat
     assert "bones: head, neck" in flat
     assert "mapping reallusion drives" in flat
-    assert "cannot see 3: Cheek_Puff_L, Cheek_Puff_R, Jaw_Forward" in flat
+    assert "not estimated for 3: Cheek_Puff_L, Cheek_Puff_R, Jaw_Forward" in flat
     text = ExportOptions(character=character("vrm1")).report(ARKIT_NAMES)
     assert "VRM 1.0 with 14 morph targets, 14 expressions" in text
     assert "relaxed" in text.partition("cannot drive")[2]

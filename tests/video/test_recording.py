@@ -39,7 +39,7 @@ def test_recordings_come_back(recorded, face_model):
     assert first.blendshapes[0]["jawOpen"] == pytest.approx(0.02)
     # twelve frames in sight, and two more within the time a missed face moves on
     assert recording.performance(2).frames.tolist() == list(range(14))
-    with pytest.raises(InvalidInputError, match="no track 7; there are 1, 2"):
+    with pytest.raises(InvalidInputError, match="nobody has the track id 7; the ids are 1, 2"):
         recording.performance(7)
 
 

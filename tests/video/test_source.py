@@ -1,5 +1,6 @@
 """Where video comes from: files, pipes, servers that behave and others, cameras."""
 
+import contextlib
 import http.server
 import os
 import socket
@@ -73,6 +74,25 @@ def test_a_pipe_is_read_whole(make_video, ramp, tmp_path):
         assert not video.live
         assert not video.has_sound  # it cannot be read twice
         assert len(list(video)) == NUM_FRAMES
+    writer.join()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
+def test_an_index_behind_the_pictures_of_a_pipe_is_named(make_video, random, tmp_path):
+    noise = random.integers(0, 256, (NUM_FRAMES, 256, 256, 3), np.uint8)  # more than FFmpeg buffers
+    path = make_video("clip.mp4", list(noise))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def write():
+        with contextlib.suppress(BrokenPipeError):
+            pipe.write_bytes(path.read_bytes())
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    error = pytest.raises(InvalidInputError, match=r"index lies at its end.*name the file")
+    with error, open_video(pipe) as video:
+        list(video)
     writer.join()
 
 

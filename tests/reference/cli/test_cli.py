@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -24,6 +25,7 @@ def test_every_command_says_what_it_does(command, capsys):
     said = capsys.readouterr().out
     assert said.startswith(" ".join(["usage: edgeface-train", *command]))
     assert all(name in said for name in (COMMANDS if not command else ()))
+    assert re.search(r"\n\n[A-Z][^:]+\.\n\n", said)
 
 
 def test_without_its_extra_a_command_says_which(tmp_path):

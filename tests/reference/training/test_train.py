@@ -323,4 +323,6 @@ def test_command_line_reports_errors(tmp_path, capsys):
 def test_a_folder_without_packs_is_named(tmp_path, capsys):
     arguments = ["train", "sfn", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main(arguments) == 1
-    assert "cannot open the data pack" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "cannot open the data pack" in said
+    assert "docs/how-to/train.md describes the packs" in said
