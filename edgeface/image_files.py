@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import re
+import stat
 import zlib
 from math import ceil
 from pathlib import Path
@@ -97,6 +98,18 @@ def is_image_name(name: str) -> bool:
     What macOS keeps beside a photo on other file systems is hidden: ``._photo.jpg``.
     """
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a pipe, a socket or a device, which are read if they are named alone.
+
+    In a folder they are passed over: what they give may never come.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # what is no file is for whoever reads it to name
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def bytes_of_file(path: str | os.PathLike[str]) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeface.addresses import local_name, text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
-from edgeface.image_files import bytes_of_file
+from edgeface.image_files import bytes_of_file, is_special
 from edgeface.output import PREFIX, explained, make_folder, write_output
 from edgeface.tables import needed
 from edgeface.values import path_of
@@ -144,5 +144,5 @@ def _local_names(folder: Path, below: str) -> Iterator[str]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _local_names(Path(entry.path), f"{below}{entry.name}/")
-        else:
+        elif not is_special(entry.path):
             yield f"{below}{entry.name}"
