@@ -30,7 +30,7 @@ def is_one_image(images: Any) -> bool:
     """Whether what can be iterated is a single image, whose parts are none."""
     if isinstance(images, (str, bytes, bytearray, memoryview)) or hasattr(images, "read"):
         return True
-    return is_pixels(images) and np.ndim(images) < 4
+    return is_pixels(images) and np.ndim(images) in (0, 2, 3)  # of one axis, they are names
 
 
 def array_of_tensor(tensor: Any) -> AnyArray:

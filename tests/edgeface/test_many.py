@@ -167,6 +167,12 @@ def test_what_is_filled_anew_for_each_image_is_read_before(images, model, monkey
     assert seen == [*range(8)]
 
 
+@pytest.mark.parametrize("kind", [np.array, lambda names: np.array(names, object)])
+def test_an_array_of_names_is_many_images(model, kind):
+    names = kind([str(edgeface.DEMO_PHOTO)] * 2)
+    assert [len(faces) for faces in model.run_many(names)] == [5, 5]
+
+
 @pytest.mark.parametrize(
     "one",
     [str(edgeface.DEMO_PHOTO), b"\xff\xd8\xff", PHOTO, PHOTO[:, :, 0], io.BytesIO(b"\xff\xd8\xff")],
