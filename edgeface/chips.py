@@ -6,8 +6,7 @@ import numpy as np
 from PIL import Image
 
 from edgeface.errors import InvalidInputError
-from edgeface.image import ImageLike, read_image
-from edgeface.run_options import MAX_COORDINATE
+from edgeface.image import MAX_COORDINATE, ImageLike, read_image
 from edgeface.types import Float32Array, Float64Array, FloatArray, ImageArray
 from edgeface.values import Whole, array_of, option
 

@@ -38,6 +38,8 @@ from edgeface.pictures import Picture
 from edgeface.pixels import Color, array_of_tensor, checked_color, is_tensor, rgb_of_array
 from edgeface.types import AnyArray, Float32Array, Float64Array, FloatArray, ImageArray
 
+MAX_COORDINATE = 1_000_000
+"""The largest coordinate of boxes and landmarks that are looked at, image_px."""
 _LOADING = threading.Lock()
 MARGIN = 8
 """How many pixels are kept around a crop for its interpolation."""
