@@ -86,10 +86,13 @@ def rgb_of_array(array: AnyArray, color: Color = "rgb") -> ImageArray:
     array = _channels_last(np.asarray(array))  # of a subclass, the array itself
     if 0 in array.shape:
         raise InvalidInputError(f"the image is empty: its shape is {array.shape}")
-    if array.shape[2] == 1:
-        return np.repeat(_eight_bits(array), 3, axis=2)
-    array = _eight_bits(array[:, :, :3])
-    return np.ascontiguousarray(array[:, :, ::-1]) if color == "bgr" else array
+    try:
+        if array.shape[2] == 1:
+            return np.repeat(_eight_bits(array), 3, axis=2)
+        array = _eight_bits(array[:, :, :3])
+        return np.ascontiguousarray(array[:, :, ::-1]) if color == "bgr" else array
+    except MemoryError as error:
+        raise InvalidInputError(f"the image does not fit into memory: {error}") from error
 
 
 def _channels_last(array: AnyArray) -> AnyArray:
