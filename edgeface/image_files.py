@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.errors import BackendUnavailableError, InvalidInputError, why_broken
 from edgeface.image_blocks import sound_jpeg, sound_png
 from edgeface.pictures import Picture
 from edgeface.values import path_of
@@ -248,7 +248,7 @@ def _heic(data: bytes) -> Picture:
         pillow_heif: Any = importlib.import_module("pillow_heif")
     except ImportError as error:
         raise BackendUnavailableError(
-            "reading HEIC files needs pillow-heif: pip install 'edgeface[heif]'"
+            f"reading HEIC files needs pillow-heif: pip install 'edgeface[heif]'{why_broken(error)}"
         ) from error
     # opened directly: registered with Pillow, it would read files for the whole process
     container = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)

@@ -35,7 +35,7 @@ from typing import Any, cast
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.errors import BackendUnavailableError, InvalidInputError, why_broken
 from edgeface.face_arrays import FaceArrays
 from edgeface.types import AnyArray
 
@@ -161,4 +161,5 @@ def needed(module: str, what: str, extra: str) -> Any:
     except ImportError as error:
         raise BackendUnavailableError(
             f"{what} need {module.partition('.')[0]}: pip install 'edgeface[{extra}]'"
+            f"{why_broken(error)}"
         ) from error

@@ -15,7 +15,12 @@ import numpy as np
 from edgeface.backends.contents import model_bytes, read_contents
 from edgeface.backends.processors import threads_within_limits
 from edgeface.backends.protobuf import entry, fields, outside
-from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
+from edgeface.errors import (
+    BackendUnavailableError,
+    InferenceError,
+    ModelFormatError,
+    why_broken,
+)
 from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
 from edgeface.types import Float32Array, ImageArray
 
@@ -192,6 +197,7 @@ def _runtime() -> Any:
     except ImportError as error:
         raise BackendUnavailableError(
             "running .onnx files needs ONNX Runtime: pip install 'edgeface[onnx]'"
+            f"{why_broken(error)}"
         ) from error
     runtime.disable_telemetry_events()  # some builds tell their makers of each session
     return runtime

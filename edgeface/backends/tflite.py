@@ -11,7 +11,12 @@ import numpy as np
 
 from edgeface.backends.contents import model_bytes, read_contents
 from edgeface.backends.tflite_metadata import network_pieces, read_metadata_buffers
-from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
+from edgeface.errors import (
+    BackendUnavailableError,
+    InferenceError,
+    ModelFormatError,
+    why_broken,
+)
 from edgeface.metadata import FACE_MODEL_KEY, KEY
 from edgeface.types import Float32Array, ImageArray
 
@@ -95,14 +100,15 @@ class TfliteBackend:
 
 def import_library() -> Any:
     """Import LiteRT, or a predecessor that is installed; the error names the remedy."""
+    broken = ""
     for name in LIBRARIES:
         try:
             return importlib.import_module(name)
-        except ImportError:
-            continue
+        except ImportError as error:
+            broken = broken or why_broken(error)
     raise BackendUnavailableError(
         "running .tflite files needs LiteRT: pip install 'edgeface[tflite]' "
-        "(tflite-runtime or tensorflow do as well)"
+        f"(tflite-runtime or tensorflow do as well){broken}"
     )
 
 
