@@ -163,18 +163,17 @@ class _Run:
             if isinstance(pixels, EdgeFaceError):
                 raise pixels
             faces = self._finder.find(pixels)
-        except EdgeFaceError as error:
-            self._progress.close()
-            name = "" if error is pixels else f"{source.name}: "  # which reading it has named
-            print(printable(f"edgeface: {name}{error}"), file=sys.stderr)
-            self._num_failed += 1
-        else:
             self._records.add(source.name, faces)
             self._num_faces += len(faces)
             if target is not None:
                 _write_overlay(target, faces, pixels)
                 if self._lines:
                     print(printable(f"  overlay: {target}"))
+        except EdgeFaceError as error:
+            self._progress.close()
+            name = "" if error is pixels else f"{source.name}: "  # which reading it has named
+            print(printable(f"edgeface: {name}{error}"), file=sys.stderr)
+            self._num_failed += 1
         self._progress.step(f"{self._num_faces} faces")
 
     def _summary(self, status: int) -> str:

@@ -116,6 +116,18 @@ def test_no_report_is_written_over_an_overlay(folder, tmp_path, capsys):
     assert not (tmp_path / "five-faces.png").exists()
 
 
+def test_an_overlay_that_cannot_be_written_costs_neither_the_others_nor_the_report(
+    folder, tmp_path, capsys
+):
+    (tmp_path / "out/five-faces.png").mkdir(parents=True)
+    report = tmp_path / "faces.json"
+    photos = [folder / "five.jpg", folder / "deep/nobody.png"]
+    assert run(*photos, "--out", tmp_path / "out", "--save", report) == 1
+    assert "five.jpg: cannot write" in capsys.readouterr().err
+    assert [len(image["faces"]) for image in json.loads(report.read_text())] == [5, 0]
+    assert (tmp_path / "out/nobody-faces.png").is_file()
+
+
 def test_no_report_overwrites_what_standard_input_comes_from(folder):
     photo = folder / "five.jpg"
     before = photo.read_bytes()
