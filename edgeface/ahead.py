@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice
 from typing import TypeVar
 
@@ -13,6 +15,8 @@ from edgeface.types import ImageArray
 
 NUM_READERS = 2
 """The number of threads that decode: one keeps up with a fast pass, two even out large photos."""
+LEAVE_S = 0.5
+"""How long is waited at the end for a thread that still reads."""
 
 Item = TypeVar("Item")
 
@@ -38,6 +42,9 @@ def read_ahead(
     Notes
     -----
     Decoders of files work without Python's lock, so that they run beside the network.
+
+    What is read may never come, as from a pipe. So the threads are daemons, and an interrupt leaves
+    them behind: whoever waits for a `concurrent.futures` executor cannot be stopped.
     """
 
     def pixels_of(item: Item) -> ImageArray | EdgeFaceError:
@@ -47,15 +54,35 @@ def read_ahead(
             return error
 
     def begun(item: Item) -> Future[ImageArray | EdgeFaceError]:
-        if not at_once(item):
-            return pool.submit(pixels_of, item)
-        done: Future[ImageArray | EdgeFaceError] = Future()
-        done.set_result(pixels_of(item))
-        return done
+        future: Future[ImageArray | EdgeFaceError] = Future()
+        if at_once(item):
+            future.set_result(pixels_of(item))
+        else:
+            asked.put((item, future))
+        return future
+
+    def fulfil(item: Item, future: Future[ImageArray | EdgeFaceError]) -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(pixels_of(item))
+            except BaseException as error:  # handed over
+                future.set_exception(error)
+
+    def work() -> None:
+        while (task := asked.get()) is not None:
+            fulfil(*task)
+            del task  # which would keep the pixels until the next one
 
     source = iter(items)
     waiting: deque[tuple[Item, Future[ImageArray | EdgeFaceError]]] = deque()
-    pool = ThreadPoolExecutor(num_readers, thread_name_prefix="edgeface-read")
+    asked: queue.SimpleQueue[tuple[Item, Future[ImageArray | EdgeFaceError]] | None]
+    asked = queue.SimpleQueue()
+    readers = [
+        threading.Thread(target=work, name=f"edgeface-read-{number}", daemon=True)
+        for number in range(num_readers)
+    ]
+    for reader in readers:
+        reader.start()
     try:
         for item in islice(source, depth):
             waiting.append((item, begun(item)))
@@ -66,4 +93,9 @@ def read_ahead(
                 waiting.append((following, begun(following)))
             yield item, pixels
     finally:
-        pool.shutdown(cancel_futures=True)
+        for _, future in waiting:
+            future.cancel()
+        for _ in readers:
+            asked.put(None)
+        for reader in readers:
+            reader.join(LEAVE_S)

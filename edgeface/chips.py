@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from edgeface.errors import InvalidInputError
-from edgeface.image import ImageLike, read_image
+from edgeface.image import MAX_COORDINATE, ImageLike, read_image
 from edgeface.types import Float32Array, Float64Array, FloatArray, ImageArray
 from edgeface.values import Whole, array_of, option
 
@@ -38,8 +38,8 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
     Raises
     ------
     InvalidInputError
-        If it is no image, the landmarks are not finite or of another shape, or the size is no whole
-        number from 8 to `MAX_CHIP`.
+        If it is no image, the landmarks are not finite, of another shape or a million pixels away,
+        or the size is no whole number from 8 to `MAX_CHIP`.
 
     Notes
     -----
@@ -58,6 +58,10 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
     landmarks = array_of("landmarks_2d", landmarks_2d, "(68, 2)")
     if landmarks.shape != (68, 2):
         raise InvalidInputError(f"landmarks_2d must have the shape (68, 2), got {landmarks.shape}")
+    if np.abs(landmarks).max() > MAX_COORDINATE:
+        raise InvalidInputError(
+            f"landmarks_2d must lie within {MAX_COORDINATE:,} pixels of the image's corner"
+        )
     points = five_points(landmarks)
     template = (TEMPLATE + 0.5) * (side / TEMPLATE_SIDE)
     to_image = similarity(template, points)

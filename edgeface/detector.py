@@ -25,7 +25,7 @@ LEAST_SCORE = 0.05
 TOGETHER = 4
 """How many first passes are one call of the network: it reads its weights once for all of them, and
 what more of them leave in memory no longer fits the processor's caches."""
-CALLER = 6
+CALLER = 5
 """Where a warning points, in frames: to the line that called `Model.run` or `Model.run_batch`."""
 AS_IT_IS = Placement(np.ones(2), np.zeros(2))
 
@@ -63,6 +63,8 @@ class Detector:
             for row, faces in enumerate(found):
                 if not turning.is_upright(faces):
                     found[row] = self._turned(images[row], faces, options, engine)
+        for row, faces in enumerate(found):  # at last: what is looked at again may be left out
+            found[row] = _cut(faces, options)
         return found
 
     def _turned(
@@ -88,6 +90,7 @@ class Detector:
         self, images: list[ImageArray], options: DetectionOptions, engine: kernels.Engine
     ) -> list[Faces]:
         """Find the faces of images whose first passes are one batch."""
+        limit = max(options.max_faces, MAX_FACES)
         fast = options.detail == "fast"
         side = self._metadata.input_size if fast else self._first_side
         placed = [letterbox(pixels, side, engine) for pixels in images]
@@ -95,18 +98,18 @@ class Detector:
         found: list[Faces] = []
         for row, (pixels, (_, placement)) in enumerate(zip(images, placed, strict=True)):
             first = {name: head[row] for name, head in heads.items()}
-            faces = None if fast else self._closer(pixels, first, placement, options, engine)
+            faces = None if fast else self._closer(pixels, first, placement, limit, options, engine)
             if faces is None:
                 faces = self._decoder.detected(
                     first,
                     placement,
                     options.score_threshold,
                     options.iou_threshold,
-                    max_faces=options.max_faces + 1,
+                    max_faces=limit + 1,
                     suppression=options.suppression,
                     engine=engine,
                 )
-            faces = _cut(faces, options)
+            faces = replace(faces, truncated=len(faces) > limit)
             if options.look_again:
                 faces = faces.select(self.hold_up(pixels, faces, engine))
             found.append(faces)
@@ -135,6 +138,7 @@ class Detector:
         pixels: ImageArray,
         heads: Heads,
         placement: Placement,
+        limit: int,
         options: DetectionOptions,
         engine: kernels.Engine,
     ) -> Faces | None:
@@ -146,7 +150,7 @@ class Detector:
             candidates,
             options.score_threshold,
             options.iou_threshold,
-            max_faces=options.max_faces + 1,
+            max_faces=limit + 1,
             method=options.suppression,
             engine=engine,
         )
@@ -233,7 +237,7 @@ def _joined(parts: list[kernels.FoundFaces]) -> kernels.FoundFaces:
 
 def _cut(faces: Faces, options: DetectionOptions) -> Faces:
     """Keep the best faces, as many as are asked for, and note whether there were more."""
-    if len(faces) <= options.max_faces:
+    if len(faces) <= options.max_faces and not faces.truncated:
         return faces
     if options.limit_is_default:
         warnings.warn(
@@ -242,4 +246,5 @@ def _cut(faces: Faces, options: DetectionOptions) -> Faces:
             TooManyFacesWarning,
             stacklevel=CALLER,
         )
-    return replace(faces.select(np.arange(options.max_faces)), truncated=True)
+    best = np.arange(min(len(faces), options.max_faces))
+    return replace(faces.select(best), truncated=True)

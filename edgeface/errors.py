@@ -58,6 +58,13 @@ class InferenceError(EdgeFaceError, RuntimeError):
     page = f"{_PAGE}#engines"
 
 
+def why_broken(error: ImportError) -> str:
+    """What to add to the remedy if a library is there and cannot be imported; else nothing."""
+    if isinstance(error, ModuleNotFoundError):
+        return ""
+    return f". It is installed, but cannot be imported: {error}"
+
+
 class ConversionError(EdgeFaceError, RuntimeError):
     """A network could not be converted."""
 

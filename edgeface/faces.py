@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast, overload
@@ -241,8 +242,8 @@ class Faces(FaceArrays):
         Raises
         ------
         InvalidInputError
-            If the suffix is none of these, the file cannot be written, or there is no image to draw
-            on.
+            If the suffix is none of these, the file cannot be written, it is the given image
+            itself, or there is no image to draw on.
         BackendUnavailableError
             For Parquet, if pyarrow is not installed; the message names the remedy.
         """
@@ -264,7 +265,14 @@ class Faces(FaceArrays):
         else:
             known = ", ".join((*PICTURE_SUFFIXES, *TABLE_SUFFIXES))
             raise InvalidInputError(f"{path}: faces are saved as {known}, not as {suffix!r}")
-        write_output(target, content)
+        write_output(target, content, _files_of(image))
+
+
+def _files_of(image: Any) -> list[PathLike]:
+    """The file of an image that is a path, an open file or a PIL image of one."""
+    if not isinstance(image, (str, os.PathLike)):
+        image = getattr(image, "filename", getattr(image, "name", None))
+    return [cast(PathLike, image)] if isinstance(image, (str, os.PathLike)) else []
 
 
 def check_faces(name: str, faces: Faces) -> None:

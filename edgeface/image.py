@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, cast
@@ -37,6 +38,9 @@ from edgeface.pictures import Picture
 from edgeface.pixels import Color, array_of_tensor, checked_color, is_tensor, rgb_of_array
 from edgeface.types import AnyArray, Float32Array, Float64Array, FloatArray, ImageArray
 
+MAX_COORDINATE = 1_000_000
+"""The largest coordinate of boxes and landmarks that are looked at, image_px."""
+_LOADING = threading.Lock()
 MARGIN = 8
 """How many pixels are kept around a crop for its interpolation."""
 
@@ -118,7 +122,7 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
     if isinstance(given, np.ndarray):
         return rgb_of_array(cast(AnyArray, given), order)
     if isinstance(given, Image.Image):
-        return _decoded(lambda: Picture(given), "the PIL image")
+        return _decoded(lambda: _loaded(given), "the PIL image")
     if isinstance(given, str):
         given = local_name(given)
     if isinstance(given, str) and is_web_address(given):
@@ -139,6 +143,14 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
         "expected an array, a PIL image, a path, an address, bytes, an open file or a tensor, got "
         f"{type(given).__name__}"
     )
+
+
+def _loaded(image: Image.Image) -> Picture:
+    """The picture of a PIL image, which other threads may be given, too, before it is loaded."""
+    picture = Picture(image)
+    with _LOADING:  # Pillow's decoders share the file
+        image.load()
+    return picture
 
 
 def _from_stream(stream: Any) -> ImageArray:

@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import re
+import stat
 import zlib
 from math import ceil
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
-from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.errors import BackendUnavailableError, InvalidInputError, why_broken
 from edgeface.image_blocks import sound_jpeg, sound_png
 from edgeface.pictures import Picture
 from edgeface.tone import CUBE_SIDE, HLG, PQ, tone_cube
@@ -103,6 +104,18 @@ def is_image_name(name: str) -> bool:
     What macOS keeps beside a photo on other file systems is hidden: ``._photo.jpg``.
     """
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a pipe, a socket or a device, which are read if they are named alone.
+
+    In a folder they are passed over: what they give may never come.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # what is no file is for whoever reads it to name
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def bytes_of_file(path: str | os.PathLike[str]) -> bytes:
@@ -256,7 +269,7 @@ def _heic(data: bytes) -> Picture:
         pillow_heif: Any = importlib.import_module("pillow_heif")
     except ImportError as error:
         raise BackendUnavailableError(
-            "reading HEIC files needs pillow-heif: pip install 'edgeface[heif]'"
+            f"reading HEIC files needs pillow-heif: pip install 'edgeface[heif]'{why_broken(error)}"
         ) from error
     # opened directly: registered with Pillow, it would read files for the whole process
     container = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)

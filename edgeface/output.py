@@ -77,6 +77,8 @@ def whole_file(path: PathLike, inputs: Iterable[PathLike] = ()) -> Generator[IO[
 def refuse_inputs(path: PathLike, inputs: Iterable[PathLike]) -> None:
     """Make sure that a file to write is none of the inputs, nor a link or another name of one.
 
+    The input ``-`` is what standard input was redirected from.
+
     Raises
     ------
     InvalidInputError
@@ -84,16 +86,18 @@ def refuse_inputs(path: PathLike, inputs: Iterable[PathLike]) -> None:
     """
     path_of("cannot write: the name", path)
     for source in inputs:
-        if _same_file(path, local_name(os.fspath(source))):
+        name = os.fspath(source)
+        if _same_file(path, 0 if name == "-" else local_name(name)):
             raise InvalidInputError(
                 f"{path} is the input {source} itself, which writing would destroy; name another "
                 "file"
             )
 
 
-def _same_file(path: PathLike, source: str) -> bool:
+def _same_file(path: PathLike, source: str | int) -> bool:
     try:
-        return os.path.samefile(path, source) and not stat.S_ISCHR(os.stat(source).st_mode)
+        state = os.stat(source)
+        return os.path.samestat(os.stat(path), state) and not stat.S_ISCHR(state.st_mode)
     except (OSError, ValueError):  # what does not exist is no input
         return False
 

@@ -21,7 +21,7 @@ A program that reads photos of strangers may set less."""
 BAND_PIXELS = 1 << 20
 """How many pixels are converted at a time, so that a photo is in memory once more, not thrice."""
 
-ORIENTATION = 0x0112
+ORIENTATION, PHOTOMETRIC = 0x0112, 0x0106
 # by EXIF orientation: how Pillow turns the picture upright, and the orientation that undoes it
 _TURNS = {
     2: (Image.Transpose.FLIP_LEFT_RIGHT, 2),
@@ -81,6 +81,8 @@ class Picture:
         image = self._image
         image.load()
         shift = _bits_above_8(image)
+        # Pillow inverts such pictures of 8 bits itself
+        white_is_0 = bool(shift) and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
         orientation = self._orientation or orientation_of(image)
         to_srgb = _profile_transform(image)
         width, height = image.size
@@ -96,6 +98,8 @@ class Picture:
             )
             band.info = {}  # what it says of transparency does not matter
             rgb = _rgb(band, shift) if to_srgb is None else to_srgb(band)
+            if white_is_0 and not isinstance(rgb, Image.Image):
+                rgb = 255 - rgb
             target = stored[top:bottom]
             if orientation not in _TURNS:
                 target[...] = np.asarray(rgb)

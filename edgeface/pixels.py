@@ -30,7 +30,7 @@ def is_one_image(images: Any) -> bool:
     """Whether what can be iterated is a single image, whose parts are none."""
     if isinstance(images, (str, bytes, bytearray, memoryview)) or hasattr(images, "read"):
         return True
-    return is_pixels(images) and np.ndim(images) < 4
+    return is_pixels(images) and np.ndim(images) in (0, 2, 3)  # of one axis, they are names
 
 
 def array_of_tensor(tensor: Any) -> AnyArray:
@@ -86,10 +86,13 @@ def rgb_of_array(array: AnyArray, color: Color = "rgb") -> ImageArray:
     array = _channels_last(np.asarray(array))  # of a subclass, the array itself
     if 0 in array.shape:
         raise InvalidInputError(f"the image is empty: its shape is {array.shape}")
-    if array.shape[2] == 1:
-        return np.repeat(_eight_bits(array), 3, axis=2)
-    array = _eight_bits(array[:, :, :3])
-    return np.ascontiguousarray(array[:, :, ::-1]) if color == "bgr" else array
+    try:
+        if array.shape[2] == 1:
+            return np.repeat(_eight_bits(array), 3, axis=2)
+        array = _eight_bits(array[:, :, :3])
+        return np.ascontiguousarray(array[:, :, ::-1]) if color == "bgr" else array
+    except MemoryError as error:
+        raise InvalidInputError(f"the image does not fit into memory: {error}") from error
 
 
 def _channels_last(array: AnyArray) -> AnyArray:

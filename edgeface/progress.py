@@ -15,13 +15,13 @@ class ProgressLine:
     ----------
     total : how many steps there are; 0 where nobody knows
     unit : what is counted, as "images"
-    stream : where the line is written, as stderr
+    stream : where the line is written, as stderr; None where that was closed
     """
 
-    def __init__(self, total: int, unit: str, stream: TextIO) -> None:
-        self._total, self._unit, self._stream = total, unit, stream
+    def __init__(self, total: int, unit: str, stream: TextIO | None) -> None:
+        self._total, self._unit = total, unit
         self._started = self._drawn = time.perf_counter()
-        self._shown = stream.isatty()
+        self._stream = stream if stream is not None and stream.isatty() else None
         self.count = 0
 
     @property
@@ -38,7 +38,7 @@ class ProgressLine:
         """Count one, or so many; the note stands behind the speed."""
         self.count += steps
         now = time.perf_counter()
-        if self._shown and now - self._drawn >= REDRAW_S:
+        if self._stream is not None and now - self._drawn >= REDRAW_S:
             self._drawn = now
             self._stream.write("\r\x1b[K" + self._line(note))
             self._stream.flush()
@@ -56,6 +56,6 @@ class ProgressLine:
 
     def close(self) -> None:
         """Clear the line."""
-        if self._shown:
+        if self._stream is not None:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

@@ -188,10 +188,10 @@ def write_ready(file: ReadyFile, folder: str | os.PathLike[str]) -> Path:
 def cached_ready(file: ReadyFile) -> Path:
     """Where a ready file lies on this machine; it is written there when it is first asked for.
 
-    The folder is ``edgeface`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. The name holds the hash of
-    what is in the file, so that releases do not meet, and the file is checked each time. Where no
-    such folder can be written, as in many containers, a temporary one serves as long as the
-    program runs.
+    The folder is ``edgeface`` in ``$XDG_CACHE_HOME``, or in ``~/.cache`` if that is not set or is
+    relative. The name holds the hash of what is in the file, so that releases do not meet, and the
+    file is checked each time. Where no such folder can be written, as in many containers, a
+    temporary one serves as long as the program runs.
 
     Raises
     ------
@@ -211,7 +211,8 @@ def cached_ready(file: ReadyFile) -> Path:
 
     # RuntimeError: the user has no home
     with contextlib.suppress(InvalidInputError, RuntimeError):
-        return below(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"))
+        stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        return below(stated if stated.is_absolute() else Path.home() / ".cache")
     return below(_temporary_root())
 
 

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from edgeface import kernels
 from edgeface.errors import InvalidInputError
+from edgeface.image import MAX_COORDINATE
 from edgeface.metadata import Metadata
 from edgeface.types import Float32Array, ImageArray
 from edgeface.values import Choice, Flag, Number, Whole, array_of, option, shown
 
-MAX_COORDINATE, MIN_SIDE_PX = 1_000_000, 0.01
-"""The largest coordinate and the least side of boxes that a network looks at, image_px."""
+MIN_SIDE_PX = 0.01
+"""The least side of boxes that a network looks at, image_px."""
 MAX_FACES = 1000
 """How many faces `Model.run` reports at most, unless told otherwise."""
 

@@ -35,7 +35,7 @@ from typing import Any, cast
 import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
-from edgeface.errors import BackendUnavailableError
+from edgeface.errors import BackendUnavailableError, InvalidInputError, why_broken
 from edgeface.face_arrays import FaceArrays
 from edgeface.types import AnyArray
 
@@ -70,8 +70,20 @@ def numbers_of(faces: FaceArrays, clip: bool = False) -> dict[str, AnyArray]:
 
 
 def json_of(value: Any) -> str:
-    """Write a value of plain numbers, texts, lists and dictionaries as a line of JSON."""
-    return json.dumps(value, allow_nan=False)
+    """Write a value of plain numbers, texts, lists and dictionaries as a line of JSON.
+
+    Raises
+    ------
+    InvalidInputError
+        If it holds numbers that are not finite.
+    """
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise InvalidInputError(
+            "JSON holds finite numbers alone, and these faces have others: choose those whose "
+            "arrays are finite"
+        ) from error
 
 
 def csv_of(columns: Mapping[str, AnyArray]) -> str:
@@ -149,4 +161,5 @@ def needed(module: str, what: str, extra: str) -> Any:
     except ImportError as error:
         raise BackendUnavailableError(
             f"{what} need {module.partition('.')[0]}: pip install 'edgeface[{extra}]'"
+            f"{why_broken(error)}"
         ) from error

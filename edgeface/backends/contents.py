@@ -4,14 +4,43 @@ from __future__ import annotations
 
 import base64
 import binascii
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from edgeface.backends.checksums import check, sealed_json
-from edgeface.errors import MetadataError
+from edgeface.errors import MetadataError, ModelFormatError
 from edgeface.face_model import FaceModel
 from edgeface.kinds import NUM_HARMONICS
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
+
+MAX_FILE_BYTES = 1 << 31
+"""2 GiB, the largest file that ONNX and TFLite have."""
+
+
+def model_bytes(path: Path) -> bytes:
+    """The content of a model file, or of a part of one.
+
+    Raises
+    ------
+    ModelFormatError
+        If it is larger than `MAX_FILE_BYTES`, or no file.
+    OSError
+        If it cannot be read.
+    """
+    check_file(path)
+    return path.read_bytes()
+
+
+def check_file(path: Path) -> None:
+    """Check what `model_bytes` checks, without reading anything."""
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise ModelFormatError(f"{path} is no model, since it is no file")
+    if state.st_size > MAX_FILE_BYTES:
+        raise ModelFormatError(
+            f"{path} is no model: it has {state.st_size:,} bytes, more than {MAX_FILE_BYTES:,}"
+        )
 
 
 def read_contents(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeface import strict_json
+from edgeface.backends.contents import model_bytes
 from edgeface.backends.protobuf import entry, inside, outside
 from edgeface.errors import ModelFormatError
 
@@ -41,13 +42,13 @@ def read_package(path: Path) -> tuple[dict[str, str], list[bytes | memoryview]]:
     if odd:
         raise ModelFormatError(f"{path} holds {odd[0].name!r}, which is neither file nor folder")
     try:
-        manifest: Any = strict_json.parse((path / MANIFEST).read_bytes())
+        manifest: Any = strict_json.parse(model_bytes(path / MANIFEST))
         named = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
         if named != ROOT:
             raise ValueError(f"its manifest names another model than {ROOT}")
-        model = memoryview((path / MODEL).read_bytes())
+        model = memoryview(model_bytes(path / MODEL))
         place = (DESCRIPTION, DESCRIPTION_METADATA)
         entries = dict(entry(content) for content in inside(model, (*place, USER_DEFINED)))
-        return entries, [*outside(model, place), (path / WEIGHTS).read_bytes()]
+        return entries, [*outside(model, place), model_bytes(path / WEIGHTS)]
     except (KeyError, OSError, TypeError, ValueError) as error:
         raise ModelFormatError(f"{path} is no readable CoreML package: {error}") from error

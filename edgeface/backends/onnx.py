@@ -12,10 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from edgeface.backends.contents import read_contents
+from edgeface.backends.contents import model_bytes, read_contents
 from edgeface.backends.processors import threads_within_limits
 from edgeface.backends.protobuf import entry, fields, outside
-from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
+from edgeface.errors import (
+    BackendUnavailableError,
+    InferenceError,
+    ModelFormatError,
+    why_broken,
+)
 from edgeface.metadata import FACE_MODEL_KEY, KEY, SIZE_STEP
 from edgeface.types import Float32Array, ImageArray
 
@@ -171,10 +176,12 @@ def network_pieces(content: bytes) -> list[memoryview]:
 def _read(path: Path) -> tuple[bytes, dict[str, str]]:
     """Read a file and its ``metadata_props``; if its weights lie in other files, it is refused."""
     try:
-        content = path.read_bytes()
+        content = model_bytes(path)
         found = [part for n, _, _, part in fields(memoryview(content)) if n == METADATA_PROPS]
         entries = dict(entry(part) for part in found)
     except (OSError, ValueError) as error:
+        if isinstance(error, ModelFormatError):
+            raise
         raise ModelFormatError(f"{path} is no readable ONNX model: {error}") from error
     if b"location" in content and _EXTERNAL.search(content):
         raise ModelFormatError(
@@ -190,6 +197,7 @@ def _runtime() -> Any:
     except ImportError as error:
         raise BackendUnavailableError(
             "running .onnx files needs ONNX Runtime: pip install 'edgeface[onnx]'"
+            f"{why_broken(error)}"
         ) from error
     runtime.disable_telemetry_events()  # some builds tell their makers of each session
     return runtime

@@ -13,6 +13,7 @@ import stat
 import zipfile
 from pathlib import Path
 
+from edgeface.backends.contents import check_file
 from edgeface.errors import ModelFormatError
 from edgeface.metadata import FACE_MODEL_KEY, KEY
 
@@ -42,6 +43,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
         absolute or repeated name, a link, or compressed or encrypted content.
     """
     try:
+        check_file(path)
         with zipfile.ZipFile(path) as archive:
             inside = _checked(archive.infolist(), path)
             return {

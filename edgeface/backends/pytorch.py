@@ -11,7 +11,12 @@ import numpy as np
 from edgeface.backends.contents import read_contents
 from edgeface.backends.pt2_archive import DESCRIPTION, FACE_MODEL, network_pieces, read_archive
 from edgeface.backends.pt2_program import Program
-from edgeface.errors import BackendUnavailableError, InferenceError, MetadataError
+from edgeface.errors import (
+    BackendUnavailableError,
+    InferenceError,
+    MetadataError,
+    why_broken,
+)
 from edgeface.types import Float32Array, ImageArray
 
 
@@ -72,5 +77,5 @@ def _torch() -> Any:
         return importlib.import_module("torch")
     except ImportError as error:
         raise BackendUnavailableError(
-            "running .pt2 files needs PyTorch: pip install 'edgeface[torch]'"
+            f"running .pt2 files needs PyTorch: pip install 'edgeface[torch]'{why_broken(error)}"
         ) from error

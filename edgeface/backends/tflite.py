@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from edgeface.backends.contents import read_contents
+from edgeface.backends.contents import model_bytes, read_contents
 from edgeface.backends.tflite_metadata import network_pieces, read_metadata_buffers
-from edgeface.errors import BackendUnavailableError, InferenceError, ModelFormatError
+from edgeface.errors import (
+    BackendUnavailableError,
+    InferenceError,
+    ModelFormatError,
+    why_broken,
+)
 from edgeface.metadata import FACE_MODEL_KEY, KEY
 from edgeface.types import Float32Array, ImageArray
 
@@ -32,18 +37,17 @@ class TfliteBackend:
     def __init__(self, path: Path, num_threads: int, device: str | None = None) -> None:
         library = import_library()
         try:
-            content = path.read_bytes()
+            content = model_bytes(path)
         except OSError as error:
             raise ModelFormatError(f"cannot read {path}: {error}") from error
         entries = read_metadata_buffers(content, str(path))
         self.metadata, self.face_model = read_contents(
             path, entries.get(KEY), entries.get(FACE_MODEL_KEY), network_pieces(content, str(path))
         )
-        del content  # the interpreter maps the file
         delegates = [] if device is None else [_delegate(library, device)]
         try:
             self._interpreter: Any = library.Interpreter(
-                model_path=str(path),
+                model_content=content,  # a file that it maps could change, which ends the process
                 num_threads=num_threads or None,
                 experimental_delegates=delegates,
             )
@@ -52,7 +56,7 @@ class TfliteBackend:
             raise ModelFormatError(f"{path} is no TFLite model that runs here: {error}") from error
         self._check_signature(path)
         if device is not None:
-            _check_delegate(library, path, device)
+            _check_delegate(library, path.name, content, device)
         self._lock = threading.Lock()
 
     def _check_signature(self, path: Path) -> None:
@@ -96,18 +100,19 @@ class TfliteBackend:
 
 def import_library() -> Any:
     """Import LiteRT, or a predecessor that is installed; the error names the remedy."""
+    broken = ""
     for name in LIBRARIES:
         try:
             return importlib.import_module(name)
-        except ImportError:
-            continue
+        except ImportError as error:
+            broken = broken or why_broken(error)
     raise BackendUnavailableError(
         "running .tflite files needs LiteRT: pip install 'edgeface[tflite]' "
-        "(tflite-runtime or tensorflow do as well)"
+        f"(tflite-runtime or tensorflow do as well){broken}"
     )
 
 
-def _check_delegate(library: Any, path: Path, device: str) -> None:
+def _check_delegate(library: Any, name: str, content: bytes, device: str) -> None:
     """Check that the delegate takes any operator, by loading it without the default one.
 
     Raises
@@ -119,14 +124,14 @@ def _check_delegate(library: Any, path: Path, device: str) -> None:
     if kinds is None:  # the earliest libraries cannot tell
         return
     alone = library.Interpreter(
-        model_path=str(path),
+        model_content=content,
         experimental_delegates=[_delegate(library, device)],
         experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     alone.allocate_tensors()
     if not any(op["op_name"] == "DELEGATE" for op in alone._get_ops_details()):
         raise BackendUnavailableError(
-            f"the delegate {device!r} was asked for, but it runs no operator of {path.name}: all "
+            f"the delegate {device!r} was asked for, but it runs no operator of {name}: all "
             "are left to the CPU. Leave device out to run there"
         )
 

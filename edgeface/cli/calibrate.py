@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Learn the range and write it; returns the exit status."""
-    refuse_inputs(arguments.file, [arguments.source])
+    networks = (arguments.model, arguments.crop_model)
+    refuse_inputs(arguments.file, [arguments.source, *filter(None, networks)])
     check_place(arguments.file)
     told = told_on([arguments.file])
     if Path(arguments.source).suffix.lower() == ".jsonl":

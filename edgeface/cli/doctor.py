@@ -53,7 +53,11 @@ def execute(arguments: argparse.Namespace) -> int:
     _report_extras()
     _report_threads(advice)
     if not broken:
-        _report_speed(advice)
+        try:
+            _report_speed(advice)
+        except EdgeFaceError as error:  # of a library that is there, but cannot be imported
+            advice.append(str(error))
+            broken = 1
     print("\nadvice" if advice else "\nnothing to improve")
     for line in advice:
         print(f"- {line}")

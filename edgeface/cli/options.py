@@ -7,6 +7,9 @@ from pathlib import Path
 
 MODEL_NAMES = "a network that ships (mfn, sfn, fusion, mfn-free, sfn-free) or a model file"
 
+LARGEST_NUMBER = 1024
+"""Of threads and faces: the most threads that `edgeface.load` takes."""
+
 
 def output_name(text: str) -> str:
     """The name of a file to write: ``-`` is standard output, as it is standard input to read."""
@@ -56,13 +59,15 @@ def add_thread_counts(parser: argparse.ArgumentParser) -> None:
 
 
 def numbers(text: str) -> list[int]:
-    """Whole numbers of at least 0, given like ``1,2``."""
+    """Whole numbers from 0 to `LARGEST_NUMBER`, given like ``1,2``."""
     try:
         values = [int(part) for part in text.split(",")]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected numbers like 1,2, got {text!r}") from error
-    if min(values) < 0:
-        raise argparse.ArgumentTypeError(f"expected numbers of at least 0, got {text!r}")
+    if not 0 <= min(values) <= max(values) <= LARGEST_NUMBER:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers from 0 to {LARGEST_NUMBER}, got {text!r}"
+        )
     return values
 
 

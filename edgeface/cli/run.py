@@ -19,7 +19,14 @@ from edgeface.cli.sources import Source, find_sources, overlay_paths
 from edgeface.drawing import encoded_picture
 from edgeface.errors import EdgeFaceError, InvalidInputError
 from edgeface.faces import Faces
-from edgeface.output import folder_of, make_folder, whole_file, write_output
+from edgeface.output import (
+    PathLike,
+    folder_of,
+    make_folder,
+    refuse_twice,
+    whole_file,
+    write_output,
+)
 from edgeface.progress import ProgressLine
 from edgeface.terminal import INTERRUPTED, printable, told_on
 from edgeface.types import ImageArray
@@ -78,7 +85,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         overlays = overlay_paths(folder_of("--out", arguments.out), sources)
     target = None if arguments.save is None else path_of("--save", arguments.save)
-    with _report(chosen, target, sources) as records:
+    networks = (name for name in (arguments.model, arguments.refine) if name is not None)
+    inputs = [*networks, *("-" if s.image is None else s.image for s in sources)]
+    if target is not None:
+        refuse_twice([target, *filter(None, overlays)])
+    with _report(chosen, target, inputs) as records:
         run = _Run(finder, records, chosen == "text" and arguments.save is None, len(sources))
         status = run.over(sources, overlays)
     if target is not None:
@@ -105,7 +116,7 @@ def _format_of(arguments: argparse.Namespace) -> str:
 
 @contextlib.contextmanager
 def _report(
-    chosen: str, target: Path | None, sources: Sequence[Source]
+    chosen: str, target: Path | None, inputs: Sequence[PathLike]
 ) -> Generator[Records, None, None]:
     """Where results go: standard output or a file, which takes its name when it is whole."""
     kind = FORMATS[chosen]
@@ -114,7 +125,6 @@ def _report(
         if target is None:
             stream = sys.stdout.buffer if kind.binary else sys.stdout
         else:
-            inputs = [source.image for source in sources if isinstance(source.image, Path)]
             stream = stack.enter_context(whole_file(target, inputs))
             if not kind.binary:
                 stream = io.TextIOWrapper(stream, "utf-8", "backslashreplace", newline="")
@@ -130,7 +140,7 @@ class _Run:
     def __init__(self, finder: Finder, records: Records, lines: bool, total: int) -> None:
         self._finder, self._records, self._lines = finder, records, lines
         shown = total > 1 and not (lines and sys.stdout.isatty())
-        self._progress = ProgressLine(total, "images", sys.stderr if shown else io.StringIO())
+        self._progress = ProgressLine(total, "images", sys.stderr if shown else None)
         self._num_faces = self._num_failed = 0
 
     def over(self, sources: Sequence[Source], overlays: Sequence[Path | None]) -> int:
@@ -153,18 +163,17 @@ class _Run:
             if isinstance(pixels, EdgeFaceError):
                 raise pixels
             faces = self._finder.find(pixels)
-        except EdgeFaceError as error:
-            self._progress.close()
-            name = "" if error is pixels else f"{source.name}: "  # which reading it has named
-            print(printable(f"edgeface: {name}{error}"), file=sys.stderr)
-            self._num_failed += 1
-        else:
             self._records.add(source.name, faces)
             self._num_faces += len(faces)
             if target is not None:
                 _write_overlay(target, faces, pixels)
                 if self._lines:
                     print(printable(f"  overlay: {target}"))
+        except EdgeFaceError as error:
+            self._progress.close()
+            name = "" if error is pixels else f"{source.name}: "  # which reading it has named
+            print(printable(f"edgeface: {name}{error}"), file=sys.stderr)
+            self._num_failed += 1
         self._progress.step(f"{self._num_faces} faces")
 
     def _summary(self, status: int) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from edgeface.addresses import is_web_address, local_name, without_secrets
 from edgeface.errors import InvalidInputError
 from edgeface.image import read_image
-from edgeface.image_files import is_image_name
+from edgeface.image_files import is_image_name, is_special
 from edgeface.model import DEMO_PHOTO
 from edgeface.output import distinct_name
 from edgeface.types import ImageArray
@@ -52,7 +52,8 @@ class Source:
             return read_image(self.image)
         if sys.stdin is None:  # it was closed
             raise InvalidInputError("'-' is what is piped into the command, and nothing is")
-        return read_image(sys.stdin.buffer)
+        # without its buffer, whose lock is needed at the end by Python, which a reader may hold
+        return read_image(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
 
 
 def find_sources(arguments: Sequence[str], recursive: bool) -> list[Source]:
@@ -98,7 +99,9 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
                 yield Source(str(file), file, file.relative_to(path))
     elif glob.has_magic(argument) and not os.path.lexists(argument):
         for name in sorted(glob.glob(argument, recursive=True)):
-            if not os.path.isdir(name) and Path(name).suffix.lower() not in VIDEO_SUFFIXES:
+            if os.path.isdir(name) or is_special(name):
+                continue
+            if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
                 yield Source(name, Path(name), PurePath(Path(name).name))
     elif path.suffix.lower() in VIDEO_SUFFIXES:
         raise InvalidInputError(
@@ -119,7 +122,7 @@ def _files_in(folder: Path, recursive: bool) -> Iterator[Path | InvalidInputErro
         raise InvalidInputError(f"cannot read {folder}: {error.strerror or error}") from error
     entries = [entry for entry in entries if not entry.name.startswith(".")]
     for entry in entries:
-        if not _is_folder(entry, links=True):
+        if not _is_folder(entry, links=True) and not is_special(entry.path):
             yield Path(entry.path)
     for entry in entries:
         if recursive and _is_folder(entry, links=False):
@@ -153,7 +156,7 @@ def _nothing(argument: str, recursive: bool) -> str:
 def overlay_paths(folder: Path, sources: Sequence[Source]) -> list[Path]:
     """Where each overlay goes: no two to one file, and none to one of the images."""
     taken: set[str] = set()
-    inputs = {_identity(source.image) for source in sources if isinstance(source.image, Path)}
+    inputs = {_identity(0 if source.image is None else source.image) for source in sources}
     targets: list[Path] = []
     for source in sources:
         target: Path | None = None
@@ -172,10 +175,10 @@ def _shortened(stem: str) -> str:
     return stem
 
 
-def _identity(path: Path | str | None) -> tuple[int, int] | None:
-    """What a file is by whatever name; None where there is none."""
+def _identity(path: Path | str | int) -> tuple[int, int] | None:
+    """What a file, or an open one of this number, is by whatever name; None where there is none."""
     try:
-        state = os.stat(path or "")
+        state = os.stat(path)
     except (OSError, ValueError):
         return None
     return state.st_dev, state.st_ino

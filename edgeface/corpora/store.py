@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 from edgeface.addresses import local_name, text_without_secrets, without_secrets
 from edgeface.errors import InvalidInputError
-from edgeface.image_files import bytes_of_file
+from edgeface.image_files import bytes_of_file, bytes_of_stream, is_special
 from edgeface.output import PREFIX, explained, make_folder, write_output
 from edgeface.tables import needed
 from edgeface.values import path_of
@@ -87,18 +88,19 @@ class Store:
             return True
 
     def read(self, name: str) -> bytes:
-        """The whole of an image file.
+        """The whole of an image file; of one that is none, only the first bytes.
 
         Raises
         ------
         InvalidInputError
-            If it is a local file that `edgeface.image_files.bytes_of_file` does not read.
+            If it is too large, or a local file that cannot be read.
         OSError
             If it is elsewhere, and does not come now.
         """
         if self._remote is None:
             return bytes_of_file(Path(self.root, name))
-        return self._ask("cat_file", f"{self._base}/{name}")
+        with _as_oserror(), self._remote.open(f"{self._base}/{name}", "rb") as file:
+            return bytes_of_stream(file, name)
 
     def open(self, name: str) -> Any:
         """A file, binary, to read parts of."""
@@ -110,6 +112,9 @@ class Store:
         """Make the folder unless it is there; InvalidInputError if it cannot be made."""
         if self._remote is None:
             make_folder(self.root)
+        elif not self.exists():
+            with explained(self.shown):
+                self._ask("makedirs", self._base, True)
 
     def write(self, name: str, content: bytes) -> None:
         """A whole file, which has its name only once it is whole; an older one is replaced."""
@@ -122,14 +127,21 @@ class Store:
         write_output(target, content)
 
     def _ask(self, verb: str, *arguments: Any) -> Any:
-        """Call fsspec, whose file systems raise what they like, which OSError stands for here."""
-        try:
+        """Call fsspec."""
+        with _as_oserror():
             return getattr(self._remote, verb)(*arguments)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            said = text_without_secrets(str(error)) or type(error).__name__
-            raise OSError(said) from error
+
+
+@contextlib.contextmanager
+def _as_oserror() -> Generator[None, None, None]:
+    """Raise what file systems of fsspec raise, which is what they like, as an OSError."""
+    try:
+        yield
+    except (FileNotFoundError, InvalidInputError):
+        raise
+    except Exception as error:
+        said = text_without_secrets(str(error)) or type(error).__name__
+        raise OSError(said) from error
 
 
 def _local_names(folder: Path, below: str) -> Iterator[str]:
@@ -144,5 +156,5 @@ def _local_names(folder: Path, below: str) -> Iterator[str]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _local_names(Path(entry.path), f"{below}{entry.name}/")
-        else:
+        elif not is_special(entry.path):
             yield f"{below}{entry.name}"

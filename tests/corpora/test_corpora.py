@@ -136,6 +136,29 @@ def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
     assert len(Store(tmp_path).read("film.jpg")) == HEAD_BYTES
 
 
+def test_a_large_file_in_a_bucket_is_not_read_whole(monkeypatch):
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.pipe_file("/films/film.jpg", bytes(1000))
+    memory.pipe_file("/films/large.png", b"\x89PNG\r\n\x1a\n" + bytes(1000))
+    store = Store("memory://films")
+    assert len(store.read("film.jpg")) == HEAD_BYTES
+    assert len(store.read("large.png")) == 1008
+    monkeypatch.setattr("edgeface.image_files.MAX_FILE_BYTES", 500)
+    with pytest.raises(InvalidInputError, match=r"large\.png is too large"):
+        store.read("large.png")
+
+
+def test_a_folder_by_its_address_is_made_before_any_photo_is_looked_at(photos, model, tmp_path):
+    pytest.importorskip("fsspec", reason="needs the extra: edgeface[corpora]")
+    target = tmp_path / "not/there"
+    run_corpus(photos, f"local://{target}", model, options=OPTIONS)
+    assert len(table_of(target)) == 14
+    blocked = tmp_path / "file"
+    blocked.touch()
+    with pytest.raises(InvalidInputError, match="cannot write local://"):
+        Store(f"local://{blocked}/inside").prepare()
+
+
 def test_buckets_by_fsspec(photos, model, tmp_path):
     fsspec = pytest.importorskip("fsspec", reason="needs the extra: edgeface[corpora]")
     memory = fsspec.filesystem("memory")

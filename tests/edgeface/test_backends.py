@@ -1,6 +1,7 @@
 """Every backend behaves alike: outputs, threads, clones, pickles, bad files and devices."""
 
 import multiprocessing
+import os
 import pickle
 import struct
 import subprocess
@@ -27,6 +28,7 @@ from edgeface.backends import tflite as tflite_backend
 from edgeface.backends.coreml import CoremlBackend
 from edgeface.backends.tflite_metadata import read_metadata_buffers
 from edgeface.metadata import FACE_MODEL_KEY, KEY
+from edgeface.ready import find_ready, write_ready
 from tests.fakes import metadata_of
 
 pytestmark = [
@@ -158,6 +160,24 @@ def test_truncated_files_are_errors(path, tmp_path, kept):
 
 def _faces_in_worker(model):
     return len(model.run(np.zeros((50, 50, 3), np.uint8)))
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite", ".pt2"])
+@pytest.mark.parametrize("make", [lambda path: path.open("wb").truncate(1 << 32), os.mkfifo])
+def test_what_no_model_can_be_is_not_read(suffix, make, tmp_path):
+    path = tmp_path / f"model{suffix}"
+    make(path)
+    with pytest.raises(ModelFormatError, match="is no model"):
+        edgeface.load(path)
+
+
+def test_a_tflite_model_does_not_change_with_its_file(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    path = write_ready(find_ready("sfn", "tflite"), tmp_path)
+    model = edgeface.load(path)
+    found = model.run(edgeface.DEMO_PHOTO)
+    path.write_bytes(bytes(path.stat().st_size))
+    assert model.run(edgeface.DEMO_PHOTO) == found
 
 
 def test_models_travel_to_worker_processes(onnx_file):

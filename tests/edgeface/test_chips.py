@@ -46,6 +46,12 @@ def test_a_chip_beyond_the_image_is_black(noise):
     assert not aligned_chip(noise, points).any()
 
 
+@pytest.mark.parametrize("far", [2e6, -1e300])
+def test_landmarks_that_are_nowhere_near_are_refused(noise, far):
+    with pytest.raises(InvalidInputError, match="must lie within 1,000,000 pixels"):
+        aligned_chip(noise, np.full((68, 2), far))
+
+
 @pytest.mark.parametrize("size", [0, 7, 5000, 1.5, None])
 def test_sizes_that_are_none_are_refused(face, size):
     with pytest.raises(InvalidInputError, match="size must be"):

@@ -197,3 +197,10 @@ def test_a_word_that_is_no_command_is_told_what_may_be_meant(
     with pytest.raises(SystemExit, match="2"):
         main([word])
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--threads", "--faces"])
+def test_numbers_that_would_keep_the_bench_busy_for_ever_are_refused(option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["bench", "run", "sfn", option, "1,99999"])
+    assert "expected numbers from 0 to 1024" in capsys.readouterr().err

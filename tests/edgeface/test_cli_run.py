@@ -16,6 +16,7 @@ import edgeface
 from edgeface import tables
 from edgeface.cli import main
 from edgeface.cli.records import FORMATS
+from edgeface.ready import ASSETS
 
 ALONE = ["--refine", "none"]
 
@@ -94,6 +95,48 @@ def test_no_report_overwrites_an_image(folder, capsys):
     before = photo.read_bytes()
     assert run(photo, "--save", photo, "--format", "json") == 1
     assert "is the input" in capsys.readouterr().err
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--model", "--refine"])
+def test_no_report_overwrites_a_network(option, folder, tmp_path, capsys):
+    network = tmp_path / "network.onnx"
+    shutil.copy(ASSETS / {"--model": "mfn.onnx", "--refine": "sfn.onnx"}[option], network)
+    before = network.read_bytes()
+    photo, asked = folder / "five.jpg", ["--save", str(network), "--format", "json"]
+    assert main(["run", str(photo), option, str(network), *asked]) == 1
+    assert "is the input" in capsys.readouterr().err
+    assert network.read_bytes() == before
+
+
+def test_no_report_is_written_over_an_overlay(folder, tmp_path, capsys):
+    asked = ["--out", tmp_path, "--save", tmp_path / "five-faces.png", "--format", "json"]
+    assert run(folder / "five.jpg", *asked) == 1
+    assert "would be written twice" in capsys.readouterr().err
+    assert not (tmp_path / "five-faces.png").exists()
+
+
+def test_an_overlay_that_cannot_be_written_costs_neither_the_others_nor_the_report(
+    folder, tmp_path, capsys
+):
+    (tmp_path / "out/five-faces.png").mkdir(parents=True)
+    report = tmp_path / "faces.json"
+    photos = [folder / "five.jpg", folder / "deep/nobody.png"]
+    assert run(*photos, "--out", tmp_path / "out", "--save", report) == 1
+    assert "five.jpg: cannot write" in capsys.readouterr().err
+    assert [len(image["faces"]) for image in json.loads(report.read_text())] == [5, 0]
+    assert (tmp_path / "out/nobody-faces.png").is_file()
+
+
+def test_no_report_overwrites_what_standard_input_comes_from(folder):
+    photo = folder / "five.jpg"
+    before = photo.read_bytes()
+    command = [sys.executable, "-m", "edgeface", "run", "-", "--save", str(photo)]
+    with photo.open("rb") as file:
+        command += ["--format", "json", *ALONE]
+        result = subprocess.run(command, stdin=file, capture_output=True)
+    assert result.returncode == 1
+    assert b"is the input -" in result.stderr
     assert photo.read_bytes() == before
 
 

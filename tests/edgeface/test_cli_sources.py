@@ -9,6 +9,7 @@ import pytest
 
 from edgeface import DEMO_PHOTO, InvalidInputError
 from edgeface.cli.sources import find_sources, overlay_paths
+from edgeface.corpora import Store
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ def names(*arguments, recursive=False):
 )
 def test_folders_patterns_and_files(photos, arguments, recursive, expected):
     assert names(*arguments, recursive=recursive) == [f"photos/{name}" for name in expected]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_pipes_are_read_if_they_are_named_alone(photos):
+    os.mkfifo("photos/pipe.jpg")
+    Path("photos/link.jpg").symlink_to("nowhere")
+    assert names("photos") == ["photos/a.PNG", "photos/b.jpg", "photos/link.jpg"]
+    assert names("photos/*.jpg") == ["photos/b.jpg", "photos/link.jpg"]
+    assert names("photos/pipe.jpg") == ["photos/pipe.jpg"]
+    assert [*Store("photos").names()] == [
+        "a.PNG", "b.jpg", "clip.mp4", "in/c.jpg", "in/deep/a.png", "link.jpg", "notes.txt",
+    ]  # fmt: skip
 
 
 def test_a_name_that_looks_like_a_pattern_is_a_name(photos):

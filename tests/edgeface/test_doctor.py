@@ -1,9 +1,11 @@
+import importlib
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import edgeface
 from edgeface.cli import doctor, main
 from edgeface.errors import BackendUnavailableError, EdgeFaceError, ModelFormatError
 from edgeface.terminal import page_address, run_command
@@ -43,6 +45,21 @@ def test_doctor_fails_without_an_engine(monkeypatch, capsys, quick):
     monkeypatch.setattr(doctor, "backends", lambda: ())
     assert main(["doctor"]) == 1
     assert "pip install 'edgeface[onnx]'" in capsys.readouterr().out
+
+
+def test_a_library_that_cannot_be_imported_is_told_from_one_that_is_absent(monkeypatch, capsys):
+    found = importlib.import_module
+
+    def broken(name, *package):
+        if name == "onnxruntime":
+            raise ImportError("libonnxruntime.so.1: cannot open shared object file")
+        return found(name, *package)
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    with pytest.raises(BackendUnavailableError, match=r"\[onnx\]'\. It is installed, but .*so\.1"):
+        edgeface.load("sfn")
+    assert main(["doctor"]) == 1
+    assert "\nadvice\n- running .onnx files needs ONNX Runtime" in capsys.readouterr().out
 
 
 def test_doctor_finds_a_damaged_package(monkeypatch, capsys, quick):

@@ -1,8 +1,10 @@
+import contextlib
 import copy
 import json
 import pickle
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,6 +75,21 @@ def test_draw_leaves_the_argument_alone(noise):
     assert overlay.shape == noise.shape
     assert (overlay != noise).any()
     assert (some_faces(0).draw(noise) == noise).all()
+
+
+@pytest.mark.parametrize("given", [str, Path, Image.open, lambda path: path.open("rb")])
+def test_save_does_not_overwrite_the_photo(given, tmp_path, noise):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(noise).save(photo)
+    before = photo.read_bytes()
+    image = given(photo)
+    with (
+        contextlib.closing(image) if hasattr(image, "close") else contextlib.nullcontext(),
+        pytest.raises(InvalidInputError, match="is the input"),
+    ):
+        some_faces(1).save(photo, image)
+    assert photo.read_bytes() == before
+    some_faces(1).save(tmp_path / "drawn.png", photo)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, TiffImagePlugin
 
-from edgeface import BackendUnavailableError, InvalidInputError, image_files, read_image
+from edgeface import (
+    DEMO_PHOTO,
+    BackendUnavailableError,
+    InvalidInputError,
+    image_files,
+    read_image,
+)
 from edgeface.image_blocks import sound_jpeg
 from edgeface.image_files import FORMATS, format_of, images_in
 
@@ -164,6 +170,12 @@ def test_reading_changes_nothing_that_the_process_shares(tmp_path, smooth, monke
         np.testing.assert_array_equal(pixels, first)
     assert warnings.filters == before
     assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES) == (10, False)
+
+
+def test_threads_may_share_a_picture_that_is_not_loaded():
+    for _ in range(3):
+        with Image.open(DEMO_PHOTO) as picture, ThreadPoolExecutor(8) as pool:
+            assert len({pixels.tobytes() for pixels in pool.map(read_image, [picture] * 8)}) == 1
 
 
 def test_what_others_register_with_pillow_is_not_asked(monkeypatch, tmp_path, smooth):

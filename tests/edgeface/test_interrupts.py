@@ -42,3 +42,21 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(command, library, tmp_path)
     assert said.endswith("\nedgeface: stopped\n")
     assert "Traceback" not in said
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
+
+
+def test_an_interrupt_ends_the_wait_for_standard_input():
+    script = (
+        "import signal\n"
+        "from edgeface.ahead import read_ahead\n"
+        "from edgeface.cli.sources import Source, find_sources\n"
+        "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
+        "next(read_ahead(find_sources(['-'], False), Source.read, 1))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        process.wait(30)  # while standard input stays open
+        said = process.stderr.read()
+    assert said.endswith("KeyboardInterrupt\n")

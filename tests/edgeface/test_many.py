@@ -120,6 +120,22 @@ def test_reading_ends_with_who_asks():
     assert threading.active_count() == threads
 
 
+def test_who_stops_does_not_wait_for_what_never_comes():
+    come = threading.Event()
+    late = threading.Timer(20, come.set)  # never would be too long for a test that fails
+
+    def read(number):
+        return np.zeros((1, 1, 3), np.uint8) if number == 0 or come.wait() else None
+
+    reading = read_ahead([0, 1], read, depth=2)
+    next(reading)
+    late.start()
+    reading.close()
+    assert not come.is_set()
+    late.cancel()
+    come.set()
+
+
 def refilled_array():
     frame = np.zeros((64, 64, 3), np.uint8)
     for value in range(8):
@@ -149,6 +165,12 @@ def test_what_is_filled_anew_for_each_image_is_read_before(images, model, monkey
     monkeypatch.setattr(model, "run", lambda pixels, **_: seen.append(pixels[0, 0, 0]))
     list(model.run_many(images(), color="rgb"))
     assert seen == [*range(8)]
+
+
+@pytest.mark.parametrize("kind", [np.array, lambda names: np.array(names, object)])
+def test_an_array_of_names_is_many_images(model, kind):
+    names = kind([str(edgeface.DEMO_PHOTO)] * 2)
+    assert [len(faces) for faces in model.run_many(names)] == [5, 5]
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,7 @@ def test_refuse_twice_sees_through_names(tmp_path, monkeypatch):
             ["calibrate", "absent.mp4", "nowhere/me.json"],
             "cannot write nowhere/me.json: there is no",
         ),
+        (["calibrate", "absent.mp4", "own.onnx", "--model", "own.onnx"], "own.onnx is the input"),
         (["personalise", "absent.mp4", "--out", "nowhere/me.efp"], "cannot write nowhere/me.efp"),
         (["personalise", "photos", "--out", "me.efp"], "photos is a folder: name the photos in it"),
     ],
@@ -197,6 +198,7 @@ def test_what_cannot_be_written_is_said_before_the_work(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
+    (tmp_path / "own.onnx").touch()
     assert main(arguments) == 1
     assert capsys.readouterr().err.startswith(f"edgeface: {message}")
 

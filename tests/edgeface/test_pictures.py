@@ -224,6 +224,12 @@ def test_sixteen_bit_tiff_files(random, order):
     np.testing.assert_array_equal(pixels[:, :, 0], values >> 8)
 
 
+def test_sixteen_bit_tiff_files_in_which_white_is_0(random):
+    values = random.integers(0, 65536, (20, 30))
+    pixels = read_image(io_path(tiff(values.astype("<u2").tobytes(), 16, photometric=0)))
+    np.testing.assert_array_equal(pixels[:, :, 0], 255 - (values >> 8))
+
+
 def test_twelve_bit_tiff_files(random):
     values = random.integers(0, 4096, (20, 30))
     pairs = values.reshape(-1, 2)

@@ -29,6 +29,12 @@ def test_arrays_that_are_no_images(image, message):
         read_image(image)
 
 
+@pytest.mark.parametrize("value", [np.uint8(9), np.uint16(9)])
+def test_an_array_that_is_larger_than_memory_is_refused(value):
+    with pytest.raises(InvalidInputError, match="does not fit into memory"):
+        read_image(np.broadcast_to(value, (1 << 46, 3)))
+
+
 def test_grey_and_alpha(noise):
     grey = noise[:, :, 0]
     assert read_image(grey).shape == (120, 200, 3)

@@ -137,6 +137,14 @@ def test_without_a_cache_a_temporary_folder_serves(monkeypatch, tmp_path, home):
     assert cached_ready(file) == path
 
 
+def test_a_relative_cache_folder_is_passed_over(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    path = cached_ready(find_ready("sfn", "tflite"))
+    assert path.is_relative_to(tmp_path / "home/.cache")
+
+
 def test_without_any_folder_the_remedy_is_named(monkeypatch):
     def full(**_):
         raise FileNotFoundError("No usable temporary directory found")

@@ -190,6 +190,16 @@ def test_a_batch_is_looked_at_as_single_images_are(model, photo):
         np.testing.assert_allclose(faces.scores, model.run(image).scores, atol=1e-5)
 
 
+def test_max_faces_counts_the_faces_that_hold_up(photo, monkeypatch):
+    model = edgeface.load("mfn")
+    monkeypatch.setattr(
+        model._detector, "hold_up", lambda _, faces, __: faces.scores < faces.scores.max(initial=0)
+    )
+    every, best = model.run(photo), model.run(photo, max_faces=2)
+    assert (len(every), every.truncated, best.truncated) == (4, False, True)
+    assert best == every[:2]
+
+
 def test_crop_networks_have_no_second_look(photo):
     sfn = edgeface.load("sfn")
     with pytest.raises(InvalidInputError, match="look_again"):

@@ -66,6 +66,13 @@ def test_json_files_are_what_to_dict_gives(tracked, tmp_path):
     assert [json.loads(line) for line in lines] == tracked.to_dict()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_json_holds_no_number_that_is_not_finite(tracked, value):
+    faces = replace(tracked, euler_deg=np.full((len(tracked), 3), value, np.float32))
+    with pytest.raises(InvalidInputError, match="JSON holds finite numbers alone"):
+        faces.to_json()
+
+
 @pytest.mark.parametrize("name", ["faces.png", "faces.jpg", "faces.webp"])
 def test_pictures_are_saved_with_the_faces_drawn(tracked, noise, tmp_path, name):
     with pytest.raises(InvalidInputError, match="keep_image=True"):
