@@ -80,7 +80,7 @@ def test_run_thresholds(face_model):
     image = np.zeros((50, 50, 3), np.uint8)
     assert len(model.run(image, score_threshold=0.8, look_again=False)) == 1
     assert len(model.run(image, score_threshold=0.2, iou_threshold=1.0, look_again=False)) == 4
-    with pytest.raises(InvalidInputError, match="for an sfn"):
+    with pytest.raises(InvalidInputError, match="for crop networks"):
         model.run(image, boxes_xyxy=[[0, 0, 9, 9]])
 
 
