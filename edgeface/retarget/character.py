@@ -50,6 +50,7 @@ class Character:
         where the file does not name them
     clips : the morph targets that each expression of a VRM file moves, by the expression's name
     bones : the numbers of nodes by VRM's names of humanoid bones, as far as they are known
+    binary : the expressions that are either 0 or 1, never between
     """
 
     gltf: Any
@@ -57,6 +58,7 @@ class Character:
     morphs: dict[int, list[str]]
     clips: dict[str, list[Bind]]
     bones: dict[str, int]
+    binary: frozenset[str] = frozenset()
 
     @property
     def looks_back(self) -> bool:
@@ -142,6 +144,9 @@ def read_character(path: str | os.PathLike[str]) -> Character:
     morphs = _morph_names(gltf, path)
     try:
         clips = dict(_clips(gltf, extensions, kind))
+        binary = frozenset(
+            name for name, value in _expressions(extensions, kind) if value.get("isBinary") is True
+        )
         bones = _vrm_bones(extensions, kind)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInputError(f"{path} is damaged in its part for {kind}: {error!r}") from error
@@ -152,6 +157,7 @@ def read_character(path: str | os.PathLike[str]) -> Character:
         morphs,
         _sound(clips, morphs),
         named_bones(node_names(gltf)) | bones,
+        binary,
     )
     if not character.shapes:
         raise InvalidInputError(
@@ -201,31 +207,40 @@ def _target_names(mesh: Any) -> list[str]:
 
 def _clips(gltf: Any, extensions: dict[str, Any], kind: str) -> Iterator[tuple[str, list[Bind]]]:
     """Expressions of a VRM file; in 0.x they name meshes and per cent, in 1.0 nodes and shares."""
-    if kind == "VRM 1.0":
-        expressions = extensions["VRMC_vrm"].get("expressions", {})
-        for name, value in (expressions.get("preset", {}) | expressions.get("custom", {})).items():
+    nodes_of: dict[int, list[int]] = {}
+    for number, node in enumerate(gltf.nodes):
+        if node.mesh is not None:
+            nodes_of.setdefault(node.mesh, []).append(number)
+    for name, value in _expressions(extensions, kind):
+        if kind == "VRM 1.0":
             yield (
-                str(name),
+                name,
                 [
                     Bind(int(b["node"]), int(b["index"]), _weight(b))
                     for b in _rows(value.get("morphTargetBinds"))
                 ],
             )
-    elif kind == "VRM 0.x":
-        nodes_of: dict[int, list[int]] = {}
-        for number, node in enumerate(gltf.nodes):
-            if node.mesh is not None:
-                nodes_of.setdefault(node.mesh, []).append(number)
-        for group in extensions["VRM"].get("blendShapeMaster", {}).get("blendShapeGroups", []):
-            preset = str(group.get("presetName", "unknown")).lower()
+        else:
             yield (
-                VRM_0_CLIPS.get(preset, str(group.get("name", ""))),
+                name,
                 [
                     Bind(node, int(b["index"]), _weight(b) / 100)
-                    for b in _rows(group.get("binds"))
+                    for b in _rows(value.get("binds"))
                     for node in nodes_of.get(int(b["mesh"]), [])
                 ],
             )
+
+
+def _expressions(extensions: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a VRM file says of each expression, by the names that programs know it by."""
+    if kind == "VRM 1.0":
+        expressions = extensions["VRMC_vrm"].get("expressions", {})
+        for name, value in (expressions.get("preset", {}) | expressions.get("custom", {})).items():
+            yield str(name), value
+    elif kind == "VRM 0.x":
+        for group in extensions["VRM"].get("blendShapeMaster", {}).get("blendShapeGroups", []):
+            preset = str(group.get("presetName", "unknown")).lower()
+            yield VRM_0_CLIPS.get(preset, str(group.get("name", ""))), group
 
 
 def _weight(bind: dict[str, Any]) -> float:

@@ -25,6 +25,8 @@ from edgeface.rotations import continuous, quaternion_from_rotation, rotation_fr
 from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
+HALF = 0.5
+"""Where a shape that is either 0 or 1 becomes 1, as in VRM 1.0."""
 MAX_STRETCH = 1.05
 """How much more the nodes above a bone may scale one axis than another."""
 
@@ -169,6 +171,8 @@ def _weights(character: Character, frames: list[dict[str, float]]) -> dict[int, 
         found[bind.node][:, bind.index] = 0.0
     for name in sorted(driven):
         values = np.array([frame.get(name, 0.0) for frame in frames])
+        if name in character.binary:
+            values = (values > HALF).astype(float)
         for bind in shapes[name]:
             found[bind.node][:, bind.index] += bind.weight * values
     for weights in found.values():
