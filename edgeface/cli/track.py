@@ -20,6 +20,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.output import check_place, folder_of, refuse_inputs, refuse_twice
 from edgeface.recording import read_recording
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
+from edgeface.retarget.gltf_file import files_of
 from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.terminal import INTERRUPTED, printable, told_on
@@ -134,8 +135,8 @@ def execute(arguments: argparse.Namespace) -> int:
     name = "jsonl" if arguments.record is None else format_of(arguments.record, arguments.to)
     if arguments.take is not None:
         _check_take(arguments)
-    _check_files(arguments)
     check_export(name, options)
+    _check_files(arguments)
     if Path(arguments.source).suffix.lower() == ".jsonl":
         return _convert(arguments, name, options)
     return _track(arguments, name, options)
@@ -214,6 +215,8 @@ def _check_files(arguments: argparse.Namespace) -> None:
         arguments.mapping, arguments.calibrate, arguments.personal,
     )  # fmt: skip
     inputs = [path for path in named if path is not None]
+    if arguments.character is not None:
+        inputs += files_of(arguments.character)
     outputs = [path for path in (arguments.out, arguments.record) if path is not None]
     refuse_twice(outputs)
     if arguments.take is not None:

@@ -16,7 +16,7 @@ from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import Character, node_names, read_character
-from edgeface.retarget.gltf_file import Blob, glb_bytes, import_pygltflib
+from edgeface.retarget.gltf_file import Blob, files_of, glb_bytes, import_pygltflib
 from edgeface.retarget.head import NAME
 from edgeface.retarget.mapping import check_names
 from edgeface.retarget.options import ExportOptions
@@ -117,7 +117,7 @@ def write_gltf(
     gaps = performance.gaps_s.round(4).tolist()
     read.gltf.animations[-1].extras = {"edgeface": facts | {"gaps_s": gaps}}
     blob.finish()
-    write_output(path, glb_bytes(read.gltf), inputs=(character,))
+    write_output(path, glb_bytes(read.gltf), inputs=files_of(character))
 
 
 def _told_apart(performance: Performance) -> Performance:

@@ -242,6 +242,14 @@ def test_a_json_character_of_any_suffix_finds_its_buffers(tmp_path, performance,
         np.testing.assert_array_equal(read_accessor(split, number), read_accessor(whole, number))
 
 
+def test_no_file_of_a_character_is_overwritten(tmp_path, performance, make_character):
+    path = split_character(tmp_path, make_character(), ["a.bin", None, "my%20face.bin", None])
+    for part in (path, tmp_path / "my face.bin"):
+        with pytest.raises(InvalidInputError, match="itself, which writing would destroy"):
+            write_gltf(part, path, performance)
+    write_gltf(tmp_path / "out.glb", path, performance)
+
+
 def test_a_character_reads_no_file_outside_its_folder(tmp_path, performance, make_character):
     path = split_character(tmp_path, make_character(), ["../secret", None, None, None])
     with pytest.raises(InvalidInputError, match="outside its folder"):
