@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -144,6 +146,7 @@ MAX_TIME_S = 1e8
 """The longest take; what is later counts from elsewhere, as the system's clock does."""
 MAX_VALUE = 1e12
 """The largest magnitude of a number in a recording."""
+_ARRAYS = ("quaternion_wxyz", "expression_coeffs", "identity_coeffs")
 _HEADER = Record(
     required={},
     optional={
@@ -248,41 +251,66 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     InvalidInputError
         If the file is absent, empty, no recording, or of a newer major version.
     """
-    try:
-        text = text_of(path_of("path", path).read_bytes())
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(f"cannot read the recording {path}: {error}") from error
-    rows: list[dict[str, Any]] = []
-    # texts in JSON may hold what `splitlines` takes for the end of a line
-    lines = [(i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    for number, line in lines:
-        try:
-            rows.append(json.loads(line))
-        except (ValueError, RecursionError) as error:
-            if number == lines[-1][0] and rows:
-                break
-            raise InvalidInputError(f"{path}, line {number} is no JSON: {error}") from error
-    header = rows[0] if rows else {}
-    if not isinstance(cast(object, header), dict) or header.get("format") != FORMAT:
+    lines = _lines(path)
+    first: Any = next(lines, (0, None))[1]
+    if not isinstance(first, dict) or cast(dict[str, Any], first).get("format") != FORMAT:
         raise InvalidInputError(f"{path} is no edgeface recording")
-    for (number, _), row in zip(lines[1:], rows[1:], strict=False):
-        if isinstance(cast(object, row), dict) and row.get("format") == FORMAT:
-            raise InvalidInputError(
-                f"{path}, line {number} begins another recording: make a file of each"
-            )
+    header = cast(dict[str, Any], first)
     option(f"{path}: version", header.get("version"), Version(VERSION[0]))
     option(f"{path}: header", {k: v for k, v in header.items() if v is not None}, _HEADER)
     try:
-        performances = _performances(rows[1:])
+        frames = [_frame(row, f"{path}, line {number}") for number, row in lines]
+        performances = _performances(frames)
         if header.get("timecode") is not None:
             Timecode(header["timecode"], 1.0)
         for performance in performances.values():
             _check(performance)
-        return Recording(header, performances, len(rows) - 1)
+        return Recording(header, performances, len(frames))
+    except InvalidInputError:
+        raise
     except KeyError as error:
         raise InvalidInputError(f"{path} is damaged: it lacks {error}") from error
     except Exception as error:  # a line may hold anything
         raise InvalidInputError(f"{path} is damaged: {error!r}") from error
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
+    """Yield number and content of each line that is not empty, but not of a last one cut off."""
+    cut: InvalidInputError | None = None
+    try:
+        with path_of("path", path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                if cut is not None:
+                    raise cut
+                try:
+                    row = json.loads(text_of(line))
+                except (ValueError, RecursionError) as error:
+                    cut = InvalidInputError(f"{path}, line {number} is no JSON: {error}")
+                    if number == 1:
+                        raise cut from error
+                else:
+                    yield number, row
+    except InvalidInputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"cannot read the recording {path}: {error}") from error
+
+
+def _frame(row: Any, where: str) -> dict[str, Any]:
+    """What performances are made of in a frame, small enough to keep those of hours."""
+    if row.get("format") == FORMAT:
+        raise InvalidInputError(f"{where} begins another recording: make a file of each")
+    faces = [
+        {
+            "track_id": Whole(0, 10**9).check(face["track_id"], "track_id"),
+            "blendshapes": {sys.intern(n): value for n, value in face["blendshapes"].items()},
+            **{name: np.array(face[name], np.float64) for name in _ARRAYS},
+        }
+        for face in row["faces"]
+    ]
+    return {"frame": row["frame"], "time_s": row["time_s"], "faces": faces}
 
 
 def _check(performance: Performance) -> None:
@@ -308,8 +336,7 @@ def _performances(frames: list[dict[str, Any]]) -> dict[int, Performance]:
     seen: dict[int, list[tuple[int, dict[str, Any]]]] = {}
     for number, frame in enumerate(frames):
         for face in frame["faces"]:
-            track_id = Whole(0, 10**9).check(face["track_id"], "track_id")
-            seen.setdefault(track_id, []).append((number, face))
+            seen.setdefault(face["track_id"], []).append((number, face))
     return {track_id: _performance(track_id, rows, frames) for track_id, rows in seen.items()}
 
 
@@ -331,9 +358,9 @@ def _performance(
         track_id=track_id,
         times_s=times[kept],
         frames=np.array([frames[number]["frame"] for number, _ in rows], np.int64),
-        quaternions_wxyz=np.array([face["quaternion_wxyz"] for _, face in rows], np.float64),
-        expression_coeffs=np.array([face["expression_coeffs"] for _, face in rows], np.float64),
-        identity_coeffs=np.array(rows[-1][1]["identity_coeffs"], np.float64),
+        quaternions_wxyz=np.stack([face["quaternion_wxyz"] for _, face in rows]),
+        expression_coeffs=np.stack([face["expression_coeffs"] for _, face in rows]),
+        identity_coeffs=rows[-1][1]["identity_coeffs"],
         blendshapes=[face["blendshapes"] for _, face in rows],
         gaps_s=gaps_s,
     )
