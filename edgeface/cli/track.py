@@ -110,7 +110,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--person",
         type=int,
         metavar="ID",
-        help="the number of the person to export or stream (default: whoever is seen most)",
+        help="the number of the person to export or stream (default: whoever is seen most; in a "
+        "page, everybody)",
     )
     parser.add_argument(
         "--mesh", action="store_true", help="draw the faces' dense meshes into the video, too"
