@@ -15,10 +15,11 @@ The last two are absent where the gaze is not known.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -179,7 +180,8 @@ class Performance:
     Raises
     ------
     InvalidInputError
-        If there is no frame, something of a frame is missing, or the times do not rise from 0 on.
+        If there is no frame, something of a frame is missing, an array has another shape, or the
+        times do not rise from 0 on.
     """
 
     track_id: int
@@ -199,12 +201,23 @@ class Performance:
                 "a performance has one or more frames, and everything of each frame: got "
                 f"{' and '.join(map(str, sorted(counts)))} of them"
             )
-        for name, shape in (("times_s", "(T,)"), ("quaternions_wxyz", "(T, 4)")):
-            object.__setattr__(self, name, array_of(name, getattr(self, name), shape))
+        count, num_gaps = len(self.times_s), len(self.gaps_s)
+        shapes = {
+            "times_s": (count,),
+            "frames": (count,),
+            "quaternions_wxyz": (count, 4),
+            "expression_coeffs": (count, NUM_EXPRESSIONS),
+            "identity_coeffs": (NUM_IDENTITY,),
+            "gaps_s": (num_gaps, 2),
+        }
+        for name, shape in shapes.items():
+            array = array_of(name, getattr(self, name), str(shape))
+            if array.shape != shape and (array.size or name != "gaps_s"):
+                raise InvalidInputError(f"{name} must have the shape {shape}, got {array.shape}")
+            object.__setattr__(self, name, array.reshape(shape))
+        object.__setattr__(self, "frames", self.frames.astype(np.int64))
         times = self.times_s
-        ends_s = times.flat[0], times.flat[-1]
-        good = times.ndim == 1 and bool((np.diff(times) > 0).all())
-        if not (good and ends_s[0] >= 0 and ends_s[1] <= MAX_TIME_S):
+        if not ((np.diff(times) > 0).all() and times[0] >= 0 and times[-1] <= MAX_TIME_S):
             raise InvalidInputError(
                 "times_s must rise, and count seconds from the beginning of the take, got "
                 f"{shown(times)}"
@@ -252,31 +265,43 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
         If the file is absent, empty, no recording, or of a newer major version.
     """
     lines = _lines(path)
-    first: Any = next(lines, (0, None))[1]
-    if not isinstance(first, dict) or cast(dict[str, Any], first).get("format") != FORMAT:
+    first = next(lines, None)
+    if not _is_header(first):
         raise InvalidInputError(f"{path} is no edgeface recording")
     header = cast(dict[str, Any], first)
     option(f"{path}: version", header.get("version"), Version(VERSION[0]))
     option(f"{path}: header", {k: v for k, v in header.items() if v is not None}, _HEADER)
-    try:
-        frames = [_frame(row, f"{path}, line {number}") for number, row in lines]
+    frames: list[dict[str, Any]] = []
+    for row in lines:
+        with _explained(path):
+            frames.append(_frame(row))
+    with _explained(path):
         performances = _performances(frames)
         if header.get("timecode") is not None:
             Timecode(header["timecode"], 1.0)
         for performance in performances.values():
             _check(performance)
         return Recording(header, performances, len(frames))
-    except InvalidInputError:
-        raise
+
+
+@contextlib.contextmanager
+def _explained(path: str | os.PathLike[str]) -> Generator[None, None, None]:
+    """Say of an error in the content that the file is damaged, since a line may hold anything."""
+    try:
+        yield
     except KeyError as error:
         raise InvalidInputError(f"{path} is damaged: it lacks {error}") from error
-    except Exception as error:  # a line may hold anything
+    except Exception as error:
         raise InvalidInputError(f"{path} is damaged: {error!r}") from error
 
 
-def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
-    """Yield number and content of each line that is not empty, but not of a last one cut off."""
-    cut: InvalidInputError | None = None
+def _is_header(row: Any) -> bool:
+    return isinstance(row, dict) and cast(dict[str, Any], row).get("format") == FORMAT
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Yield what is in each line that is not empty, but not a last one that was cut off."""
+    cut, begun = None, False
     try:
         with path_of("path", path).open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -291,17 +316,20 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Any]]:
                     if number == 1:
                         raise cut from error
                 else:
-                    yield number, row
+                    if begun and _is_header(row):
+                        raise InvalidInputError(
+                            f"{path}, line {number} begins another recording: make a file of each"
+                        )
+                    yield row
+                    begun = True
     except InvalidInputError:
         raise
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"cannot read the recording {path}: {error}") from error
 
 
-def _frame(row: Any, where: str) -> dict[str, Any]:
+def _frame(row: Any) -> dict[str, Any]:
     """What performances are made of in a frame, small enough to keep those of hours."""
-    if row.get("format") == FORMAT:
-        raise InvalidInputError(f"{where} begins another recording: make a file of each")
     faces = [
         {
             "track_id": Whole(0, 10**9).check(face["track_id"], "track_id"),
