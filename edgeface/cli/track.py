@@ -7,7 +7,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from edgeface.cli.options import output_name
+from edgeface.cli.options import output_path
 from edgeface.cli.tracking import (
     add_personal,
     add_tracking_options,
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     suffixes = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
     parser.add_argument(
         "--record",
-        type=lambda text: Path(output_name(text)),
+        type=output_path,
         metavar="FILE",
         help=f"write what was seen: {suffixes}; - is standard output",
     )
