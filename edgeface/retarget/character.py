@@ -84,8 +84,9 @@ class Character:
     def find(self, name: str) -> str | None:
         """The shape that a mapping means by a name; None if the character has none.
 
-        Case, prefix and the spelling of the side do not matter: ``mouthSmile_L``,
-        ``blendShape1.MouthSmileLeft`` and ``Head__mouthSmileLeft`` are all ``mouthSmileLeft``.
+        Case, prefix, what is between words and the spelling of the side do not matter:
+        ``mouthSmile_L``, ``Mouth Smile.L``, ``blendShape1.MouthSmileLeft`` and
+        ``Head__mouthSmileLeft`` are all ``mouthSmileLeft``.
         """
         return find_shape(name, self.shapes)
 
@@ -107,16 +108,19 @@ def _plain_tails(name: str) -> tuple[str, ...]:
 def _tails(name: str) -> Iterator[str]:
     """A name, and what is left of it without the prefixes that programs add."""
     yield name
-    for mark in (".", "__", "|"):
+    for mark in (".", "__", "|", ":"):
         if mark in name:
             yield name.rpartition(mark)[2]
     if "Fcl_" in name:
         yield name[name.index("Fcl_") :]
 
 
+_BETWEEN_WORDS = str.maketrans("", "", "_ -.")
+
+
 def _plain(name: str) -> str:
-    """A name without case and underscores, its side as one letter."""
-    plain = name.replace("_", "").lower()
+    """A name without case and what is between its words, its side as one letter."""
+    plain = name.translate(_BETWEEN_WORDS).lower()
     for side in ("left", "right"):
         if plain.endswith(side):
             return plain.removesuffix(side) + side[0]
