@@ -136,8 +136,10 @@ def execute(arguments: argparse.Namespace) -> int:
     name = "jsonl" if arguments.record is None else format_of(arguments.record, arguments.to)
     if arguments.take is not None:
         _check_take(arguments)
-    check_export(name, options)
     _check_files(arguments)
+    check_export(name, options)
+    if arguments.character is not None and arguments.record is not None:
+        refuse_inputs(arguments.record, files_of(arguments.character))
     if Path(arguments.source).suffix.lower() == ".jsonl":
         return _convert(arguments, name, options)
     return _track(arguments, name, options)
@@ -216,8 +218,6 @@ def _check_files(arguments: argparse.Namespace) -> None:
         arguments.mapping, arguments.calibrate, arguments.personal,
     )  # fmt: skip
     inputs = [path for path in named if path is not None]
-    if arguments.character is not None:
-        inputs += files_of(arguments.character)
     outputs = [path for path in (arguments.out, arguments.record) if path is not None]
     refuse_twice(outputs)
     if arguments.take is not None:
