@@ -15,8 +15,11 @@ The last two are absent where the gaze is not known.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -144,6 +147,7 @@ MAX_TIME_S = 1e8
 """The longest take; what is later counts from elsewhere, as the system's clock does."""
 MAX_VALUE = 1e12
 """The largest magnitude of a number in a recording."""
+_ARRAYS = ("quaternion_wxyz", "expression_coeffs", "identity_coeffs")
 _HEADER = Record(
     required={},
     optional={
@@ -176,7 +180,8 @@ class Performance:
     Raises
     ------
     InvalidInputError
-        If there is no frame, something of a frame is missing, or the times do not rise from 0 on.
+        If there is no frame, something of a frame is missing, an array has another shape, or the
+        times do not rise from 0 on.
     """
 
     track_id: int
@@ -196,12 +201,23 @@ class Performance:
                 "a performance has one or more frames, and everything of each frame: got "
                 f"{' and '.join(map(str, sorted(counts)))} of them"
             )
-        for name, shape in (("times_s", "(T,)"), ("quaternions_wxyz", "(T, 4)")):
-            object.__setattr__(self, name, array_of(name, getattr(self, name), shape))
+        count, num_gaps = len(self.times_s), len(self.gaps_s)
+        shapes = {
+            "times_s": (count,),
+            "frames": (count,),
+            "quaternions_wxyz": (count, 4),
+            "expression_coeffs": (count, NUM_EXPRESSIONS),
+            "identity_coeffs": (NUM_IDENTITY,),
+            "gaps_s": (num_gaps, 2),
+        }
+        for name, shape in shapes.items():
+            array = array_of(name, getattr(self, name), str(shape))
+            if array.shape != shape and (array.size or name != "gaps_s"):
+                raise InvalidInputError(f"{name} must have the shape {shape}, got {array.shape}")
+            object.__setattr__(self, name, array.reshape(shape))
+        object.__setattr__(self, "frames", self.frames.astype(np.int64))
         times = self.times_s
-        ends_s = times.flat[0], times.flat[-1]
-        good = times.ndim == 1 and bool((np.diff(times) > 0).all())
-        if not (good and ends_s[0] >= 0 and ends_s[1] <= MAX_TIME_S):
+        if not ((np.diff(times) > 0).all() and times[0] >= 0 and times[-1] <= MAX_TIME_S):
             raise InvalidInputError(
                 "times_s must rise, and count seconds from the beginning of the take, got "
                 f"{shown(times)}"
@@ -248,41 +264,81 @@ def read_recording(path: str | os.PathLike[str]) -> Recording:
     InvalidInputError
         If the file is absent, empty, no recording, or of a newer major version.
     """
-    try:
-        text = text_of(path_of("path", path).read_bytes())
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(f"cannot read the recording {path}: {error}") from error
-    rows: list[dict[str, Any]] = []
-    # texts in JSON may hold what `splitlines` takes for the end of a line
-    lines = [(i, line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    for number, line in lines:
-        try:
-            rows.append(json.loads(line))
-        except (ValueError, RecursionError) as error:
-            if number == lines[-1][0] and rows:
-                break
-            raise InvalidInputError(f"{path}, line {number} is no JSON: {error}") from error
-    header = rows[0] if rows else {}
-    if not isinstance(cast(object, header), dict) or header.get("format") != FORMAT:
+    lines = _lines(path)
+    first = next(lines, None)
+    if not _is_header(first):
         raise InvalidInputError(f"{path} is no edgeface recording")
-    for (number, _), row in zip(lines[1:], rows[1:], strict=False):
-        if isinstance(cast(object, row), dict) and row.get("format") == FORMAT:
-            raise InvalidInputError(
-                f"{path}, line {number} begins another recording: make a file of each"
-            )
+    header = cast(dict[str, Any], first)
     option(f"{path}: version", header.get("version"), Version(VERSION[0]))
     option(f"{path}: header", {k: v for k, v in header.items() if v is not None}, _HEADER)
-    try:
-        performances = _performances(rows[1:])
+    frames: list[dict[str, Any]] = []
+    for row in lines:
+        with _explained(path):
+            frames.append(_frame(row))
+    with _explained(path):
+        performances = _performances(frames)
         if header.get("timecode") is not None:
             Timecode(header["timecode"], 1.0)
         for performance in performances.values():
             _check(performance)
-        return Recording(header, performances, len(rows) - 1)
+        return Recording(header, performances, len(frames))
+
+
+@contextlib.contextmanager
+def _explained(path: str | os.PathLike[str]) -> Generator[None, None, None]:
+    """Say of an error in the content that the file is damaged, since a line may hold anything."""
+    try:
+        yield
     except KeyError as error:
         raise InvalidInputError(f"{path} is damaged: it lacks {error}") from error
-    except Exception as error:  # a line may hold anything
+    except Exception as error:
         raise InvalidInputError(f"{path} is damaged: {error!r}") from error
+
+
+def _is_header(row: Any) -> bool:
+    return isinstance(row, dict) and cast(dict[str, Any], row).get("format") == FORMAT
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Yield what is in each line that is not empty, but not a last one that was cut off."""
+    cut, begun = None, False
+    try:
+        with path_of("path", path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                if cut is not None:
+                    raise cut
+                try:
+                    row = json.loads(text_of(line))
+                except (ValueError, RecursionError) as error:
+                    cut = InvalidInputError(f"{path}, line {number} is no JSON: {error}")
+                    if number == 1:
+                        raise cut from error
+                else:
+                    if begun and _is_header(row):
+                        raise InvalidInputError(
+                            f"{path}, line {number} begins another recording: make a file of each"
+                        )
+                    yield row
+                    begun = True
+    except InvalidInputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"cannot read the recording {path}: {error}") from error
+
+
+def _frame(row: Any) -> dict[str, Any]:
+    """What performances are made of in a frame, small enough to keep those of hours."""
+    faces = [
+        {
+            "track_id": Whole(0, 10**9).check(face["track_id"], "track_id"),
+            "blendshapes": {sys.intern(n): value for n, value in face["blendshapes"].items()},
+            **{name: np.array(face[name], np.float64) for name in _ARRAYS},
+        }
+        for face in row["faces"]
+    ]
+    return {"frame": row["frame"], "time_s": row["time_s"], "faces": faces}
 
 
 def _check(performance: Performance) -> None:
@@ -308,8 +364,7 @@ def _performances(frames: list[dict[str, Any]]) -> dict[int, Performance]:
     seen: dict[int, list[tuple[int, dict[str, Any]]]] = {}
     for number, frame in enumerate(frames):
         for face in frame["faces"]:
-            track_id = Whole(0, 10**9).check(face["track_id"], "track_id")
-            seen.setdefault(track_id, []).append((number, face))
+            seen.setdefault(face["track_id"], []).append((number, face))
     return {track_id: _performance(track_id, rows, frames) for track_id, rows in seen.items()}
 
 
@@ -331,9 +386,9 @@ def _performance(
         track_id=track_id,
         times_s=times[kept],
         frames=np.array([frames[number]["frame"] for number, _ in rows], np.int64),
-        quaternions_wxyz=np.array([face["quaternion_wxyz"] for _, face in rows], np.float64),
-        expression_coeffs=np.array([face["expression_coeffs"] for _, face in rows], np.float64),
-        identity_coeffs=np.array(rows[-1][1]["identity_coeffs"], np.float64),
+        quaternions_wxyz=np.stack([face["quaternion_wxyz"] for _, face in rows]),
+        expression_coeffs=np.stack([face["expression_coeffs"] for _, face in rows]),
+        identity_coeffs=rows[-1][1]["identity_coeffs"],
         blendshapes=[face["blendshapes"] for _, face in rows],
         gaps_s=gaps_s,
     )

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import cast
+
+from edgeface.errors import InvalidInputError
+from edgeface.values import Number, option, shown
 
 _PATTERN = re.compile(r"(\d{2}):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})")
 DROP_MARKS = ";."
@@ -27,14 +31,20 @@ class Timecode:
     ----------
     text : the timecode as the clip has it, ``HH:MM:SS:FF``, or ``HH:MM:SS;FF`` if it drops numbers
     fps : the clip's frames a second
+
+    Raises
+    ------
+    InvalidInputError
+        If the text is no timecode, or the rate is no number above 0.
     """
 
     text: str
     fps: float
 
     def __post_init__(self) -> None:
-        if not is_timecode(self.text):
-            raise ValueError(f"expected a timecode, HH:MM:SS:FF, got {self.text!r}")
+        if not (isinstance(cast(object, self.text), str) and is_timecode(self.text)):
+            raise InvalidInputError(f"expected a timecode, HH:MM:SS:FF, got {shown(self.text)}")
+        option("fps", self.fps, Number(0, 1e6, above=True))
 
     def at(self, time_s: float) -> float:
         """What the timecode's clock says, in its seconds, ``time_s`` after the first frame.

@@ -6,9 +6,11 @@ import argparse
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
+from edgeface.cli.options import output_path
 from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
@@ -39,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "asked to move for ten seconds",
     )
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="the file that keeps the range, such as me.json"
+        "file",
+        type=output_path,
+        metavar="FILE",
+        help="the file that keeps the range, such as me.json; - is standard output",
     )
     parser.add_argument(
         "--person",
@@ -60,7 +65,7 @@ def execute(arguments: argparse.Namespace) -> int:
         take = read_recording(arguments.source).performance(arguments.person)
         learned = learn_range(take.times_s, take.blendshapes, take.quaternions_wxyz)
     else:
-        learned = _watch(arguments)
+        learned = _watch(arguments, told)
     learned.save(arguments.file)
     if not learned.reach.keys() & set(LIDS):
         print("no blink was seen, so that lids keep their scale", file=told)
@@ -69,22 +74,22 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _watch(arguments: argparse.Namespace) -> PersonRange:
+def _watch(arguments: argparse.Namespace, told: TextIO) -> PersonRange:
     tracker = make_tracker(detector(arguments), arguments)
     with open_source(arguments.source) as video:
-        frames: Iterable[Frame] = _guided(video) if video.live else video
+        frames: Iterable[Frame] = _guided(video, told) if video.live else video
         results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=video.live)
         with contextlib.closing(results):
             seen = [(frame.time_s, faces) for frame, faces in results]
         return _learn(seen, arguments.person, REST_S if video.live else None)
 
 
-def _guided(video: Iterable[Frame]) -> Iterator[Frame]:
-    """The camera's frames for the length of the routine, with what to do printed when it is due."""
+def _guided(video: Iterable[Frame], told: TextIO) -> Iterator[Frame]:
+    """The camera's frames for the length of the routine; what to do is told when it is due."""
     due = list(ROUTINE)
     for frame in video:
         while due and frame.time_s >= due[0][0]:
-            print(due.pop(0)[1], flush=True)
+            print(due.pop(0)[1], file=told, flush=True)
         if frame.time_s > ROUTINE_S:
             return
         yield frame

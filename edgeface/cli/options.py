@@ -16,6 +16,11 @@ def output_name(text: str) -> str:
     return "/dev/stdout" if text == "-" else text
 
 
+def output_path(text: str) -> Path:
+    """`output_name` as a path."""
+    return Path(output_name(text))
+
+
 def add_input_size(parser: argparse.ArgumentParser) -> None:
     """Declare ``--input-size``."""
     parser.add_argument(

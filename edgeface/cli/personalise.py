@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from edgeface.addresses import without_secrets
+from edgeface.cli.options import output_path
 from edgeface.enrol import NUM_FRAMES, enrol
 from edgeface.errors import InvalidInputError
 from edgeface.output import check_place, refuse_inputs, refuse_twice, write_output
@@ -16,6 +17,7 @@ from edgeface.personal.glb import person_glb
 from edgeface.personal.model import SUFFIX, PersonalModel
 from edgeface.personal.page import FittedFrame, person_page
 from edgeface.progress import ProgressLine
+from edgeface.terminal import printable, told_on
 
 NUM_LISTED = 8
 
@@ -29,16 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a clip or its address, or five or more photos, of one person; of a personal model "
         "(.efp) made before, --glb and --page are made without fitting it anew",
     )
-    parser.add_argument("--out", type=Path, metavar="EFP", help="the personal model to write")
+    parser.add_argument(
+        "--out",
+        type=output_path,
+        metavar="EFP",
+        help="the personal model to write; - is standard output, as for --glb and --page",
+    )
     parser.add_argument(
         "--glb",
-        type=Path,
+        type=output_path,
         metavar="GLB",
         help="write the person's head as glTF, with a morph target for each ARKit shape",
     )
     parser.add_argument(
         "--page",
-        type=Path,
+        type=output_path,
         metavar="HTML",
         help="write a page that shows the model beside the frames that it was fitted to. It holds "
         "pictures of the person",
@@ -65,7 +72,8 @@ def execute(arguments: argparse.Namespace) -> int:
     for source in arguments.source:
         if os.path.isdir(source):
             raise InvalidInputError(f"{source} is a folder: name the photos in it, as {source}/*")
-    person, frames = _person(arguments)
+    told = told_on(targets)
+    person, frames = _person(arguments, told)
     contents: dict[Path, Any] = {}
     if arguments.out:
         contents[arguments.out] = person.to_bytes()
@@ -76,11 +84,11 @@ def execute(arguments: argparse.Namespace) -> int:
         contents[arguments.page] = person_page(person, f"Personal model of {name}", frames)
     for path, content in contents.items():
         write_output(path, content)
-        print(f"wrote {path}")
+        print(printable(f"wrote {path}"), file=told)
     return 0
 
 
-def _person(arguments: argparse.Namespace) -> tuple[PersonalModel, list[FittedFrame]]:
+def _person(arguments: argparse.Namespace, told: TextIO) -> tuple[PersonalModel, list[FittedFrame]]:
     source: list[str] = arguments.source
     if Path(source[0]).suffix.lower() == SUFFIX:
         if len(source) > 1 or arguments.out:
@@ -98,7 +106,7 @@ def _person(arguments: argparse.Namespace) -> tuple[PersonalModel, list[FittedFr
         )
     finally:
         line.close()
-    print(_summary(enrolment.model))
+    print(_summary(enrolment.model), file=told)
     if not arguments.page:
         return enrolment.model, []
     from edgeface.reference.personal.pictures import fitted_frames

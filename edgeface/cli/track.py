@@ -7,7 +7,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from edgeface.cli.options import output_name
+from edgeface.cli.options import output_path
 from edgeface.cli.tracking import (
     add_personal,
     add_tracking_options,
@@ -20,6 +20,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.output import check_place, folder_of, refuse_inputs, refuse_twice
 from edgeface.recording import read_recording
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, format_of
+from edgeface.retarget.gltf_file import files_of
 from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
 from edgeface.terminal import INTERRUPTED, printable, told_on
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     suffixes = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
     parser.add_argument(
         "--record",
-        type=lambda text: Path(output_name(text)),
+        type=output_path,
         metavar="FILE",
         help=f"write what was seen: {suffixes}; - is standard output, with --to",
     )
@@ -110,7 +111,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--person",
         type=int,
         metavar="ID",
-        help="the number of the person to export or stream (default: whoever is seen most)",
+        help="the number of the person to export or stream (default: whoever is seen most; in a "
+        "page, everybody)",
     )
     parser.add_argument(
         "--mesh", action="store_true", help="draw the faces' dense meshes into the video, too"
@@ -137,6 +139,8 @@ def execute(arguments: argparse.Namespace) -> int:
         _check_take(arguments)
     _check_files(arguments)
     check_export(name, options)
+    if arguments.character is not None and arguments.record is not None:
+        refuse_inputs(arguments.record, files_of(arguments.character))
     if Path(arguments.source).suffix.lower() == ".jsonl":
         return _convert(arguments, name, options)
     return _track(arguments, name, options)

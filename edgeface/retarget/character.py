@@ -50,6 +50,7 @@ class Character:
         where the file does not name them
     clips : the morph targets that each expression of a VRM file moves, by the expression's name
     bones : the numbers of nodes by VRM's names of humanoid bones, as far as they are known
+    binary : the expressions that are either 0 or 1, never between
     """
 
     gltf: Any
@@ -57,6 +58,7 @@ class Character:
     morphs: dict[int, list[str]]
     clips: dict[str, list[Bind]]
     bones: dict[str, int]
+    binary: frozenset[str] = frozenset()
 
     @property
     def looks_back(self) -> bool:
@@ -82,8 +84,9 @@ class Character:
     def find(self, name: str) -> str | None:
         """The shape that a mapping means by a name; None if the character has none.
 
-        Case, prefix and the spelling of the side do not matter: ``mouthSmile_L``,
-        ``blendShape1.MouthSmileLeft`` and ``Head__mouthSmileLeft`` are all ``mouthSmileLeft``.
+        Case, prefix, what is between words and the spelling of the side do not matter:
+        ``mouthSmile_L``, ``Mouth Smile.L``, ``blendShape1.MouthSmileLeft`` and
+        ``Head__mouthSmileLeft`` are all ``mouthSmileLeft``.
         """
         return find_shape(name, self.shapes)
 
@@ -105,16 +108,19 @@ def _plain_tails(name: str) -> tuple[str, ...]:
 def _tails(name: str) -> Iterator[str]:
     """A name, and what is left of it without the prefixes that programs add."""
     yield name
-    for mark in (".", "__", "|"):
+    for mark in (".", "__", "|", ":"):
         if mark in name:
             yield name.rpartition(mark)[2]
     if "Fcl_" in name:
         yield name[name.index("Fcl_") :]
 
 
+_BETWEEN_WORDS = str.maketrans("", "", "_ -.")
+
+
 def _plain(name: str) -> str:
-    """A name without case and underscores, its side as one letter."""
-    plain = name.replace("_", "").lower()
+    """A name without case and what is between its words, its side as one letter."""
+    plain = name.translate(_BETWEEN_WORDS).lower()
     for side in ("left", "right"):
         if plain.endswith(side):
             return plain.removesuffix(side) + side[0]
@@ -142,6 +148,9 @@ def read_character(path: str | os.PathLike[str]) -> Character:
     morphs = _morph_names(gltf, path)
     try:
         clips = dict(_clips(gltf, extensions, kind))
+        binary = frozenset(
+            name for name, value in _expressions(extensions, kind) if value.get("isBinary") is True
+        )
         bones = _vrm_bones(extensions, kind)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInputError(f"{path} is damaged in its part for {kind}: {error!r}") from error
@@ -152,6 +161,7 @@ def read_character(path: str | os.PathLike[str]) -> Character:
         morphs,
         _sound(clips, morphs),
         named_bones(node_names(gltf)) | bones,
+        binary,
     )
     if not character.shapes:
         raise InvalidInputError(
@@ -201,31 +211,40 @@ def _target_names(mesh: Any) -> list[str]:
 
 def _clips(gltf: Any, extensions: dict[str, Any], kind: str) -> Iterator[tuple[str, list[Bind]]]:
     """Expressions of a VRM file; in 0.x they name meshes and per cent, in 1.0 nodes and shares."""
-    if kind == "VRM 1.0":
-        expressions = extensions["VRMC_vrm"].get("expressions", {})
-        for name, value in (expressions.get("preset", {}) | expressions.get("custom", {})).items():
+    nodes_of: dict[int, list[int]] = {}
+    for number, node in enumerate(gltf.nodes):
+        if node.mesh is not None:
+            nodes_of.setdefault(node.mesh, []).append(number)
+    for name, value in _expressions(extensions, kind):
+        if kind == "VRM 1.0":
             yield (
-                str(name),
+                name,
                 [
                     Bind(int(b["node"]), int(b["index"]), _weight(b))
                     for b in _rows(value.get("morphTargetBinds"))
                 ],
             )
-    elif kind == "VRM 0.x":
-        nodes_of: dict[int, list[int]] = {}
-        for number, node in enumerate(gltf.nodes):
-            if node.mesh is not None:
-                nodes_of.setdefault(node.mesh, []).append(number)
-        for group in extensions["VRM"].get("blendShapeMaster", {}).get("blendShapeGroups", []):
-            preset = str(group.get("presetName", "unknown")).lower()
+        else:
             yield (
-                VRM_0_CLIPS.get(preset, str(group.get("name", ""))),
+                name,
                 [
                     Bind(node, int(b["index"]), _weight(b) / 100)
-                    for b in _rows(group.get("binds"))
+                    for b in _rows(value.get("binds"))
                     for node in nodes_of.get(int(b["mesh"]), [])
                 ],
             )
+
+
+def _expressions(extensions: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a VRM file says of each expression, by the names that programs know it by."""
+    if kind == "VRM 1.0":
+        expressions = extensions["VRMC_vrm"].get("expressions", {})
+        for name, value in (expressions.get("preset", {}) | expressions.get("custom", {})).items():
+            yield str(name), value
+    elif kind == "VRM 0.x":
+        for group in extensions["VRM"].get("blendShapeMaster", {}).get("blendShapeGroups", []):
+            preset = str(group.get("presetName", "unknown")).lower()
+            yield VRM_0_CLIPS.get(preset, str(group.get("name", ""))), group
 
 
 def _weight(bind: dict[str, Any]) -> float:

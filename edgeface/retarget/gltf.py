@@ -16,7 +16,7 @@ from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import Character, node_names, read_character
-from edgeface.retarget.gltf_file import Blob, glb_bytes, import_pygltflib
+from edgeface.retarget.gltf_file import Blob, files_of, glb_bytes, import_pygltflib
 from edgeface.retarget.head import NAME
 from edgeface.retarget.mapping import check_names
 from edgeface.retarget.options import ExportOptions
@@ -25,6 +25,8 @@ from edgeface.rotations import continuous, quaternion_from_rotation, rotation_fr
 from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
+HALF = 0.5
+"""Where a shape that is either 0 or 1 becomes 1, as in VRM 1.0."""
 MAX_STRETCH = 1.05
 """How much more the nodes above a bone may scale one axis than another."""
 
@@ -115,7 +117,7 @@ def write_gltf(
     gaps = performance.gaps_s.round(4).tolist()
     read.gltf.animations[-1].extras = {"edgeface": facts | {"gaps_s": gaps}}
     blob.finish()
-    write_output(path, glb_bytes(read.gltf), inputs=(character,))
+    write_output(path, glb_bytes(read.gltf), inputs=files_of(character))
 
 
 def _told_apart(performance: Performance) -> Performance:
@@ -169,6 +171,8 @@ def _weights(character: Character, frames: list[dict[str, float]]) -> dict[int, 
         found[bind.node][:, bind.index] = 0.0
     for name in sorted(driven):
         values = np.array([frame.get(name, 0.0) for frame in frames])
+        if name in character.binary:
+            values = (values > HALF).astype(float)
         for bind in shapes[name]:
             found[bind.node][:, bind.index] += bind.weight * values
     for weights in found.values():

@@ -67,6 +67,18 @@ def load_character(path: str | os.PathLike[str]) -> Any:
     return gltf
 
 
+def files_of(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that a character which can be read consists of: buffers and pictures beside it."""
+    file = path_of("the character", path)
+    if is_own_head(file):
+        return []
+    description, _ = read_parts(file.read_bytes())
+    parts = [*description.get("buffers", ()), *description.get("images", ())]
+    uris = [part["uri"] for part in parts if not part.get("uri", "data:").startswith("data:")]
+    beside = [_beside(file.absolute().parent, uri) for uri in uris]
+    return [file, *(path for path in beside if path is not None)]
+
+
 def is_own_head(path: str | os.PathLike[str]) -> bool:
     """Whether a character is the head that ships rather than a file."""
     return os.fspath(path) == NAME and not os.path.exists(path)

@@ -8,8 +8,12 @@ from textwrap import fill
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
+from edgeface.gaze import LIDS
 from edgeface.retarget.character import Character, find_shape
 from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
+
+BOTH_LIDS = ("Blink", "Fcl_EYE_Close", "eyesClosed", "Eye_Blink")
+"""Names of a shape that shuts both eyes, of which characters may have no other for lids."""
 
 
 def choose_preset(shapes: Collection[str], what: str) -> str:
@@ -49,14 +53,21 @@ def choose_preset(shapes: Collection[str], what: str) -> str:
 
 
 def adapt(mapping: Mapping, shapes: Iterable[str]) -> Mapping:
-    """Rename a mapping's targets as a character calls them, and drop those that it lacks."""
+    """Rename a mapping's targets as a character calls them, and drop those that it lacks.
+
+    If none is left that shuts an eye, the first shape of `BOTH_LIDS` does it, by the mean of both.
+    """
     shapes = list(shapes)
 
     def own(recipes: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
         found = {find_shape(name, shapes): recipe for name, recipe in recipes.items()}
         return {name: recipe for name, recipe in found.items() if name is not None}
 
-    return replace(mapping, targets=own(mapping.targets), fit=own(mapping.fit))
+    targets = own(mapping.targets)
+    if not set(LIDS) & set[str]().union(*targets.values()):
+        both = own({name: dict.fromkeys(LIDS, 0.5) for name in BOTH_LIDS})
+        targets |= dict(list(both.items())[:1])
+    return replace(mapping, targets=targets, fit=own(mapping.fit))
 
 
 def report(character: Character, name: str, mapping: Mapping, absent: Collection[str]) -> str:

@@ -29,22 +29,23 @@ SCRIPTS = ("three.js", "puppet.js")
 """What of the live page draws the head here, too."""
 PLACE = "/*DATA*/"
 MIN_FRAMES = 5
-"""A person seen in fewer frames has no curve worth showing."""
+"""A person seen in fewer frames has no curve worth showing, if anybody has one."""
 
 
 def export_viewer(path: Path, recording: Recording, options: ExportOptions) -> None:
     """Write the page of everybody in a recording, which needs no server and no other file.
 
-    Everybody moves the head that ships, or that of the options' personal model. The options'
-    character is left aside, and so is the mapping, which is a character's.
+    If the options name a person, it is the page of that one alone. Everybody moves the head that
+    ships, or that of the options' personal model. The options' character is left aside, and so is
+    the mapping, which is a character's.
 
     Raises
     ------
     InvalidInputError
-        If the range of the person cannot be read, or the file cannot be written.
+        If the range of the person cannot be read, nobody has the number ``track_id``, or the file
+        cannot be written.
     """
-    shown = [p for p in recording.performances.values() if len(p.frames) >= MIN_FRAMES]
-    shown.sort(key=lambda p: -len(p.frames))
+    shown = _shown(recording, options.track_id)
     source = str(recording.header.get("source", ""))
     head = head_glb() if options.personal is None else person_glb(options.personal)
     bones = _bones(head)
@@ -65,6 +66,14 @@ def export_viewer(path: Path, recording: Recording, options: ExportOptions) -> N
         "licences": (LIVE / "LICENSES.txt").read_text(encoding="utf-8"),
     }
     write_output(path, fill(values))
+
+
+def _shown(recording: Recording, track_id: int | None) -> list[Performance]:
+    """Whom the page shows: one person, or without a number everybody who does not just pass by."""
+    if track_id is not None:
+        return [recording.performance(track_id)]
+    everybody = sorted(recording.performances.values(), key=lambda p: -len(p.frames))
+    return [p for p in everybody if len(p.frames) >= MIN_FRAMES] or everybody
 
 
 def fill(values: dict[str, Any], page: Path = VIEWER) -> str:

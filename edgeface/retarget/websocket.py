@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import socket
@@ -22,6 +23,8 @@ from edgeface.values import SECONDS, Text, Whole, option
 OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
 """The hosts whose pages may listen; those of other sites, open in the same browser, may not."""
 MAX_CLIENTS = 16
+HANDSHAKE_S = 2.0
+"""How long a client may take to say what it wants, and that it goes; the program's end waits."""
 
 
 class WebSocketSender:
@@ -75,7 +78,7 @@ class WebSocketSender:
         self._name = option("name", name, SUBJECT)
         self._news = threading.Condition()
         self._message, self._number, self._closed = "", 0, False
-        self._num_clients = 0
+        self._clients: set[Any] = set()
         if host != "":  # every address of this machine
             option("host", host, Text(253))
         option("port", port, Whole(0, 65535))
@@ -87,7 +90,12 @@ class WebSocketSender:
                 f"cannot listen at {shown_address(host, port)}: {error}"
             ) from error
         self._server: Any = library.serve(
-            self._serve, sock=listening, process_request=self._admit, compression=None
+            self._serve,
+            sock=listening,
+            process_request=self._admit,
+            compression=None,
+            open_timeout=HANDSHAKE_S,
+            close_timeout=HANDSHAKE_S,
         )
         threading.Thread(target=self._server.serve_forever, daemon=True, name="websocket").start()
 
@@ -120,10 +128,14 @@ class WebSocketSender:
             self._news.notify_all()
 
     def close(self) -> None:
-        """End the server and hang up on its clients."""
+        """End the server and hang up on its clients, also on those that read nothing."""
         with self._news:
             self._closed = True
             self._news.notify_all()
+            self._news.wait_for(lambda: not self._clients, HANDSHAKE_S)
+            for connection in self._clients:  # what is sent to it waits for ever
+                with contextlib.suppress(OSError):
+                    connection.socket.shutdown(socket.SHUT_RDWR)
         self._server.shutdown()
 
     def _admit(self, connection: Any, request: Any) -> Any:
@@ -131,22 +143,26 @@ class WebSocketSender:
         origin: str | None = request.headers.get("Origin")
         if origin is not None and urlsplit(origin).hostname not in OWN_HOSTS:
             return connection.respond(HTTPStatus.FORBIDDEN, "pages of this machine only\n")
-        if self._num_clients >= MAX_CLIENTS:
+        if len(self._clients) >= MAX_CLIENTS:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many listeners\n")
         return None
 
     def _serve(self, connection: Any) -> None:
-        self._num_clients += 1
+        with self._news:
+            self._clients.add(connection)
         seen = 0
         try:
             while True:
                 with self._news:
                     self._news.wait_for(lambda: self._closed or self._number != seen)  # noqa: B023
                     if self._closed:
-                        return
+                        break
                     message, seen = self._message, self._number
                 connection.send(message)
+            connection.close()
         except self._closed_error.ConnectionClosed:
             return
         finally:
-            self._num_clients -= 1
+            with self._news:
+                self._clients.discard(connection)
+                self._news.notify_all()

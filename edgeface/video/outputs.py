@@ -123,7 +123,7 @@ class Outputs:
     def close(self) -> list[Path]:
         """Finish every file, even if one of them fails; returns those that are whole."""
         with contextlib.ExitStack() as finishing:
-            for part in (self._overlay, self._recording, *self._avatars):
+            for part in (*self._avatars, self._recording, self._overlay):  # the last is first
                 if part is not None:
                     finishing.callback(part.close)
         if self._export is not None and self._num_frames:

@@ -27,6 +27,8 @@ CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:non
            "win32": ("dshow", "video={}")}  # fmt: skip
 """For each platform, FFmpeg's capture format and the name of a camera in it."""
 STANDARD_INPUT = "-"
+PLAYLISTS = ("hls", "dash", "sdp")
+"""FFmpeg's formats whose bytes only say where the pictures are."""
 
 
 @dataclass(frozen=True)
@@ -182,4 +184,5 @@ def is_live(address: Address, container: Any) -> bool:
     """
     if address.kind != "network":
         return address.kind == "camera"
-    return container.duration is None and container.size <= 0
+    measured = container.size > 0 and container.format.name not in PLAYLISTS
+    return container.duration is None and not measured

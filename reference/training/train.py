@@ -47,11 +47,13 @@ from edgeface.reference.training.loading import Split, load_batches, unseen_expr
 from edgeface.reference.training.recipe import Precision, Recipe
 from edgeface.reference.training.schedule import ROUND_STEPS, Averaging, Budget, optimiser
 from edgeface.reference.training.views.plan import Batch
+from edgeface.values import Whole, option
 
 log = logging.getLogger(__name__)
 
 BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 """What torch calls the instructions for it, on x86 and on ARM."""
+MAX_WORKERS = 1000
 
 
 class Training(lightning.LightningModule):
@@ -211,13 +213,15 @@ def train(
     ------
     InvalidInputError
         If ``out`` cannot be written to or another training writes to it, if the checkpoint in it is
-        of another network or another face model or holds weights alone, if the recipe's face model
-        cannot be trained with, if ``minutes`` is not positive, if the larger network to learn from
+        of another network or another face model or holds weights alone, if no weights of
+        ``start_from`` agree, if the recipe's face model cannot be trained with, if ``minutes`` or
+        ``workers`` is out of range, if the larger network to learn from
         has another grid, if a free run would open what the ledger of free sources lacks or use
         weights that are not free, or if the weights are no longer finite.
     """
     if minutes is not None and not 0 < minutes < math.inf:
         raise InvalidInputError(f"minutes of training must be more than 0, got {minutes}")
+    option("workers", workers, Whole(0, MAX_WORKERS))
     make_folder(out)
     check_place(out / LAST)
     rank = int(getattr(rank_zero_only, "rank", 0))
@@ -278,6 +282,11 @@ def _train(
     if start is not None:
         start = on_face_model(with_cell_range(start, recipe.config.cell_range), model)
         copied = sum(copy_weights(start.network, part) for part in parts_of(training.network))
+        if not copied:
+            raise InvalidInputError(
+                f"no weights of {start_from} ({start.config.kind}) fit into a network of the kind "
+                f"{recipe.config.kind}: begin with another checkpoint, or without one"
+            )
         log.info("beginning with %d tensors of %s", copied, start_from)
     if recipe.config.network_kind.corrects_shape and not recipe.correction and not resumed:
         training.network.leave_uncorrected()

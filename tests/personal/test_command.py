@@ -1,6 +1,7 @@
 """``edgeface personalise``: what it refuses, and what it makes of a model that is there."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,16 @@ def test_of_a_model_its_page_and_head_are_made(somebodys_file, tmp_path, capsys,
     assert capsys.readouterr().out.count("wrote ") == 2
     assert targets[0].read_bytes().startswith(b"glTF")
     assert targets[1].read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+def test_a_head_goes_to_standard_output(somebodys_file, tmp_path, capfdbinary, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["personalise", str(somebodys_file), "--glb", "-"]) == 0
+    head, told = capfdbinary.readouterr()
+    assert (head[:4], len(head)) == (b"glTF", int.from_bytes(head[8:12], "little"))
+    assert told.startswith(b"wrote ")
+    assert not Path("-").exists()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from edgeface.retarget import (
     write_gltf,
     write_livelink,
 )
+from edgeface.retarget.gaps import hold_in_gaps
 from edgeface.rotations import rotation_from_quaternion
 
 pygltflib = pytest.importorskip("pygltflib")
@@ -54,11 +55,25 @@ def test_times_that_no_animation_can_have_are_refused(performance, times_s):
         dataclasses.replace(performance, times_s=times_s)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"quaternions_wxyz": np.ones((6, 3))}, {"frames": np.ones((6, 1))}, {"gaps_s": [0.0, 1.0]},
+     {"expression_coeffs": np.ones(6)}, {"identity_coeffs": [1.0, np.nan]}],
+    ids=lambda other: next(iter(other)),
+)  # fmt: skip
+def test_parts_of_a_performance_have_their_shapes(performance, other):
+    with pytest.raises(InvalidInputError, match=f"{next(iter(other))} must"):
+        dataclasses.replace(performance, **other)
+
+
 def test_lists_are_taken_for_arrays(tmp_path, performance):
     lists = dataclasses.replace(
         performance, times_s=performance.times_s.tolist(),
         quaternions_wxyz=performance.quaternions_wxyz.tolist(), frames=[*range(6)],
+        expression_coeffs=[[0.0] * 46] * 6, identity_coeffs=[1.0] + [0.0] * 49, gaps_s=[[2.0, 3.0]],
     )  # fmt: skip
+    assert hold_in_gaps(lists).frames.tolist() == [0, 1, 2, 3, 4, 4, 5]
+    lists = dataclasses.replace(lists, gaps_s=[])
     write_gltf(tmp_path / "a.glb", "head", performance)
     write_gltf(tmp_path / "b.glb", "head", lists)
     assert (tmp_path / "a.glb").read_bytes() == (tmp_path / "b.glb").read_bytes()
@@ -240,6 +255,14 @@ def test_a_json_character_of_any_suffix_finds_its_buffers(tmp_path, performance,
     assert len(split.animations) == len(split.buffers) == 1
     for number in range(4):
         np.testing.assert_array_equal(read_accessor(split, number), read_accessor(whole, number))
+
+
+def test_no_file_of_a_character_is_overwritten(tmp_path, performance, make_character):
+    path = split_character(tmp_path, make_character(), ["a.bin", None, "my%20face.bin", None])
+    for part in (path, tmp_path / "my face.bin"):
+        with pytest.raises(InvalidInputError, match="itself, which writing would destroy"):
+            write_gltf(part, path, performance)
+    write_gltf(tmp_path / "out.glb", path, performance)
 
 
 def test_a_character_reads_no_file_outside_its_folder(tmp_path, performance, make_character):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgeface import InvalidInputError
 from edgeface.recording import Performance, RecordingWriter, read_recording
 from edgeface.retarget import FORMATS, ExportOptions, export
 from edgeface.retarget.gaps import BRIDGE_S, hold_in_gaps
@@ -125,10 +126,15 @@ def test_the_report_holds_gaps_and_timecode(recorded):
 def test_a_damaged_timecode_is_named(recorded):
     path = recorded[0]
     path.write_text(path.read_text().replace("01:00:10:15", "noon"))
-    from edgeface import InvalidInputError
-
     with pytest.raises(InvalidInputError, match="expected a timecode"):
         read_recording(path)
+
+
+@pytest.mark.parametrize("given", [("noon", 24.0), (None, 24.0), ("01:00:00:00", np.nan),
+                                   ("01:00:00:00", None), ("01:00:00:00", 0)])  # fmt: skip
+def test_a_timecode_that_is_none_is_an_error(given):
+    with pytest.raises(InvalidInputError):
+        Timecode(*given)
 
 
 def test_timecode_that_drops_numbers_keeps_up_with_real_seconds():

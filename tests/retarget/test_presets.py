@@ -125,6 +125,41 @@ def test_its_morph_targets_and_bones_move(tmp_path, performance, character, name
         assert any(names[i].endswith(opens) for i in moved)
 
 
+@pytest.mark.parametrize(
+    ("targets", "extensions", "shape"),
+    [
+        (["m0", "m1"], vrm_0(["A", "Blink"]), "Blink"),
+        (["m0", "m1"], vrm_1(["blink", "happy"]), "blink"),
+        (["Fcl_MTH_A", "Fcl_EYE_Close"], None, "Fcl_EYE_Close"),
+        (["Mouth_Smile_L", "Eye_Blink"], None, "Eye_Blink"),
+    ],
+)
+def test_one_shape_for_both_lids_shuts_them_where_there_is_no_other(
+    make_character, targets, extensions, shape
+):
+    options = ExportOptions(character=make_character(targets, extensions=extensions))
+    both = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
+    shapes, _ = options.retargeter()(both, np.array([1.0, 0, 0, 0]))
+    assert shapes[shape] == 1
+
+
+@pytest.mark.parametrize("make", [vrm_0, vrm_1])
+def test_binary_expressions_are_0_or_1(tmp_path, performance, make_character, make):
+    name = "A" if make is vrm_0 else "aa"
+    extensions = make([name])
+    part = next(iter(extensions.values()))
+    (clip,) = (
+        part["blendShapeMaster"]["blendShapeGroups"] if make is vrm_0
+        else part["expressions"]["preset"].values()
+    )  # fmt: skip
+    clip["isBinary"] = True
+    options = ExportOptions(character=make_character(["m0"], extensions=extensions))
+    write_gltf(tmp_path / "out.glb", options.character, performance, options.retargeter())
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    weights = read_accessor(gltf, gltf.animations[0].samplers[0].output)
+    assert weights.ravel().tolist() == [0, 0, 0, 0, 0.5, 0.5]  # half the clip's weight
+
+
 def test_mappings_that_ship_treat_both_sides_alike():
     for name in preset_names():
         recipes = read_mapping(name).recipes
@@ -163,6 +198,10 @@ def test_the_report_says_what_moves_and_what_cannot(character):
         ("mouthSmileLeft", "mouthSmile_L"),
         ("mouthSmileLeft", "MouthSmileLeft"),
         ("mouthSmileLeft", "Face|mouthSmileLeft"),
+        ("mouthSmileLeft", "rig:mouthSmileLeft"),
+        ("mouthSmileLeft", "mouthSmile.L"),
+        ("mouthSmileLeft", "Mouth Smile Left"),
+        ("mouthSmileLeft", "face.mouth-smile-left"),
         ("Fcl_MTH_A", "Face.M_F00_000_00_Fcl_MTH_A"),
         ("mouthLeft", "mouthLeft"),
     ],

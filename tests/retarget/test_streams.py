@@ -27,6 +27,7 @@ from edgeface.retarget import (
     derive,
     origins,
 )
+from edgeface.retarget import websocket as websocket_module
 from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.formats import STREAMS
 from edgeface.retarget.options import ExportOptions
@@ -215,6 +216,23 @@ def test_a_listener_that_is_gone_ends_nothing(websocket):
     client.close()
     for _ in range(3):
         websocket.send(0.0, SEEN, TURN)
+
+
+@pytest.mark.parametrize("frames", [0, 30])
+def test_a_listener_that_reads_nothing_holds_up_no_end(monkeypatch, frames):
+    """Like a page that its browser has paused; what is sent to it waits once buffers are full."""
+    pytest.importorskip("websockets")
+    monkeypatch.setattr(websocket_module, "HANDSHAKE_S", 0.3)
+    long = {f"{i:04d}" + 1000 * "n": {"jawOpen": 1.0} for i in range(500)}
+    server = WebSocketSender("127.0.0.1", 0, Retargeter(Mapping(long)))
+    client, _ = listen(server.port)
+    with client:
+        for k in range(frames):
+            server.send(k / 30, SEEN, TURN)
+            time.sleep(0.01)
+        begun = time.monotonic()
+        server.close()
+        assert time.monotonic() - begun < 3
 
 
 def test_protocols_of_fixed_names_refuse_others():

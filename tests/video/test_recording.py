@@ -1,5 +1,6 @@
 import json
 import re
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +139,20 @@ def test_who_is_in_one_moment_twice_is_there_as_they_were_last(recorded):
     assert performance.frames.tolist() == [*range(1, 30)]
     assert performance.blendshapes[4] == {"jawOpen": 0.75}
     assert len(performance.gaps_s) == 0
+
+
+def test_takes_of_hours_fit_into_memory(recorded):
+    """Of each line, only what performances are made of is kept."""
+
+    def longer(frames):
+        return [f | {"time_s": round(0.04 * i, 3)} for i, f in enumerate(5 * frames)]
+
+    changed(recorded, longer)
+    tracemalloc.start()
+    read_recording(recorded)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * recorded.stat().st_size
 
 
 def test_times_that_fall_are_damage(recorded):

@@ -239,6 +239,16 @@ def test_a_stream_without_length_is_live_and_its_end_a_loss(make_video, ramp, se
     assert f"after {NUM_FRAMES} frames" in message
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_playlist_is_live_until_it_has_an_end(make_video, ramp, serve, tmp_path, ended):
+    """The bytes of a playlist are not those of what it lists."""
+    part, playlist = serve(make_video("clip.ts", ramp)), tmp_path / "clip.m3u8"
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXTINF:1,", part.url + "clip.ts"]
+    playlist.write_text("\n".join([*lines, "#EXT-X-ENDLIST"] if ended else lines))
+    with open_video(serve(playlist).url + playlist.name) as video:
+        assert video.live is not ended
+
+
 @pytest.mark.parametrize("name", ["clip.ts", "clip.mkv"])
 def test_a_file_that_a_server_cuts_short_is_named(long_clip, serve, name):
     server = serve(long_clip(name))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgeface import InvalidInputError
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.personal.glb import person_glb
 from edgeface.recording import Performance, Recording
@@ -88,6 +89,21 @@ def test_everybody_moves_as_they_did(tmp_path, recording):
     shared = [2 * np.arctan2(turns[bone][-1, 2], turns[bone][-1, 0]) for bone in ("head", "neck")]
     assert sum(shared) == pytest.approx(-0.4)
     assert shared[0] == pytest.approx(2 * shared[1])  # 0.6 and 0.3
+
+
+def test_one_person_is_shown_if_they_are_named(tmp_path, recording):
+    page = tmp_path / "take.html"
+    for track_id in (2, 3):  # the last has few frames
+        export_viewer(page, recording, ExportOptions(track_id=track_id))
+        assert [person["id"] for person in data_of(page)["people"]] == [track_id]
+    with pytest.raises(InvalidInputError, match="no track 7; there are 1, 2, 3"):
+        export_viewer(page, recording, ExportOptions(track_id=7))
+
+
+def test_a_take_of_few_frames_is_shown(tmp_path, recording):
+    short = Recording(recording.header, {1: performance(1, 1), 2: performance(2, 3)}, 3)
+    export_viewer(tmp_path / "take.html", short, ExportOptions())
+    assert [person["id"] for person in data_of(tmp_path / "take.html")["people"]] == [2, 1]
 
 
 def test_a_person_has_their_own_head(tmp_path, recording, somebody):  # noqa: F811

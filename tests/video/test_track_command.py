@@ -98,6 +98,15 @@ def test_what_moves_of_a_character_is_not_told_amid_an_export(clip, tmp_path, ca
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
 @pytest.mark.usefixtures("networks")
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+def test_a_range_goes_to_standard_output(clip, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["calibrate", str(clip), "-"]) == 0
+    assert json.loads(capfd.readouterr().out)["format"] == "edgeface-range"
+    assert not Path("-").exists()
+
+
+@pytest.mark.usefixtures("networks")
 def test_nothing_is_written_beside_a_pipe(clip, tmp_path):
     pipe, read = tmp_path / "pipe", []
     os.mkfifo(pipe)

@@ -11,7 +11,7 @@ import torch
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.reference.cli import main
 from edgeface.reference.networks import CONFIGS, MultiFaceNetwork, build_network
-from edgeface.reference.networks.checkpoint import load_network
+from edgeface.reference.networks.checkpoint import SHIPPED, load_network
 from edgeface.reference.networks.predict import predict_crop, predict_faces
 from edgeface.reference.training import train as training
 from edgeface.reference.training.distillation import looking_on
@@ -93,6 +93,13 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
         assert len(predict_crop(trained, image)) == 1
     else:
         assert len(predict_faces(trained, image, 0.0, 1.0)) == 18 * 18 * 5
+
+
+def test_what_a_training_cannot_begin_with_is_refused(tiny_packs, tmp_path):
+    with pytest.raises(InvalidInputError, match="fit into a network of the kind sfn"):
+        train(recipe("sfn"), tiny_packs, tmp_path, SHIPPED["fusion"])
+    with pytest.raises(InvalidInputError, match="workers must be a whole number"):
+        train(recipe("sfn"), tiny_packs, tmp_path, workers=-1)
 
 
 def test_weights_that_are_not_finite_are_not_kept(face_model):
