@@ -96,7 +96,7 @@ def test_one_person_is_shown_if_they_are_named(tmp_path, recording):
     for track_id in (2, 3):  # the last has few frames
         export_viewer(page, recording, ExportOptions(track_id=track_id))
         assert [person["id"] for person in data_of(page)["people"]] == [track_id]
-    with pytest.raises(InvalidInputError, match="no track 7; there are 1, 2, 3"):
+    with pytest.raises(InvalidInputError, match="nobody has the track id 7; the ids are 1, 2, 3"):
         export_viewer(page, recording, ExportOptions(track_id=7))
 
 

@@ -235,7 +235,7 @@ def test_bad_arguments_are_named(face_model, options, message):
 
 def test_networks_of_the_wrong_kind_are_named(face_model):
     mfn, sfn = Scene("mfn", face_model, []), Scene("sfn", face_model, [])
-    with pytest.raises(InvalidInputError, match=r"^crop_model: .* expected an sfn"):
+    with pytest.raises(InvalidInputError, match=r"^crop_model: .* expected a crop network"):
         Tracker(mfn, crop_model=mfn)
     with pytest.raises(InvalidInputError, match="expected an mfn"):
         Tracker(sfn)
