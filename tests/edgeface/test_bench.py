@@ -144,6 +144,14 @@ def test_bench_writes_what_it_measured(tmp_path, capsys, monkeypatch, record):
     assert "post-processing ms" in capsys.readouterr().out
 
 
+def test_a_record_on_standard_output_is_alone_there(capfdbinary, monkeypatch, record):
+    monkeypatch.setattr(suite, "run_suite", lambda settings, progress: record)
+    assert main(["bench", "run", "mfn", "--json", "-"]) == 0
+    out, told = capfdbinary.readouterr()
+    assert json.loads(out) == record
+    assert b"post-processing ms" in told
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

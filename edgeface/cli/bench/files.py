@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from edgeface import strict_json
 from edgeface.errors import InvalidInputError
 from edgeface.output import write_output
+from edgeface.terminal import printable
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -27,8 +28,8 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a record and say so.
+def write_text(path: Path, text: str, told: TextIO) -> None:
+    """Write a record, and say so on ``told``.
 
     Raises
     ------
@@ -36,4 +37,4 @@ def write_text(path: Path, text: str) -> None:
         If the file cannot be written.
     """
     write_output(path, text)
-    print(f"wrote {path}")
+    print(printable(f"wrote {path}"), file=told)

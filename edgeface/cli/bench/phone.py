@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 
 from edgeface.cli.bench.files import write_text
-from edgeface.cli.options import add_thread_counts
+from edgeface.cli.options import add_thread_counts, output_path
 from edgeface.output import check_place, refuse_inputs
+from edgeface.terminal import told_on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpu", action="store_true", help="run the models by the GPU delegate, not on the CPU"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to this file")
+    parser.add_argument(
+        "--json",
+        type=output_path,
+        metavar="FILE",
+        help="write the record to this file; - is standard output",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -33,6 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from edgeface.bench.android import bench_on_phone
     from edgeface.bench.tables import as_text
 
+    told = told_on([] if arguments.json is None else [arguments.json])
     if arguments.json is not None:
         refuse_inputs(arguments.json, arguments.models)
         check_place(arguments.json)
@@ -41,7 +48,9 @@ def execute(arguments: argparse.Namespace) -> int:
         for model in arguments.models
         for threads in arguments.threads
     ]
-    print(as_text([list(records[0]), *([str(v) for v in r.values()] for r in records)]))
+    table = as_text([list(records[0]), *([str(v) for v in r.values()] for r in records)])
+    print(table, file=told)
     if arguments.json is not None:
-        write_text(arguments.json, json.dumps({"schema_version": 1, "phone": records}, indent=1))
+        record = {"schema_version": 1, "phone": records}
+        write_text(arguments.json, json.dumps(record, indent=1), told)
     return 0

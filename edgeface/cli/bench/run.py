@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from edgeface.cli.bench.files import write_text
-from edgeface.cli.options import MODEL_NAMES, add_images, add_thread_counts, numbers, words
+from edgeface.cli.options import (
+    MODEL_NAMES,
+    add_images,
+    add_thread_counts,
+    numbers,
+    output_path,
+    words,
+)
 from edgeface.output import check_place, refuse_inputs, refuse_twice
+from edgeface.terminal import told_on
 from edgeface.values import Number, option
 
 
@@ -45,9 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="also run each model without a pause for so long (default: 0)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to this file")
     parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write the record with plots to this file"
+        "--json",
+        type=output_path,
+        metavar="FILE",
+        help="write the record to this file; - is standard output, as for --html",
+    )
+    parser.add_argument(
+        "--html", type=output_path, metavar="FILE", help="write the record with plots to this file"
     )
 
 
@@ -58,6 +70,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from edgeface.bench.suite import Settings, run_suite
 
     written = [path for path in (arguments.json, arguments.html) if path is not None]
+    told = told_on(written)
     refuse_twice(written)
     for path in written:
         refuse_inputs(path, arguments.models)
@@ -72,18 +85,21 @@ def execute(arguments: argparse.Namespace) -> int:
         minutes=option("--minutes", arguments.minutes, Number(0, 1e5)),
     )
     record = run_suite(settings, lambda text: print(f"measuring {text}", file=sys.stderr))
-    print(tables.as_text(tables.rows(record)))
-    print()
-    print(tables.as_text(tables.start_rows(record)))
+    print(tables.as_text(tables.rows(record)), file=told)
+    print(file=told)
+    print(tables.as_text(tables.start_rows(record)), file=told)
     for result in record["results"]:
         if "sustained" in result:
             slow = result["sustained"]["slow_down"]
-            print(f"\n{result['file']}, {result['kernels']}: {slow:.2f} times the time at the end")
+            print(
+                f"\n{result['file']}, {result['kernels']}: {slow:.2f} times the time at the end",
+                file=told,
+            )
     waited = tables.busiest(record)
     if waited > 0.1:
-        print(f"\nother processes held the processor for up to {waited:.0%} of the time")
+        print(f"\nother processes held the processor for up to {waited:.0%} of the time", file=told)
     if arguments.json is not None:
-        write_text(arguments.json, json.dumps(record, indent=1))
+        write_text(arguments.json, json.dumps(record, indent=1), told)
     if arguments.html is not None:
-        write_text(arguments.html, page.as_html(record))
+        write_text(arguments.html, page.as_html(record), told)
     return 0
