@@ -90,7 +90,6 @@ class Detector:
         self, images: list[ImageArray], options: DetectionOptions, engine: kernels.Engine
     ) -> list[Faces]:
         """Find the faces of images whose first passes are one batch."""
-        limit = max(options.max_faces, MAX_FACES)
         fast = options.detail == "fast"
         side = self._metadata.input_size if fast else self._first_side
         placed = [letterbox(pixels, side, engine) for pixels in images]
@@ -98,18 +97,18 @@ class Detector:
         found: list[Faces] = []
         for row, (pixels, (_, placement)) in enumerate(zip(images, placed, strict=True)):
             first = {name: head[row] for name, head in heads.items()}
-            faces = None if fast else self._closer(pixels, first, placement, limit, options, engine)
+            faces = None if fast else self._closer(pixels, first, placement, options, engine)
             if faces is None:
                 faces = self._decoder.detected(
                     first,
                     placement,
                     options.score_threshold,
                     options.iou_threshold,
-                    max_faces=limit + 1,
+                    max_faces=options.max_looked_at + 1,
                     suppression=options.suppression,
                     engine=engine,
                 )
-            faces = replace(faces, truncated=len(faces) > limit)
+            faces = replace(faces, truncated=len(faces) > options.max_looked_at)
             if options.look_again:
                 faces = faces.select(self.hold_up(pixels, faces, engine))
             found.append(faces)
@@ -138,7 +137,6 @@ class Detector:
         pixels: ImageArray,
         heads: Heads,
         placement: Placement,
-        limit: int,
         options: DetectionOptions,
         engine: kernels.Engine,
     ) -> Faces | None:
@@ -150,7 +148,7 @@ class Detector:
             candidates,
             options.score_threshold,
             options.iou_threshold,
-            max_faces=limit + 1,
+            max_faces=options.max_looked_at + 1,
             method=options.suppression,
             engine=engine,
         )

@@ -278,7 +278,7 @@ def _heic(data: bytes) -> Picture:
     image = Image.frombytes(main.mode, main.size, main.data, "raw", main.mode, main.stride)
     transfer = main.info.get("nclx_profile", {}).get("transfer_characteristics")
     if transfer in (PQ, HLG):
-        table = ImageFilter.Color3DLUT(CUBE_SIDE, tone_cube(transfer).ravel().tolist())
+        table = ImageFilter.Color3DLUT(CUBE_SIDE, tone_cube(transfer))
         return Picture(image.convert("RGB").filter(table), orientation=1)
     image.info["icc_profile"] = main.info.get("icc_profile")
     return Picture(image, orientation=1)

@@ -46,6 +46,11 @@ class DetectionOptions:
     detail: Detail
     limit_is_default: bool
 
+    @property
+    def max_looked_at(self) -> int:
+        """How many faces are looked at again: not all that are asked for may hold up."""
+        return max(self.max_faces, MAX_FACES)
+
 
 def detection_options(
     metadata: Metadata,

@@ -79,19 +79,13 @@ def _images(pack: Pack, labels_of: Callable[[int], Labels]) -> list[LabelledImag
 
 
 def everything_seen(
-    model: Model, images: Iterable[LabelledImage], detail: Detail, doubtful: float
+    model: Model, images: Iterable[LabelledImage], detail: Detail
 ) -> list[edgeface.Faces]:
-    """The faces of each image down to `LEAST_SCORE`.
-
-    Those from the score ``doubtful`` on have held up to the second look, as in a default call.
-    """
+    """The faces of each image down to `LEAST_SCORE` that hold up, as in a default call."""
     found: list[edgeface.Faces] = []
     for image in images:
         faces = model.run(
             image.pixels, detail=detail, score_threshold=LEAST_SCORE, look_again=False
         )
-        sure = faces.scores >= doubtful
-        kept = np.ones(len(faces), bool)
-        kept[sure] = model.hold_up(image.pixels, faces.select(sure))
-        found.append(faces.select(kept))
+        found.append(faces.select(model.hold_up(image.pixels, faces)))
     return found

@@ -30,8 +30,6 @@ from edgeface.types import AnyArray, BoolArray, FloatArray
 
 LEAST_SHARE = 0.02
 """The least face of which recall is told, as a share of the photo on both sides."""
-DOUBTFUL = 0.2
-"""The lowest threshold that is considered."""
 CONSIDERED = np.arange(20, 91) / 100
 SHOWN = np.arange(20, 91, 5) / 100
 BINS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
@@ -152,7 +150,7 @@ def main() -> None:
     model, _ = open_counting(arguments.model)
     photos = read_unseen(data_dir(arguments.data))
     seen = [
-        list(zip(images, everything_seen(model, images, arguments.detail, DOUBTFUL), strict=True))
+        list(zip(images, everything_seen(model, images, arguments.detail), strict=True))
         for images in (photos.groups, photos.empty)
     ]
     print_calibration(scores_of(*seen))

@@ -65,8 +65,9 @@ def adapt(mapping: Mapping, shapes: Iterable[str]) -> Mapping:
 
     targets = own(mapping.targets)
     if not set(LIDS) & set[str]().union(*targets.values()):
-        both = own({name: dict.fromkeys(LIDS, 0.5) for name in BOTH_LIDS})
-        targets |= dict(list(both.items())[:1])
+        both = next(filter(None, (find_shape(name, shapes) for name in BOTH_LIDS)), None)
+        if both is not None:
+            targets[both] = dict.fromkeys(LIDS, 0.5)
     return replace(mapping, targets=targets, fit=own(mapping.fit))
 
 

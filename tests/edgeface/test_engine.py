@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from edgeface.bench.planted import PlantedBackend, plant_faces
 from edgeface.cli import main
 from edgeface.engine import CompiledKernels, KernelEngine
 from edgeface.model import Model
+from tests.processes import run_code
 
 
 def test_engine_does_what_it_is_told():
@@ -159,9 +159,7 @@ def test_a_broken_numba_is_numpy_by_default_and_an_error_by_name(library, tmp_pa
         "except edgeface.BackendUnavailableError as error: print(error)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    result = run_code(code, env=environment)
     assert result.stderr == ""
     first, second = result.stdout.splitlines()
     assert first.startswith("[5, 5, 5, 5] 5 auto: numpy; numba cannot be used: ")
@@ -185,9 +183,7 @@ def test_two_models_start_numba_at_once_in_a_fresh_process():
         "[t.start() for t in threads]; [t.join() for t in threads]\n"
         "print([len(set(s)) for s in seen], e.compiled_kernels.problem)\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = run_code(code)
     assert result.stderr == ""
     assert result.stdout.strip() == "[1, 1]"
 

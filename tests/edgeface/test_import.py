@@ -1,7 +1,5 @@
-import subprocess
-import sys
-
 import edgeface
+from tests.processes import run_code
 
 
 def test_import_is_cheap():
@@ -10,9 +8,7 @@ def test_import_is_cheap():
         "print([m for m in ('torch', 'numba', 'onnxruntime', 'onnx', 'PIL', 'scipy') "
         "if m in sys.modules])"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = run_code(code)
     assert result.stdout.strip() == "[]"
 
 
@@ -29,9 +25,7 @@ def test_a_module_that_is_not_imported_is_named():
         "    try: getattr(edgeface, name)\n"
         "    except AttributeError as error: print(error)"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = run_code(code)
     assert result.stdout.splitlines() == [
         "module 'edgeface' has no attribute 'retarget' before 'import edgeface.retarget'",
         "module 'edgeface' has no attribute 'nothing'",
@@ -47,7 +41,5 @@ def test_kernels_fall_back_without_numba():
         " np.array([[9, 9]], np.float32), 32, 0.5)\n"
         "print(suppress(boxes, scores, 0.5)[0].tolist())"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = run_code(code)
     assert result.stdout.strip() == "[0, 1, 2, 3]"
