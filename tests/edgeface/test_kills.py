@@ -15,8 +15,8 @@ def test_killed_commands_lose_nothing(command):
     if command == "train":
         pytest.importorskip("lightning", reason="needs the extra: edgeface[train]")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.edgeface.kills", "--each", "4", command],
+        [sys.executable, "-m", "tests.edgeface.kills", "--each", "2", command],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert f"| `{command}` | 4 | 0 |" in done.stdout
+    assert f"| `{command}` | 2 | 0 |" in done.stdout

@@ -332,27 +332,41 @@ runpy.run_module("edgeface", run_name="__main__", alter_sys=True)
 
 COMMANDS = {
     "run": ("out/demo-faces.png", ["run", "demo", "--out", "out"]),
-    "overlay": ("out/o.mp4", ["track", "demo", "--out", "out/o.mp4"]),
-    "recording": ("out/t.jsonl", ["track", "demo", "--record", "out/t.jsonl"]),
-    "curves": ("out/t.csv", ["track", "demo", "--record", "out/t.csv"]),
+    "overlay": ("out/o.mp4", ["track", "clip.mp4", "--out", "out/o.mp4"]),
+    "recording": ("out/t.jsonl", ["track", "clip.mp4", "--record", "out/t.jsonl"]),
+    "curves": ("out/t.csv", ["track", "clip.mp4", "--record", "out/t.csv"]),
     "page": ("out/t.html", ["track", "take.jsonl", "--record", "out/t.html"]),
 }
 
 
 @pytest.fixture(scope="module")
-def take(tmp_path_factory):
-    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
-    path = tmp_path_factory.mktemp("take") / "take.jsonl"
-    assert main(["track", "demo", "--record", str(path)]) == 0
+def clip(tmp_path_factory):
+    """The photo's five faces for a third of a second."""
+    av = pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    photo = edgeface.read_image(edgeface.DEMO_PHOTO)
+    height, width = photo.shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 30, width=width, height=height)
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(photo)))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def take(clip):
+    path = clip.with_name("take.jsonl")
+    assert main(["track", str(clip), "--record", str(path)]) == 0
     return path
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_full_disk_is_an_error_and_costs_nothing(command, take, tmp_path):
-    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+def test_a_full_disk_is_an_error_and_costs_nothing(command, clip, take, tmp_path):
     name, arguments = COMMANDS[command]
     (tmp_path / "out").mkdir()
-    (tmp_path / "take.jsonl").write_bytes(take.read_bytes())
+    for source in (clip, take):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
     old = tmp_path / name
     old.write_bytes(OLD)
     done = subprocess.run(
@@ -378,25 +392,21 @@ def test_an_output_that_cannot_be_made_leaves_no_trace_of_the_others(tmp_path, c
     assert names(tmp_path) == ["o.mp4"]
 
 
-def test_what_a_killed_run_left_is_not_overwritten(tmp_path):
-    pytest.importorskip("av", reason="needs the extra: edgeface[video]")
+def test_what_a_killed_run_left_is_not_overwritten(clip, tmp_path):
     left = tmp_path / "t.csv.part.jsonl"
     left.write_bytes(OLD)
-    assert main(["track", "demo", "--record", str(tmp_path / "t.csv")]) == 0
+    assert main(["track", str(clip), "--record", str(tmp_path / "t.csv")]) == 0
     assert left.read_bytes() == OLD
     assert names(tmp_path) == ["t.csv", "t.csv.part.jsonl"]
 
 
 @pytest.mark.parametrize("suffix", [".CSV", ".Html", ".JSONL"])
-def test_suffixes_count_whatever_their_case(suffix, take, tmp_path):
+def test_suffixes_count_whatever_their_case(suffix, clip, take, tmp_path):
     source = tmp_path / "TAKE.JSONL"
     source.write_bytes(take.read_bytes())
     target = tmp_path / f"result{suffix}"
-    wanted = ["--record", str(target)]
-    if suffix == ".JSONL":
-        assert main(["track", "demo", *wanted]) == 0
-    else:
-        assert main(["track", str(source), *wanted]) == 0
+    of = clip if suffix == ".JSONL" else source
+    assert main(["track", str(of), "--record", str(target)]) == 0
     assert target.stat().st_size
 
 

@@ -14,7 +14,7 @@ from edgeface.values import Choice, Flag, Number, Record, Several, Text, Whole, 
 NUMBERS = [np.float16, np.float32, np.float64, np.longdouble]
 INTEGERS = [np.int8, np.uint8, np.int16, np.int32, np.int64, np.uint64]
 NO_NUMBERS = [None, True, False, np.bool_(True), "1", b"1", [1], (1,), {}, 1j, np.complex64(1),
-              np.array([1]), np.datetime64("2000"), Decimal(1), object(), float, "nan"]  # fmt: skip
+              np.array([1]), np.datetime64("2000"), Decimal(1), range(1), float, "nan"]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", [int, *NUMBERS, *INTEGERS, Fraction])

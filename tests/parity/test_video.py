@@ -13,7 +13,7 @@ def networks():
     return edgeface.load("mfn"), edgeface.load("sfn")
 
 
-@pytest.fixture(params=["detect", "crops"])
+@pytest.fixture(scope="module", params=["detect", "crops"])
 def options(request, networks):
     return mode_options(request.param, networks)
 
@@ -29,7 +29,7 @@ def test_the_talking_head_is_one_person(networks, options, data_folder):
     assert sum(not boxes for boxes in found) <= 10
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def street(networks, options, data_folder):
     tracker = edgeface.Tracker(networks[0], **options)
     found = clear_mot.track_clip(tracker, data_folder / "video" / "street-several-faces.mp4")
