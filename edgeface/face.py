@@ -112,6 +112,16 @@ class Face:
         return self.faces.euler_deg[self.index]
 
     @property
+    def translation(self) -> Float32Array:
+        """The place of the face model's origin before the camera, float32, (3,), model units."""
+        return self.faces.translation[self.index]
+
+    @property
+    def focal(self) -> float:
+        """The scale of the weak-perspective camera, face_norm per model unit."""
+        return float(self.faces.focal[self.index])
+
+    @property
     def gaze_deg(self) -> Float32Array | None:
         """Where the right and the left eye look, relative to the head.
 
@@ -195,10 +205,10 @@ class Face:
         Returns
         -------
         dict
-            The attributes of this class by name, as numbers and nested lists, and ``translation``
-            and ``focal`` of `Faces`. ``track_id`` and ``velocity`` are there if the face was
-            tracked, ``gaze_deg`` and ``iris_centres`` if the network estimates the gaze. There is
-            no ``arkit_coeffs``, since ``blendshapes`` has the same values by name.
+            The attributes of this class by name, as numbers and nested lists. ``track_id`` and
+            ``velocity`` are there if the face was tracked, ``gaze_deg`` and ``iris_centres`` if the
+            network estimates the gaze. There is no ``arkit_coeffs``, since ``blendshapes`` has the
+            same values by name.
         """
         tracked: dict[str, Any] = {}
         if self.track_id is not None:
@@ -221,7 +231,7 @@ class Face:
             "blendshapes": self.blendshapes,
             "identity_coeffs": self.identity_coeffs.tolist(),
             "expression_coeffs": self.expression_coeffs.tolist(),
-            "translation": self.faces.translation[self.index].tolist(),
-            "focal": float(self.faces.focal[self.index]),
+            "translation": self.translation.tolist(),
+            "focal": self.focal,
         }
         return known | looking

@@ -68,6 +68,13 @@ def test_to_dict_is_json():
     assert some_faces(0).to_dict() == []
 
 
+def test_what_a_dict_names_a_face_has():
+    face = some_faces(1)[0]
+    for name, value in face.to_dict().items():
+        found = getattr(face, name)
+        assert value == (found.tolist() if isinstance(found, np.ndarray) else found)
+
+
 def test_draw_leaves_the_argument_alone(noise):
     before = noise.copy()
     overlay = some_faces(2).draw(noise)
