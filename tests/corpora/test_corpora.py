@@ -16,6 +16,7 @@ from edgeface.corpora import run as run_module
 from edgeface.corpora.label import part_name
 from edgeface.corpora.run import pending
 from edgeface.image_files import HEAD_BYTES
+from edgeface.shipped import network_path
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs the extra: edgeface[tables]")
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra: edgeface[tables]")
@@ -266,6 +267,13 @@ def test_a_target_that_cannot_be_is_named_before_any_photo_is_looked_at(photos, 
     for target in (tmp_path / "file" / "below", None, b"bytes", "a\0b"):
         with pytest.raises(InvalidInputError, match=r"cannot (make|read)|must be a path"):
             run_corpus(photos, target, None)
+
+
+def test_a_network_with_its_own_face_model_runs_without_the_default_closer_look(photos, tmp_path):
+    model = tmp_path / "mine.onnx"
+    shutil.copy(network_path("model", "mfn-free"), model)
+    command = ["run", str(photos / "more"), "--engine", "plain", "--model", str(model)]
+    assert main([*command, "--save", str(tmp_path / "faces")]) == 0
 
 
 def test_a_network_of_crops_labels_photos_without_faces(photos, tmp_path):
