@@ -83,9 +83,10 @@ def _model(arguments: argparse.Namespace) -> Model:
     network = load(arguments.model)
     finder, refine = arguments.model, None
     if open_closer(arguments, network) is not None:
-        refine = arguments.refine or partner("sfn", arguments.model)
+        refine = arguments.refine or partner("sfn", arguments.model, network.face_model)
     elif not network.metadata.detects:
-        finder, refine = partner("mfn", arguments.model), arguments.model
+        finder = partner("mfn", arguments.model, network.face_model)
+        refine = arguments.model
     return load(
         finder,
         num_threads=threads,

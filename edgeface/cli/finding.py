@@ -91,7 +91,7 @@ def open_finder(arguments: argparse.Namespace) -> Finder:
     closer = open_closer(arguments, model)
     if model.metadata.detects:
         return Finder(model, closer, MAX_REFINED, arguments)
-    return Finder(load(partner("mfn", arguments.model)), model, None, arguments)
+    return Finder(load(partner("mfn", arguments.model, model.face_model)), model, None, arguments)
 
 
 def open_closer(arguments: argparse.Namespace, model: Model) -> Model | None:
@@ -108,7 +108,7 @@ def open_closer(arguments: argparse.Namespace, model: Model) -> Model | None:
         return None
     if arguments.refine == NOBODY:
         return None
-    closer = load(arguments.refine or partner("sfn", arguments.model))
+    closer = load(arguments.refine or partner("sfn", arguments.model, model.face_model))
     if arguments.refine is None and closer.face_model.sha256 != model.face_model.sha256:
         return None
     check_refiner(model, closer)

@@ -9,7 +9,7 @@ from PIL import Image
 
 import edgeface
 from edgeface import InvalidInputError
-from edgeface.cli import main
+from edgeface.cli import finding, main
 from edgeface.corpora import Store, run_corpus
 from edgeface.corpora import label as label_module
 from edgeface.corpora import run as run_module
@@ -269,9 +269,12 @@ def test_a_target_that_cannot_be_is_named_before_any_photo_is_looked_at(photos, 
             run_corpus(photos, target, None)
 
 
-def test_a_network_with_its_own_face_model_runs_without_the_default_closer_look(photos, tmp_path):
+def test_a_network_with_its_own_face_model_runs_without_the_default_closer_look(
+    photos, tmp_path, monkeypatch
+):
     model = tmp_path / "mine.onnx"
     shutil.copy(network_path("model", "mfn-free"), model)
+    monkeypatch.setattr(finding, "partner", lambda *_: "sfn")  # of another face model
     command = ["run", str(photos / "more"), "--engine", "plain", "--model", str(model)]
     assert main([*command, "--save", str(tmp_path / "faces")]) == 0
 

@@ -5,6 +5,7 @@ import pytest
 from edgeface import InvalidInputError, load
 from edgeface.bench.choose import choose
 from edgeface.cli import main
+from edgeface.face_model import SHIPPED, FaceModel
 from edgeface.shipped import BUNDLED, network_path, partner
 
 
@@ -64,8 +65,13 @@ def test_bench_choose_says_how_to_get_the_fastest(capsys, monkeypatch):
         ("sfn", "mfn-free", "sfn-free"),
         ("mfn", "sfn-free", "mfn-free"),
         ("mfn", "fusion", "mfn"),
-        ("sfn", "some/mfn-free.onnx", "sfn"),
     ],
 )
-def test_free_networks_work_with_free_ones(network, beside, expected):
-    assert partner(network, beside) == expected
+def test_free_networks_work_with_free_ones(face_model, network, beside, expected):
+    assert partner(network, beside, face_model) == expected
+
+
+@pytest.mark.parametrize("family", ["", "-free"])
+def test_files_work_with_networks_of_their_face_model(family):
+    face_model = FaceModel.load(SHIPPED[family == "-free"])
+    assert partner("mfn", "some/sfn.onnx", face_model) == f"mfn{family}"
