@@ -64,8 +64,8 @@ def network_path(
     """
     if precision is not None:
         option("precision", precision, Choice(get_args(Precision)))
-    if isinstance(path_or_name, str) and path_or_name in BUNDLED:
-        return _shipped_file(path_or_name, precision)
+    if isinstance(path_or_name, (str, Path)) and str(path_or_name) in BUNDLED:
+        return _shipped_file(str(path_or_name), precision)
     if precision is not None:
         raise InvalidInputError(
             f"precision={precision!r} chooses among the files of a network that ships "

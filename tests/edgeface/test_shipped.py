@@ -1,5 +1,7 @@
 """Networks that ship, by name and precision, and the choice of the fastest file."""
 
+from pathlib import Path
+
 import pytest
 
 from edgeface import InvalidInputError, load
@@ -56,6 +58,10 @@ def test_bench_choose_says_how_to_get_the_fastest(capsys, monkeypatch):
     monkeypatch.setattr("edgeface.bench.choose.ROUNDS", 1)
     assert main(["bench", "choose", "fusion"]) == 0
     assert 'the fastest: edgeface.load("fusion")' in capsys.readouterr().out
+
+
+def test_a_name_may_be_a_path():
+    assert network_path("model", Path("mfn")) == network_path("model", "mfn")
 
 
 @pytest.mark.parametrize(
