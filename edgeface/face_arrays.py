@@ -194,7 +194,7 @@ class FaceArrays:
         Raises
         ------
         InvalidInputError
-            If there is no face model, or it has no dense mesh.
+            If there is no face model, it is not that of the faces, or it has no dense mesh.
 
         Notes
         -----
@@ -224,16 +224,22 @@ class FaceArrays:
         Raises
         ------
         InvalidInputError
-            If these faces came without it, and there is no ``fallback``.
+            If these faces came without it, and there is no ``fallback``, or it is another one.
         """
-        model = self.face_model or fallback
-        if model is None and self.face_model_sha256 is not None:
+        model, known = self.face_model or fallback, self.face_model_sha256
+        if model is None and known is not None:
             shipped = map(_shipped_face_model, SHIPPED)
-            model = next((m for m in shipped if m.sha256 == self.face_model_sha256), None)
+            model = next((m for m in shipped if m.sha256 == known), None)
         if model is None:
             raise InvalidInputError(
                 "these faces came without their face model, as from a pickle: give that of the "
                 "network, vertices(model.face_model)"
+            )
+        if self.face_model is None and known not in (None, model.sha256):
+            raise InvalidInputError(
+                f"these faces belong to the face model of the hash {str(known)[:12]}, and were "
+                f"given {model.info.get('name', 'one')!r}, {model.sha256[:12]}: give that of the "
+                "network that found them"
             )
         return model
 

@@ -154,7 +154,8 @@ def _loaded(image: Image.Image) -> Picture:
 
 
 def _from_stream(stream: Any) -> ImageArray:
-    source = str(getattr(stream, "name", f"the {type(stream).__name__}"))
+    name = getattr(stream, "name", None)  # a number or None, of files that have none
+    source = name if isinstance(name, str) else f"the {type(stream).__name__}"
     if isinstance(stream, io.TextIOBase):
         raise InvalidInputError(f"{source} gives text: open it in binary mode")
     try:
@@ -163,6 +164,10 @@ def _from_stream(stream: Any) -> ImageArray:
         raise
     except Exception as error:  # streams raise what they like
         raise InvalidInputError(f"{source} is no readable image: {error}") from error
+    if not data:
+        raise InvalidInputError(
+            f"{source} gives no bytes: it is empty, or was read before; seek(0) goes to its start"
+        )
     return _decoded(lambda: open_picture(data), source)
 
 

@@ -22,7 +22,7 @@ from edgeface.errors import BackendUnavailableError, InvalidInputError, why_brok
 from edgeface.image_blocks import sound_jpeg, sound_png
 from edgeface.pictures import Picture
 from edgeface.tone import CUBE_SIDE, HLG, PQ, tone_cube
-from edgeface.values import path_of
+from edgeface.values import path_of, shown
 
 _DECODERS = {
     "JPEG": ("JpegImagePlugin", "JpegImageFile"),
@@ -71,6 +71,8 @@ IMAGE_SUFFIXES = frozenset(
 )  # fmt: skip
 """The suffixes of files that are taken from a folder; a file that is named may have any suffix."""
 SUFFIXES_LISTED = f"files that end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+LONGEST_NAME = 4096
+"""Characters of a path; what is longer is taken for content."""
 MAX_FILE_BYTES = 1 << 29
 """The largest image file, 512 MiB."""
 HEAD_BYTES = 64
@@ -126,17 +128,22 @@ def bytes_of_file(path: str | os.PathLike[str]) -> bytes:
     InvalidInputError
         If it is absent, cannot be read, or is larger than `MAX_FILE_BYTES`.
     """
+    name = str(path)
+    if len(name) > LONGEST_NAME or name.startswith("data:"):  # an image of megabytes, even
+        raise InvalidInputError(
+            f"{shown(name)} is no path: of an image in base64, pass the bytes, base64.b64decode()"
+        )
     try:
         with open(path, "rb") as file:
-            return bytes_of_stream(file, str(path))
+            return bytes_of_stream(file, name)
     except FileNotFoundError as error:
-        scheme = str(path).partition("://")
-        remedy = "; pass the bytes of other addresses than http and https" if scheme[1] else ""
-        raise InvalidInputError(f"no such image: {path}{remedy}") from error
+        remedy = "; pass the bytes of other addresses than http and https" if "://" in name else ""
+        raise InvalidInputError(f"no such image: {name}{remedy}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if isinstance(error, InvalidInputError):
             raise
-        raise InvalidInputError(f"{path} is no readable image: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise InvalidInputError(f"{name} is no readable image: {why}") from error
 
 
 def bytes_of_stream(stream: Any, source: str) -> bytes:
@@ -191,6 +198,8 @@ def open_picture(data: bytes) -> Picture:
     Exception
         If the decoder raises it on a damaged file.
     """
+    if not data:
+        raise InvalidInputError("it is empty: it has 0 bytes")
     kind = format_of(data)
     if kind is None:
         raise InvalidInputError(f"its content is none of {', '.join(FORMATS)}")

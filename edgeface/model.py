@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -341,4 +340,4 @@ class Model(ManyImages, CloserLook):
     def vertices(self, faces: Faces) -> Float32Array:
         """`Faces.vertices` of faces that this model found."""
         check_faces("vertices", faces)
-        return replace(faces, face_model=self.face_model).vertices()
+        return faces.vertices(self.face_model)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import io
 import re
 import struct
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -35,7 +37,14 @@ _TURNS = {
 _PLAIN = {"RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV"}
 _GREY = {"1", "L", "LA"}
 _SIXTEEN_BITS = {"I;16", "I;16L", "I;16B", "I;16N"}
-_WITH_PROFILE = {"RGB": "RGB", "RGBA": "RGB", "RGBX": "RGB", "CMYK": "CMYK"}
+# by mode: the mode whose values a colour profile speaks of
+_WITH_PROFILE = {
+    "RGB": "RGB", "RGBA": "RGB", "RGBX": "RGB", "P": "RGB", "PA": "RGB", "CMYK": "CMYK",
+    "L": "L", "LA": "L",
+}  # fmt: skip
+_PROBE_STEPS = 6
+SAME_COLOUR = 2
+"""A profile that changes no colour by more is sRGB, and is not applied."""
 
 
 class Picture:
@@ -153,16 +162,34 @@ def _rgb(band: Image.Image, shift: int) -> Image.Image | ImageArray:
 def _profile_transform(image: Image.Image) -> Any:
     """The transform of the image's colour profile to sRGB; None if it has no usable one."""
     profile, mode = image.info.get("icc_profile"), _WITH_PROFILE.get(image.mode)
-    if not isinstance(profile, bytes) or mode is None:
+    if not isinstance(profile, bytes) or mode is None or (mode == "RGB" and _is_srgb(profile)):
         return None
-    cms: Any = importlib.import_module("PIL.ImageCms")
     try:
-        source = cms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in (source.profile.profile_description or ""):
-            return None
-        transform = cms.buildTransform(source, cms.createProfile("sRGB"), mode, "RGB")
+        return _transform(profile, mode)
     except Exception:  # a damaged profile is no reason to refuse the photo
         return None
+
+
+@functools.lru_cache(maxsize=8)
+def _is_srgb(profile: bytes) -> bool:
+    """Whether a profile of RGB leaves colours as they are, or cannot be used.
+
+    Its name does not say it: there are "Display P3 Gamut with sRGB Transfer" and "Linear sRGB".
+    """
+    steps = np.linspace(0, 255, _PROBE_STEPS).astype(np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    try:
+        changed = np.asarray(_transform(profile, "RGB")(Image.fromarray(colours)))
+    except Exception:  # as of what is no profile
+        return True
+    return bool(np.abs(changed.astype(int) - colours).max() <= SAME_COLOUR)
+
+
+def _transform(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image]:
+    """What turns images of a mode by a profile into sRGB; raises what Pillow likes."""
+    cms: Any = importlib.import_module("PIL.ImageCms")
+    source = cms.ImageCmsProfile(io.BytesIO(profile))
+    transform = cms.buildTransform(source, cms.createProfile("sRGB"), mode, "RGB")
 
     def to_srgb(band: Image.Image) -> Image.Image:
         band = band if band.mode == mode else band.convert(mode)

@@ -49,7 +49,7 @@ def array_of_tensor(tensor: Any) -> AnyArray:
         return np.asarray(tensor)
     except Exception as error:  # libraries raise what they like
         raise InvalidInputError(
-            f"cannot read a {type(tensor).__name__}: {error}; make it a numpy array first"
+            f"cannot read a {type(tensor).__name__}: {error}; make it a numpy array of uint8 first"
         ) from error
 
 

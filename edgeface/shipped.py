@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from edgeface.backends import BACKENDS, can_run
 from edgeface.errors import InvalidInputError
+from edgeface.face_model import SHIPPED, FaceModel
 from edgeface.ready import (
     PRECISIONS,
     SUFFIXES,
@@ -23,21 +24,26 @@ BUNDLED = ("mfn", "sfn", "fusion", "mfn-free", "sfn-free", "tracknet", "modelnet
 """The names of the networks that ship with edgeface; anyone may use those that end in -free."""
 
 FREE = "-free"
+FREE_FACE_MODEL = SHIPPED[1]
 
 Precision = Literal["fp32", "int8"]
 """A precision that one may ask for of a network that ships."""
 
 
-def partner(network: str, path_or_name: str | os.PathLike[str]) -> str:
+def partner(network: str, path_or_name: str, face_model: FaceModel) -> str:
     """The network that works with another one unless somebody says otherwise.
 
     Parameters
     ----------
     network : "mfn" or "sfn"
-    path_or_name : the other one, as in `edgeface.load`. With one that anyone may use goes another
-        of that family, so that a product does not show what research weights saw.
+    path_or_name : the other one, as in `edgeface.load`, and ``face_model``, its own. With one that
+        anyone may use goes another of that family, so that a product does not show what research
+        weights saw; of a file, the face model tells the family.
     """
-    free = path_or_name in BUNDLED and str(path_or_name).endswith(FREE)
+    if path_or_name in BUNDLED:
+        free = path_or_name.endswith(FREE)
+    else:
+        free = face_model.sha256 == FaceModel.load(FREE_FACE_MODEL).sha256
     return network + FREE if free else network
 
 
@@ -58,8 +64,8 @@ def network_path(
     """
     if precision is not None:
         option("precision", precision, Choice(get_args(Precision)))
-    if isinstance(path_or_name, str) and path_or_name in BUNDLED:
-        return _shipped_file(path_or_name, precision)
+    if isinstance(path_or_name, (str, Path)) and str(path_or_name) in BUNDLED:
+        return _shipped_file(str(path_or_name), precision)
     if precision is not None:
         raise InvalidInputError(
             f"precision={precision!r} chooses among the files of a network that ships "

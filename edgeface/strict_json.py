@@ -82,6 +82,7 @@ def finite(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    if len(text) > MAX_DIGITS + 1:
-        raise ValueError(f"it holds a whole number of {len(text)} digits")
+    digits = len(text.removeprefix("-"))
+    if digits > MAX_DIGITS:
+        raise ValueError(f"it holds a whole number of {digits} digits")
     return int(text)

@@ -1,7 +1,7 @@
 """Kinds of value: what a value may be is said once, checked in one way, and written as JSON Schema.
 
 Options of functions and entries of files go through the same kinds of value. Python's and numpy's
-numbers are taken alike. A bool is no number, and neither is anything that is not finite.
+numbers and bools are taken alike. A bool is no number, and neither is anything that is not finite.
 """
 
 from __future__ import annotations
@@ -90,6 +90,9 @@ def shown(value: Any) -> str:
     except Exception:  # of integers of 5,000 digits, and of objects that are broken
         return f"a value of the type {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+_BOOLS: tuple[Any, ...] = (bool, np.bool_)
 
 
 def _is(number_type: type, value: Any) -> bool:
@@ -190,11 +193,11 @@ class Flag:
     never: bool = False
 
     def check(self, value: Any, name: str) -> bool:
-        if not isinstance(value, bool) or (self.never and value):
+        if not isinstance(value, _BOOLS) or (self.never and value):
             raise ValueError(
                 f"{name} must be {'false' if self.never else 'true or false'}, got {shown(value)}"
             )
-        return value
+        return bool(value)
 
     def json_schema(self) -> dict[str, Any]:
         return {"const": False} if self.never else {"type": "boolean"}

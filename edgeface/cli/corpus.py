@@ -7,7 +7,7 @@ import sys
 from typing import get_args
 
 from edgeface.addresses import without_secrets
-from edgeface.cli.finding import NOBODY
+from edgeface.cli.finding import open_closer
 from edgeface.corpora import Engine, Summary, run_corpus
 from edgeface.errors import InvalidInputError
 from edgeface.model import Model, load
@@ -81,12 +81,16 @@ def _model(arguments: argparse.Namespace) -> Model:
     """The networks, on one thread where Ray's processes fill the cores."""
     threads = 1 if arguments.engine == "ray" else 0
     network = load(arguments.model)
-    detects = network.metadata.detects
-    refine = arguments.refine or partner("sfn", arguments.model) if detects else arguments.model
+    finder, refine = arguments.model, None
+    if open_closer(arguments, network) is not None:
+        refine = arguments.refine or partner("sfn", arguments.model, network.face_model)
+    elif not network.metadata.detects:
+        finder = partner("mfn", arguments.model, network.face_model)
+        refine = arguments.model
     return load(
-        arguments.model if detects else partner("mfn", arguments.model),
+        finder,
         num_threads=threads,
         input_size=arguments.input_size,
         detail=arguments.detail,
-        refine=None if refine == NOBODY else refine,
+        refine=refine,
     )

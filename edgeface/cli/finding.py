@@ -8,6 +8,7 @@ from typing import get_args
 
 from edgeface.cli.options import MODEL_NAMES, add_input_size, add_threshold
 from edgeface.crops import MAX_REFINED, check_refiner
+from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.model import Model, load
 from edgeface.run_options import MAX_FACES, Detail, suppression_of, thresholds
@@ -82,21 +83,33 @@ class Finder:
 
 
 def open_finder(arguments: argparse.Namespace) -> Finder:
-    """Load the networks.
-
-    A network of crops that ``--model`` names looks at all faces. The one that looks again by
-    default is left out where the model has a face model of its own.
-    """
+    """Load the networks. A network of crops that ``--model`` names looks at all faces."""
     model = load(arguments.model, input_size=arguments.input_size)
     # what is wrong for every image is said once, before the first
     suppression_of(arguments.max_faces, None)
     thresholds(model.metadata, arguments.threshold, None)
+    closer = open_closer(arguments, model)
+    if model.metadata.detects:
+        return Finder(model, closer, MAX_REFINED, arguments)
+    return Finder(load(partner("mfn", arguments.model, model.face_model)), model, None, arguments)
+
+
+def open_closer(arguments: argparse.Namespace, model: Model) -> Model | None:
+    """Load the network that looks again at the faces that ``--model`` finds, or None.
+
+    The default one is left out where the model has a face model of its own.
+    """
     if not model.metadata.detects:
-        return Finder(load(partner("mfn", arguments.model)), model, None, arguments)
+        if arguments.refine not in (None, NOBODY):
+            raise InvalidInputError(
+                f"--model {arguments.model} is a crop network, so no other looks again: leave "
+                "--refine out, or name an mfn by --model"
+            )
+        return None
     if arguments.refine == NOBODY:
-        return Finder(model, None, None, arguments)
-    closer = load(arguments.refine or partner("sfn", arguments.model))
+        return None
+    closer = load(arguments.refine or partner("sfn", arguments.model, model.face_model))
     if arguments.refine is None and closer.face_model.sha256 != model.face_model.sha256:
-        return Finder(model, None, None, arguments)
+        return None
     check_refiner(model, closer)
-    return Finder(model, closer, MAX_REFINED, arguments)
+    return closer

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "backends that are installed here are listed",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print the metadata as it is stored in the file"
+        "--json", action="store_true", help="print the metadata as JSON, without the checksums"
     )
     parser.add_argument(
         "--layers",

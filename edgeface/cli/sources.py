@@ -23,6 +23,9 @@ VIDEO_SUFFIXES = frozenset(
      ".ts", ".mts"}
 )  # fmt: skip
 
+_SLASHES = re.escape(os.sep + (os.altsep or ""))
+_ANY_FOLDERS = re.compile(rf"(?:(?<=[{_SLASHES}])|^)\*\*(?:[{_SLASHES}]+|$)")
+"""``**``, alone between slashes, in a pattern."""
 LONGEST_STEM_BYTES = 230
 """File systems hold names of 255 bytes."""
 
@@ -98,7 +101,7 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
             elif is_image_name(file.name):
                 yield Source(str(file), file, file.relative_to(path))
     elif glob.has_magic(argument) and not os.path.lexists(argument):
-        for name in sorted(glob.glob(argument, recursive=True)):
+        for name in sorted({*_matching(argument)}):
             if os.path.isdir(name) or is_special(name):
                 continue
             if Path(name).suffix.lower() not in VIDEO_SUFFIXES:
@@ -109,6 +112,24 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
         )
     else:
         yield Source(argument, path, PurePath(path.name))
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    """The names that a pattern matches; ``**`` does not follow links to folders.
+
+    Those may lead in a circle, where `glob` lists a photo forty times, or has no end.
+    """
+    stars = _ANY_FOLDERS.search(pattern)
+    if stars is None:
+        yield from glob.glob(pattern)
+        return
+    before, after = pattern[: stars.start()], pattern[stars.end() :] or "*"
+    for root in glob.glob(before) if before else [""]:
+        for folder, inside, _ in os.walk(root or os.curdir):
+            inside[:] = [name for name in inside if not name.startswith(".")]
+            below = os.path.relpath(folder, root or os.curdir)
+            place = root if below == os.curdir else os.path.join(root, below)
+            yield from _matching(os.path.join(glob.escape(place), after))
 
 
 def _files_in(folder: Path, recursive: bool) -> Iterator[Path | InvalidInputError]:

@@ -79,7 +79,7 @@ def make_tracker(
     """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
     crops = None
     if arguments.mode != "detect":
-        name = arguments.crop_model or partner("sfn", arguments.model)
+        name = arguments.crop_model or partner("sfn", arguments.model, model.face_model)
         crops = load(name, num_threads=arguments.threads)
     limit: dict[str, Any] = {"max_crops": NO_LIMIT} if arguments.mode == "crops" else {}
     return Tracker(

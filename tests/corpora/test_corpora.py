@@ -9,13 +9,14 @@ from PIL import Image
 
 import edgeface
 from edgeface import InvalidInputError
-from edgeface.cli import main
+from edgeface.cli import finding, main
 from edgeface.corpora import Store, run_corpus
 from edgeface.corpora import label as label_module
 from edgeface.corpora import run as run_module
 from edgeface.corpora.label import part_name
 from edgeface.corpora.run import pending
 from edgeface.image_files import HEAD_BYTES
+from edgeface.shipped import network_path
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs the extra: edgeface[tables]")
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra: edgeface[tables]")
@@ -266,6 +267,16 @@ def test_a_target_that_cannot_be_is_named_before_any_photo_is_looked_at(photos, 
     for target in (tmp_path / "file" / "below", None, b"bytes", "a\0b"):
         with pytest.raises(InvalidInputError, match=r"cannot (make|read)|must be a path"):
             run_corpus(photos, target, None)
+
+
+def test_a_network_with_its_own_face_model_runs_without_the_default_closer_look(
+    photos, tmp_path, monkeypatch
+):
+    model = tmp_path / "mine.onnx"
+    shutil.copy(network_path("model", "mfn-free"), model)
+    monkeypatch.setattr(finding, "partner", lambda *_: "sfn")  # of another face model
+    command = ["run", str(photos / "more"), "--engine", "plain", "--model", str(model)]
+    assert main([*command, "--save", str(tmp_path / "faces")]) == 0
 
 
 def test_a_network_of_crops_labels_photos_without_faces(photos, tmp_path):

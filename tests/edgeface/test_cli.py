@@ -87,6 +87,11 @@ def test_run_with_a_crop_network_looks_where_the_mfn_finds_faces(tmp_path, capsy
     assert [f["score"] for f in five] == [f["score"] for f in found]
 
 
+def test_a_closer_look_after_a_crop_network_is_refused(capsys):
+    assert main(["run", "demo", "--model", "sfn", "--refine", "fusion"]) == 1
+    assert "--model sfn is a crop network, so no other looks again" in capsys.readouterr().err
+
+
 def test_a_free_detector_is_followed_by_a_free_closer_look(capsys):
     assert main(["run", "demo", "--model", "mfn-free", "--json"]) == 0
     faces = json.loads(capsys.readouterr().out)["faces"]

@@ -169,7 +169,10 @@ def test_pickles_are_small_and_find_the_shipped_face_model(face_model):
     stranger = replace(again, face_model_sha256="0" * 64)
     with pytest.raises(InvalidInputError, match="without their face model"):
         stranger.vertices()
-    assert stranger.vertices(face_model).shape == (5, 468, 3)
+    with pytest.raises(InvalidInputError, match="belong to the face model of the hash 0000"):
+        stranger.vertices(face_model)  # whose shapes are others
+    unknown = replace(again, face_model_sha256=None)
+    assert unknown.vertices(face_model).shape == (5, 468, 3)
 
 
 def test_faces_are_compared_by_value():

@@ -1,9 +1,11 @@
 """Files are what their content says: an allow-list of decoders, damage, limits, threads."""
 
+import base64
 import io
 import struct
 import subprocess
 import sys
+import tempfile
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -328,6 +330,26 @@ def test_a_stream_that_fails_is_an_error_of_ours(tmp_path):
     file.close()
     with pytest.raises(InvalidInputError, match="closed is no readable image"):
         read_image(file)
+
+
+@pytest.mark.parametrize("head", ["data:image/jpeg;base64,", ""])
+def test_content_in_place_of_a_name_is_told_in_short(head):
+    text = head + base64.b64encode(bytes(100_000)).decode()
+    with pytest.raises(InvalidInputError, match="is no path: of an image in base64") as caught:
+        read_image(text)
+    assert len(str(caught.value)) < 200
+
+
+def test_what_is_empty_or_was_read_before_says_so(tmp_path, smooth):
+    (tmp_path / "empty.jpg").touch()
+    with pytest.raises(InvalidInputError, match=r"empty.jpg is no readable image: it is empty"):
+        read_image(tmp_path / "empty.jpg")
+    with tempfile.SpooledTemporaryFile() as upload:  # its name is None
+        Image.fromarray(smooth).save(upload, "PNG")
+        upload.seek(0)
+        read_image(upload)
+        with pytest.raises(InvalidInputError, match=r"SpooledTemporaryFile .*was read before"):
+            read_image(upload)
 
 
 def test_other_addresses_are_told_apart_from_names():

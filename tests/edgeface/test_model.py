@@ -10,6 +10,7 @@ import pytest
 import edgeface
 from edgeface import BackendUnavailableError, InvalidInputError, MetadataError, ModelFormatError
 from edgeface.backends import onnx as onnx_backend
+from edgeface.face_model import SHIPPED, FaceModel
 from edgeface.metadata import FACE_MODEL_KEY, KEY, Metadata
 from edgeface.model import Model
 from tests.fakes import FixedBackend, metadata_of
@@ -238,6 +239,8 @@ def test_vertices_lie_where_the_landmarks_do(face_model, shape):
     side = (faces.boxes_xyxy[:, 2:] - faces.boxes_xyxy[:, :2]).max(axis=1)
     assert (np.abs(points - faces.landmarks_3d).max(axis=(1, 2)) < 0.004 * side).all()
     assert model.vertices(faces.select(np.arange(0))).shape == (0, *face_model.mean.shape)
+    others = replace(faces, face_model=FaceModel.load(SHIPPED[1]))
+    np.testing.assert_array_equal(model.vertices(others), others.vertices())  # by their own model
 
 
 def test_run_takes_max_faces_and_suppression(face_model):

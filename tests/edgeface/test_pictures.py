@@ -293,6 +293,45 @@ def test_colours_are_converted_by_the_profile_inside(photo_array):
     assert np.abs(pixels.astype(int) - photo_array[:, :, ::-1]).max() <= 2
 
 
+def test_a_profile_is_applied_whatever_its_name(photo_array):
+    """As "Display P3 Gamut with sRGB Transfer", which Android writes."""
+    picture = Image.fromarray(photo_array)
+    name = b"t\0E\0S\0T"
+    picture.info["icc_profile"] = wide_profile().replace(name, b"s\0R\0G\0B")
+    assert np.abs(read_image(picture).astype(int) - photo_array[:, :, ::-1]).max() <= 2
+
+
+def test_a_profile_of_a_palette_is_applied(photo_array):
+    picture = Image.fromarray(photo_array).quantize(64)
+    plain = read_image(picture)
+    picture.info["icc_profile"] = wide_profile()
+    assert np.abs(read_image(picture).astype(int) - plain[:, :, ::-1]).max() <= 2
+
+
+def test_a_profile_of_grey_is_applied():
+    picture = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    picture.info["icc_profile"] = linear_grey_profile()
+    lighter = read_image(picture)[0, :, 1]
+    assert lighter[[0, 55, 128, 255]].tolist() == pytest.approx([0, 128, 188, 255], abs=2)
+    picture.info["icc_profile"] = SRGB  # that of the photo before it was made grey
+    assert (read_image(picture)[0, :, 1] == np.arange(256)).all()
+
+
+def linear_grey_profile():
+    """An ICC profile by hand: header, white point, and the curve of a gamma of 1."""
+    white = b"XYZ \0\0\0\0" + struct.pack(">iii", 63190, 65536, 54061)
+    curve = b"curv\0\0\0\0" + struct.pack(">I", 0)
+    tags = {b"wtpt": white, b"kTRC": curve}
+    place, table, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        table += name + struct.pack(">II", place + len(body), len(content))
+        body += content
+    size = place + len(body)
+    head = struct.pack(">I4sI4s4s4s", size, b"lcms", 0x02100000, b"mntr", b"GRAY", b"XYZ ")
+    head += bytes(12) + b"acsp" + bytes(28) + white[8:]
+    return head.ljust(128, b"\0") + table + body
+
+
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 

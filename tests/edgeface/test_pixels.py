@@ -119,7 +119,7 @@ def test_tensors_of_torch(noise):
     assert np.shares_memory(read_image(tensor), noise)
     trained = (tensor.permute(2, 0, 1) / 255).requires_grad_()
     np.testing.assert_array_equal(read_image(trained), noise)
-    with pytest.raises(InvalidInputError, match=r"cannot read a Tensor: .*numpy array first"):
+    with pytest.raises(InvalidInputError, match=r"cannot read a Tensor: .*numpy array of uint8"):
         read_image(tensor.to(torch.bfloat16))
 
 

@@ -1,10 +1,13 @@
 """Networks that ship, by name and precision, and the choice of the fastest file."""
 
+from pathlib import Path
+
 import pytest
 
 from edgeface import InvalidInputError, load
 from edgeface.bench.choose import choose
 from edgeface.cli import main
+from edgeface.face_model import SHIPPED, FaceModel
 from edgeface.shipped import BUNDLED, network_path, partner
 
 
@@ -57,6 +60,10 @@ def test_bench_choose_says_how_to_get_the_fastest(capsys, monkeypatch):
     assert 'the fastest: edgeface.load("fusion")' in capsys.readouterr().out
 
 
+def test_a_name_may_be_a_path():
+    assert network_path("model", Path("mfn")) == network_path("model", "mfn")
+
+
 @pytest.mark.parametrize(
     ("network", "beside", "expected"),
     [
@@ -64,8 +71,13 @@ def test_bench_choose_says_how_to_get_the_fastest(capsys, monkeypatch):
         ("sfn", "mfn-free", "sfn-free"),
         ("mfn", "sfn-free", "mfn-free"),
         ("mfn", "fusion", "mfn"),
-        ("sfn", "some/mfn-free.onnx", "sfn"),
     ],
 )
-def test_free_networks_work_with_free_ones(network, beside, expected):
-    assert partner(network, beside) == expected
+def test_free_networks_work_with_free_ones(face_model, network, beside, expected):
+    assert partner(network, beside, face_model) == expected
+
+
+@pytest.mark.parametrize("family", ["", "-free"])
+def test_files_work_with_networks_of_their_face_model(family):
+    face_model = FaceModel.load(SHIPPED[family == "-free"])
+    assert partner("mfn", "some/sfn.onnx", face_model) == f"mfn{family}"

@@ -41,6 +41,8 @@ def test_what_is_sound_is_read_as_ever(value, ascii_only):
         ("1e999", "no finite number"),
         ("1" * 5000, "5000 digits"),
         ("1" * 400, "400 digits"),
+        ("9" * 19, "19 digits"),  # more than 64 bits
+        ("-" + "9" * 19, "19 digits"),
         ("[" * 200_000, "nested deeper than 16"),
         ('{"a":' * 17 + "1" + "}" * 17, "nested deeper than 16"),
         (r'"\u001b[2J"', "control characters"),

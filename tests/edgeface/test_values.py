@@ -56,7 +56,11 @@ def test_what_is_no_choice_is_refused(value):
         option("x", value, Choice(("a", "c")))
 
 
-@pytest.mark.parametrize("value", [None, 1, "yes", np.bool_(True)])
+def test_flags_may_be_those_of_numpy():
+    assert option("x", np.bool_(True), Flag()) is True
+
+
+@pytest.mark.parametrize("value", [None, 1, "yes", np.array(True)])
 def test_what_is_no_flag_is_refused(value):
     with pytest.raises(InvalidInputError, match="must be true or false"):
         option("x", value, Flag())
