@@ -151,8 +151,10 @@ def open_container(address: Address) -> Any:
 
 
 def sound_of(container: Any) -> Any:
-    """The first stream of sound whose code FFmpeg knows; None if there is none."""
-    return next((s for s in container.streams.audio if s.codec_context is not None), None)
+    """The sound that players choose of those whose code FFmpeg knows; None if there is none."""
+    readable = [s for s in container.streams.audio if s.codec_context is not None]
+    best = container.streams.best("audio")
+    return best if best in readable else next(iter(readable), None)
 
 
 def reason_of(error: Exception) -> str:
