@@ -19,7 +19,7 @@ from edgeface.personal.rendering import draw_beside
 from edgeface.recording import RecordingWriter
 from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.casting import Casting
-from edgeface.retarget.formats import FORMATS, STREAMS, export
+from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
 from edgeface.video.writer import VideoWriter
@@ -78,16 +78,19 @@ class Outputs:
 
         Live Link Face, which has ARKit's names only, leaves the options' character aside.
         """
-        make_folder(folder)
-        self.draw_to(folder / OVERLAY, mesh=mesh)
         recording = folder / RECORDING
-        self.record_to(recording, "jsonl", options)
+        taken: list[tuple[Path, Path, str, ExportOptions]] = []
         for name, known in FORMATS.items():
             if known.export is not None:
                 own = options
                 if name == "livelink":
                     own = replace(options, character=None, mapping=None)
-                self._taken.append((recording, recording.with_suffix(known.suffix), name, own))
+                check_export(name, own)
+                taken.append((recording, recording.with_suffix(known.suffix), name, own))
+        make_folder(folder)
+        self.draw_to(folder / OVERLAY, mesh=mesh, personal=options.personal)
+        self.record_to(recording, "jsonl", options)
+        self._taken = taken
 
     def stream_to(self, protocol: str, addresses: Sequence[str], options: ExportOptions) -> None:
         """Stream to avatars by a protocol of `edgeface.retarget.formats.STREAMS`.
