@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import io
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgeface import InvalidInputError
 from edgeface.video import open_video, reader, source
@@ -237,6 +239,33 @@ def test_a_stream_without_length_is_live_and_its_end_a_loss(make_video, ramp, se
     count, message = read(server.url)
     assert count == NUM_FRAMES
     assert f"after {NUM_FRAMES} frames" in message
+
+
+def test_pictures_of_a_camera_that_tells_no_times_have_those_at_which_they_come(
+    tmp_path, ramp, serve
+):
+    """As of many network cameras: JPEGs one after another, which FFmpeg takes for 25 a second."""
+    parts = [b""]
+    for image in ramp * 3:
+        content = io.BytesIO()
+        Image.fromarray(image).save(content, "JPEG")
+        head = f"--part\r\nContent-Type: image/jpeg\r\nContent-Length: {content.tell()}\r\n\r\n"
+        parts.append(head.encode() + content.getvalue() + b"\r\n")
+    path = tmp_path / "camera"
+    path.write_bytes(b"".join(parts))
+    server = serve(path)
+    server.ranges = server.sized = False
+    server.stall_after = sum(map(len, parts[:30]))
+    with open_video(server.url) as video:
+        times = []
+        with contextlib.suppress(InvalidInputError):
+            for frame in video:
+                if not times:
+                    threading.Timer(0.5, server.stall.set).start()
+                times.append(frame.time_s)
+    assert len(times) == len(ramp) * 3
+    assert max(np.diff(times)) > 0.2
+    assert video.fps is None
 
 
 @pytest.mark.parametrize("ended", [False, True])
