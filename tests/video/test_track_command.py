@@ -170,6 +170,17 @@ def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
         assert f"{asked[0]} needs a video" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("networks")
+def test_a_clip_moves_an_avatar_no_faster_than_it_plays(clip, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(track, "paced", lambda frames: asked.append(frames) or frames)
+    take = ["--record", str(tmp_path / "take.jsonl")]
+    assert main(["track", str(clip), *take]) == 0
+    assert not asked
+    assert main(["track", str(clip), *take, "--ifacialmocap", "127.0.0.1:49983"]) == 0
+    assert len(asked) == 1
+
+
 def test_a_take_is_not_written_onto_what_it_is_made_of(clip, tmp_path, capsys):
     folder = tmp_path / "take"
     folder.mkdir()
