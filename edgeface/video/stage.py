@@ -122,10 +122,14 @@ class Stage:
         with self._lock:
             if name not in TAKE_FORMATS or self._writer is not None or not self._num_recorded:
                 return None
-            take = self._take()
-            made = take.with_name(name)
-            if made != take:
-                export(take, made, TAKE_FORMATS[name], ExportOptions())
+            content = self._take().read_bytes()
+        if TAKE_FORMATS[name] == "jsonl":
+            return content
+        # of a copy, so that the page goes on meanwhile, and may record the next take
+        with tempfile.TemporaryDirectory(prefix="edgeface-take-") as folder:
+            take, made = Path(folder, "take.jsonl"), Path(folder, name)
+            take.write_bytes(content)
+            export(take, made, TAKE_FORMATS[name], ExportOptions())
             return made.read_bytes()
 
     def close(self) -> None:
