@@ -99,7 +99,7 @@ def _learn(
     seen: list[tuple[float, Faces]], person: int | None, rest_s: float | None
 ) -> PersonRange:
     """The range of one person in tracked frames; by default of whoever is seen in most."""
-    ids = [face.track_id for _, faces in seen for face in faces]
+    ids = [face.track_id for _, faces in seen for face in faces if face.track_id is not None]
     if not ids:
         raise InvalidInputError("nobody was seen, so there is no range to learn")
     if person is None:

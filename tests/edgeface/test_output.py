@@ -206,7 +206,7 @@ def test_what_cannot_be_written_is_said_before_the_work(
 
 def take_to(folder):
     outputs = pytest.importorskip("edgeface.video.outputs")
-    outputs.Outputs(None, None).take_to(folder, None, mesh=False)
+    outputs.Outputs(None, None).take_to(folder, outputs.ExportOptions(), mesh=False)
 
 
 @pytest.mark.parametrize(
