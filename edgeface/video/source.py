@@ -102,7 +102,8 @@ def _local(name: str) -> Address:
         raise InvalidInputError(f"cannot open {name}: {error}") from error
     if stat.S_ISFIFO(found.st_mode):
         return Address(name, f"file:{name}", "pipe")
-    if stat.S_ISCHR(found.st_mode) and name.startswith("/dev/video"):
+    # names that stay, as in /dev/v4l/by-id, are links
+    if stat.S_ISCHR(found.st_mode) and os.path.realpath(name).startswith("/dev/video"):
         return Address(name, name, "camera", CAMERAS["linux"][0])
     if stat.S_ISDIR(found.st_mode):
         raise InvalidInputError(f"{name} is a folder: edgeface run {name} looks at its images")

@@ -241,6 +241,15 @@ def test_a_stream_without_length_is_live_and_its_end_a_loss(make_video, ramp, se
     assert f"after {NUM_FRAMES} frames" in message
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs devices")
+def test_a_link_to_a_camera_is_a_camera(tmp_path, monkeypatch):
+    """The numbers of cameras change; the names in /dev/v4l/by-id stay."""
+    link = tmp_path / "usb-Webcam"
+    link.symlink_to("/dev/null")
+    monkeypatch.setattr(source.os.path, "realpath", lambda _: "/dev/video2")
+    assert source.address_of(str(link)).kind == "camera"
+
+
 def test_pictures_of_a_camera_that_tells_no_times_have_those_at_which_they_come(
     tmp_path, ramp, serve
 ):
