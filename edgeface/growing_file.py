@@ -83,7 +83,7 @@ class GrowingFile:
         if self._temporary is None:
             return
         with contextlib.suppress(OSError):  # where this cannot be done, `close` does it
-            if self._target.exists():
+            if self._previous is None and self._target.exists():
                 self._previous = _keep(self._target)
                 shutil.copymode(self._target, self._temporary)
             os.replace(self._temporary, self._target)

@@ -99,12 +99,15 @@ def _learn(
     seen: list[tuple[float, Faces]], person: int | None, rest_s: float | None
 ) -> PersonRange:
     """The range of one person in tracked frames; by default of whoever is seen in most."""
-    ids = [face.track_id for _, faces in seen for face in faces]
-    if person is None and ids:
-        person = max(set(ids), key=ids.count)
-    rows = [(t, face) for t, faces in seen for face in faces if face.track_id == person]
-    if not rows:
+    ids = [face.track_id for _, faces in seen for face in faces if face.track_id is not None]
+    if not ids:
         raise InvalidInputError("nobody was seen, so there is no range to learn")
+    if person is None:
+        person = max(set(ids), key=ids.count)
+    if person not in ids:
+        known = ", ".join(map(str, sorted(set(ids))))
+        raise InvalidInputError(f"nobody has the track id {person}; the ids are {known}")
+    rows = [(t, face) for t, faces in seen for face in faces if face.track_id == person]
     return learn_range(
         np.array([t for t, _ in rows]),
         [face.blendshapes for _, face in rows],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from edgeface.cli.options import output_path
@@ -27,8 +28,9 @@ from edgeface.terminal import INTERRUPTED, printable, told_on
 from edgeface.video.outputs import Outputs, take_files
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress
-from edgeface.video.reader import VideoReader
+from edgeface.video.reader import Frame, VideoReader
 from edgeface.video.tracker import Tracker
+from edgeface.video.unending import paced
 
 STREAM_HELP = {
     "vmc": "stream one person to VSeeFace, Warudo and the like by VMC while tracking",
@@ -182,7 +184,10 @@ def _track(arguments: argparse.Namespace, name: str, options: ExportOptions) -> 
         except BaseException:
             outputs.close()
             raise
-        return _run(video, tracker, outputs)
+        streams = any(getattr(arguments, protocol) for protocol in STREAMS)
+        # who watches an avatar sees the clip's own speed, however fast it could be tracked
+        frames = paced(video) if streams and not video.live else video
+        return _run(video, frames, tracker, outputs)
 
 
 def _calibration(given: str) -> tuple[float, Path | None]:
@@ -227,11 +232,11 @@ def _check_files(arguments: argparse.Namespace) -> None:
             check_place(path)
 
 
-def _run(video: VideoReader, tracker: Tracker, outputs: Outputs) -> int:
+def _run(video: VideoReader, frames: Iterable[Frame], tracker: Tracker, outputs: Outputs) -> int:
     progress = Progress(video.num_frames, sys.stderr)
     status = 0
     try:
-        results = run_pipeline(video, lambda f: tracker.update(f.image, f.time_s), live=video.live)
+        results = run_pipeline(frames, lambda f: tracker.update(f.image, f.time_s), live=video.live)
         with contextlib.closing(results):
             for frame, faces in results:
                 outputs.write(frame, faces)

@@ -10,7 +10,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.recording import Recording, read_recording
 from edgeface.retarget.avatar import Connect
 from edgeface.retarget.datagrams import require_arkit
-from edgeface.retarget.gltf import export_gltf
+from edgeface.retarget.gltf import check_gltf, export_gltf
 from edgeface.retarget.ifacialmocap import IFacialMocapSender
 from edgeface.retarget.livelink import export_livelink
 from edgeface.retarget.livelink_udp import LiveLinkSender
@@ -80,8 +80,11 @@ def check_export(name: str, options: ExportOptions) -> None:
     Raises
     ------
     InvalidInputError
-        If the mapping or the character cannot be read, or the format has ARKit's names only.
+        If the mapping or the character cannot be read or do not suit each other, or the format has
+        ARKit's names only.
     """
+    if name == "gltf":
+        check_gltf(options)
     retargeter = options.retargeter()
     if name == "livelink":
         require_arkit(retargeter, "Live Link Face")
@@ -104,7 +107,7 @@ def export(source: Path | str, path: Path, name: str, options: ExportOptions) ->
         be read or written.
     """
     option("the name of the format", name, Choice(tuple(FORMATS)))
-    check_export(name, options)
+    options.retargeter()  # a page needs none, and yet its mapping shall be one
     write = FORMATS[name].export
     if write is None:
         raise InvalidInputError("a recording is converted: name its goal with --record FILE")

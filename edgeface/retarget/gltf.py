@@ -11,7 +11,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
+from edgeface.face_shapes import NUM_EXPRESSIONS, NUM_IDENTITY
 from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
@@ -36,14 +38,37 @@ def export_gltf(path: Path, recording: Recording, options: ExportOptions) -> Non
 
     Without a character, the head that ships is animated.
     """
-    if options.character is None:
-        options = replace(options, character=Path(NAME))
+    options = _with_character(options)
     write_gltf(
         path,
         cast(Path, options.character),
         *options.calibrated(recording),
         clip={name: recording.header.get(name) for name in ("source", "fps", "timecode")},
     )
+
+
+def check_gltf(options: ExportOptions) -> None:
+    """Raise what `export_gltf` will of the options' character and mapping, before there is a take.
+
+    An animation of one frame at rest is made and dropped.
+    """
+    options = _with_character(options)
+    at_rest = Performance(
+        track_id=1,
+        times_s=np.zeros(1),
+        frames=np.zeros(1, np.int64),
+        quaternions_wxyz=np.eye(1, 4),
+        expression_coeffs=np.zeros((1, NUM_EXPRESSIONS)),
+        identity_coeffs=np.zeros(NUM_IDENTITY),
+        blendshapes=[dict.fromkeys(ARKIT_NAMES, 0.0)],
+    )
+    _animated(cast(Path, options.character), at_rest, options.retargeter(), {})
+
+
+def _with_character(options: ExportOptions) -> ExportOptions:
+    if options.character is None:
+        return replace(options, character=Path(NAME))
+    return options
 
 
 def write_gltf(
@@ -93,8 +118,18 @@ def write_gltf(
     seen.
     """
     retargeter = Retargeter() if retargeter is None else retargeter
-    performance, facts = _told_apart(performance), _facts(clip or {})
-    read = read_character(character)
+    gltf = _animated(character, performance, retargeter, _facts(clip or {}))
+    write_output(path, glb_bytes(gltf), inputs=files_of(character))
+
+
+def _animated(
+    character: str | os.PathLike[str],
+    performance: Performance,
+    retargeter: Retargeter,
+    facts: dict[str, Any],
+) -> Any:
+    """The character with the animation, as the library has it; parameters are `write_gltf`'s."""
+    performance, read = _told_apart(performance), read_character(character)
     _check_targets(retargeter, read, character)
     frames = [
         retargeter(shapes, quaternion)
@@ -117,7 +152,7 @@ def write_gltf(
     gaps = performance.gaps_s.round(4).tolist()
     read.gltf.animations[-1].extras = {"edgeface": facts | {"gaps_s": gaps}}
     blob.finish()
-    write_output(path, glb_bytes(read.gltf), inputs=files_of(character))
+    return read.gltf
 
 
 def _told_apart(performance: Performance) -> Performance:
@@ -167,16 +202,17 @@ def _weights(character: Character, frames: list[dict[str, float]]) -> dict[int, 
         found[node] = np.tile(rest if rest else [0.0] * len(names), (len(frames), 1)).astype(float)
     shapes = character.shapes
     driven = {name for frame in frames for name in frame if name in shapes}
-    for bind in {bind for name in driven for bind in shapes[name]}:
-        found[bind.node][:, bind.index] = 0.0
+    moved = {(bind.node, bind.index) for name in driven for bind in shapes[name]}
+    for node, index in moved:
+        found[node][:, index] = 0.0
     for name in sorted(driven):
         values = np.array([frame.get(name, 0.0) for frame in frames])
         if name in character.binary:
             values = (values > HALF).astype(float)
         for bind in shapes[name]:
             found[bind.node][:, bind.index] += bind.weight * values
-    for weights in found.values():
-        np.clip(weights, 0, 1, out=weights)
+    for node, index in moved:
+        found[node][:, index] = found[node][:, index].clip(0, 1)
     return found
 
 

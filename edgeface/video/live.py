@@ -86,8 +86,6 @@ class LiveView:
         self._head = beside.submit(make_head).result
         beside.shutdown(wait=False)
         self.stage = Stage(model, source, list(dict.fromkeys([source, *sources])))
-        values = {"sources": [*self.stage.sources], "head": HEAD}
-        self._page = fill(values, ASSETS / "live.html").encode()
         self._changed = threading.Condition()
         self._count, self._jpeg, self._event, self._closed = 0, b"", b"", False
         try:
@@ -167,7 +165,7 @@ class LiveView:
             If the take that is asked for cannot be had in that format.
         """
         parts: dict[str, tuple[str, Callable[[], Iterable[bytes]]]] = {
-            "": ("text/html; charset=utf-8", lambda: [self._page]),
+            "": ("text/html; charset=utf-8", partial(_alone, self._page)),
             "video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", self._pictures),
             "faces": ("text/event-stream", self._events),
             HEAD: ("model/gltf-binary", partial(_alone, self._head)),
@@ -182,6 +180,10 @@ class LiveView:
             if hmac.compare_digest(asked, (self._root + name).encode()):
                 return kind, chunks()
         return None
+
+    def _page(self) -> bytes:
+        """The page, as it stands now: it may be loaded again, or by another browser."""
+        return fill(self.stage.state() | {"head": HEAD}, ASSETS / "live.html").encode()
 
     def _taken(self, name: str) -> Iterable[bytes]:
         content = self.stage.take_file(name)

@@ -19,7 +19,7 @@ from edgeface.personal.rendering import draw_beside
 from edgeface.recording import RecordingWriter
 from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.casting import Casting
-from edgeface.retarget.formats import FORMATS, STREAMS, export
+from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
 from edgeface.video.writer import VideoWriter
@@ -44,8 +44,8 @@ class Outputs:
         self._recording: RecordingWriter | None = None
         self._avatars: list[Avatar] = []
         self._casting: Casting | None = None
-        self._export: tuple[Path, Path, str, ExportOptions] | None = None
-        self._taken: list[tuple[Path, Path, str, ExportOptions]] = []
+        self._exports: list[tuple[Path, Path, str, ExportOptions]] = []
+        self._part: Path | None = None  # what is a recording only until it is exported
         self._written: list[Path] = []
         self._num_frames = 0
 
@@ -70,24 +70,28 @@ class Outputs:
             self._video.timecode,
         )
         if made_of_it:
-            self._export = (target, path, name, options)
-        self._written.append(path)
+            self._exports, self._part = [(target, path, name, options)], target
+        else:
+            self._written.append(path)
 
     def take_to(self, folder: Path, options: ExportOptions, *, mesh: bool) -> None:
         """Write a folder with the overlay, the recording, and at the end all that is made of it.
 
         Live Link Face, which has ARKit's names only, leaves the options' character aside.
         """
-        make_folder(folder)
-        self.draw_to(folder / OVERLAY, mesh=mesh)
         recording = folder / RECORDING
-        self.record_to(recording, "jsonl", options)
+        taken: list[tuple[Path, Path, str, ExportOptions]] = []
         for name, known in FORMATS.items():
             if known.export is not None:
                 own = options
                 if name == "livelink":
                     own = replace(options, character=None, mapping=None)
-                self._taken.append((recording, recording.with_suffix(known.suffix), name, own))
+                check_export(name, own)
+                taken.append((recording, recording.with_suffix(known.suffix), name, own))
+        make_folder(folder)
+        self.draw_to(folder / OVERLAY, mesh=mesh, personal=options.personal)
+        self.record_to(recording, "jsonl", options)
+        self._exports = taken
 
     def stream_to(self, protocol: str, addresses: Sequence[str], options: ExportOptions) -> None:
         """Stream to avatars by a protocol of `edgeface.retarget.formats.STREAMS`.
@@ -105,7 +109,7 @@ class Outputs:
             self._write(frame, faces)
             self._num_frames += 1
         except InvalidInputError:
-            self._export = None  # of half a recording it would take the place of an older one
+            self._exports = []  # of half a recording they would take the places of older ones
             raise
 
     def _write(self, frame: Frame, faces: Faces) -> None:
@@ -126,17 +130,19 @@ class Outputs:
             for part in (*self._avatars, self._recording, self._overlay):  # the last is first
                 if part is not None:
                     finishing.callback(part.close)
-        if self._export is not None and self._num_frames:
-            part, path, name, options = self._export
+        if not self._num_frames:
+            return []
+        for recording, path, name, options in self._exports:
             try:
-                export(part, path, name, options)
+                export(recording, path, name, options)
             except InvalidInputError as error:
-                raise InvalidInputError(f"{error}; what was tracked is kept in {part}") from error
-            part.unlink()
-        for recording, path, name, options in self._taken if self._num_frames else ():
-            export(recording, path, name, options)
+                raise InvalidInputError(
+                    f"{error}; what was tracked is kept in {recording}"
+                ) from error
             self._written.append(path)
-        return self._written if self._num_frames else []
+        if self._part is not None and self._exports:
+            self._part.unlink()
+        return self._written
 
 
 def _unfinished(path: Path) -> Path:

@@ -55,7 +55,7 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> ImageArray:
     -------
     uint8, shape (H, W, 3), RGB
         Matrix and range are the tagged ones, or those that players assume of its size. The width is
-        stretched until pixels are square. Of an interlaced picture, the first field is kept and the
+        stretched until pixels are square. Of an interlaced picture, the upper field is kept and the
         other's rows are interpolated. The display matrix turns and mirrors it. HDR becomes sRGB by
         `edgeface.tone.tone_curve`.
 
@@ -83,7 +83,7 @@ def shown(picture: Any, pixel_aspect: Fraction | None) -> ImageArray:
             f"pictures of the format {picture.format.name} cannot be shown: {error}"
         ) from error
     if picture.interlaced_frame:
-        image = _first_field(image)
+        image = _upper_field(image)
     return np.ascontiguousarray(_turned(image, _display_matrix(picture)))
 
 
@@ -93,7 +93,7 @@ def _square_width(width: int, pixel_aspect: Fraction | None) -> int:
     return max(1, round(width * pixel_aspect))
 
 
-def _first_field(image: ImageArray) -> ImageArray:
+def _upper_field(image: ImageArray) -> ImageArray:
     """What was seen at one moment: even rows stay, odd ones are made of their neighbours."""
     image = image.copy()
     above, below = image[:-2:2].astype(np.uint16), image[2::2].astype(np.uint16)

@@ -135,7 +135,11 @@ class VideoReader:
         self.address = None if address is None or address.kind == "pipe" else address
         self._hint = "" if address is None else hint(address)
         rates = [float(r or 0) for r in (self._stream.average_rate, self._stream.guessed_rate)]
-        self.fps = next((rate for rate in rates if 0 < rate <= MAX_FPS), None)
+        # of a format without times, FFmpeg makes up a rate, which is not that of a camera
+        flags = import_av().format.Flags
+        self._untimed = live and bool(container.format.flags & flags.no_timestamps.value)
+        known = [] if self._untimed else rates
+        self.fps = next((rate for rate in known if 0 < rate <= MAX_FPS), None)
         self.timecode = _timecode(container, self._stream)
         self._num_packets, self.num_frames = (0, 0) if live else _lengths(self._stream)
         self.has_sound = sound_of(container) is not None and not live and self.address is not None
@@ -206,9 +210,13 @@ class VideoReader:
     def _stamp(self, picture: Any) -> float | None:
         """The time that the source gives a picture; None if it gives none.
 
+        Pictures of a live source without times have that at which they come.
+
         An AVI gives times to what is coded alone. Those that FFmpeg makes up of them for pictures
         are in disorder where others are coded before the one that is shown next, and else late.
         """
+        if self._untimed:
+            return time.monotonic()
         if self._container.format.name != "avi":
             return picture.time
         if self._num_waiting is None:

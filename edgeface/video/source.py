@@ -102,7 +102,8 @@ def _local(name: str) -> Address:
         raise InvalidInputError(f"cannot open {name}: {error}") from error
     if stat.S_ISFIFO(found.st_mode):
         return Address(name, f"file:{name}", "pipe")
-    if stat.S_ISCHR(found.st_mode) and name.startswith("/dev/video"):
+    # names that stay, as in /dev/v4l/by-id, are links
+    if stat.S_ISCHR(found.st_mode) and os.path.realpath(name).startswith("/dev/video"):
         return Address(name, name, "camera", CAMERAS["linux"][0])
     if stat.S_ISDIR(found.st_mode):
         raise InvalidInputError(f"{name} is a folder: edgeface run {name} looks at its images")
@@ -151,8 +152,10 @@ def open_container(address: Address) -> Any:
 
 
 def sound_of(container: Any) -> Any:
-    """The first stream of sound whose code FFmpeg knows; None if there is none."""
-    return next((s for s in container.streams.audio if s.codec_context is not None), None)
+    """The sound that players choose of those whose code FFmpeg knows; None if there is none."""
+    readable = [s for s in container.streams.audio if s.codec_context is not None]
+    best = container.streams.best("audio")
+    return best if best in readable else next(iter(readable), None)
 
 
 def reason_of(error: Exception) -> str:

@@ -65,8 +65,7 @@ class Stage:
         self._retargeters: dict[int | None, Retargeter] = {}
         self._lock = threading.Lock()
         self._seen: set[str] = set()  # what networks of crops tell beside the one that detects
-        self._folder = tempfile.TemporaryDirectory(prefix="edgeface-take-")
-        self._take = Path(self._folder.name) / "take.jsonl"
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._writer: RecordingWriter | None = None
         self._num_recorded = 0
         self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -89,6 +88,16 @@ class Stage:
                 return self._actions[action](values)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise InvalidInputError(str(error)) from error
+
+    def state(self) -> dict[str, Any]:
+        """What a page that is loaded has to show of the state."""
+        with self._lock:
+            return {
+                "sources": [*self.sources],
+                "source": without_secrets(self.source),
+                "mirror": self.mirror,
+                "recording": self._writer is not None,
+            }
 
     def rows(self, time_s: float, faces: Faces) -> list[dict[str, Any]]:
         """What each person's character does in a frame, ready for JSON."""
@@ -113,10 +122,14 @@ class Stage:
         with self._lock:
             if name not in TAKE_FORMATS or self._writer is not None or not self._num_recorded:
                 return None
-            if name == self._take.name:
-                return self._take.read_bytes()
-            made = self._take.with_name(name)
-            export(self._take, made, TAKE_FORMATS[name], ExportOptions())
+            content = self._take().read_bytes()
+        if TAKE_FORMATS[name] == "jsonl":
+            return content
+        # of a copy, so that the page goes on meanwhile, and may record the next take
+        with tempfile.TemporaryDirectory(prefix="edgeface-take-") as folder:
+            take, made = Path(folder, "take.jsonl"), Path(folder, name)
+            take.write_bytes(content)
+            export(take, made, TAKE_FORMATS[name], ExportOptions())
             return made.read_bytes()
 
     def close(self) -> None:
@@ -125,7 +138,8 @@ class Stage:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
-            self._folder.cleanup()
+            if self._folder is not None:
+                self._folder.cleanup()
 
     def _row(self, time_s: float, face: Face) -> dict[str, Any]:
         if len(self._retargeters) > MAX_PEOPLE:
@@ -183,13 +197,23 @@ class Stage:
         on = Flag().check(values["on"], "on")
         if on and self._writer is None:
             metadata: Metadata = self._model.metadata
-            self._take.unlink(missing_ok=True)
-            self._writer = RecordingWriter(self._take, metadata, self.source, None)
+            take = self._take()
+            take.unlink(missing_ok=True)
+            self._writer = RecordingWriter(take, metadata, self.source, None)
             self._num_recorded = 0
         elif not on and self._writer is not None:
             self._writer.close()
             self._writer = None
         return {"on": self._writer is not None, "frames": self._num_recorded}
+
+    def _take(self) -> Path:
+        """Where the take lies; the page works also where there is no place for one."""
+        if self._folder is None:
+            try:
+                self._folder = tempfile.TemporaryDirectory(prefix="edgeface-take-")
+            except OSError as error:
+                raise InvalidInputError(f"there is no place for a take: {error}") from error
+        return Path(self._folder.name) / "take.jsonl"
 
 
 def mirrored(image: ImageArray, faces: Faces) -> tuple[ImageArray, Faces]:

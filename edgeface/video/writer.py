@@ -105,7 +105,10 @@ class VideoWriter:
 
     @property
     def _rate(self) -> Fraction:
-        return Fraction(self._source.fps or DEFAULT_FPS).limit_denominator(1001)
+        fps = self._source.fps or DEFAULT_FPS
+        if fps < 1:  # a picture an hour would become none at all
+            return 1 / Fraction(1 / fps).limit_denominator(1001)
+        return Fraction(fps).limit_denominator(1001)
 
     def write(self, image: ImageLike, time_s: float) -> None:
         """Append a frame; if its size is another, it is fitted into the first's.
@@ -151,6 +154,8 @@ class VideoWriter:
         try:
             if self._stream is not None and not self._broken:
                 self._encode(None)
+                if self._sound:  # what is heard while the last frame is shown
+                    self._copy_sound(self._sound, self._last_s + float(1 / self._rate))
         finally:
             if self._sound:
                 self._sound.close()

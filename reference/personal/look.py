@@ -85,6 +85,11 @@ def pictures_of(
     """
     if isinstance(source, (str, os.PathLike)):
         with open_video(source) as reader:
+            if reader.live:
+                raise InvalidInputError(
+                    f"{reader.source} is live and has no end: give a clip of 10 to 30 seconds, or "
+                    "photos"
+                )
             step = max(1, reader.num_frames // MOST_CANDIDATES)
             total = reader.num_frames // step
             for number, frame in enumerate(reader):

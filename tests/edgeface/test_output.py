@@ -18,6 +18,7 @@ from edgeface.descriptors import descriptor_of
 from edgeface.errors import InvalidInputError
 from edgeface.growing_file import GrowingFile
 from edgeface.output import (
+    PREFIX,
     check_place,
     distinct_name,
     folder_of,
@@ -205,7 +206,7 @@ def test_what_cannot_be_written_is_said_before_the_work(
 
 def take_to(folder):
     outputs = pytest.importorskip("edgeface.video.outputs")
-    outputs.Outputs(None, None).take_to(folder, None, mesh=False)
+    outputs.Outputs(None, None).take_to(folder, outputs.ExportOptions(), mesh=False)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +263,25 @@ def test_a_growing_file_keeps_an_older_one_until_it_is_finished(old):
     assert (old.parent / "result.previous.json").read_bytes() == OLD
     assert old.read_bytes() == b"new"
     file.close()
+    assert names(old.parent) == ["result.json"]
+
+
+def test_an_older_file_is_kept_once_where_no_open_file_can_be_renamed(old, monkeypatch):
+    """As on Windows, where `show` is tried with every frame and only `close` succeeds."""
+
+    def refuse(*_):
+        raise PermissionError("it is open")
+
+    file = GrowingFile(old)
+    with monkeypatch.context() as windows:
+        windows.setattr("edgeface.growing_file.os.replace", refuse)
+        for _ in range(3):
+            file.write(b"new")
+            file.show()
+    kept = [name for name in names(old.parent) if not name.startswith(PREFIX)]
+    assert kept == ["result.json", "result.previous.json"]
+    file.close()
+    assert old.read_bytes() == 3 * b"new"
     assert names(old.parent) == ["result.json"]
 
 

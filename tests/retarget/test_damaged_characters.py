@@ -111,7 +111,7 @@ def test_a_nodes_own_weights_stay_where_nothing_moves(tmp_path, performance, mak
 
     def change(document):
         document["meshes"][0]["weights"] = [0.1, 0.2]
-        document["nodes"][3]["weights"] = [0.3, 0.75]
+        document["nodes"][3]["weights"] = [0.3, -0.75]
         document["nodes"].append({"name": "twin", "mesh": 0})
 
     write_gltf(tmp_path / "out.glb", changed(path, change), performance)
@@ -124,7 +124,7 @@ def test_a_nodes_own_weights_stay_where_nothing_moves(tmp_path, performance, mak
             start = gltf.bufferViews[accessor.bufferView].byteOffset
             keys = np.frombuffer(blob, "<f4", accessor.count, start).reshape(-1, 2)
             rest[channel.target.node] = keys[:, 1]
-    np.testing.assert_allclose(rest[3], 0.75)
+    np.testing.assert_allclose(rest[3], -0.75)
     np.testing.assert_allclose(rest[4], 0.2, atol=1e-7)
 
 

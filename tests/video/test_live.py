@@ -5,8 +5,10 @@ import http.client
 import itertools
 import json
 import socket
+import tempfile
 import threading
 import time
+import urllib.request
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -318,6 +320,27 @@ def test_a_client_that_sends_too_slowly_is_hung_up_on(view, monkeypatch):
             except OSError:
                 ended = True
     assert ended
+
+
+def test_a_page_that_is_loaded_again_shows_what_was_chosen(view):
+    for action, values in (("mirror", {"on": True}), ("source", {"name": "camera:0"}),
+                           ("take", {"on": True})):  # fmt: skip
+        view.stage.ask(action, values)
+    with urllib.request.urlopen(view.url) as answer:
+        page = answer.read().decode()
+    state = json.loads(page.partition('type="application/json">')[2].partition("</script>")[0])
+    assert (state["mirror"], state["source"], state["recording"]) == (True, "camera:0", True)
+
+
+def test_without_a_place_for_takes_the_page_works(network, monkeypatch):
+    def absent(**_):
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", absent)
+    with contextlib.closing(LiveView(network, "a clip", 0)) as view:
+        assert ask(view)[0] == 200
+        with pytest.raises(InvalidInputError, match="no place for a take: no usable"):
+            view.stage.ask("take", {"on": True})
 
 
 def test_a_take_that_there_is_not_is_an_error_and_no_file(view):

@@ -323,6 +323,22 @@ def test_a_take_is_kept_between_start_and_stop(stage, tracked):
     assert stage.take_file("other.csv") is None
 
 
+def test_the_page_goes_on_while_a_take_is_handed_out(stage, tracked, monkeypatch):
+    image, faces = tracked
+    stage.ask("take", {"on": True})
+    stage.record(0, 0.0, image.shape[:2], faces)
+    stage.ask("take", {"on": False})
+
+    def slow_export(_source, made, *_):
+        asked = threading.Thread(target=stage.ask, args=("take", {"on": True}), daemon=True)
+        asked.start()
+        asked.join(5)
+        made.write_bytes(b"the page waits" if asked.is_alive() else b"done")
+
+    monkeypatch.setattr("edgeface.video.stage.export", slow_export)
+    assert stage.take_file("take.glb") == b"done"
+
+
 def test_a_source_is_chosen_by_a_name_without_secrets(face_model):
     camera = "rtsp://me:s3cret@10.0.0.9/door?token=s3cret"
     with contextlib.closing(Stage(Scene("mfn", face_model, []), "demo", ["demo", camera])) as stage:

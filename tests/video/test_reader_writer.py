@@ -186,6 +186,12 @@ def test_sound_stops_with_the_pictures(tmp_path, make_video, ramp):
     assert sound_seconds(tmp_path / "out.mp4") == pytest.approx(1.0, abs=0.1)
 
 
+def test_sound_is_heard_as_long_as_the_last_frame_is_shown(tmp_path, make_video, ramp):
+    source = make_video("source.mp4", ramp[:4], fps=2, sound=True)
+    write_overlay(source, tmp_path / "out.mp4")
+    assert sound_seconds(tmp_path / "out.mp4") == pytest.approx(2.0, abs=0.1)
+
+
 def test_overlays_take_odd_and_changing_sizes(tmp_path, make_video, ramp):
     source = make_video("source.mp4", ramp)
     with open_video(source) as video:
@@ -281,6 +287,14 @@ def test_an_avi_has_the_rate_of_its_source(tmp_path, make_video, ramp):
             assert written.fps == pytest.approx(video.fps)
             times = [frame.time_s for frame in written]
     np.testing.assert_allclose(times, [frame.time_s for frame in frames], atol=1e-3)
+
+
+def test_an_avi_holds_a_picture_an_hour(tmp_path, make_video, ramp):
+    source = make_video("source.mp4", ramp[:3], times_s=[0, 3600, 7200])
+    write_overlay(source, tmp_path / "out.avi")
+    assert [f.time_s for f in frames_of(tmp_path / "out.avi")] == pytest.approx(
+        [0, 3600, 7200], abs=2400
+    )
 
 
 def test_a_video_is_read_once(make_video, ramp):

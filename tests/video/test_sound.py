@@ -79,6 +79,26 @@ def test_sound_in_an_unknown_code_is_left_out(tmp_path, ramp):
         assert len(list(video)) == len(ramp)
 
 
+def test_of_several_sounds_the_one_that_players_choose_is_kept(tmp_path, ramp):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        sounds = [container.add_stream("pcm_s16le", rate=8000, layout="mono") for _ in range(2)]
+        sounds[0].disposition = av.stream.Disposition(0)
+        sounds[1].disposition = av.stream.Disposition.default
+        for image in ramp:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        for value, spoken in enumerate(sounds):
+            samples = np.full((1, 4000), value, np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.rate, frame.pts, frame.time_base = 8000, 0, Fraction(1, 8000)
+            container.mux(spoken.encode(frame))
+    overlay(path, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert all((f.to_ndarray() == 1).all() for f in container.decode(audio=0))
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov"])
 def test_sound_of_broadcasts_is_kept_as_it_is(tmp_path, ramp, name):
     source = clip(tmp_path / "a.ts", ramp, "aac", video="mpeg2video")

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import io
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgeface import InvalidInputError
 from edgeface.video import open_video, reader, source
@@ -237,6 +239,49 @@ def test_a_stream_without_length_is_live_and_its_end_a_loss(make_video, ramp, se
     count, message = read(server.url)
     assert count == NUM_FRAMES
     assert f"after {NUM_FRAMES} frames" in message
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs devices")
+def test_a_link_to_a_camera_is_a_camera(tmp_path, monkeypatch):
+    """The numbers of cameras change; the names in /dev/v4l/by-id stay."""
+    link = tmp_path / "usb-Webcam"
+    link.symlink_to("/dev/null")
+    monkeypatch.setattr(source.os.path, "realpath", lambda _: "/dev/video2")
+    assert source.address_of(str(link)).kind == "camera"
+
+
+def test_pictures_of_a_camera_that_tells_no_times_have_those_at_which_they_come(
+    tmp_path, ramp, serve
+):
+    """As of many network cameras: JPEGs one after another, which FFmpeg takes for 25 a second."""
+    parts = [b""]
+    for image in ramp * 3:
+        content = io.BytesIO()
+        Image.fromarray(image).save(content, "JPEG")
+        head = f"--part\r\nContent-Type: image/jpeg\r\nContent-Length: {content.tell()}\r\n\r\n"
+        parts.append(head.encode() + content.getvalue() + b"\r\n")
+    path = tmp_path / "camera"
+    path.write_bytes(b"".join(parts))
+    server = serve(path)
+    server.ranges = server.sized = False
+    server.stall_after = sum(map(len, parts[:30]))
+    times = []
+
+    def go_on():
+        """Once nothing has come for half a second."""
+        count = -1
+        while not times or len(times) > count:
+            count = len(times)
+            time.sleep(0.5)
+        server.stall.set()
+
+    threading.Thread(target=go_on, daemon=True).start()
+    with open_video(server.url) as video, contextlib.suppress(InvalidInputError):
+        for frame in video:
+            times.append(frame.time_s)
+    assert len(times) == len(ramp) * 3
+    assert max(np.diff(times)) > 0.3
+    assert video.fps is None
 
 
 @pytest.mark.parametrize("ended", [False, True])

@@ -17,12 +17,16 @@ import pytest
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.cli import demo, main, track, tracking
+from edgeface.errors import InvalidInputError
 from edgeface.recording import read_recording
 from edgeface.retarget.head import head_glb
+from edgeface.retarget.options import ExportOptions
 from edgeface.video import open_video
 from edgeface.video.live import LiveView
+from edgeface.video.outputs import Outputs
 from edgeface.video.reader import Frame
 from tests.fakes import Person, Scene, frame_image
+from tests.personal.conftest import somebody  # noqa: F401
 
 pytest.importorskip("av")
 
@@ -107,6 +111,12 @@ def test_a_range_goes_to_standard_output(clip, tmp_path, capfd, monkeypatch):
 
 
 @pytest.mark.usefixtures("networks")
+def test_calibrating_somebody_else_tells_who_is_there(clip, tmp_path, capsys):
+    assert main(["calibrate", str(clip), str(tmp_path / "me.json"), "--person", "9"]) == 1
+    assert "nobody has the track id 9; the ids are 1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("networks")
 def test_nothing_is_written_beside_a_pipe(clip, tmp_path):
     pipe, read = tmp_path / "pipe", []
     os.mkfifo(pipe)
@@ -160,6 +170,17 @@ def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
         assert f"{asked[0]} needs a video" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("networks")
+def test_a_clip_moves_an_avatar_no_faster_than_it_plays(clip, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(track, "paced", lambda frames: asked.append(frames) or frames)
+    take = ["--record", str(tmp_path / "take.jsonl")]
+    assert main(["track", str(clip), *take]) == 0
+    assert not asked
+    assert main(["track", str(clip), *take, "--ifacialmocap", "127.0.0.1:49983"]) == 0
+    assert len(asked) == 1
+
+
 def test_a_take_is_not_written_onto_what_it_is_made_of(clip, tmp_path, capsys):
     folder = tmp_path / "take"
     folder.mkdir()
@@ -172,6 +193,33 @@ def test_a_take_is_not_written_onto_what_it_is_made_of(clip, tmp_path, capsys):
     assert main(command) == 1
     assert "take.html: it is a folder" in capsys.readouterr().err
     assert {p.name for p in folder.iterdir()} == {"take.glb", "take.html"}
+
+
+def test_a_take_shows_the_personal_model(networks, clip, tmp_path, somebody):  # noqa: F811
+    with open_video(clip) as video:
+        outputs = Outputs(video, networks["mfn"])
+        outputs.take_to(tmp_path / "take", ExportOptions(personal=somebody), mesh=False)
+        for frame in video:
+            outputs.write(frame, networks["mfn"].run(frame.image).select(np.zeros(0, int)))
+        with pytest.raises(InvalidInputError, match=r"nobody was seen.* kept in .*take\.jsonl"):
+            outputs.close()
+    with open_video(tmp_path / "take" / "overlay.mp4") as overlay:
+        assert next(iter(overlay)).image.shape == (64, 2 * 96, 3)
+
+
+@pytest.mark.usefixtures("networks")
+@pytest.mark.parametrize("option", ["--take", "--record"])
+@pytest.mark.parametrize("mapping", ["vroid", "own.json"])
+def test_a_mapping_that_does_not_suit_is_named_before_tracking(
+    clip, tmp_path, monkeypatch, capsys, option, mapping
+):
+    monkeypatch.chdir(tmp_path)
+    own = {"format": "edgeface-mapping", "version": [1, 0], "targets": {"jawOpenn": {"jawOpen": 1}}}
+    Path("own.json").write_text(json.dumps(own))
+    before = sorted(tmp_path.iterdir())
+    assert main(["track", str(clip), option, "x.glb", "--mapping", mapping]) == 1
+    assert "head" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("record", ["absent/x.glb", "."])

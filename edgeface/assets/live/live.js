@@ -135,7 +135,9 @@ events.onmessage = (event) => {
 
 // ---- what can be asked for ----
 $("source").replaceChildren(...data.sources.map((name) => new Option(name.split(/[\\/]/).pop(), name)));
+$("source").value = data.source;
 $("source").onchange = () => ask("source", { name: $("source").value }).catch((error) => say(error.message));
+$("mirror").checked = data.mirror;
 $("mirror").onchange = () => ask("mirror", { on: $("mirror").checked });
 $("reach").oninput = () => { $("reached").textContent = Number($("reach").value).toFixed(2); };
 $("file").onchange = async () => { const [file] = $("file").files; if (file) await take(await file.arrayBuffer(), file.name); $("file").value = ""; };
@@ -148,12 +150,17 @@ addEventListener("drop", async (event) => {
   const [file] = event.dataTransfer.files;
   if (file) await take(await file.arrayBuffer(), file.name);
 });
-let recording = false;
-$("record").onclick = async () => {
-  const told = await ask("take", { on: !recording });
-  recording = told.on;
+let recording = data.recording;
+function showRecording() {
   $("record").textContent = recording ? "stop" : "record a take";
   $("record").classList.toggle("on", recording);
+}
+showRecording();
+$("record").onclick = async () => {
+  const told = await ask("take", { on: !recording }).catch((error) => remark(error.message, true));
+  if (!told) return;
+  recording = told.on;
+  showRecording();
   $("take").replaceChildren(...(recording || !told.frames ? [] : ["jsonl", "csv", "glb"].flatMap((kind) => {
     const link = document.createElement("a");
     link.href = `take.${kind}`; link.download = `take.${kind}`; link.textContent = `take.${kind}`;

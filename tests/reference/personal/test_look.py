@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,6 +46,13 @@ def test_no_face_is_an_error(face_model):
 def test_two_people_are_an_error(face_model):
     with pytest.raises(InvalidInputError, match="10 of 10 pictures show several people"):
         seen(face_model, [Person((90, 120), side=90), Person((230, 120), side=90)])
+
+
+def test_a_camera_is_an_error_since_it_has_no_end(monkeypatch):
+    camera = SimpleNamespace(live=True, source="camera")
+    monkeypatch.setattr(look, "open_video", lambda _: contextlib.nullcontext(camera))
+    with pytest.raises(InvalidInputError, match="camera is live and has no end: give a clip"):
+        next(look.pictures_of("camera"))
 
 
 def test_a_passer_by_costs_one_picture(face_model):
