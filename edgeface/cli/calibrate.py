@@ -11,7 +11,13 @@ from typing import TextIO
 import numpy as np
 
 from edgeface.cli.options import output_path
-from edgeface.cli.tracking import add_tracking_options, detector, make_tracker, open_source
+from edgeface.cli.tracking import (
+    add_tracking_options,
+    detector,
+    make_tracker,
+    open_source,
+    refuse_tracking,
+)
 from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.gaze import LIDS
@@ -62,6 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
     check_place(arguments.file)
     told = told_on([arguments.file])
     if Path(arguments.source).suffix.lower() == ".jsonl":
+        refuse_tracking(arguments)
         take = read_recording(arguments.source).performance(arguments.person)
         learned = learn_range(take.times_s, take.blendshapes, take.quaternions_wxyz)
     else:

@@ -16,6 +16,7 @@ from edgeface.cli.tracking import (
     load_personal,
     make_tracker,
     open_source,
+    refuse_tracking,
 )
 from edgeface.errors import InvalidInputError
 from edgeface.output import check_place, folder_of, refuse_inputs, refuse_twice
@@ -210,9 +211,10 @@ def _check_take(arguments: argparse.Namespace) -> None:
 
 def _check_conversion(arguments: argparse.Namespace) -> None:
     """Raise if what only a video can give is asked for of a recording."""
-    asked = [name for name in ("out", *STREAMS) if getattr(arguments, name)]
+    asked = [name for name in ("out", "mesh", *STREAMS) if getattr(arguments, name)]
     if asked:
         raise InvalidInputError(f"--{asked[0]} needs a video; --record FILE converts a recording")
+    refuse_tracking(arguments)
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

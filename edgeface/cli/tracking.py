@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from edgeface.cli.options import add_input_size, add_threshold
+from edgeface.errors import InvalidInputError
 from edgeface.model import Model, load
 from edgeface.personal.model import PersonalModel
 from edgeface.shipped import partner
@@ -51,6 +52,21 @@ def add_tracking_options(parser: argparse.ArgumentParser, threads: int = 0) -> N
         help="the number of threads of the networks and of the video's encoder; 0 leaves the "
         f"choice to them (default: {threads})",
     )
+
+
+def refuse_tracking(arguments: argparse.Namespace) -> None:
+    """Raise if options say how faces are to be followed, of a recording, where they are already.
+
+    ``--threads`` changes no result, and may be given.
+    """
+    parser = argparse.ArgumentParser()
+    add_tracking_options(parser)
+    for name, usual in vars(parser.parse_args([])).items():
+        if name != "threads" and getattr(arguments, name) != usual:
+            raise InvalidInputError(
+                f"--{name.replace('_', '-')} is for tracking, and the faces of a recording are "
+                "tracked already: leave it out, or name a video"
+            )
 
 
 def add_personal(parser: argparse.ArgumentParser) -> None:

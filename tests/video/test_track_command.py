@@ -164,10 +164,23 @@ def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
     assert "leave out --out" in capsys.readouterr().err
     assert main(["track", str(folder / "take.jsonl"), "--take", str(folder)]) == 1
     assert "needs a video" in capsys.readouterr().err
-    for asked in (["--out", str(tmp_path / "x.mp4")], ["--vmc", "127.0.0.1:39539"]):
-        target = ["--record", str(tmp_path / "x.csv")]
-        assert main(["track", str(folder / "take.jsonl"), *target, *asked]) == 1
-        assert f"{asked[0]} needs a video" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "said"), [
+    (["--out", "x.mp4"], "--out needs a video"),
+    (["--vmc", "127.0.0.1:39539"], "--vmc needs a video"),
+    (["--mesh"], "--mesh needs a video"),
+    (["--smooth", "off"], "--smooth is for tracking"),
+    (["--crop-model", "fusion"], "--crop-model is for tracking"),
+])  # fmt: skip
+def test_what_does_nothing_to_a_recording_is_refused(option, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("take.jsonl").write_text("")
+    assert main(["track", "take.jsonl", "--record", "x.csv", *option]) == 1
+    assert said in capsys.readouterr().err
+    if "tracking" in said:
+        assert main(["calibrate", "take.jsonl", "range.json", *option]) == 1
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("networks")
