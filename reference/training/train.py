@@ -125,6 +125,11 @@ class Training(lightning.LightningModule):
     def on_validation_end(self) -> None:
         torch.compiler.set_stance("default")
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # or every part of a run that is interrupted would learn from the views of the one before
+        seed = self.recipe.seed + self.global_rank + checkpoint["global_step"]
+        lightning.seed_everything(seed, verbose=False)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not all(torch.isfinite(weight).all() for weight in self.network.state_dict().values()):
             raise InvalidInputError(

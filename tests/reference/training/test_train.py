@@ -65,11 +65,16 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
     assert first.recipe == recipe(kind).to_dict()
 
     real = training.Training.training_step
+    seen = {}  # by epoch, the first views
+
+    def watched(self, batch, index):
+        seen.setdefault(self.current_epoch, batch["inverse"].clone())
+        return real(self, batch, index)
 
     def killed(self, batch, index):
         if self.current_epoch == 2:
             raise KeyboardInterrupt
-        return real(self, batch, index)
+        return watched(self, batch, index)
 
     monkeypatch.setattr(training.Training, "training_step", killed)
     handler = signal.getsignal(signal.SIGINT)
@@ -78,9 +83,10 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
     assert signal.getsignal(signal.SIGINT) is handler
     assert load_network(last).epoch == 1
 
-    monkeypatch.setattr(training.Training, "training_step", real)
+    monkeypatch.setattr(training.Training, "training_step", watched)
     train(recipe(kind, epochs=4), tiny_packs, out)
     assert load_network(last).epoch == 3
+    assert not torch.equal(seen[1], seen[2])  # each began a part of the run
     assert list(read_log(out)["train_loss"]) == [0, 1, 2, 3]
     with pytest.raises(InvalidInputError, match="holds another network"):
         train(recipe(f"{kind}-single"), tiny_packs, out)
