@@ -119,9 +119,9 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     if human:
         labelled = pack.labels["landmarks68"][index]
         labelled[~show_face(labelled)] = np.nan
-    targets, fit = _fit_pack(pack, model, index, has_mesh[index], labelled)
     meshes, scores = pack.labels["mesh"][index], pack.scores(index)
     meshes[~has_mesh[index]] = scores[~has_mesh[index]] = np.nan
+    targets, fit = _fit_pack(pack, model, index, meshes, labelled)
     return FaceSet(
         crops=crops,
         targets=targets,
@@ -141,19 +141,19 @@ def _looks(pack: Pack) -> FloatArray:
 
 
 def _fit_pack(
-    pack: Pack, model: FaceModel, index: IntArray, has_mesh: BoolArray, labelled: FloatArray
+    pack: Pack, model: FaceModel, index: IntArray, meshes: FloatArray, labelled: FloatArray
 ) -> tuple[Targets, Fit]:
     """Fit the model to the meshes where there are any, and to the labelled points elsewhere."""
+    has_mesh: BoolArray = np.asarray(np.isfinite(meshes).all(axis=(1, 2)))
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
-    scores = pack.scores()
-    with_mesh = index[has_mesh]
     fits: list[Fit] = []
     if has_mesh.any():
-        fits.append(known_fit_of_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh]))
+        scores = pack.scores(index[has_mesh])
+        fits.append(known_fit_of_meshes(model, meshes[has_mesh], scores))
     if not has_mesh.all():
         fits.append(known_fit_of_landmarks(model, labelled[~has_mesh]))
     fit = Fit.concatenate(fits)[np.argsort(order)]
-    landmarks = teacher_landmarks(pack, pack.labels["mesh"][index], model)
+    landmarks = teacher_landmarks(pack, meshes, model)
     people = np.asarray(np.isfinite(labelled).all(axis=(1, 2))) & (not pack.free)
     landmarks = np.where(people[:, None, None], labelled, landmarks)
     fit = with_shut_lids(fit, model, landmarks)

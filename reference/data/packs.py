@@ -150,8 +150,8 @@ class Pack:
     @property
     def has_mesh(self) -> BoolArray:
         """For each mesh and its scores, whether they show a face; else the teacher saw none."""
-        known = np.isfinite(self.labels["blendshapes52"]).all(axis=1)
-        return show_face(self.labels["mesh"]) & known
+        known = show_face(self.labels["mesh"])
+        return known & np.isfinite(self.labels["blendshapes52"]).all(axis=1)
 
     def scores(self, rows: IntArray | slice = slice(None)) -> FloatArray:
         """The teacher's expressions of some rows, (N, 46), as `expression_scores` gives them."""
