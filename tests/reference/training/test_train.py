@@ -169,7 +169,7 @@ def test_mfn_trains_on_other_labels(tiny_packs, tmp_path, labels):
 def test_cpus_without_bfloat16_train_in_float32(cpu, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
-    assert precision_here("bf16-mixed") == expected
+    assert precision_here("bf16-mixed") == precision_here("16-mixed") == expected
     assert precision_here("32-true") == "32-true"
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     assert precision_here("bf16-mixed") == "bf16-mixed"
