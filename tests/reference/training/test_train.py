@@ -3,6 +3,8 @@
 import math
 import signal
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from edgeface.reference.training import train as training
 from edgeface.reference.training.distillation import looking_on
 from edgeface.reference.training.log import plot_run, read_log
 from edgeface.reference.training.recipe import Recipe
-from edgeface.reference.training.schedule import learning_rate_factor
+from edgeface.reference.training.schedule import Budget, learning_rate_factor
 from edgeface.reference.training.train import copy_weights, precision_here, train
 
 # thin networks: the plumbing is in question here; but with under 32 filters in a strided
@@ -53,6 +55,15 @@ def small_networks(monkeypatch):
     for kind, config in SMALL.items():
         monkeypatch.setitem(CONFIGS, kind, config)
     monkeypatch.setattr("edgeface.reference.training.views.scenes.EPOCH_VIEWS", 16)
+
+
+def test_the_rate_follows_epochs_whatever_the_batch_size_was():
+    budget = Budget(1e-3, None, Path("last.ckpt"))
+    epoch = {"current_epoch": 6, "max_epochs": 13, "global_step": 99_999}
+    for batches in (10, 20):
+        loop = SimpleNamespace(batch_idx=batches // 2)
+        trainer = SimpleNamespace(**epoch, num_training_batches=batches, fit_loop=loop)
+        assert budget.progress(trainer) == 0.5
 
 
 @pytest.mark.parametrize("kind", ["sfn", "mfn"])
