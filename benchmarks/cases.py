@@ -48,13 +48,13 @@ def post_processing(engine, count):
     return lambda: one.decode(outputs, PLACEMENT, *thresholds)
 
 
-def decode_and_suppress(engine, detection, quantisation=(1.0, 0.0)):
+def decode_and_suppress(engine, detection):
     metadata = backend().metadata
     anchors = np.array(metadata.anchors, np.float32)
 
     def both():
         boxes, scores, _ = kernels.decode_candidates(
-            detection, anchors, metadata.stride, 0.5, quantisation=quantisation, engine=engine
+            detection, anchors, metadata.stride, 0.5, engine=engine
         )
         return kernels.suppress(boxes, scores, 0.45, engine=engine)[1]
 

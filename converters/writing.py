@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.backends import threads_for
+from edgeface.backends.contents import num_bytes
 from edgeface.compare import Comparison
 from edgeface.converters.formats import Format
 from edgeface.converters.verify import Image, open_written, parity_entry, verify
@@ -117,16 +118,11 @@ def write(job: Job, images: list[Image], keep: bool) -> Written:
         path=target,
         format=job.format.name,
         precision=metadata.precision,
-        num_bytes=_num_bytes(target),
+        num_bytes=num_bytes(target),
         metadata=metadata,
         comparison=comparison,
         latency_ms=latency,
     )
-
-
-def _num_bytes(path: Path) -> int:
-    files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)
 
 
 def _latency_ms(path: Path) -> float:

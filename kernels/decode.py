@@ -7,37 +7,31 @@ import math
 import numpy as np
 
 from edgeface.kernels.jit import Engine, loops
-from edgeface.kernels.types import Float32Array, Float64Array, FloatArray, HeadArray, IntArray
+from edgeface.kernels.types import Float32Array, Float64Array, FloatArray, IntArray
 
 MAX_LOG_SIZE = 6.0
 """The bound of t_wh, so that no logit makes a box overflow."""
 
-Quantisation = tuple[float, float]
-"""Scale and zero point: a stored value q stands for ``(q - zero) * scale``."""
-FLOAT: Quantisation = (1.0, 0.0)
-
 
 def decode_candidates(
-    detection: HeadArray,
+    detection: FloatArray,
     anchors: FloatArray,
     stride: int,
     score_threshold: float,
     *,
     cell_range: float = 1.0,
-    quantisation: Quantisation = FLOAT,
     engine: Engine = "numpy",
 ) -> tuple[Float32Array, Float32Array, IntArray]:
     """Decode the boxes of the candidates whose objectness reaches a threshold.
 
     Parameters
     ----------
-    detection : float32, int8 or uint8, shape (S, S, A * 5)
+    detection : float32, shape (S, S, A * 5)
         Raw logits, anchor-major: x, y, w, h, objectness.
     anchors : float32, shape (A, 2), width and height, input_px
     stride : the side of a grid cell, input_px
     score_threshold : the least objectness of a candidate, in [0, 1]
     cell_range : how far a box's centre can move, in cells, around the middle of its own cell
-    quantisation : what the integers of ``detection`` stand for; only survivors become floats
     engine : "numba" or "numpy"
 
     Returns
@@ -49,14 +43,14 @@ def decode_candidates(
     Raises
     ------
     ValueError
-        If shapes or dtypes are others.
+        If shapes are others.
 
     Notes
     -----
     ``b_xy = s sigmoid(t_xy) - (s - 1) / 2 + cell``, where s is ``cell_range``, ``b_wh = anchor *
     exp(t_wh)`` (t_wh at most MAX_LOG_SIZE), ``b_o = sigmoid(t_o)``. With s = 1, as in Chaudhuri et
-    al. 2019, appendix 7.2, a centre stays in its cell. The threshold is compared with the stored
-    logit, and sigmoids are taken of survivors only. NaN never survives.
+    al. 2019, appendix 7.2, a centre stays in its cell. The threshold is compared with the logit,
+    and sigmoids are taken of survivors only. NaN never survives.
 
     Examples
     --------
@@ -70,14 +64,13 @@ def decode_candidates(
     if detection.ndim != 3 or detection.shape[2] != num_anchors * 5:
         raise ValueError(f"expected detection (S, S, {num_anchors * 5}), got {detection.shape}")
     grid = per_anchor(detection, num_anchors)
-    limit = stored_limit(score_threshold, quantisation)
+    limit = logit_of(score_threshold)
     if engine == "numpy":
-        return decode_numpy(grid, quantisation, sizes, float(stride), float(cell_range), limit)
+        return decode_numpy(grid, sizes, float(stride), float(cell_range), limit)
     boxes, scores, index = candidate_buffers(grid)
     found = loops("detect").decode_loops(
-        grid, *map(float, quantisation), sizes, float(stride), float(cell_range), limit,
-        boxes, scores, index,
-    )  # fmt: skip
+        grid, sizes, float(stride), float(cell_range), limit, boxes, scores, index
+    )
     return boxes[:found], scores[:found], index[:found]
 
 
@@ -89,15 +82,13 @@ def anchor_sizes(anchors: FloatArray) -> Float32Array:
     return sizes
 
 
-def per_anchor(head: HeadArray, num_anchors: int) -> HeadArray:
-    """Reshape a head (S, S, A * width) to (S, S, A, width), C-contiguous; its dtype stays."""
-    if head.dtype.char not in "fbB":  # float32, int8, uint8
-        head = head.astype(np.float32)
-    head = np.ascontiguousarray(head)
-    return head.reshape(head.shape[0], head.shape[1], num_anchors, -1)
+def per_anchor(head: FloatArray, num_anchors: int) -> Float32Array:
+    """Reshape a head (S, S, A * width) to float32 (S, S, A, width), C-contiguous."""
+    whole = np.ascontiguousarray(head, np.float32)
+    return whole.reshape(whole.shape[0], whole.shape[1], num_anchors, -1)
 
 
-def candidate_buffers(grid: HeadArray) -> tuple[Float32Array, Float32Array, IntArray]:
+def candidate_buffers(grid: Float32Array) -> tuple[Float32Array, Float32Array, IntArray]:
     """Uninitialised boxes, scores and indices for every candidate of a grid."""
     count: int = grid.shape[0] * grid.shape[1] * grid.shape[2]
     return (
@@ -107,19 +98,17 @@ def candidate_buffers(grid: HeadArray) -> tuple[Float32Array, Float32Array, IntA
     )
 
 
-def stored_limit(score_threshold: float, quantisation: Quantisation) -> float:
-    """The stored value whose sigmoid is a threshold; it is infinite at 0 and 1."""
+def logit_of(score_threshold: float) -> float:
+    """The logit whose sigmoid is a threshold; it is infinite at 0 and 1."""
     if not 0.0 <= score_threshold <= 1.0:
         raise ValueError(f"a threshold lies in [0, 1], got {score_threshold}")
     if score_threshold in (0.0, 1.0):
         return -math.inf if score_threshold == 0.0 else math.inf
-    scale, zero = quantisation
-    return math.log(score_threshold / (1.0 - score_threshold)) / scale + zero
+    return math.log(score_threshold / (1.0 - score_threshold))
 
 
 def decode_numpy(
-    grid: HeadArray,
-    quantisation: Quantisation,
+    grid: Float32Array,
     anchors: FloatArray,
     stride: float,
     cell_range: float,
@@ -128,7 +117,7 @@ def decode_numpy(
     """`decode_candidates` without loops; ``grid`` is (S, S, A, 5)."""
     index = np.argwhere(grid[..., 4] >= limit)
     row, column, anchor = index.T
-    t = dequantised(grid[row, column, anchor], quantisation)
+    t = grid[row, column, anchor].astype(np.float64)
     # beyond 700 exp overflows; the sigmoid is 0 or 1 long before
     probability: Float64Array = 1.0 / (1.0 + np.exp(-t[:, [0, 1, 4]].clip(-700.0, 700.0)))
     within = cell_range * probability[:, :2] - (cell_range - 1.0) / 2.0
@@ -137,9 +126,3 @@ def decode_numpy(
     boxes: Float64Array = np.concatenate([centre - half, centre + half], axis=1)
     scores: Float32Array = probability[:, 2].astype(np.float32)
     return boxes.astype(np.float32), scores, index
-
-
-def dequantised(values: HeadArray, quantisation: Quantisation) -> Float64Array:
-    """The numbers, float64, that stored values stand for."""
-    scale, zero = quantisation
-    return (values.astype(np.float64) - zero) * scale

@@ -8,15 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from edgeface.kernels.decode import (
-    FLOAT,
-    Quantisation,
     anchor_sizes,
     candidate_buffers,
     decode_candidates,
     decode_numpy,
-    dequantised,
+    logit_of,
     per_anchor,
-    stored_limit,
 )
 from edgeface.kernels.jit import Engine, loops
 from edgeface.kernels.nms import (
@@ -26,13 +23,9 @@ from edgeface.kernels.nms import (
     suppress_numpy,
     validate_suppression,
 )
-from edgeface.kernels.types import Float32Array, FloatArray, HeadArray
+from edgeface.kernels.types import Float32Array, FloatArray
 
 HEADS = ("detection", "identity", "expression", "pose")
-
-
-_ALL_FLOAT = np.array([FLOAT] * len(HEADS)).T.copy()
-"""The scales and zero points of heads that hold floats."""
 
 
 class FoundFaces(NamedTuple):
@@ -55,7 +48,7 @@ class FoundFaces(NamedTuple):
 
 
 def find_faces(
-    heads: Mapping[str, HeadArray],
+    heads: Mapping[str, FloatArray],
     anchors: FloatArray,
     stride: int,
     score_threshold: float,
@@ -64,7 +57,6 @@ def find_faces(
     max_faces: int = 100,
     method: Suppression = "greedy",
     cell_range: float = 1.0,
-    quantisation: Mapping[str, Quantisation] | None = None,
     engine: Engine = "numpy",
 ) -> FoundFaces:
     """Decode, suppress, and gather the survivors' coefficients; no others are looked at.
@@ -76,7 +68,7 @@ def find_faces(
 
     Parameters
     ----------
-    heads : the four outputs by name, float32, int8 or uint8, shape (S, S, A * width) each
+    heads : the four outputs by name, float32, shape (S, S, A * width) each
     anchors : float32, shape (A, 2), input_px
     stride : the side of a grid cell, input_px
     score_threshold : the least score of a face, in [0, 1]
@@ -84,7 +76,6 @@ def find_faces(
     max_faces : how many faces are returned at most, the best ones
     method : what suppression does (`edgeface.kernels.suppress`)
     cell_range : how far centres move from their cells (`edgeface.kernels.decode_candidates`)
-    quantisation : the scale and zero point of each head that holds integers
     engine : "numba" or "numpy"
 
     Raises
@@ -95,26 +86,18 @@ def find_faces(
     validate_suppression(method, max_faces)
     sizes = anchor_sizes(anchors)
     grids = _grids(heads, len(sizes))
-    known = quantisation or {}
-    stored = [known.get(name, FLOAT) for name in HEADS]
-    if len({grid.dtype for grid in grids}) > 1:  # the loops are for heads of one type
-        grids = [dequantised(g, q).astype(np.float32) for g, q in zip(grids, stored, strict=True)]
-        stored = [FLOAT] * len(HEADS)
-    limit = stored_limit(score_threshold, stored[0])
+    limit = logit_of(score_threshold)
     count = min(max_faces, grids[0].size // 5)
     if engine == "numpy":
         boxes, scores, index = decode_numpy(
-            grids[0], stored[0], sizes, float(stride), float(cell_range), limit
+            grids[0], sizes, float(stride), float(cell_range), limit
         )
         _, best, group, weights = suppress_numpy(
             boxes, scores, iou_threshold, score_threshold, method, min(count, len(scores))
         )
         members, means = face_means(group, weights)
         row, column, anchor = index[members].T
-        picked = [
-            means(dequantised(grid[row, column, anchor], q))
-            for grid, q in zip(grids[1:], stored[1:], strict=True)
-        ]
+        picked = [means(grid[row, column, anchor]) for grid in grids[1:]]
         return FoundFaces(means(boxes[members]), best.copy(), *picked)
     out = FoundFaces(
         np.empty((count, 4), np.float32),
@@ -124,7 +107,6 @@ def find_faces(
     boxes, scores, index = candidate_buffers(grids[0])
     found = loops("detect").find_loops(
         *grids,
-        *(_ALL_FLOAT if quantisation is None else np.array(stored, np.float64).T.copy()),
         sizes,
         float(stride),
         float(cell_range),
@@ -145,7 +127,7 @@ def find_faces(
 
 
 def find_candidates(
-    heads: Mapping[str, HeadArray],
+    heads: Mapping[str, FloatArray],
     anchors: FloatArray,
     stride: int,
     score_threshold: float,
@@ -175,7 +157,7 @@ def find_candidates(
         heads["detection"], anchors, stride, score_threshold, cell_range=cell_range, engine=engine
     )
     row, column, anchor = index.T
-    picked = [grid[row, column, anchor].astype(np.float32) for grid in grids[1:]]
+    picked = [grid[row, column, anchor] for grid in grids[1:]]
     # what a caller may keep is as small as its candidates
     return FoundFaces(boxes.copy(), scores.copy(), *picked)
 
@@ -234,7 +216,7 @@ def merge_candidates(
     )
 
 
-def _grids(heads: Mapping[str, HeadArray], num_anchors: int) -> list[HeadArray]:
+def _grids(heads: Mapping[str, FloatArray], num_anchors: int) -> list[Float32Array]:
     """The four heads, (S, S, A, width) each; ValueError where they do not fit together."""
     if absent := [name for name in HEADS if name not in heads]:
         raise ValueError(f"expected the heads {', '.join(HEADS)}; {', '.join(absent)} is absent")

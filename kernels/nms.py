@@ -71,7 +71,7 @@ def suppress(
     validate_suppression(method, max_faces)
     boxes = np.ascontiguousarray(boxes_xyxy, np.float32)
     left = np.array(scores, np.float32)
-    left[np.isnan(left)] = -1.0  # what has no score is no candidate
+    left[~(left >= 0)] = -1.0  # NaN, and what the loops would take for a weak candidate
     limit = len(left) if max_faces is None else min(max_faces, len(left))
     if engine == "numpy":
         kept, out_scores, group, weights = suppress_numpy(

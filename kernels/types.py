@@ -17,5 +17,3 @@ IntArray = NDArray[np.integer[Any]]
 """Rows of other arrays, and groups of candidates."""
 ImageArray = NDArray[np.uint8]
 """Pixels (H, W, 3), RGB."""
-HeadArray = NDArray[np.float32 | np.int8 | np.uint8]
-"""A raw output of a network: logits, or integers that stand for them."""

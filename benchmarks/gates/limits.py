@@ -22,6 +22,4 @@ LIMITS = {
     # the full 204 x 50 x 47 tensor for 20 faces, over copying it once
     "contraction of 20 faces over a copy of the tensor, numba": 20.0,
     "contraction of 20 faces over a copy of the tensor, numpy": 20.0,
-    # integers are decoded as they are
-    "decode of int8 over float32, numba": 1.5,
 }

@@ -65,13 +65,6 @@ def pair(name):
         return ours, theirs
     if case == "contraction of 20 faces over a copy of the tensor":
         return cases.contraction(engine, 20), cases.tensor_copy()
-    if case == "decode of int8 over float32":
-        detection = cases.noisy_detection()
-        stored = np.round(detection / 0.05).clip(-128, 127).astype(np.int8)
-        return (
-            cases.decode_and_suppress(engine, stored, (0.05, 0.0)),
-            cases.decode_and_suppress(engine, (stored * 0.05).astype(np.float32)),
-        )
     raise KeyError(name)
 
 

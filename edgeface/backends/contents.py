@@ -43,6 +43,12 @@ def check_file(path: Path) -> None:
         )
 
 
+def num_bytes(path: Path) -> int:
+    """The size of a model file, or of all files of a package."""
+    files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
+
+
 def read_contents(
     path: Path,
     description: str | bytes | None,

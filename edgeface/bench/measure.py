@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeface import kernels
 from edgeface.backends import Backend, open_backend, threads_for
+from edgeface.backends.contents import num_bytes
 from edgeface.bench.planted import PlantedBackend, plant_faces, spread_boxes
 from edgeface.bench.system import energy_each, energy_joules, peak_memory_mb, resident_mb
 from edgeface.image import letterbox, read_image
@@ -41,7 +42,7 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     record: dict[str, Any] = {
         "model": model.metadata.name,
         "kind": model.metadata.kind,
-        "file_mb": path.stat().st_size / 1e6,
+        "file_mb": num_bytes(path) / 1e6,
         "threads": settings["threads"],
         "kernels": model.engine.current,
         "load_ms": load_ms,

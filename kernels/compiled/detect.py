@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeface.kernels.jit import jit
-from edgeface.kernels.types import FloatArray, HeadArray, IntArray
+from edgeface.kernels.types import FloatArray, IntArray
 
 MAX_LOG_SIZE = 6.0  # that of kernels/decode.py; numba freezes globals of this file only
 SOFT, WEIGHTED = 1, 2
@@ -23,9 +23,7 @@ def sigmoid(x: float) -> float:
 
 @jit
 def decode_loops(
-    grid: HeadArray,
-    scale: float,
-    zero: float,
+    grid: FloatArray,
     anchors: FloatArray,
     stride: float,
     cell_range: float,
@@ -34,9 +32,9 @@ def decode_loops(
     scores: FloatArray,
     index: IntArray,
 ) -> int:
-    """Write the candidates of ``grid`` (S, S, A, 5) whose stored objectness reaches ``limit``.
+    """Write the candidates of ``grid`` (S, S, A, 5) whose objectness reaches ``limit``, a logit.
 
-    A stored value q stands for ``(q - zero) * scale``. Returns the number of candidates.
+    Returns the number of candidates.
     """
     found = 0
     before = (cell_range - 1.0) / 2.0
@@ -46,17 +44,17 @@ def decode_loops(
                 t = grid[row, column, anchor]
                 if not np.float64(t[4]) >= limit:
                     continue
-                x = cell_range * sigmoid((np.float64(t[0]) - zero) * scale) - before + column
-                y = cell_range * sigmoid((np.float64(t[1]) - zero) * scale) - before + row
-                w = (np.float64(t[2]) - zero) * scale
-                h = (np.float64(t[3]) - zero) * scale
+                x = cell_range * sigmoid(np.float64(t[0])) - before + column
+                y = cell_range * sigmoid(np.float64(t[1])) - before + row
+                w = np.float64(t[2])
+                h = np.float64(t[3])
                 w = anchors[anchor, 0] * math.exp(min(max(w, -MAX_LOG_SIZE), MAX_LOG_SIZE)) / 2
                 h = anchors[anchor, 1] * math.exp(min(max(h, -MAX_LOG_SIZE), MAX_LOG_SIZE)) / 2
                 boxes[found, 0] = x * stride - w
                 boxes[found, 1] = y * stride - h
                 boxes[found, 2] = x * stride + w
                 boxes[found, 3] = y * stride + h
-                scores[found] = sigmoid((np.float64(t[4]) - zero) * scale)
+                scores[found] = sigmoid(np.float64(t[4]))
                 index[found, 0] = row
                 index[found, 1] = column
                 index[found, 2] = anchor
@@ -148,9 +146,7 @@ def member_weight(
 
 @jit
 def gather_loops(
-    head: HeadArray,
-    scale: float,
-    zero: float,
+    head: FloatArray,
     index: IntArray,
     count: int,
     group: IntArray,
@@ -165,17 +161,15 @@ def gather_loops(
         values = head[index[i, 0], index[i, 1], index[i, 2]]
         mean, share = out[group[i]], shares[i]
         for k in range(out.shape[1]):
-            mean[k] += share * ((np.float64(values[k]) - zero) * scale)
+            mean[k] += share * np.float64(values[k])
 
 
 @jit
 def find_loops(
-    detection: HeadArray,
-    identity: HeadArray,
-    expression: HeadArray,
-    pose: HeadArray,
-    scales: FloatArray,
-    zeros: FloatArray,
+    detection: FloatArray,
+    identity: FloatArray,
+    expression: FloatArray,
+    pose: FloatArray,
     anchors: FloatArray,
     stride: float,
     cell_range: float,
@@ -196,17 +190,15 @@ def find_loops(
     out_pose: FloatArray,
 ) -> int:
     """Decode, suppress, and gather the raw coefficients of at most ``len(kept)`` faces."""
-    count = decode_loops(
-        detection, scales[0], zeros[0], anchors, stride, cell_range, limit, boxes, scores, index
-    )
+    count = decode_loops(detection, anchors, stride, cell_range, limit, boxes, scores, index)
     found = suppress_loops(
         boxes, scores, count, iou_threshold, score_threshold, method, kept, group, shares,
         out_boxes, out_scores,
     )  # fmt: skip
-    for head, scale, zero, out in (
-        (identity, scales[1], zeros[1], out_identity),
-        (expression, scales[2], zeros[2], out_expression),
-        (pose, scales[3], zeros[3], out_pose),
+    for head, out in (
+        (identity, out_identity),
+        (expression, out_expression),
+        (pose, out_pose),
     ):
-        gather_loops(head, scale, zero, index, count, group, shares, out[:found])
+        gather_loops(head, index, count, group, shares, out[:found])
     return found

@@ -20,10 +20,9 @@ def compile_all() -> None:
     pixels = np.zeros((2, 2, 3), np.uint8)
     resize_into(pixels, pixels.copy(), (0, 0), (1, 1), engine="numba")
     anchors = np.ones((1, 2), np.float32)
-    for dtype in (np.float32, np.int8, np.uint8):
-        heads = {n: np.zeros((1, 1, w), dtype) for n, w in zip(HEADS, WIDTHS, strict=True)}
-        found = find_faces(heads, anchors, 1, 0.5, 0.5, engine="numba")
-        decode_candidates(heads["detection"], anchors, 1, 0.5, engine="numba")
+    heads = {n: np.zeros((1, 1, w), np.float32) for n, w in zip(HEADS, WIDTHS, strict=True)}
+    found = find_faces(heads, anchors, 1, 0.5, 0.5, engine="numba")
+    decode_candidates(heads["detection"], anchors, 1, 0.5, engine="numba")
     suppress(found.boxes_xyxy, found.scores, 0.5, engine="numba")
     basis = Basis.from_shapes(np.zeros((3, 2, 3), np.float32), np.zeros((2, 2, 3), np.float32))
     contract_shapes(basis, found.identity, found.expression, engine="numba")

@@ -121,11 +121,11 @@ def read_expressions(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
     found_any = False
     for category in CATEGORIES:
         name = re.sub(r"\W", "_", category)
-        for path in sorted((folder / name).glob("*.[jp][pn]g"), key=_natural):
+        for _, path in sorted(pictures(folder / name), key=lambda picture: _natural(picture[1])):
             pixels = read_image(path)
             height, width = pixels.shape[:2]
             whole = labels(np.array([[0, 0, width, height]]), expression=extreme(category)[None])
-            yield LabelledImage(f"{name}/{path.name}", "expressions", pixels, whole)
+            yield LabelledImage(path.relative_to(folder).as_posix(), "expressions", pixels, whole)
             found_any = True
     if not found_any:
         raise InvalidInputError(

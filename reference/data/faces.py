@@ -20,7 +20,9 @@ from edgeface.reference.data.packs import (
     Sources,
     columns_of,
     is_validation,
+    nothing_in_split,
     open_pack,
+    show_face,
     single_face_packs,
 )
 from edgeface.reference.data.targets import Targets, concatenate, from_fit
@@ -105,26 +107,27 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
     has_mesh = pack.has_mesh
     usable, human = has_mesh, pack.name in (HUMAN_PACK, FREE_HUMAN_PACK)
     if human and not pack.free:  # of a free pack only meshes count
-        usable = has_mesh | np.isfinite(pack.labels["landmarks68"]).all(axis=(1, 2))
+        usable = has_mesh | show_face(pack.labels["landmarks68"])
     wanted = np.flatnonzero(usable & (is_validation(pack) == validation))
     decoded = list(pack.images(wanted))
     if not decoded:
-        raise InvalidInputError(f"the pack {pack.name} has no readable image in this split")
+        raise nothing_in_split(f"face of the pack {pack.name}", validation)
     index = np.array([i for i, _ in decoded])
     _check_sizes({f"{pack.image_names[i]} in the pack {pack.name}": px for i, px in decoded})
     crops = np.stack([pixels for _, pixels in decoded])
     labelled = np.full((len(index), 68, 2), np.nan, np.float32)
     if human:
         labelled = pack.labels["landmarks68"][index]
-    targets, fit = _fit_pack(pack, model, index, has_mesh[index], labelled)
-    scores = pack.scores()
-    scores[~has_mesh] = np.nan
+        labelled[~show_face(labelled)] = np.nan
+    meshes, scores = pack.labels["mesh"][index], pack.scores(index)
+    meshes[~has_mesh[index]] = scores[~has_mesh[index]] = np.nan
+    targets, fit = _fit_pack(pack, model, index, meshes, labelled)
     return FaceSet(
         crops=crops,
         targets=targets,
         labelled=labelled,
-        meshes=pack.labels["mesh"][index],
-        scores=scores[index],
+        meshes=meshes,
+        scores=scores,
         looks=_looks(pack)[index],
         pack=np.full(len(index), pack.name),
         fit=fit,
@@ -138,17 +141,19 @@ def _looks(pack: Pack) -> FloatArray:
 
 
 def _fit_pack(
-    pack: Pack, model: FaceModel, index: IntArray, has_mesh: BoolArray, labelled: FloatArray
+    pack: Pack, model: FaceModel, index: IntArray, meshes: FloatArray, labelled: FloatArray
 ) -> tuple[Targets, Fit]:
     """Fit the model to the meshes where there are any, and to the labelled points elsewhere."""
+    has_mesh: BoolArray = np.asarray(np.isfinite(meshes).all(axis=(1, 2)))
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
-    scores = pack.scores()
-    with_mesh = index[has_mesh]
-    fits = [known_fit_of_meshes(model, pack.labels["mesh"][with_mesh], scores[with_mesh])]
+    fits: list[Fit] = []
+    if has_mesh.any():
+        scores = pack.scores(index[has_mesh])
+        fits.append(known_fit_of_meshes(model, meshes[has_mesh], scores))
     if not has_mesh.all():
         fits.append(known_fit_of_landmarks(model, labelled[~has_mesh]))
     fit = Fit.concatenate(fits)[np.argsort(order)]
-    landmarks = teacher_landmarks(pack, pack.labels["mesh"][index], model)
+    landmarks = teacher_landmarks(pack, meshes, model)
     people = np.asarray(np.isfinite(labelled).all(axis=(1, 2))) & (not pack.free)
     landmarks = np.where(people[:, None, None], labelled, landmarks)
     fit = with_shut_lids(fit, model, landmarks)

@@ -19,6 +19,10 @@ IRIS_CENTRES = (468, 473)
 NUM_ATTRIBUTES = 4
 """How many columns ``face_attr`` has at least; the last of them says that a face does not count."""
 
+LARGEST_SHARE = 2.0
+"""Coordinates up to here are no pixels of any face, but what MediaPipe and YOLO write: shares."""
+LARGEST_SCORE = 1.001
+
 _IMAGES, _FACES, _MESHES, _NAMES = "images", "faces", "meshes", "names of scores"
 _ARRAYS = {
     "image": ("U", (_IMAGES,)),
@@ -46,7 +50,8 @@ class Labels(dict[str, AnyArray]):
         self.path = path
 
     def __missing__(self, name: str) -> AnyArray:
-        raise InvalidInputError(f"the data pack {self.path} has no labels called {name}")
+        stored = "mesh478" if name in ("mesh", "irises") else name
+        raise InvalidInputError(f"the data pack {self.path} has no labels called {stored}")
 
 
 def read_labels(archive: zipfile.ZipFile, path: Path, origin: float) -> Labels:
@@ -107,3 +112,13 @@ def _check(labels: Labels) -> None:
     for name in ("box", "face_box"):
         if name in labels and not np.isfinite(labels[name]).all():
             raise ValueError(f"{name} holds values that are not finite")
+    for name in ("landmarks68", "mesh478", "face_box"):
+        if name in labels and 0 < _largest(labels[name][..., :2]) <= LARGEST_SHARE:
+            raise ValueError(f"{name} holds shares of the image's sides, expected pixels")
+    if _largest(labels.get("blendshapes52", np.zeros(0))) > LARGEST_SCORE:
+        raise ValueError("blendshapes52 holds scores that are not in [0, 1]")
+
+
+def _largest(values: AnyArray) -> float:
+    """The largest absolute value of the finite ones; 0 if there are none."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0))

@@ -149,15 +149,32 @@ class Pack:
 
     @property
     def has_mesh(self) -> BoolArray:
-        """For each mesh and its scores, whether all are numbers; else the teacher saw no face."""
-        meshes, scores = self.labels["mesh"], self.labels["blendshapes52"]
-        known = np.isfinite(meshes).all(axis=(1, 2)) & np.isfinite(scores).all(axis=1)
-        return np.asarray(known)
+        """For each mesh and its scores, whether they show a face; else the teacher saw none."""
+        known = show_face(self.labels["mesh"])
+        return known & np.isfinite(self.labels["blendshapes52"]).all(axis=1)
 
     def scores(self, rows: IntArray | slice = slice(None)) -> FloatArray:
         """The teacher's expressions of some rows, (N, 46), as `expression_scores` gives them."""
         labels = self.labels
         return expression_scores(labels["blendshapes52"][rows], labels["blendshape_names"])
+
+
+def show_face(points: FloatArray) -> BoolArray:
+    """For each face (N, P, C), whether its points are numbers, and do not all lie in one place.
+
+    Where nobody saw a face, some programs write zeros, which no face model fits.
+    """
+    apart = (points != points[:, :1]).any(axis=(1, 2))
+    return np.asarray(np.isfinite(points).all(axis=(1, 2)) & apart)
+
+
+def nothing_in_split(what: str, validation: bool) -> InvalidInputError:
+    """The error that one split of the packs lacks something that a run needs."""
+    return InvalidInputError(
+        f"the {'validation' if validation else 'training'} split has no readable {what}; a fifth "
+        "of the groups (the people, clips or photos that the labels name) are for validation, by a "
+        "hash of their names, and the rest for training: more groups give both"
+    )
 
 
 def no_pack(path: Path, error: Exception) -> InvalidInputError:

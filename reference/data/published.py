@@ -96,6 +96,8 @@ def open_database(name: str, folder: Path) -> Database:
             points = read()
             if points.shape != expected:
                 raise InvalidInputError(f"it has points of shape {points.shape}, not {expected}")
+            if (points == points[:1]).all():
+                raise InvalidInputError("its points all lie in one place")
             faces.append(PublishedFace(face, group, image, points.astype(np.float32)))
         except (InvalidInputError, OSError) as error:
             skipped[face] = str(error)

@@ -125,6 +125,8 @@ def _sections(results: list[ImageResult], detects: bool) -> dict[str, Section]:
 def detection_sections(results: list[ImageResult]) -> dict[str, Section]:
     """Average precision and recall by size, and false faces in photos without any."""
     kept = [r for r in results if len(r.labels.boxes) <= MAX_FACES]
+    if not kept:
+        return {}
     if all(len(r.labels.boxes) == 0 for r in kept):
         sure = sum((r.scores >= r.threshold).sum() for r in kept)
         row = {"photos": float(len(kept)), "false faces per 100": float(100 * sure / len(kept))}

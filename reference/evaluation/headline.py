@@ -34,7 +34,7 @@ def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str,
     judging = (i for i in images if detects or i.group == FACES)
     groups = measure([result for result, _ in run(predictor, judging)], detects)
     figures: dict[str, float] = {}
-    if detects and PHOTOS in groups:
+    if "detection" in groups.get(PHOTOS, {}):
         found = groups[PHOTOS]["detection"]["faces from 5% of the photo"]
         figures[AP50] = 100 * found["AP50"]
     if FACES in groups:

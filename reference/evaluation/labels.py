@@ -96,10 +96,12 @@ def check_labels(folder: Path, model: FaceModel, look: Look | None = None) -> st
         if "landmarks68" in pack.labels:
             points, mesh, shut = _both(pack, model)
             rows += differences(f"{name}: points - mesh", points, mesh, model)
-            openings = [lid_opening(p)[shut].mean() for p in (points, mesh)]
-            lids.append(f"| `{name}` | {shut.sum()} | {openings[0]:.2f} | {openings[1]:.2f} |")
+            if shut.any():
+                openings = [lid_opening(p)[shut].mean() for p in (points, mesh)]
+                lids.append(f"| `{name}` | {shut.sum()} | {openings[0]:.2f} | {openings[1]:.2f} |")
         faces = read_face_pack(pack, model, validation=True)
-        looks.append(_gaze_row(name, faces))
+        if np.isfinite(faces.targets.gaze).any():
+            looks.append(_gaze_row(name, faces))
         if look is not None:
             rows += differences(
                 f"{name}: targets - network", faces.targets.landmarks, _seen(faces, look), model

@@ -11,6 +11,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.gaze import LOOKS
 from edgeface.reference.data import published
+from edgeface.reference.data.cache import archive_digest
 from edgeface.reference.data.faces import FaceSet, read_face_pack
 from edgeface.reference.data.packs import (
     MULTI_FACE_PACK,
@@ -147,12 +148,12 @@ def _read_published(kind: str, folder: Path, model: FaceModel, validation: bool)
     )
 
 
-_read: dict[tuple[str, Path, str, bool], FaceSet] = {}
+_read: dict[tuple[str, str, str, bool], FaceSet] = {}
 
 
 def _read_pack(pack: str, folder: Path, model: FaceModel, validation: bool) -> FaceSet:
-    """Read one split of a pack, once in a process."""
-    key = pack, folder, model.sha256, validation
+    """Read one split of a pack, once in a process for the same contents."""
+    key = pack, archive_digest(folder / f"{pack}.zip"), model.sha256, validation
     if key not in _read:
         if pack == MULTI_FACE_PACK:
             _read[key] = _read_photos(folder, model, validation)
@@ -167,7 +168,7 @@ def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
     labels = pack.labels
     large = np.ptp(labels["mesh"][..., :2], axis=1).max(axis=1) >= MIN_FACE_PX
     image = labels["face_image"][labels["mesh_face"]]
-    rows = np.flatnonzero(large & (is_validation(pack)[image] == validation))
+    rows = np.flatnonzero(large & pack.has_mesh & (is_validation(pack)[image] == validation))
     image = image[rows]
     scores = pack.scores(rows)
     fit = fit_meshes(model, labels["mesh"][rows], scores)

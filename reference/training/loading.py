@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomS
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.reference.data.cache import digest
+from edgeface.reference.data.packs import nothing_in_split
 from edgeface.reference.data.photos import Photo
 from edgeface.reference.networks.checkpoint import SHIPPED, load_network
 from edgeface.reference.networks.predict import predict_boxes
@@ -84,6 +85,10 @@ def read_crops(recipe: Recipe, model: FaceModel, folder: Path, validation: bool)
 def read_scenes(recipe: Recipe, model: FaceModel, folder: Path, validation: bool) -> Split:
     """Read views of photos with any number of faces; those for validation are whole photos."""
     prepared = _prepared(recipe, model, folder, validation, photos=True)
+    if not len(prepared.photos):
+        raise nothing_in_split("photo", validation)
+    if not (validation or len(prepared.empty)):
+        raise nothing_in_split("photo without faces", validation)
     sizes = (recipe.config.input_size, *recipe.sizes)
     dataset = SceneBatches(prepared, model, sizes, fixed=validation)
     sampler = RandomSampler(dataset)

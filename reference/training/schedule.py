@@ -96,25 +96,25 @@ class Budget(Callback):
     Notes
     -----
     The minutes begin with the first step. All processes of a run follow the clock of the first.
+    Without minutes, epochs are counted and not steps, of which there are others once a run goes on
+    with another batch size or number of processes.
     """
 
     def __init__(self, rate: float, minutes: float | None, last: Path) -> None:
         self.rate, self.minutes, self.last = rate, minutes, last
-        self.steps = 1  # of a run that counts epochs
         self.elapsed_s = 0.0  # in earlier parts of the run and up to the last step
         self.step_began: float | None = None
 
     def progress(self, trainer: lightning.Trainer) -> float:
         """The share of the run that is over."""
         if self.minutes is None:
-            return trainer.global_step / self.steps
+            share = trainer.fit_loop.batch_idx / trainer.num_training_batches
+            return (trainer.current_epoch + share) / (trainer.max_epochs or 1)
         over = self.elapsed_s / (60 * self.minutes)
         return trainer.strategy.broadcast(over) if trainer.world_size > 1 else over
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        if self.minutes is None:
-            self.steps = max(1, int(trainer.estimated_stepping_batches))
-        elif self.progress(trainer) >= 1:
+        if self.minutes is not None and self.progress(trainer) >= 1:
             trainer.should_stop = True
 
     def on_train_batch_start(

@@ -125,6 +125,11 @@ class Training(lightning.LightningModule):
     def on_validation_end(self) -> None:
         torch.compiler.set_stance("default")
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # or every part of a run that is interrupted would learn from the views of the one before
+        seed = self.recipe.seed + self.global_rank + checkpoint["global_step"]
+        lightning.seed_everything(seed, verbose=False)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not all(torch.isfinite(weight).all() for weight in self.network.state_dict().values()):
             raise InvalidInputError(
@@ -143,14 +148,16 @@ def processes() -> int | Literal["auto"]:
 
 
 def precision_here(precision: Precision) -> Precision:
-    """A recipe's precision, or float32 on a CPU without instructions for bfloat16.
+    """A recipe's precision, as this machine has it.
 
-    In software, bfloat16 takes five times as long as float32 there, and is less exact.
+    No CPU trains in float16, which Lightning takes for bfloat16. Without instructions for that, it
+    takes five times as long as float32, and is less exact: then it is float32.
     """
-    supported = torch.cpu.get_capabilities()
-    fast = torch.accelerator.is_available() or any(supported.get(name) for name in BFLOAT16)
-    if precision != "bf16-mixed" or fast:
+    if precision == "32-true" or torch.accelerator.is_available():
         return precision
+    supported = torch.cpu.get_capabilities()
+    if any(supported.get(name) for name in BFLOAT16):
+        return "bf16-mixed"
     log.info("training in float32: this CPU has no instructions for bfloat16")
     return "32-true"
 

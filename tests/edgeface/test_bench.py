@@ -15,6 +15,7 @@ import pytest
 
 import edgeface
 from edgeface import BackendUnavailableError, InferenceError, InvalidInputError, load
+from edgeface.backends.contents import num_bytes
 from edgeface.bench import android, compare, page, planted, suite, system, tables
 from edgeface.cli import main
 
@@ -346,3 +347,12 @@ def test_bench_adb_prints_and_writes(phone, tmp_path, monkeypatch, capsys):
     )
     assert "8.051" in capsys.readouterr().out
     assert [r["threads"] for r in json.loads(out.read_text())["phone"]] == [1, 4]
+
+
+def test_the_size_of_a_package_is_that_of_its_files(tmp_path):
+    package = tmp_path / "a.mlpackage"
+    (package / "Data").mkdir(parents=True)
+    (package / "Manifest.json").write_bytes(b"12")
+    (package / "Data" / "weight.bin").write_bytes(b"12345")
+    assert num_bytes(package) == 7
+    assert num_bytes(package / "Manifest.json") == 2

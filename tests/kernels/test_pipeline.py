@@ -60,26 +60,6 @@ def test_find_faces_agrees_with_oracle(engine, seed, limit):
             np.testing.assert_array_equal(getattr(found, name)[i], values)
 
 
-@pytest.mark.parametrize(("dtype", "zero"), [(np.int8, 5), (np.uint8, 120)])
-@pytest.mark.parametrize("method", ["greedy", "weighted"])
-def test_find_faces_of_integers_is_that_of_what_they_stand_for(engine, method, dtype, zero):
-    limits = np.iinfo(dtype)
-    stored = {
-        name: np.round(head / 0.03 + zero).clip(limits.min, limits.max).astype(dtype)
-        for name, head in heads(4).items()
-    }
-    floats = {
-        n: ((h.astype(np.float64) - zero) * 0.03).astype(np.float32) for n, h in stored.items()
-    }
-    quantisation = dict.fromkeys(HEADS, (0.03, zero))
-    arguments = ANCHORS, 32, 0.55, 0.3
-    found = find_faces(stored, *arguments, method=method, quantisation=quantisation, engine=engine)
-    expected = find_faces(floats, *arguments, method=method, engine="numpy")
-    assert len(found.scores) > 2
-    for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
-
-
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), limit=st.integers(0, 9))
 def test_find_faces_weighted_agrees_with_oracle(engine, seed, limit):
@@ -118,18 +98,6 @@ def test_find_faces_keeps_no_more_memory_than_its_faces(engine):
 def test_find_faces_of_nothing_is_empty(engine):
     found = find_faces(heads(0), ANCHORS, 32, 1.0, 0.3, engine=engine)
     assert [a.shape for a in found] == [(0, 4), (0,), (0, 50), (0, 46), (0, 8)]
-
-
-def test_find_faces_takes_heads_of_several_types(engine):
-    outputs = heads(7)
-    stored = outputs | {"pose": (outputs["pose"] * 20).round().clip(-128, 127).astype(np.int8)}
-    meant = stored | {"pose": (stored["pose"] + np.float32(3)) * np.float32(0.05)}
-    known = {"pose": (0.05, -3.0)}
-    found = find_faces(stored, ANCHORS, 32, 0.6, 0.3, quantisation=known, engine=engine)
-    for got, expected in zip(
-        found, find_faces(meant, ANCHORS, 32, 0.6, 0.3, engine=engine), strict=True
-    ):
-        np.testing.assert_allclose(got, expected, rtol=1e-6)
 
 
 def test_find_faces_names_an_absent_head():

@@ -9,16 +9,15 @@ PASTE, FADE, COVER = 0, 1, 2
 
 
 def draw(layers, size):
-    """uint8 (size, size, 3) of layers ``(copy, full_hw, inverse, area, mode)``.
+    """uint8 (size, size, 3) of layers ``(copy, halvings, full_hw, inverse, area, mode)``.
 
     ``copy`` is the picture, or a smaller one of the same, of which ``inverse`` (2, 3) tells in
     pixels of the full size.
     """
     view = np.full((size, size, 3), 127, np.uint8)
-    for copy, full_hw, inverse, (x0, y0, x1, y1), mode in layers:
-        height, width = copy.shape[:2]
-        scale = np.array([[width / full_hw[1]], [height / full_hw[0]]])
-        affine = inverse * scale
+    for copy, halvings, full_hw, inverse, (x0, y0, x1, y1), mode in layers:
+        height, width = np.array(full_hw) / 2**halvings
+        affine = inverse / 2**halvings
         source = copy
         if mode == COVER:  # its edge goes on: enough of it
             margin = 4 * size
@@ -28,7 +27,7 @@ def draw(layers, size):
         drawn = np.stack([_transformed(source[..., c], coefficients, size) for c in range(3)], 2)
         y, x = np.mgrid[0:size, 0:size] + 0.5
         u, v = (np.stack([x, y, np.ones_like(x)], axis=2) @ affine.T).transpose(2, 0, 1)
-        inside = (u >= 0) & (v >= 0) & (u < source.shape[1]) & (v < source.shape[0])
+        inside = (mode == COVER) | ((u >= 0) & (v >= 0) & (u < width) & (v < height))
         opacity = inside.astype(float)
         if mode == FADE:
             radius = np.hypot(u / width - 0.5, v / height - 0.5)

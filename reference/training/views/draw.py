@@ -40,20 +40,24 @@ def compiled(function: Function) -> Function:
 
 
 def placed(layer: int, inverse: Any, source: Any, offset: Any, shape: Any) -> Any:
-    """A layer's affine map from the view's pixels to its copy's, mode, size and first byte."""
+    """A layer's affine map from the view's pixels to its copy's, mode, size and first byte.
+
+    The size is that of the picture and of the copy. The latter has a row or a column more where the
+    picture's pixels are no multiple of the halvings.
+    """
     picture, level, mode = source[layer, 0], source[layer, 1], source[layer, 2]
-    height, width = shape[picture, level, 0], shape[picture, level, 1]
-    across, down = width / shape[picture, 0, 1], height / shape[picture, 0, 0]
+    share = 0.5**level
     return (
-        inverse[layer, 0, 0] * across, inverse[layer, 0, 1] * across, inverse[layer, 0, 2] * across,
-        inverse[layer, 1, 0] * down, inverse[layer, 1, 1] * down, inverse[layer, 1, 2] * down,
-        mode, width, height, offset[picture, level],
+        inverse[layer, 0, 0] * share, inverse[layer, 0, 1] * share, inverse[layer, 0, 2] * share,
+        inverse[layer, 1, 0] * share, inverse[layer, 1, 1] * share, inverse[layer, 1, 2] * share,
+        mode, shape[picture, 0, 1] * share, shape[picture, 0, 0] * share,
+        shape[picture, level, 1], shape[picture, level, 0], offset[picture, level],
     )  # fmt: skip
 
 
 def shade(
-    out: Any, at: int, u: float, v: float, mode: int, width: int, height: int, place: int,
-    pixels: Any,
+    out: Any, at: int, u: float, v: float, mode: int, width: float, height: float, columns: int,
+    rows: int, place: int, pixels: Any,
 ) -> None:  # fmt: skip
     """Lay a layer over one pixel of a view, in place; plain Python that numba compiles.
 
@@ -69,14 +73,14 @@ def shade(
         opacity = min((0.5 - radius) / FADE_WIDTH, 1.0)
         if opacity <= 0.0:
             return
-    u = min(max(u - 0.5, 0.0), width - 1.0)
-    v = min(max(v - 0.5, 0.0), height - 1.0)
+    u = min(max(u - 0.5, 0.0), columns - 1.0)
+    v = min(max(v - 0.5, 0.0), rows - 1.0)
     left, top = int(u), int(v)
     u -= left
     v -= top
-    step = 3 if left + 1 < width else 0
-    row = 3 * width if top + 1 < height else 0
-    place += 3 * (top * width + left)
+    step = 3 if left + 1 < columns else 0
+    row = 3 * columns if top + 1 < rows else 0
+    place += 3 * (top * columns + left)
     w11 = u * v * opacity
     w10 = v * opacity - w11
     w01 = u * opacity - w11
@@ -104,7 +108,7 @@ def draw_views(
         for i in range(start, start + size * size * 3):
             out[i] = GREY
         for layer in range(layer_of_view[view], layer_of_view[view + 1]):
-            ux, uy, u0, vx, vy, v0, mode, width, height, place = _placed(
+            ux, uy, u0, vx, vy, v0, mode, width, height, columns, rows, place = _placed(
                 layer, inverse, source, offset, shape
             )
             x0, y0, x1, y1 = area[layer, 0], area[layer, 1], area[layer, 2], area[layer, 3]
@@ -113,7 +117,7 @@ def draw_views(
                     u = ux * (x + 0.5) + uy * (y + 0.5) + u0
                     v = vx * (x + 0.5) + vy * (y + 0.5) + v0
                     at = start + 3 * (y * size + x)
-                    _shade(out, at, u, v, mode, width, height, place, pixels)
+                    _shade(out, at, u, v, mode, width, height, columns, rows, place, pixels)
 
 
 def cuda_kernel() -> Any:
@@ -137,12 +141,12 @@ def cuda_kernel() -> Any:
                 or x >= area[layer, 2] or y >= area[layer, 3]
             ):  # fmt: skip
                 continue
-            ux, uy, u0, vx, vy, v0, mode, width, height, place = placed_there(
+            ux, uy, u0, vx, vy, v0, mode, width, height, columns, rows, place = placed_there(
                 layer, inverse, source, offset, shape
             )
             u = ux * (x + 0.5) + uy * (y + 0.5) + u0
             v = vx * (x + 0.5) + vy * (y + 0.5) + v0
-            shade_there(out, 3 * pixel, u, v, mode, width, height, place, pixels)
+            shade_there(out, 3 * pixel, u, v, mode, width, height, columns, rows, place, pixels)
 
     return kernel
 

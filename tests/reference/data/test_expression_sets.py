@@ -67,7 +67,7 @@ def test_read_facewarehouse_labels_the_poses_of_table_5(tmp_path, face_model, ra
 
 def test_read_expressions_takes_a_folder_a_category(tmp_path, face_model):
     write_image(tmp_path / "jaw_left_right" / "1.jpg", 50, 40)
-    write_image(tmp_path / "kiss" / "2.png", 50, 40)
+    write_image(tmp_path / "kiss" / "2.JPEG", 50, 40)
     write_image(tmp_path / "neutral" / "3.jpg", 50, 40)
     jaw, kiss = read_expressions(tmp_path, face_model)
     assert jaw.labels.boxes.tolist() == [[0, 0, 40, 50]]

@@ -19,6 +19,7 @@ from edgeface.reference.data.packs import (
     expression_scores,
     is_validation,
     open_pack,
+    show_face,
     single_face_packs,
 )
 from tests.reference.conftest import TEACHER_NAMES, write_pack
@@ -70,10 +71,14 @@ def test_the_faces_of_every_pack_lie_in_the_middle_of_their_crops(data_folder: P
         {"face_box": np.zeros((1, 4), np.float32), "mesh_face": np.array([-1])},
         {"face_box": np.zeros((1, 4), np.float32), "mesh_face": np.array([0.0])},
         {"face_box": np.zeros((1, 4), np.float32), "face_attr": np.zeros((1, 3), np.int8)},
+        {"face_box": np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)},
+        {"mesh478": np.full((1, 478, 3), 0.5, np.float32)},
+        {"blendshapes52": np.full((1, 1), 80.0), "blendshape_names": np.array(["jawOpen"])},
     ],
     ids=["empty", "text", "objects", "words", "flat mesh", "numbers for names", "boxes too many",
          "no box", "numbers for groups", "meshes too many", "scores without names", "no such image",
-         "no such face", "faces by floats", "few attributes"],
+         "no such face", "faces by floats", "few attributes", "box of shares", "mesh of shares",
+         "scores in per cent"],
 )  # fmt: skip
 def test_labels_that_cannot_be_read_are_named(tmp_path: Path, labels: object) -> None:
     content = labels
@@ -100,7 +105,7 @@ def test_a_pack_without_some_of_its_images_is_named(tmp_path: Path) -> None:
 def test_labels_that_a_pack_lacks_are_named(tmp_path: Path, face_model: FaceModel) -> None:
     write_pack(tmp_path / "mine.zip", [np.zeros((8, 8, 3), np.uint8)], {"group": np.array(["a"])})
     pack = open_pack(tmp_path, "mine")
-    with pytest.raises(InvalidInputError, match=r"mine\.zip has no labels called mesh"):
+    with pytest.raises(InvalidInputError, match=r"mine\.zip has no labels called mesh478"):
         read_face_pack(pack, face_model, validation=False)
 
 
@@ -166,9 +171,38 @@ def test_faces_without_points_or_scores_are_left_out(
     assert np.isfinite(found.targets.landmarks).all()
 
 
+def test_zeros_are_no_face(tiny_packs: Path, face_model: FaceModel) -> None:
+    pack = open_pack(tiny_packs, "faces68-300w")
+    whole = read_face_pack(pack, face_model, validation=False)
+    first, second, third = np.flatnonzero(~is_validation(pack))[:3]
+    pack.labels["mesh"][[first, second]] = 0
+    pack.labels["landmarks68"][[second, third]] = 0
+    found = read_face_pack(pack, face_model, validation=False)
+    assert len(found.crops) == len(whole.crops) - 1
+    assert np.isnan(found.meshes[0]).all()
+    assert np.isnan(found.labelled[1]).all()
+    assert np.isfinite(found.targets.landmarks).all()
+    assert show_face(np.zeros((0, 68, 2))).shape == (0,)
+
+
+def test_a_pack_may_have_points_of_people_alone(tiny_packs: Path, face_model: FaceModel) -> None:
+    pack = open_pack(tiny_packs, "faces68-300w")
+    pack.labels["mesh"][:] = np.nan
+    found = read_face_pack(pack, face_model, validation=True)
+    np.testing.assert_array_equal(found.targets.landmarks[:, 17:60], found.labelled[:, 17:60])
+    assert np.isnan(found.scores).all()
+
+
+def test_a_split_without_faces_is_named(tiny_packs: Path, face_model: FaceModel) -> None:
+    pack = open_pack(tiny_packs, "faces68-300w")
+    pack.labels["group"][:] = pack.labels["group"][np.flatnonzero(is_validation(pack))[0]]
+    with pytest.raises(InvalidInputError, match="training split has no readable face of the pack"):
+        read_face_pack(pack, face_model, validation=False)
+
+
 def test_faces_of_another_size_are_named(tmp_path: Path, face_model: FaceModel) -> None:
     labels = {
-        "mesh478": np.zeros((30, 478, 3), np.float16),
+        "mesh478": np.tile(np.arange(478.0)[:, None], (30, 1, 3)),
         "blendshapes52": np.zeros((30, len(TEACHER_NAMES)), np.float16),
         "blendshape_names": np.array(TEACHER_NAMES),
     }

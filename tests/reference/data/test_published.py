@@ -177,6 +177,15 @@ def test_wflw_reads_every_face_of_its_list(tmp_path, points):
     assert len(open_database("wflw-test", tmp_path).faces) == 1
 
 
+def test_points_that_all_lie_in_one_place_are_skipped(tmp_path, points):
+    for name, labelled in (("a", points(68)), ("b", np.zeros((68, 2)))):
+        write_image(tmp_path / f"{name}.jpg")
+        write_pts(tmp_path / f"{name}.pts", labelled)
+    database = open_database("300w", tmp_path)
+    assert [f.name for f in database.faces] == ["a.jpg"]
+    assert database.skipped == {"b.jpg": "its points all lie in one place"}
+
+
 def test_missing_annotations_are_named_skipped_and_counted(tmp_path, points, capsys):
     for i in range(9):
         write_image(tmp_path / f"{i}.jpg")

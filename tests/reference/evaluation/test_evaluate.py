@@ -158,6 +158,7 @@ def test_detection_by_size_leaves_crowds_out(face_model):
         "faces from 10% of the photo": (1, 1),
     }
     assert rows["all faces"]["photos"] == 1
+    assert measure(evaluated(finder([crowd], face_model, [nobody]), [crowd]), True) == {"g": {}}
 
 
 def test_false_faces_are_counted_on_photos_without_faces(face_model):

@@ -57,7 +57,7 @@ def random_views(random, size, count=8):
 
 def by_pillow(view, atlas, size):
     layers = [
-        (atlas.copy(a.picture, a.level), SHAPES[a.picture], a.inverse, a.area, a.mode)
+        (atlas.copy(a.picture, a.level), a.level, SHAPES[a.picture], a.inverse, a.area, a.mode)
         for a in view
     ]  # fmt: skip
     return oracle.draw(layers, size)
@@ -87,6 +87,20 @@ def test_a_shrunk_picture_is_about_the_runtimes(random, scale, most):
     theirs, _ = letterbox(pixels, side)
     inner = slice(side // 4, -side // 4)
     assert np.abs(ours - theirs)[inner, inner].mean() < most
+
+
+@pytest.mark.parametrize("side", [1600, 1601, 1615])
+def test_what_a_shrunk_picture_shows_lies_where_its_labels_do(side):
+    """Whatever the picture's size is a multiple of."""
+    pixels = np.zeros((side, side, 3), np.uint8)
+    pixels[1540:1572, 1508:1540] = 255
+    matrix = np.array([[1 / 16, 0, 0], [0, 1 / 16, 0]])
+    plan = pack([[lay(Picture(0, side, side), matrix, (0, 0, 104, 104))]], 104)
+    drawn = Renderer(build_atlas([pixels]))(plan)[0, ..., 0].numpy().astype(float)
+    drawn[drawn == 127] = 0  # beyond the picture
+    y, x = np.mgrid[0:104, 0:104] + 0.5
+    place = [(drawn * x).sum() / drawn.sum(), (drawn * y).sum() / drawn.sum()]
+    np.testing.assert_allclose(place, [1524 / 16, 1556 / 16], atol=0.02)
 
 
 def test_an_atlas_in_a_file_is_the_one_in_memory(pictures, tmp_path):

@@ -21,6 +21,7 @@ from edgeface.reference.geometry.morphable import (
 from edgeface.reference.networks import CONFIGS
 from edgeface.reference.networks.checkpoint import load_network
 from edgeface.reference.networks.config import CROP_SCALE
+from edgeface.reference.training import databases
 from edgeface.reference.training.log import read_log
 from edgeface.reference.training.losses.unified import UnifiedLoss
 from edgeface.reference.training.recipe import Recipe
@@ -34,6 +35,7 @@ from edgeface.reference.training.views.unified import (
     unified_landmarks,
     unified_targets,
 )
+from tests.reference.conftest import write_pack
 
 EVERY = ("300w+mesh", "video", "expressive", "wider")
 pytestmark = [
@@ -300,6 +302,18 @@ def test_recipes_of_databases_are_checked(changes, message):
         recipe(**changes)
 
 
+def test_a_pack_that_changed_is_read_again(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(databases, "read_face_pack", lambda *_: object())
+
+    def read(group):
+        labels = {"group": np.array([group])}
+        write_pack(tmp_path / "faces68-300w.zip", [np.zeros((8, 8, 3), np.uint8)], labels)
+        return databases._read_pack("faces68-300w", tmp_path, model, False)
+
+    assert read("a") is read("a")
+    assert read("a") is not read("b")
+
+
 def test_published_databases_join_in(tiny_packs, tmp_path, model, random):
     """WFLW's files of 98 points beside a pack: its own split, its own part of the landmarks."""
     convention = read_convention("98")
@@ -314,8 +328,8 @@ def test_published_databases_join_in(tiny_packs, tmp_path, model, random):
         lines.append(" ".join(f"{n:.3f}" for n in numbers) + f" {i}.png")
     lines.append("1 2 3 broken.png")
     (tmp_path / "list_98pt_rect_attr_train.txt").write_text("\n".join(lines))
-    databases = ("300w", f"wflw={tmp_path}")
-    splits = [read_unified(tiny_packs, model, databases, v) for v in (False, True)]
+    names = ("300w", f"wflw={tmp_path}")
+    splits = [read_unified(tiny_packs, model, names, v) for v in (False, True)]
     counts = [int((split.database == 1).sum()) for split in splits]
     assert sum(counts) == 10
     assert min(counts) > 0

@@ -1,10 +1,15 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from torch.utils.data import RandomSampler
 
+from edgeface.errors import InvalidInputError
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.reference.networks.checkpoint import SHIPPED, load_network
+from edgeface.reference.training import loading
 from edgeface.reference.training.loading import Again, Split, load_batches, unseen_expressions
+from edgeface.reference.training.recipe import Recipe
 
 
 def test_unseen_expressions_are_those_that_no_face_shows():
@@ -41,3 +46,21 @@ def test_fewer_views_than_a_batch_are_learned_from(count, sizes):
     numbers = list(range(count))
     split = Split(numbers, RandomSampler(numbers), 8, np.zeros((0, 46)), [])
     assert [len(batch) for batch in load_batches(split, validation=False, workers=0)] == sizes
+
+
+@pytest.mark.parametrize(
+    ("validation", "lacking", "told"),
+    [
+        (False, "photos", "the training split has no readable photo;"),
+        (True, "photos", "the validation split has no readable photo;"),
+        (False, "empty", "the training split has no readable photo without faces;"),
+    ],
+)
+def test_a_split_without_photos_is_named(
+    monkeypatch, face_model, tmp_path, validation, lacking, told
+):
+    found = SimpleNamespace(**({"photos": [0], "empty": [0]} | {lacking: []}))
+    monkeypatch.setattr(loading, "prepare", lambda *_: found)
+    recipe = Recipe("mfn", epochs=1, batch_size=8)
+    with pytest.raises(InvalidInputError, match=told):
+        loading.read_scenes(recipe, face_model, tmp_path, validation)

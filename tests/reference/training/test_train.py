@@ -3,6 +3,8 @@
 import math
 import signal
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from edgeface.reference.training import train as training
 from edgeface.reference.training.distillation import looking_on
 from edgeface.reference.training.log import plot_run, read_log
 from edgeface.reference.training.recipe import Recipe
-from edgeface.reference.training.schedule import learning_rate_factor
+from edgeface.reference.training.schedule import Budget, learning_rate_factor
 from edgeface.reference.training.train import copy_weights, precision_here, train
 
 # thin networks: the plumbing is in question here; but with under 32 filters in a strided
@@ -55,6 +57,15 @@ def small_networks(monkeypatch):
     monkeypatch.setattr("edgeface.reference.training.views.scenes.EPOCH_VIEWS", 16)
 
 
+def test_the_rate_follows_epochs_whatever_the_batch_size_was():
+    budget = Budget(1e-3, None, Path("last.ckpt"))
+    epoch = {"current_epoch": 6, "max_epochs": 13, "global_step": 99_999}
+    for batches in (10, 20):
+        loop = SimpleNamespace(batch_idx=batches // 2)
+        trainer = SimpleNamespace(**epoch, num_training_batches=batches, fit_loop=loop)
+        assert budget.progress(trainer) == 0.5
+
+
 @pytest.mark.parametrize("kind", ["sfn", "mfn"])
 def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch, kind):
     out = tmp_path / "run"
@@ -65,11 +76,16 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
     assert first.recipe == recipe(kind).to_dict()
 
     real = training.Training.training_step
+    seen = {}  # by epoch, the first views
+
+    def watched(self, batch, index):
+        seen.setdefault(self.current_epoch, batch["inverse"].clone())
+        return real(self, batch, index)
 
     def killed(self, batch, index):
         if self.current_epoch == 2:
             raise KeyboardInterrupt
-        return real(self, batch, index)
+        return watched(self, batch, index)
 
     monkeypatch.setattr(training.Training, "training_step", killed)
     handler = signal.getsignal(signal.SIGINT)
@@ -78,9 +94,10 @@ def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch,
     assert signal.getsignal(signal.SIGINT) is handler
     assert load_network(last).epoch == 1
 
-    monkeypatch.setattr(training.Training, "training_step", real)
+    monkeypatch.setattr(training.Training, "training_step", watched)
     train(recipe(kind, epochs=4), tiny_packs, out)
     assert load_network(last).epoch == 3
+    assert not torch.equal(seen[1], seen[2])  # each began a part of the run
     assert list(read_log(out)["train_loss"]) == [0, 1, 2, 3]
     with pytest.raises(InvalidInputError, match="holds another network"):
         train(recipe(f"{kind}-single"), tiny_packs, out)
@@ -163,7 +180,7 @@ def test_mfn_trains_on_other_labels(tiny_packs, tmp_path, labels):
 def test_cpus_without_bfloat16_train_in_float32(cpu, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
-    assert precision_here("bf16-mixed") == expected
+    assert precision_here("bf16-mixed") == precision_here("16-mixed") == expected
     assert precision_here("32-true") == "32-true"
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     assert precision_here("bf16-mixed") == "bf16-mixed"
