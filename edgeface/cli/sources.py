@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from edgeface.addresses import is_web_address, local_name, without_secrets
 from edgeface.errors import InvalidInputError
@@ -26,6 +26,8 @@ VIDEO_SUFFIXES = frozenset(
 _SLASHES = re.escape(os.sep + (os.altsep or ""))
 _ANY_FOLDERS = re.compile(rf"(?:(?<=[{_SLASHES}])|^)\*\*(?:[{_SLASHES}]+|$)")
 """``**``, alone between slashes, in a pattern."""
+_NO_NAME = re.compile(r'[<>:"|*\\\x00-\x1f]')
+"""What an address may hold and a file's name may not, on Windows at least."""
 LONGEST_STEM_BYTES = 230
 """File systems hold names of 255 bytes."""
 
@@ -92,8 +94,8 @@ def _sources_of(argument: str, recursive: bool) -> Iterator[Source]:
     elif argument == "-":
         yield Source("-", None, PurePath("stdin"))
     elif is_web_address(argument):
-        place = PurePath(PurePath(re.split("[?#]", argument)[0]).name)
-        yield Source(without_secrets(argument), argument, place)
+        name = _NO_NAME.sub("_", PurePosixPath(re.split("[?#]", argument)[0]).name)
+        yield Source(without_secrets(argument), argument, PurePath(name))
     elif os.path.isdir(argument):
         for file in _files_in(path, recursive):
             if isinstance(file, InvalidInputError):

@@ -70,6 +70,12 @@ def test_words_and_addresses(photos):
     )
 
 
+def test_what_no_file_may_be_called_is_left_out_of_an_addresss_name():
+    """A colon would make a stream of another file on Windows."""
+    (source,) = find_sources(["https://x.example/a/16:9 *best*|now\\then.jpg"], False)
+    assert source.place.name == "16_9 _best__now_then.jpg"
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
