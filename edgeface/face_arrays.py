@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
 
 from edgeface.blendshapes import arkit_coefficients
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import SHIPPED, FaceModel
+from edgeface.face_model import SHIPPED, FaceModel, shipped_face_model
 from edgeface.gaze import iris_centres
 from edgeface.kernels import project_landmarks
 from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
@@ -228,7 +226,7 @@ class FaceArrays:
         """
         model, known = self.face_model or fallback, self.face_model_sha256
         if model is None and known is not None:
-            shipped = map(_shipped_face_model, SHIPPED)
+            shipped = map(shipped_face_model, SHIPPED)
             model = next((m for m in shipped if m.sha256 == known), None)
         if model is None:
             raise InvalidInputError(
@@ -242,11 +240,6 @@ class FaceArrays:
                 "network that found them"
             )
         return model
-
-
-@cache
-def _shipped_face_model(path: Path) -> FaceModel:
-    return FaceModel.load(path)
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -346,6 +346,12 @@ class FaceModel:
 
 def _harmonics_hash(harmonics: Float32Array) -> str:
     return hash_of([("harmonics", harmonics)])
+
+
+@cache
+def shipped_face_model(path: Path) -> FaceModel:
+    """The face model of one of `SHIPPED`, read once in a process."""
+    return FaceModel.load(path)
 
 
 def default_face_model() -> FaceModel:

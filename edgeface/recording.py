@@ -19,7 +19,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -251,9 +251,14 @@ class Recording:
         if track_id is None:
             return max(self.performances.values(), key=lambda p: len(p.frames))
         if track_id not in self.performances:
-            known = ", ".join(str(i) for i in sorted(self.performances))
-            raise InvalidInputError(f"nobody has the track id {track_id}; the ids are {known}")
+            raise nobody_called(track_id, self.performances)
         return self.performances[track_id]
+
+
+def nobody_called(track_id: int, known: Iterable[int]) -> InvalidInputError:
+    """The error that nobody has a track id, with those that people have."""
+    listed = ", ".join(map(str, sorted(known)))
+    return InvalidInputError(f"nobody has the track id {track_id}; the ids are {listed}")
 
 
 def read_recording(path: str | os.PathLike[str]) -> Recording:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from edgeface.backends import BACKENDS, can_run
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import SHIPPED, FaceModel
+from edgeface.face_model import SHIPPED, FaceModel, shipped_face_model
 from edgeface.ready import (
     PRECISIONS,
     SUFFIXES,
@@ -43,7 +43,7 @@ def partner(network: str, path_or_name: str, face_model: FaceModel) -> str:
     if path_or_name in BUNDLED:
         free = path_or_name.endswith(FREE)
     else:
-        free = face_model.sha256 == FaceModel.load(FREE_FACE_MODEL).sha256
+        free = face_model.sha256 == shipped_face_model(FREE_FACE_MODEL).sha256
     return network + FREE if free else network
 
 

@@ -22,7 +22,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.faces import Faces
 from edgeface.gaze import LIDS
 from edgeface.output import check_place, refuse_inputs
-from edgeface.recording import read_recording
+from edgeface.recording import nobody_called, read_recording
 from edgeface.retarget.reach import PersonRange, learn_range
 from edgeface.rotations import quaternion_from_rotation
 from edgeface.terminal import printable, told_on
@@ -112,8 +112,7 @@ def _learn(
     if person is None:
         person = max(set(ids), key=ids.count)
     if person not in ids:
-        known = ", ".join(map(str, sorted(set(ids))))
-        raise InvalidInputError(f"nobody has the track id {person}; the ids are {known}")
+        raise nobody_called(person, set(ids))
     rows = [(t, face) for t, faces in seen for face in faces if face.track_id == person]
     return learn_range(
         np.array([t for t, _ in rows]),

@@ -195,10 +195,6 @@ def find_loops(
         boxes, scores, count, iou_threshold, score_threshold, method, kept, group, shares,
         out_boxes, out_scores,
     )  # fmt: skip
-    for head, out in (
-        (identity, out_identity),
-        (expression, out_expression),
-        (pose, out_pose),
-    ):
+    for head, out in ((identity, out_identity), (expression, out_expression), (pose, out_pose)):
         gather_loops(head, index, count, group, shares, out[:found])
     return found

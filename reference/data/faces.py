@@ -121,7 +121,7 @@ def read_face_pack(pack: Pack, model: FaceModel, validation: bool) -> FaceSet:
         labelled[~show_face(labelled)] = np.nan
     meshes, scores = pack.labels["mesh"][index], pack.scores(index)
     meshes[~has_mesh[index]] = scores[~has_mesh[index]] = np.nan
-    targets, fit = _fit_pack(pack, model, index, meshes, labelled)
+    targets, fit = _fit_pack(pack, model, index, meshes, scores, labelled)
     return FaceSet(
         crops=crops,
         targets=targets,
@@ -141,15 +141,19 @@ def _looks(pack: Pack) -> FloatArray:
 
 
 def _fit_pack(
-    pack: Pack, model: FaceModel, index: IntArray, meshes: FloatArray, labelled: FloatArray
+    pack: Pack,
+    model: FaceModel,
+    index: IntArray,
+    meshes: FloatArray,
+    scores: FloatArray,
+    labelled: FloatArray,
 ) -> tuple[Targets, Fit]:
     """Fit the model to the meshes where there are any, and to the labelled points elsewhere."""
     has_mesh: BoolArray = np.asarray(np.isfinite(meshes).all(axis=(1, 2)))
     order = np.concatenate([np.flatnonzero(has_mesh), np.flatnonzero(~has_mesh)])
     fits: list[Fit] = []
     if has_mesh.any():
-        scores = pack.scores(index[has_mesh])
-        fits.append(known_fit_of_meshes(model, meshes[has_mesh], scores))
+        fits.append(known_fit_of_meshes(model, meshes[has_mesh], scores[has_mesh]))
     if not has_mesh.all():
         fits.append(known_fit_of_landmarks(model, labelled[~has_mesh]))
     fit = Fit.concatenate(fits)[np.argsort(order)]
