@@ -8,6 +8,7 @@ from edgeface.errors import BackendUnavailableError
 from edgeface.reference.cli import (
     anchors,
     average,
+    blinks,
     conventions,
     cost,
     database,
@@ -25,7 +26,7 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
-    train, evaluate, plot, strip, average, gaze, cost, labels, anchors, study, face_model, personal,
+    train, evaluate, plot, strip, average, gaze, blinks, cost, labels, anchors, study, face_model, personal,
     conventions, database, free,
 )  # fmt: skip
 """The modules of the commands, in the order in which help lists them."""

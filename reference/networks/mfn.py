@@ -42,6 +42,7 @@ class MultiFaceNetwork(nn.Module):
     """
 
     identity_branch = "heads.1"
+    expression_branch = "heads.2"
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

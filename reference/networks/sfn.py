@@ -37,6 +37,7 @@ class SingleFaceNetwork(nn.Module):
     """
 
     identity_branch = "heads.0"
+    expression_branch = "heads.1"
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
