@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
@@ -248,10 +248,10 @@ def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     return all(want in (ANY, have) for have, want in zip(shape, expected, strict=True))
 
 
-def _rows(index: Any, count: int) -> slice | AnyArray:
+def _rows(index: Any, count: int) -> AnyArray:
     """Check an index that picks several of ``count`` rows."""
-    if isinstance(index, slice):
-        return cast(slice, index)
+    if isinstance(index, slice):  # of an array, a slice is no copy
+        return np.arange(count)[index]
     try:
         rows = np.asarray(index)
     except Exception as error:  # rows of different lengths, and objects that are broken

@@ -107,7 +107,7 @@ def to_arrow(faces: FaceArrays, clip: bool = False) -> Any:
     """Make a ``pyarrow.Table`` of `numbers_of` and of `ARRAYS`."""
     arrow = needed("pyarrow", "tables of Arrow and Parquet files", "tables")
     columns = {
-        name: arrow.array(np.ascontiguousarray(column), from_pandas=name in (*GAZE, *ARKIT_NAMES))
+        name: arrow.array(np.array(column), from_pandas=name in (*GAZE, *ARKIT_NAMES))
         for name, column in numbers_of(faces, clip).items()
     }
     for name in ARRAYS:
@@ -119,7 +119,7 @@ def to_arrow(faces: FaceArrays, clip: bool = False) -> Any:
 
 def _lists(arrow: Any, array: AnyArray) -> Any:
     """Turn an array (N, ...) into a column of N lists of one size, or (N,) into numbers."""
-    flat = arrow.array(np.ascontiguousarray(array).ravel())
+    flat = arrow.array(np.array(array).ravel())  # a copy, which Arrow does not make
     size = int(np.prod(array.shape[1:], dtype=int))
     return flat if array.ndim == 1 else arrow.FixedSizeListArray.from_arrays(flat, size)
 
