@@ -25,7 +25,7 @@ from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, fo
 from edgeface.retarget.gltf_file import files_of
 from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
-from edgeface.terminal import INTERRUPTED, printable, told_on
+from edgeface.terminal import INTERRUPTED, named_path, printable, told_on
 from edgeface.video.outputs import Outputs, take_files
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress
@@ -52,7 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tracking",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the video with its faces drawn: .mp4, .mkv"
+        "--out",
+        type=named_path,
+        metavar="FILE",
+        help="write the video with its faces drawn: .mp4, .mkv",
     )
     suffixes = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
     parser.add_argument(
@@ -66,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--take",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="write a folder with the overlay, the recording and every export of it",
     )
@@ -80,14 +83,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--character",
-        type=Path,
+        type=named_path,
         metavar="GLB|VRM",
         help="the character that a glTF export animates, or that --vmc moves; prints what of it "
         "will be driven (default: 'head', which ships)",
     )
     parser.add_argument(
         "--mapping",
-        type=Path,
+        type=named_path,
         metavar="NAME|JSON",
         help=f"how ARKit's shapes move the character's: {', '.join(preset_names())}, or a mapping "
         "file (default: the one that suits the character)",

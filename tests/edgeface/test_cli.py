@@ -204,6 +204,20 @@ def test_a_word_that_is_no_command_is_told_what_may_be_meant(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["run", "demo", "--out"], ["run", "demo", "--save"], ["export", "sfn", "--out"],
+     ["convert", "sfn", "--out"], ["track", "demo", "--take"],
+     ["verify", "sfn", "sfn", "--images"]],
+)  # fmt: skip
+def test_an_empty_name_is_not_the_current_folder(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, ""])
+    assert "an empty name is no path" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.parametrize("option", ["--threads", "--faces"])
 def test_numbers_that_would_keep_the_bench_busy_for_ever_are_refused(option, capsys):
     with pytest.raises(SystemExit, match="2"):
