@@ -14,7 +14,7 @@ from edgeface.face_model import SHIPPED, FaceModel, shipped_face_model
 from edgeface.gaze import iris_centres
 from edgeface.kernels import project_landmarks
 from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
-from edgeface.values import shown
+from edgeface.values import Flag, option, shown
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     "boxes_xyxy": (4,),
@@ -240,6 +240,11 @@ class FaceArrays:
                 "network that found them"
             )
         return model
+
+
+def boxes_of(faces: FaceArrays, clip: bool) -> Float32Array:
+    """The boxes (N, 4) of faces, cut at the edges of the image if ``clip``; it is checked."""
+    return faces.clipped_boxes_xyxy if option("clip", clip, Flag()) else faces.boxes_xyxy
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:

@@ -36,7 +36,7 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import BackendUnavailableError, InvalidInputError, why_broken
-from edgeface.face_arrays import FaceArrays
+from edgeface.face_arrays import FaceArrays, boxes_of
 from edgeface.types import AnyArray
 
 CORNERS = ("x0", "y0", "x1", "y1")
@@ -55,7 +55,7 @@ def printable(name: str) -> str:
 
 def numbers_of(faces: FaceArrays, clip: bool = False) -> dict[str, AnyArray]:
     """Make the columns that every table has, each of shape (N,)."""
-    boxes = faces.clipped_boxes_xyxy if clip else faces.boxes_xyxy
+    boxes = boxes_of(faces, clip)
     columns: dict[str, AnyArray] = {}
     if faces.track_ids is not None:
         columns["track_id"] = faces.track_ids
@@ -141,7 +141,7 @@ def to_supervision(faces: FaceArrays, clip: bool = False) -> Any:
     supervision = needed("supervision", "Detections of supervision", "supervision")
     count = len(faces)
     return supervision.Detections(
-        xyxy=(faces.clipped_boxes_xyxy if clip else faces.boxes_xyxy).copy(),
+        xyxy=boxes_of(faces, clip).copy(),
         confidence=faces.scores.copy(),
         class_id=np.zeros(count, int),
         tracker_id=None if faces.track_ids is None else faces.track_ids.copy(),

@@ -107,6 +107,12 @@ def test_boxes_are_clipped_on_demand(tracked, noise):
     assert known.clipped_boxes_xyxy.dtype == np.float32
 
 
+@pytest.mark.parametrize("method", ["to_dict", "to_json", "to_pandas", "to_arrow"])
+def test_clip_is_true_or_false(tracked, method):
+    with pytest.raises(InvalidInputError, match="clip must be true or false, got 'no'"):
+        getattr(tracked, method)(clip="no")
+
+
 @pytest.mark.filterwarnings("ignore:OpenCV")
 def test_supervision_gets_detections(tracked):
     supervision = pytest.importorskip("supervision", reason="needs edgeface[supervision]")
