@@ -78,6 +78,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run every image; a bad one is reported and the others go on. Returns the exit status."""
     if arguments.engine is not None:
         return execute_corpus(arguments)
+    if arguments.workers is not None:
+        raise InvalidInputError("--workers is for --engine ray: name that, too")
     sources = find_sources(arguments.images, arguments.recursive)
     chosen = _format_of(arguments)
     finder = open_finder(arguments)

@@ -169,6 +169,7 @@ def _convert(arguments: argparse.Namespace, name: str, options: ExportOptions) -
 
 def _track(arguments: argparse.Namespace, name: str, options: ExportOptions) -> int:
     """Follow the faces of a video; returns the exit status."""
+    _check_effects(arguments, name)
     model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
@@ -210,6 +211,24 @@ def _check_take(arguments: argparse.Namespace) -> None:
     if Path(arguments.source).suffix.lower() == ".jsonl":
         raise InvalidInputError("--take needs a video; --record FILE converts a recording")
     folder_of("--take", arguments.take)
+
+
+def _check_effects(arguments: argparse.Namespace, name: str) -> None:
+    """Raise if an option would do nothing, since what it is about is not asked for."""
+    if arguments.to is not None and arguments.record is None:
+        raise InvalidInputError("--to is the format of --record FILE: name that, too")
+    if arguments.mesh and arguments.out is None and arguments.take is None:
+        raise InvalidInputError("--mesh is drawn into a video: name one by --out or --take")
+    others = (arguments.take, arguments.character, *(getattr(arguments, p) for p in STREAMS))
+    if name != "jsonl" or any(others):
+        return
+    usual = {"person": None, "mapping": None, "mirror": False, "derive": False, "calibrate": "0"}
+    for option, value in usual.items():
+        if getattr(arguments, option) != value:
+            raise InvalidInputError(
+                f"--{option} is for exports and streams, and none is asked for: add --record "
+                "FILE.glb, --take DIR or --vmc HOST:PORT"
+            )
 
 
 def _check_conversion(arguments: argparse.Namespace) -> None:

@@ -92,6 +92,12 @@ def test_a_closer_look_after_a_crop_network_is_refused(capsys):
     assert "--model sfn is a crop network, so no other looks again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("engine", [[], ["--engine", "plain", "--save", "faces"]])
+def test_workers_without_ray_are_refused(capsys, engine):
+    assert main(["run", "demo", "--workers", "2", *engine]) == 1
+    assert "--workers is for --engine ray" in capsys.readouterr().err
+
+
 def test_a_free_detector_is_followed_by_a_free_closer_look(capsys):
     assert main(["run", "demo", "--model", "mfn-free", "--json"]) == 0
     faces = json.loads(capsys.readouterr().out)["faces"]
