@@ -139,7 +139,7 @@ def bytes_of_file(path: str | os.PathLike[str]) -> bytes:
     except FileNotFoundError as error:
         remedy = "; pass the bytes of other addresses than http and https" if "://" in name else ""
         raise InvalidInputError(f"no such image: {name}{remedy}") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    except (OSError, TypeError, ValueError) as error:  # of names that no file has
         if isinstance(error, InvalidInputError):
             raise
         why = getattr(error, "strerror", None) or error

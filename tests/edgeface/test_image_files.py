@@ -156,6 +156,13 @@ def test_an_endless_or_too_large_file_is_not_read_whole(monkeypatch, tmp_path, s
         read_image(tmp_path / "photo.png")
 
 
+@pytest.mark.parametrize("name", ["caf\udce9.jpg", "\ud800"])
+def test_errors_of_odd_names_can_be_printed(name):
+    with pytest.raises(InvalidInputError) as refused:
+        read_image(name)
+    assert name.encode(errors="backslashreplace") in str(refused.value).encode("utf-8")
+
+
 @pytest.mark.parametrize("path", ["", "\0", "a" * 5000, "/"])
 def test_paths_that_are_none_are_refused(path):
     with pytest.raises(InvalidInputError):
