@@ -221,6 +221,8 @@ def open_picture(data: bytes) -> Picture:
         _refuse_missing_rows(image, data)
     elif kind == "TIFF":
         _refuse_raw(image, data)
+        if not isinstance(image.info.get("xmp"), bytes):  # Pillow's search for a turn needs them
+            image.info.pop("xmp", None)
     if transfer in (PQ, HLG):
         image.load()
         return _tone_mapped(image, transfer, orientation_of(image))
@@ -240,7 +242,8 @@ def _refuse_raw(image: Any, data: bytes) -> None:
 
     Faces of the preview would be reported in its pixels, as if they were those of the photo.
     """
-    preview = image.tag_v2.get(_SUBFILE_TYPE, 0) & 1
+    subfile = image.tag_v2.get(_SUBFILE_TYPE)
+    preview = isinstance(subfile, int) and subfile & 1  # else it is damaged
     if preview or _DNG_VERSION in image.tag_v2 or data[8:10] == _CANON_RAW:
         raise InvalidInputError(
             "it is a camera's raw photo, of which only a small preview could be read: convert it "

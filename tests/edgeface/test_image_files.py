@@ -244,6 +244,26 @@ def test_hdr_is_tone_mapped_in_every_format_that_names_it(kind, transfer, orient
     assert np.abs(read_image(hdr) - expected).mean() < 2
 
 
+@pytest.mark.parametrize("opened", [lambda data: data, lambda data: Image.open(io.BytesIO(data))])
+@pytest.mark.parametrize("said", ['"8"', "'8'"])
+@pytest.mark.parametrize("tag", [1, 6])
+def test_the_tag_of_a_tiff_counts_before_its_xmp(smooth, tag, said, opened):
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[274] = tag
+    tags.tagtype[700] = 7
+    tags[700] = f"<x tiff:Orientation={said}/>".encode()
+    image = opened(written(smooth, "TIFF", tiffinfo=tags))
+    np.testing.assert_array_equal(read_image(image), np.rot90(smooth, 0 if tag == 1 else -1))
+
+
+@pytest.mark.parametrize(("tag", "kind", "value"), [(254, 2, "x"), (254, 12, 0.5), (700, 2, "x")])
+def test_damaged_tags_of_a_tiff_do_not_matter(smooth, tag, kind, value):
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[tag] = kind
+    tags[tag] = value
+    np.testing.assert_array_equal(read_image(written(smooth, "TIFF", tiffinfo=tags)), smooth)
+
+
 @pytest.mark.parametrize("kind", ["dng", "preview", "cr2"])
 def test_raw_photos_are_refused_instead_of_their_previews(smooth, kind):
     tags = TiffImagePlugin.ImageFileDirectory_v2()
