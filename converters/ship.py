@@ -24,6 +24,7 @@ from edgeface.model import ASSETS
 from edgeface.output import replace_file
 from edgeface.reference.networks.checkpoint import SHIPPED as CHECKPOINTS
 from edgeface.reference.networks.checkpoint import load_network
+from edgeface.terminal import named_path
 
 READY = (("onnx", "int8"), ("tflite", "fp32"), ("tflite", "int8"), ("coreml", "fp16"))
 SHIPPED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
@@ -85,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("networks", nargs="*", default=list(SHIPPED), metavar="NETWORK")
     parser.add_argument(
         "--calibration",
-        type=Path,
+        type=named_path,
         required=True,
         metavar="DIR",
         help="a folder of real photos: most set the ranges of int8, the others verify every file",

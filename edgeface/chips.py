@@ -80,7 +80,7 @@ def aligned_chip(image: ImageLike, landmarks_2d: FloatArray, size: int = 112) ->
     to_image[:, 2] -= low
     matrix = (to_image / factor).ravel().tolist()
     transform, smooth = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-    return np.asarray(part.transform((side, side), transform, matrix, smooth))
+    return np.array(part.transform((side, side), transform, matrix, smooth))
 
 
 def five_points(landmarks_2d: FloatArray) -> Float32Array:

@@ -127,7 +127,7 @@ def draw_faces(
         _draw_face(pen, face)
         if expressions:
             _draw_expressions(pen, face)
-    return np.asarray(canvas)
+    return np.array(canvas)  # `asarray` gives an array that cannot be written to
 
 
 def encoded_picture(pixels: ImageArray, suffix: str) -> bytes:

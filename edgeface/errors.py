@@ -29,6 +29,10 @@ class EdgeFaceError(Exception):
 
     page: ClassVar[str] = _PAGE
 
+    def __str__(self) -> str:
+        """The message; what UTF-8 cannot hold, as in odd names of files, is written as escapes."""
+        return super().__str__().encode(errors="backslashreplace").decode()
+
 
 class InvalidInputError(EdgeFaceError, ValueError):
     """An argument has the wrong type, shape, dtype or value."""

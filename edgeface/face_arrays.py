@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from edgeface.face_model import SHIPPED, FaceModel, shipped_face_model
 from edgeface.gaze import iris_centres
 from edgeface.kernels import project_landmarks
 from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
-from edgeface.values import shown
+from edgeface.values import Flag, option, shown
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     "boxes_xyxy": (4,),
@@ -242,16 +242,21 @@ class FaceArrays:
         return model
 
 
+def boxes_of(faces: FaceArrays, clip: bool) -> Float32Array:
+    """The boxes (N, 4) of faces, cut at the edges of the image if ``clip``; it is checked."""
+    return faces.clipped_boxes_xyxy if option("clip", clip, Flag()) else faces.boxes_xyxy
+
+
 def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     if len(shape) != len(expected):
         return False
     return all(want in (ANY, have) for have, want in zip(shape, expected, strict=True))
 
 
-def _rows(index: Any, count: int) -> slice | AnyArray:
+def _rows(index: Any, count: int) -> AnyArray:
     """Check an index that picks several of ``count`` rows."""
-    if isinstance(index, slice):
-        return cast(slice, index)
+    if isinstance(index, slice):  # of an array, a slice is no copy
+        return np.arange(count)[index]
     try:
         rows = np.asarray(index)
     except Exception as error:  # rows of different lengths, and objects that are broken

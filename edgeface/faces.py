@@ -12,7 +12,7 @@ import numpy as np
 from edgeface import tables
 from edgeface.errors import InvalidInputError
 from edgeface.face import Face
-from edgeface.face_arrays import OPTIONAL_SHAPES, ROWS, FaceArrays, RowIndex
+from edgeface.face_arrays import OPTIONAL_SHAPES, ROWS, FaceArrays, RowIndex, boxes_of
 from edgeface.output import PathLike, write_output
 from edgeface.pixels import Color, checked_color
 from edgeface.types import AnyArray, ImageArray
@@ -131,7 +131,7 @@ class Faces(FaceArrays):
         ----------
         clip : whether boxes are cut at the edges of the image
         """
-        boxes = self.clipped_boxes_xyxy if clip else self.boxes_xyxy
+        boxes = boxes_of(self, clip)
         return [
             face.to_dict() | {"box_xyxy": box.tolist()}
             for face, box in zip(self, boxes, strict=True)

@@ -106,7 +106,8 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
     uint8, shape (H, W, 3), RGB; a view of the argument if it already was that
         The EXIF orientation of files and PIL images is respected. Alpha is dropped. Of 16 bits a
         channel, the higher 8 are taken. Colours are converted to sRGB by the profile inside the
-        image, if it has one. An animation gives its first frame, a PIL image its current one.
+        image, if it has one, and HDR files are tone-mapped (`edgeface.tone`). An animation gives
+        its first frame, a PIL image its current one.
 
     Raises
     ------

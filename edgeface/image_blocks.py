@@ -6,6 +6,7 @@ as the workflows are that some programs leave in their pictures. Decoders of oth
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 
@@ -16,6 +17,8 @@ _JPEG_WITHOUT_LENGTH = {b"", *(bytes([number]) for number in (0x00, 0x01, *range
 # by marker: how a block begins that Pillow looks into, and how long it is at least, bytes
 _JPEG_LEAST = {b"\xe0": (b"JFIF", 14), b"\xe2": (b"ICC_PROFILE", 14), b"\xee": (b"Adobe", 12)}
 
+_NCLX = re.compile(rb"colrnclx..(..)", re.DOTALL)
+"""A box of colours by numbers: primaries, then transfer characteristics."""
 PNG_SIGNATURE_BYTES = 8
 _PNG_RAW_EXIF = b"Raw profile type exif\0"
 _MAX_INFLATED = 1 << 20
@@ -75,8 +78,29 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         place = end
 
 
+def png_transfer(data: bytes) -> int:
+    """The transfer characteristics that a PNG names (ISO/IEC 23091-2), 0 if none."""
+    for kind, content, end in _png_chunks(data):
+        if kind == b"cICP" and len(content) == 4 and _is_sound(kind, content, data[end - 4 : end]):
+            return content[1]
+    return 0
+
+
+def avif_transfer(data: bytes) -> int:
+    """The transfer characteristics that all pictures of an AVIF file have, 0 if they differ.
+
+    They do where one tells ordinary screens from others: the main picture is for the ordinary ones.
+    """
+    named = {int.from_bytes(found, "big") for found in _NCLX.findall(data)}
+    return named.pop() if len(named) == 1 else 0
+
+
+def _is_sound(kind: bytes, content: bytes, checksum: bytes) -> bool:
+    return zlib.crc32(kind + content).to_bytes(4, "big") == checksum
+
+
 def _is_wanted(kind: bytes, content: bytes, checksum: bytes) -> bool:
-    if zlib.crc32(kind + content).to_bytes(4, "big") != checksum:
+    if not _is_sound(kind, content, checksum):
         return False
     packed = content.partition(b"\0")[2]  # after a name
     if kind == b"iCCP" or (kind == b"zTXt" and content.startswith(_PNG_RAW_EXIF)):

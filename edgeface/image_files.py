@@ -19,8 +19,8 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError, why_broken
-from edgeface.image_blocks import sound_jpeg, sound_png
-from edgeface.pictures import Picture
+from edgeface.image_blocks import avif_transfer, png_transfer, sound_jpeg, sound_png
+from edgeface.pictures import Picture, orientation_of
 from edgeface.tone import CUBE_SIDE, HLG, PQ, tone_cube
 from edgeface.values import path_of, shown
 
@@ -139,7 +139,7 @@ def bytes_of_file(path: str | os.PathLike[str]) -> bytes:
     except FileNotFoundError as error:
         remedy = "; pass the bytes of other addresses than http and https" if "://" in name else ""
         raise InvalidInputError(f"no such image: {name}{remedy}") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    except (OSError, TypeError, ValueError) as error:  # of names that no file has
         if isinstance(error, InvalidInputError):
             raise
         why = getattr(error, "strerror", None) or error
@@ -187,7 +187,9 @@ def format_of(data: bytes) -> str | None:
 
 
 def open_picture(data: bytes) -> Picture:
-    """Open the picture in the bytes of a file; its pixels are decoded later, those of PNG at once.
+    """Open the picture in the bytes of a file.
+
+    Its pixels are decoded later, but at once those of PNG and of HDR, which is tone-mapped.
 
     Raises
     ------
@@ -205,12 +207,13 @@ def open_picture(data: bytes) -> Picture:
         raise InvalidInputError(f"its content is none of {', '.join(FORMATS)}")
     if kind == "HEIC":
         return _heic(data)
-    orientation = None
+    orientation, transfer = None, 0
     if kind == "JPEG":
         data, orientation = sound_jpeg(data)
     elif kind == "PNG":
-        data = sound_png(data)
+        transfer, data = png_transfer(data), sound_png(data)
     elif kind == "AVIF":  # whose orientation lies elsewhere
+        transfer = avif_transfer(data)
         data = _EXIF_ITEM.sub(rb"\1skip", data)
     image = _decoder(kind)(io.BytesIO(data))
     picture = Picture(image, orientation)
@@ -218,7 +221,20 @@ def open_picture(data: bytes) -> Picture:
         _refuse_missing_rows(image, data)
     elif kind == "TIFF":
         _refuse_raw(image, data)
+        if not isinstance(image.info.get("xmp"), bytes):  # Pillow's search for a turn needs them
+            image.info.pop("xmp", None)
+    if transfer in (PQ, HLG):
+        image.load()
+        return _tone_mapped(image, transfer, orientation_of(image))
     return picture
+
+
+def _tone_mapped(image: Image.Image, transfer: int, orientation: int) -> Picture:
+    """The picture of an HDR image of these transfer characteristics."""
+    table = ImageFilter.Color3DLUT(CUBE_SIDE, tone_cube(transfer))
+    mapped = image.convert("RGB").filter(table)
+    mapped.info = {}  # a profile would speak of the colours before
+    return Picture(mapped, orientation)
 
 
 def _refuse_raw(image: Any, data: bytes) -> None:
@@ -226,7 +242,8 @@ def _refuse_raw(image: Any, data: bytes) -> None:
 
     Faces of the preview would be reported in its pixels, as if they were those of the photo.
     """
-    preview = image.tag_v2.get(_SUBFILE_TYPE, 0) & 1
+    subfile = image.tag_v2.get(_SUBFILE_TYPE)
+    preview = isinstance(subfile, int) and subfile & 1  # else it is damaged
     if preview or _DNG_VERSION in image.tag_v2 or data[8:10] == _CANON_RAW:
         raise InvalidInputError(
             "it is a camera's raw photo, of which only a small preview could be read: convert it "
@@ -287,7 +304,6 @@ def _heic(data: bytes) -> Picture:
     image = Image.frombytes(main.mode, main.size, main.data, "raw", main.mode, main.stride)
     transfer = main.info.get("nclx_profile", {}).get("transfer_characteristics")
     if transfer in (PQ, HLG):
-        table = ImageFilter.Color3DLUT(CUBE_SIDE, tone_cube(transfer))
-        return Picture(image.convert("RGB").filter(table), orientation=1)
+        return _tone_mapped(image, transfer, orientation=1)
     image.info["icc_profile"] = main.info.get("icc_profile")
     return Picture(image, orientation=1)

@@ -19,6 +19,7 @@ from edgeface.faces import Faces, check_faces
 from edgeface.image import ImageLike, Placement, read_image
 from edgeface.many import ManyImages
 from edgeface.network import Heads, Source
+from edgeface.passes import longer_sides
 from edgeface.pixels import Color
 from edgeface.ready import ASSETS
 from edgeface.run_options import (
@@ -33,7 +34,7 @@ from edgeface.run_options import (
 )
 from edgeface.shipped import Precision, network_path
 from edgeface.types import BoolArray, Float32Array, ImageArray
-from edgeface.values import Choice, Flag, Text, Whole, option
+from edgeface.values import Choice, Flag, Text, Whole, array_of, option
 
 MAX_THREADS = 1024
 
@@ -283,7 +284,8 @@ class Model(ManyImages, CloserLook):
         Raises
         ------
         InvalidInputError
-            If this network does not detect, the image cannot be read, or ``faces`` are none.
+            If this network does not detect, the image cannot be read, or ``faces`` are none, have
+            empty boxes, or places that are not finite.
         InferenceError
             If the backend fails.
 
@@ -295,6 +297,10 @@ class Model(ManyImages, CloserLook):
         if not self.metadata.detects:
             raise InvalidInputError(f"a network of the kind {self.metadata.kind} does not detect")
         check_faces("hold_up", faces)
+        array_of("landmarks_3d", faces.landmarks_3d, "(N, 68, 3)")
+        boxes = array_of("boxes_xyxy", faces.boxes_xyxy, "(N, 4)")
+        if (longer_sides(boxes) <= 0).any():
+            raise InvalidInputError("hold_up takes faces whose boxes are not empty")
         pixels = read_image(image, color=color)
         return self._detector.hold_up(pixels, faces, self.engine.next_run())
 

@@ -64,7 +64,9 @@ class Picture:
     def __init__(self, image: Image.Image, orientation: int | None = None) -> None:
         self.check_size(image.size)
         self._image = image
-        self._orientation = orientation
+        # by this entry of TIFF files, Pillow itself turns what it loads, and then deletes it
+        is_turned = getattr(image, "tag_v2", {}).get(ORIENTATION) in range(1, 9)
+        self._orientation = 1 if is_turned else orientation
 
     @staticmethod
     def check_size(size: tuple[int, int]) -> None:

@@ -14,6 +14,8 @@ from edgeface.values import Choice, option
 Color = Literal["rgb", "bgr"]
 """The order of an array's channels."""
 _CHANNELS = (1, 3, 4)
+ROUNDING = 1 / 1024
+"""How far float pixels may leave [0, 1], as interpolated ones do: a quarter of a step of 8 bits."""
 
 
 def is_tensor(value: Any) -> bool:
@@ -122,7 +124,7 @@ def _eight_bits(array: AnyArray) -> ImageArray:
             f"{array.dtype}"
         )
     low, high = float(array.min()), float(array.max())
-    if not 0 <= low <= high <= 1:  # NaN is in no range
+    if not -ROUNDING <= low <= high <= 1 + ROUNDING:  # NaN is in no range
         raise InvalidInputError(
             f"expected float pixels in [0, 1], got {low:g} to {high:g}: divide them by their "
             "white, or take image.astype('uint8') of pixels in 0..255"

@@ -339,11 +339,19 @@ def _frame(row: Any) -> dict[str, Any]:
         {
             "track_id": Whole(0, 10**9).check(face["track_id"], "track_id"),
             "blendshapes": {sys.intern(n): value for n, value in face["blendshapes"].items()},
-            **{name: np.array(face[name], np.float64) for name in _ARRAYS},
+            **{name: _numbers(name, face[name]) for name in _ARRAYS},
         }
         for face in row["faces"]
     ]
     return {"frame": row["frame"], "time_s": row["time_s"], "faces": faces}
+
+
+def _numbers(name: str, values: Any) -> Float64Array:
+    """A list of numbers as an array; ValueError of texts, which numpy would read, and of bools."""
+    array = np.array(values)
+    if array.dtype.kind not in "if":
+        raise ValueError(f"{name} must be numbers, got {shown(values)}")
+    return array.astype(np.float64)
 
 
 def _check(performance: Performance) -> None:

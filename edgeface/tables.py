@@ -36,7 +36,7 @@ import numpy as np
 
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import BackendUnavailableError, InvalidInputError, why_broken
-from edgeface.face_arrays import FaceArrays
+from edgeface.face_arrays import FaceArrays, boxes_of
 from edgeface.types import AnyArray
 
 CORNERS = ("x0", "y0", "x1", "y1")
@@ -55,7 +55,7 @@ def printable(name: str) -> str:
 
 def numbers_of(faces: FaceArrays, clip: bool = False) -> dict[str, AnyArray]:
     """Make the columns that every table has, each of shape (N,)."""
-    boxes = faces.clipped_boxes_xyxy if clip else faces.boxes_xyxy
+    boxes = boxes_of(faces, clip)
     columns: dict[str, AnyArray] = {}
     if faces.track_ids is not None:
         columns["track_id"] = faces.track_ids
@@ -107,7 +107,7 @@ def to_arrow(faces: FaceArrays, clip: bool = False) -> Any:
     """Make a ``pyarrow.Table`` of `numbers_of` and of `ARRAYS`."""
     arrow = needed("pyarrow", "tables of Arrow and Parquet files", "tables")
     columns = {
-        name: arrow.array(np.ascontiguousarray(column), from_pandas=name in (*GAZE, *ARKIT_NAMES))
+        name: arrow.array(np.array(column), from_pandas=name in (*GAZE, *ARKIT_NAMES))
         for name, column in numbers_of(faces, clip).items()
     }
     for name in ARRAYS:
@@ -119,7 +119,7 @@ def to_arrow(faces: FaceArrays, clip: bool = False) -> Any:
 
 def _lists(arrow: Any, array: AnyArray) -> Any:
     """Turn an array (N, ...) into a column of N lists of one size, or (N,) into numbers."""
-    flat = arrow.array(np.ascontiguousarray(array).ravel())
+    flat = arrow.array(np.array(array).ravel())  # a copy, which Arrow does not make
     size = int(np.prod(array.shape[1:], dtype=int))
     return flat if array.ndim == 1 else arrow.FixedSizeListArray.from_arrays(flat, size)
 
@@ -141,7 +141,7 @@ def to_supervision(faces: FaceArrays, clip: bool = False) -> Any:
     supervision = needed("supervision", "Detections of supervision", "supervision")
     count = len(faces)
     return supervision.Detections(
-        xyxy=(faces.clipped_boxes_xyxy if clip else faces.boxes_xyxy).copy(),
+        xyxy=boxes_of(faces, clip).copy(),
         confidence=faces.scores.copy(),
         class_id=np.zeros(count, int),
         tracker_id=None if faces.track_ids is None else faces.track_ids.copy(),

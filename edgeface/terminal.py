@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import re
@@ -22,6 +23,17 @@ CLEAR = "\r\x1b[K"
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 INTERRUPTED = 130
 """The exit status after Ctrl-C, SIGTERM and SIGHUP, as shells have it."""
+
+
+def named_path(text: str) -> Path:
+    """The path that an argument of a command names.
+
+    An empty one, as of a shell's variable that is not set, names none; `Path` would take it for the
+    current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no path")
+    return Path(text)
 
 
 def run_command(program: str, execute: Callable[[], int | None]) -> int:

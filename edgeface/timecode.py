@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from edgeface.errors import InvalidInputError
-from edgeface.values import Number, option, shown
+from edgeface.values import SECONDS, Number, option, shown
 
 _PATTERN = re.compile(r"(\d{2}):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})")
 DROP_MARKS = ";."
@@ -56,7 +56,7 @@ class Timecode:
         >>> round(Timecode("00:00:00:00", 30 / 1.001).at(1001.0), 3)
         1000.0
         """
-        match = _PATTERN.fullmatch(self.text)
+        time_s, match = option("time_s", time_s, SECONDS), _PATTERN.fullmatch(self.text)
         assert match is not None
         hours, minutes, seconds, mark, frames = match.groups()
         counted = max(round(self.fps), 1)

@@ -34,9 +34,12 @@ def shows_more(turned: Faces, faces: Faces) -> bool:
 
 
 def upright_turns(faces: Faces) -> IntArray:
-    """How many quarter turns of the image set each face upright, to 45 degrees; int, shape (N,)."""
+    """How many quarter turns of the image set each face upright, to 45 degrees; int, shape (N,).
+
+    None where the rotation is not finite.
+    """
     across, up = faces.rotation[:, 0, 1], faces.rotation[:, 1, 1]
-    return np.rint(np.arctan2(across, up) / (np.pi / 2)).astype(np.intp) % NUM_TURNS
+    return np.rint(np.nan_to_num(np.arctan2(across, up)) / (np.pi / 2)).astype(np.intp) % NUM_TURNS
 
 
 def turn_points(points: Float32Array, turns: int, size_hw: tuple[int, int]) -> Float32Array:

@@ -109,6 +109,7 @@ class Number:
     above: bool = False
 
     def check(self, value: Any, name: str) -> float:
+        value = value.item() if isinstance(value, np.floating) else value  # float16 holds no limits
         good = _is(numbers.Real, value) and self.low <= value <= self.high
         if not good or (self.above and value == self.low):
             bracket = "(" if self.above else "["

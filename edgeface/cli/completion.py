@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from pathlib import Path
 from typing import Any
 
 from edgeface.errors import BackendUnavailableError
+from edgeface.terminal import named_path
 
 SHELLS = {
     "bash": "edgeface completion bash > ~/.local/share/bash-completion/completions/edgeface",
@@ -51,5 +51,5 @@ def _complete_files(parser: Any, files: Any) -> None:
                 _complete_files(command, files)
         elif action.choices is not None:
             action.choices = list(action.choices)  # a dictionary would be taken for commands
-        elif action.type is Path or action.dest in FILE_NAMES:
+        elif action.type is named_path or action.dest in FILE_NAMES:
             action.complete = files

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from pathlib import Path
 from typing import Any
 
 from edgeface.cli.options import add_input_size
 from edgeface.errors import BackendUnavailableError
+from edgeface.terminal import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,11 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "written in those of them that it has",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the folder that the files go to"
+        "--out",
+        type=named_path,
+        required=True,
+        metavar="DIR",
+        help="the folder that the files go to",
     )
     parser.add_argument(
         "--calibration",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="a folder of real photos: int8 needs it to set its ranges, and a part of the photos "
         "verifies every file",

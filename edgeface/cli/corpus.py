@@ -28,7 +28,6 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=1,
         metavar="COUNT",
         help="how many processes of Ray look at photos, each on one core (default: 1)",
     )
@@ -41,6 +40,8 @@ def execute_corpus(arguments: argparse.Namespace) -> int:
             "--engine takes one folder or address of photos, and --save the folder or address that "
             "the files go to"
         )
+    if arguments.workers is not None and arguments.engine != "ray":
+        raise InvalidInputError("--workers is for --engine ray: leave it out")
     if arguments.out is not None or arguments.format not in (None, "parquet"):
         raise InvalidInputError("--engine writes Parquet files alone: leave --out and --format out")
     line: ProgressLine | None = None
@@ -57,7 +58,7 @@ def execute_corpus(arguments: argparse.Namespace) -> int:
             arguments.save,
             _model(arguments),
             engine=arguments.engine,
-            workers=arguments.workers,
+            workers=1 if arguments.workers is None else arguments.workers,
             options={
                 "score_threshold": arguments.threshold,
                 "max_faces": arguments.max_faces,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from pathlib import Path
 
 from edgeface.backends import backends
 from edgeface.errors import BackendUnavailableError
 from edgeface.model import DEMO_PHOTO, load
 from edgeface.ready import PRECISIONS, SUFFIXES, find_ready, read_ready, write_ready
 from edgeface.shipped import BUNDLED
+from edgeface.terminal import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "ships in this format)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the folder that the file goes to"
+        "--out",
+        type=named_path,
+        required=True,
+        metavar="DIR",
+        help="the folder that the file goes to",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from edgeface.terminal import named_path
+
 MODEL_NAMES = "a network that ships (mfn, sfn, fusion, mfn-free, sfn-free) or a model file"
 
 LARGEST_NUMBER = 1024
@@ -13,6 +15,7 @@ LARGEST_NUMBER = 1024
 
 def output_name(text: str) -> str:
     """The name of a file to write: ``-`` is standard output, as it is standard input to read."""
+    named_path(text)  # for its check alone, since an address is no path
     return "/dev/stdout" if text == "-" else text
 
 
@@ -46,7 +49,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     """Declare ``--images``."""
     parser.add_argument(
         "--images",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="a folder of photos to use (default: the demo photo that ships with edgeface)",
     )

@@ -28,7 +28,7 @@ from edgeface.output import (
     write_output,
 )
 from edgeface.progress import ProgressLine
-from edgeface.terminal import INTERRUPTED, printable, told_on
+from edgeface.terminal import INTERRUPTED, named_path, printable, told_on
 from edgeface.types import ImageArray
 from edgeface.values import path_of
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="write the images with their faces drawn to this folder",
     )
@@ -78,6 +78,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run every image; a bad one is reported and the others go on. Returns the exit status."""
     if arguments.engine is not None:
         return execute_corpus(arguments)
+    if arguments.workers is not None:
+        raise InvalidInputError("--workers is for --engine ray: name that, too")
     sources = find_sources(arguments.images, arguments.recursive)
     chosen = _format_of(arguments)
     finder = open_finder(arguments)

@@ -25,7 +25,7 @@ from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export, fo
 from edgeface.retarget.gltf_file import files_of
 from edgeface.retarget.mapping import preset_names
 from edgeface.retarget.options import ExportOptions
-from edgeface.terminal import INTERRUPTED, printable, told_on
+from edgeface.terminal import INTERRUPTED, named_path, printable, told_on
 from edgeface.video.outputs import Outputs, take_files
 from edgeface.video.pipeline import run_pipeline
 from edgeface.video.progress import Progress
@@ -52,7 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tracking",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the video with its faces drawn: .mp4, .mkv"
+        "--out",
+        type=named_path,
+        metavar="FILE",
+        help="write the video with its faces drawn: .mp4, .mkv",
     )
     suffixes = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
     parser.add_argument(
@@ -66,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--take",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="write a folder with the overlay, the recording and every export of it",
     )
@@ -80,14 +83,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--character",
-        type=Path,
+        type=named_path,
         metavar="GLB|VRM",
         help="the character that a glTF export animates, or that --vmc moves; prints what of it "
         "will be driven (default: 'head', which ships)",
     )
     parser.add_argument(
         "--mapping",
-        type=Path,
+        type=named_path,
         metavar="NAME|JSON",
         help=f"how ARKit's shapes move the character's: {', '.join(preset_names())}, or a mapping "
         "file (default: the one that suits the character)",
@@ -166,6 +169,7 @@ def _convert(arguments: argparse.Namespace, name: str, options: ExportOptions) -
 
 def _track(arguments: argparse.Namespace, name: str, options: ExportOptions) -> int:
     """Follow the faces of a video; returns the exit status."""
+    _check_effects(arguments, name)
     model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:
@@ -207,6 +211,24 @@ def _check_take(arguments: argparse.Namespace) -> None:
     if Path(arguments.source).suffix.lower() == ".jsonl":
         raise InvalidInputError("--take needs a video; --record FILE converts a recording")
     folder_of("--take", arguments.take)
+
+
+def _check_effects(arguments: argparse.Namespace, name: str) -> None:
+    """Raise if an option would do nothing, since what it is about is not asked for."""
+    if arguments.to is not None and arguments.record is None:
+        raise InvalidInputError("--to is the format of --record FILE: name that, too")
+    if arguments.mesh and arguments.out is None and arguments.take is None:
+        raise InvalidInputError("--mesh is drawn into a video: name one by --out or --take")
+    others = (arguments.take, arguments.character, *(getattr(arguments, p) for p in STREAMS))
+    if name != "jsonl" or any(others):
+        return
+    usual = {"person": None, "mapping": None, "mirror": False, "derive": False, "calibrate": "0"}
+    for option, value in usual.items():
+        if getattr(arguments, option) != value:
+            raise InvalidInputError(
+                f"--{option} is for exports and streams, and none is asked for: add --record "
+                "FILE.glb, --take DIR or --vmc HOST:PORT"
+            )
 
 
 def _check_conversion(arguments: argparse.Namespace) -> None:

@@ -94,6 +94,8 @@ def make_tracker(
 ) -> Tracker:
     """The tracker that ``--mode``, ``--smooth`` and the model files ask for."""
     crops = None
+    if arguments.mode == "detect" and arguments.crop_model is not None:
+        raise InvalidInputError("--mode detect follows no crops: leave --crop-model out")
     if arguments.mode != "detect":
         name = arguments.crop_model or partner("sfn", arguments.model, model.face_model)
         crops = load(name, num_threads=arguments.threads)

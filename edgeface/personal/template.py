@@ -19,7 +19,7 @@ from edgeface.archives import arrays_of
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_LANDMARKS
 from edgeface.types import AnyArray, Float32Array, ImageArray, IntArray
-from edgeface.values import SHA256, Free, Record, Several, Text, Version, path_of
+from edgeface.values import SHA256, Free, Record, Several, Text, Version, array_of, path_of
 
 FORMAT = "edgeface-personal-template"
 VERSION = (1, 0)
@@ -135,9 +135,9 @@ class Template:
         Raises
         ------
         InvalidInputError
-            If there are not 46 coefficients.
+            If there are not 46 coefficients, or they are no finite numbers.
         """
-        e = np.asarray(coefficients, np.float32)
+        e = array_of("the expression", coefficients, "(..., 46)").astype(np.float32)
         if e.shape[-1:] != (len(EXPRESSION_NAMES),):
             raise InvalidInputError(f"expected expression (..., 46), got the shape {e.shape}")
         columns = [_column(name) for name in self.expression_names]

@@ -12,7 +12,19 @@ from typing import Any, cast
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.values import Flag, Mapped, Number, Record, Several, Text, Version, option, path_of
+from edgeface.values import (
+    Flag,
+    Free,
+    Mapped,
+    Number,
+    Record,
+    Several,
+    Text,
+    Version,
+    option,
+    path_of,
+    shown,
+)
 
 PRESETS = Path(__file__).parents[1] / "assets" / "presets"
 FORMAT = "edgeface-mapping"
@@ -39,10 +51,20 @@ class Source:
     """How one of ARKit's shapes is read.
 
     A value v becomes ``gain max(0, v - dead_zone) / (1 - dead_zone)``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the gain is no number, or the dead zone none in [0, 1).
     """
 
     gain: float = 1.0
     dead_zone: float = 0.0
+
+    def __post_init__(self) -> None:
+        option("gain", self.gain, _GAIN)
+        if option("dead_zone", self.dead_zone, Number(0, 1)) == 1:
+            raise InvalidInputError("dead_zone must lie in [0, 1), got 1")
 
     def __call__(self, value: float) -> float:
         """Read a value."""
@@ -70,7 +92,7 @@ class Mapping:
     Raises
     ------
     InvalidInputError
-        If a weight or a share is no number, or a shape is named that ARKit lacks.
+        If an entry is not as described, or a shape is named that ARKit lacks.
     """
 
     targets: dict[str, dict[str, float]] = field(default_factory=lambda: {})
@@ -84,7 +106,14 @@ class Mapping:
 
     def __post_init__(self) -> None:
         option("head_gain", self.head_gain, _GAIN)
+        option("mirror", self.mirror, Flag())
         option("shares", self.shares, _SHARES)
+        if self.head_bone is not None:
+            option("head_bone", self.head_bone, Text())
+        for name, source in option("sources", self.sources, Free()).items():
+            check_names([name], ARKIT_NAMES, "of the sources, ARKit's shape")
+            if not isinstance(source, Source):
+                raise InvalidInputError(f"sources.{name} must be a Source, got {shown(source)}")
         for recipes, kind in ((self.targets, _TARGETS), (self.fit, _FIT)):
             for name, weights in option("a mapping's shapes", recipes, kind).items():
                 check_names(weights, ARKIT_NAMES, f"of the target {name!r}, ARKit's shape")
@@ -145,22 +174,19 @@ def _mapping(values: dict[str, Any], path: str) -> Mapping:
         check_names(values["sources"][name], ("gain", "dead_zone"), f"{path}, {name}: key")
     head = entries.get("head", {})
     check_names(head.get("shares", {}), BONES, f"{path}: bone")
-    mapping = Mapping(
-        targets=targets,
-        sources={name: Source(**options) for name, options in sources.items()},
-        mirror=entries.get("mirror", False),
-        head_gain=head.get("gain", 1.0),
-        head_bone=head.get("bone"),
-        shares=head.get("shares", {"head": 1.0}),
-        fit=fit,
-        signs=tuple(entries.get("signs", ())),
-    )
-    for name, source in mapping.sources.items():
-        if not 0.0 <= source.dead_zone < 1.0:
-            raise InvalidInputError(
-                f"{path}: the dead zone of {name} must lie in [0, 1), got {source.dead_zone}"
-            )
-    return mapping
+    try:
+        return Mapping(
+            targets=targets,
+            sources={name: Source(**options) for name, options in sources.items()},
+            mirror=entries.get("mirror", False),
+            head_gain=head.get("gain", 1.0),
+            head_bone=head.get("bone"),
+            shares=head.get("shares", {"head": 1.0}),
+            fit=fit,
+            signs=tuple(entries.get("signs", ())),
+        )
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
 
 
 def check_names(names: Iterable[str], known: Iterable[str], what: str) -> None:

@@ -19,7 +19,7 @@ from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 from edgeface.retarget.presets import adapt, choose_preset, report
 from edgeface.retarget.reach import calibrate, read_range
 from edgeface.retarget.retargeter import Retargeter
-from edgeface.values import Number, Whole, option, path_of
+from edgeface.values import Flag, Number, Whole, option, path_of
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class ExportOptions:
     Raises
     ------
     InvalidInputError
-        If the character does not exist, ``track_id`` is no whole number, or ``calibrate_s`` is
-        negative.
+        If the character does not exist, ``track_id`` is no whole number, ``calibrate_s`` is
+        negative, or ``mirror`` or ``derive`` is neither true nor false.
     """
 
     track_id: int | None = None
@@ -63,6 +63,8 @@ class ExportOptions:
         if character is not None and not (os.path.isfile(character) or is_own_head(character)):
             raise InvalidInputError(f"no such character: {self.character}")
         option("--calibrate", self.calibrate_s, Number(0, 1e6))
+        option("mirror", self.mirror, Flag())
+        option("derive", self.derive, Flag())
 
     def retargeter(self, *, clips_only: bool = False) -> Retargeter:
         """A retargeter for the character, not calibrated yet.

@@ -53,6 +53,7 @@ _ENTRIES = Record(
     },
     optional={"gaze_deg": Several(Number(-90, 90), 4, 4)},
 )
+_SHAPES = Mapped(Number(-1e12, 1e12))
 SECONDS_AT_REST = Number(0, 1e6)
 LEAST_LENGTH = 0.1
 """Four numbers that are shorter tell no rotation."""
@@ -71,12 +72,28 @@ class PersonRange:
     quaternion_wxyz : the rotation of the head at rest, unit, shape (4,), ``model`` frame
     gaze_deg : the constant error of the gaze, which is subtracted: pitch and yaw of the right eye,
         then of the left, degrees (`gaze_offset`)
+
+    Raises
+    ------
+    InvalidInputError
+        If anything is no finite number, or the rotation does not have four that are not all 0.
     """
 
     rest: dict[str, float] = field(default_factory=lambda: {})
     reach: dict[str, float] = field(default_factory=lambda: {})
     quaternion_wxyz: tuple[float, ...] = IDENTITY
     gaze_deg: tuple[float, ...] = NO_OFFSET
+
+    def __post_init__(self) -> None:
+        for name in ("rest", "reach"):
+            object.__setattr__(self, name, option(name, getattr(self, name), _SHAPES))
+        for name in ("quaternion_wxyz", "gaze_deg"):
+            numbers = array_of(name, getattr(self, name), "(4,)")
+            if numbers.shape != (4,):
+                raise InvalidInputError(f"{name} must be four numbers, got {shown(numbers)}")
+            object.__setattr__(self, name, tuple(numbers.tolist()))
+        if np.linalg.norm(self.quaternion_wxyz) < LEAST_LENGTH:
+            raise InvalidInputError("quaternion_wxyz must be of length 1")
 
     def __call__(self, name: str, value: float) -> float:
         """Put the value of a shape on the person's own scale.
@@ -147,14 +164,15 @@ def _range(values: Any, what: str) -> PersonRange:
     unknown = sorted((set(entries["rest"]) | set(entries["reach"])) - set(ARKIT_NAMES))
     if unknown:
         raise InvalidInputError(f"{what} names shapes that ARKit does not have: {unknown[0]}")
-    if np.linalg.norm(entries["quaternion_wxyz"]) < LEAST_LENGTH:
-        raise InvalidInputError(f"{what}: quaternion_wxyz must be of length 1")
-    return PersonRange(
-        entries["rest"],
-        entries["reach"],
-        tuple(entries["quaternion_wxyz"]),
-        tuple(entries.get("gaze_deg", NO_OFFSET)),
-    )
+    try:
+        return PersonRange(
+            entries["rest"],
+            entries["reach"],
+            entries["quaternion_wxyz"],
+            entries.get("gaze_deg", NO_OFFSET),
+        )
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{what}: {error}") from error
 
 
 def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatArray) -> PersonRange:

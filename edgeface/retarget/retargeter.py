@@ -22,7 +22,7 @@ from edgeface.rotations import (
     slerp,
 )
 from edgeface.types import Float64Array, FloatArray
-from edgeface.values import SECONDS, array_of, option, shown
+from edgeface.values import SECONDS, Flag, array_of, option, shown
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 AS_IT_IS = Source()
@@ -40,7 +40,7 @@ class Retargeter:
     Raises
     ------
     InvalidInputError
-        If the mapping or the range is something else.
+        If the mapping, the range or ``derived`` is something else.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class Retargeter:
                 raise InvalidInputError(
                     f"{name} must be a {kind.__name__}, as {read} gives it, got {shown(value)}"
                 )
-        self._derived = derived
+        self._derived = option("derived", derived, Flag())
         self._lids: dict[str, LidReach] = {}
         self._fit = PoseFit(self.mapping.fit) if self.mapping.fit else None
 

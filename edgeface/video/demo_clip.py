@@ -55,4 +55,4 @@ class DemoClip:
             top = (photo.height - shown) * (0.5 + 0.5 * math.sin(2 * phase))
             box = (left, top, left + shown * width / height, top + shown)
             window = photo.resize((width, height), Image.Resampling.BILINEAR, box=box)
-            yield Frame(index, index / FPS, np.asarray(window))
+            yield Frame(index, index / FPS, np.array(window))

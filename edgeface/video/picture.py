@@ -24,6 +24,8 @@ HD_WIDTH, SD_HEIGHT = 1280, 576
 WIDEST_PIXEL = 8
 """The largest ratio of a pixel's sides that a file is believed."""
 TICK = Fraction(1, 1000)
+NEWER_KINDS = 16
+"""How many kinds of data beside a picture FFmpeg may know more than PyAV, which numbers them so."""
 
 
 def is_hd(width: int, height: int) -> bool:
@@ -105,11 +107,34 @@ def _upper_field(image: ImageArray) -> ImageArray:
 
 def _display_matrix(picture: Any) -> tuple[int, int, int, int]:
     """The signs of (a, b, c, d) in the display matrix's x' = a x + c y, y' = b x + d y."""
-    data = picture.side_data.get("DISPLAYMATRIX")
+    try:
+        data = picture.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # there is something beside the picture that PyAV has no name for, as EXIF
+        data = _with_known_data(picture).side_data.get("DISPLAYMATRIX")
     if data is None:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
     return a, b, c, d
+
+
+def _with_known_data(picture: Any) -> Any:
+    """The same picture without the kinds of data that PyAV has no name for, and fails on."""
+    library = import_av()
+    known = {kind.value for kind in library.sidedata.sidedata.Type}
+    unknown = set(range(max(known) + NEWER_KINDS)) - known
+    filters: Any = library.filter.Graph()
+    entry = last = filters.add_buffer(
+        width=picture.width, height=picture.height, format=picture.format.name, time_base=TICK
+    )
+    for number in unknown:
+        following = filters.add("sidedata", f"mode=delete:type={number}")
+        last.link_to(following)
+        last = following
+    result = filters.add("buffersink")
+    last.link_to(result)
+    filters.configure()
+    entry.push(picture)
+    return result.pull()
 
 
 def _turned(image: ImageArray, matrix: tuple[int, int, int, int]) -> ImageArray:

@@ -126,6 +126,9 @@ class OneEuroRotation:
         return self._value
 
 
+_SMOOTHED = ("boxes_xyxy", "landmarks_3d", "expression_coeffs", "rotation", "translation", "focal")
+
+
 class FaceSmoother:
     """Smooths one face over time; call it with the face of each frame.
 
@@ -171,11 +174,14 @@ class FaceSmoother:
         Raises
         ------
         InvalidInputError
-            If it is not one face, or no time has passed.
+            If it is not one face, something of it is not finite, or no time has passed.
         """
         dt_s = option("dt_s", dt_s, Number(0, MAX_STEP_S, above=True))
         if not isinstance(cast(object, face), Faces) or len(face) != 1:
             raise InvalidInputError(f"a smoother takes Faces with N = 1, got {shown(face)}")
+        for name in _SMOOTHED:  # one would spoil all that follow
+            if not np.isfinite(getattr(face, name)).all():
+                raise InvalidInputError(f"a smoother takes finite numbers, and {name} has others")
         if self._settings is None:
             return face
         box = face.boxes_xyxy.reshape(2, 2)

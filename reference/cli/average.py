@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from edgeface.output import refuse_inputs
 from edgeface.reference.cli.options import Commands, add_command
+from edgeface.terminal import named_path
 
 
 def add_parser(commands: Commands) -> None:
@@ -14,8 +14,8 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands, "average", "write the mean of a network's weights before and after a training"
     )
-    parser.add_argument("first", type=Path, help="the checkpoint before the training")
-    parser.add_argument("second", type=Path, help="the checkpoint that it led to")
+    parser.add_argument("first", type=named_path, help="the checkpoint before the training")
+    parser.add_argument("second", type=named_path, help="the checkpoint that it led to")
     parser.add_argument(
         "--share",
         type=float,
@@ -24,7 +24,7 @@ def add_parser(commands: Commands) -> None:
         help="how much of the second the mean holds, from 0 to 1 (default: 0.5)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"
+        "--out", type=named_path, required=True, metavar="CKPT", help="the checkpoint to write"
     )
     parser.set_defaults(execute=_execute)
 

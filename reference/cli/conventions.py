@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from edgeface.reference.cli.options import Commands, add_command
+from edgeface.terminal import named_path
 
 
 def add_parser(commands: Commands) -> None:
@@ -17,7 +17,10 @@ def add_parser(commands: Commands) -> None:
         help="the name of a convention that ships, or a .json file (default: all that ship)",
     )
     parser.add_argument(
-        "--draw", type=Path, metavar="PNG", help="a picture to write, of them on the mean face"
+        "--draw",
+        type=named_path,
+        metavar="PNG",
+        help="a picture to write, of them on the mean face",
     )
     parser.set_defaults(execute=_execute)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from edgeface.reference.cli.options import Commands, add_command
+from edgeface.terminal import named_path
 
 
 def add_parser(commands: Commands) -> None:
@@ -16,7 +16,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "name", help="the database: 300w, 300w-lp, ls3d-w, facewarehouse, lfw-74, wflw or wflw-test"
     )
-    parser.add_argument("folder", type=Path, help="the folder that holds it")
+    parser.add_argument("folder", type=named_path, help="the folder that holds it")
     parser.set_defaults(execute=_execute)
 
 

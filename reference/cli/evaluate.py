@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from edgeface.errors import InvalidInputError
 from edgeface.output import folder_of
 from edgeface.reference.cli.options import Commands, add_command
+from edgeface.terminal import named_path
 
 
 def add_parser(commands: Commands) -> None:
@@ -35,7 +35,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="a folder to write the report, its curves and the worst faces to",
     )

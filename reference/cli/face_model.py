@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
-from pathlib import Path
 
 from edgeface.output import check_place
 from edgeface.reference.cli.options import Commands, add_command, add_data, add_picture
+from edgeface.terminal import named_path
 
 
 def add_parser(commands: Commands) -> None:
@@ -21,12 +21,12 @@ def add_parser(commands: Commands) -> None:
     action = add_command(actions, "learn", "learn the default face model from the packs")
     add_data(action)
     action.add_argument(
-        "--out", type=Path, required=True, metavar="NPZ", help="the face model to write"
+        "--out", type=named_path, required=True, metavar="NPZ", help="the face model to write"
     )
     action.set_defaults(execute=_learn)
 
     action = add_command(actions, "draw", "draw every shape of a face model into one picture")
-    action.add_argument("model", type=Path, help="the face model, an .npz file")
+    action.add_argument("model", type=named_path, help="the face model, an .npz file")
     add_picture(action)
     action.set_defaults(execute=_draw)
 

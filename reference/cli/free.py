@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeface.output import check_place, folder_of, refuse_twice
 from edgeface.reference.cli.options import Commands, add_command, add_data
+from edgeface.terminal import named_path
 from edgeface.values import Whole, option
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def add_parser(commands: Commands) -> None:
     _add_file(action, "--out", "the face model to write")
     action.add_argument(
         "--head",
-        type=Path,
+        type=named_path,
         metavar="FILE",
         help="the same model on the 11,248 vertices of ICT-FaceKit's head, to write too",
     )
@@ -81,11 +82,11 @@ def add_parser(commands: Commands) -> None:
 
 
 def _add_folder(action: argparse.ArgumentParser, name: str, meaning: str) -> None:
-    action.add_argument(name, type=Path, required=True, metavar="DIR", help=meaning)
+    action.add_argument(name, type=named_path, required=True, metavar="DIR", help=meaning)
 
 
 def _add_file(action: argparse.ArgumentParser, name: str, meaning: str) -> None:
-    action.add_argument(name, type=Path, required=True, metavar="FILE", help=meaning)
+    action.add_argument(name, type=named_path, required=True, metavar="FILE", help=meaning)
 
 
 def _portraits(arguments: argparse.Namespace) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-from pathlib import Path
 
 from edgeface.output import check_place, refuse_inputs
 from edgeface.reference.cli.options import Commands, add_command, add_data
+from edgeface.terminal import named_path
 
 
 def add_parser(commands: Commands) -> None:
@@ -17,7 +17,7 @@ def add_parser(commands: Commands) -> None:
         "gaze",
         "teach an sfn where eyes look, while all its other outputs stay exactly as they are",
     )
-    parser.add_argument("checkpoint", type=Path, help="the checkpoint to read")
+    parser.add_argument("checkpoint", type=named_path, help="the checkpoint to read")
     add_data(parser)
     parser.add_argument(
         "--passes",
@@ -27,7 +27,7 @@ def add_parser(commands: Commands) -> None:
         help="the number of differently warped copies of each face (default: 2)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"
+        "--out", type=named_path, required=True, metavar="CKPT", help="the checkpoint to write"
     )
     parser.set_defaults(execute=_execute)
 

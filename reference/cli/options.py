@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TypeAlias
+
+from edgeface.terminal import named_path
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
 """What a parser's ``add_subparsers`` returns, for which argparse has no public name."""
@@ -30,7 +31,7 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=named_path,
         required=True,
         metavar="DIR",
         help="the folder that checkpoints and logs are written to; a training that is "
@@ -51,7 +52,7 @@ def add_start(parser: argparse.ArgumentParser, carried: str) -> None:
     parser.add_argument(
         "--from",
         dest="start",
-        type=Path,
+        type=named_path,
         metavar="CKPT",
         help=f"a checkpoint: a new training begins with its weights{carried}",
     )
@@ -66,5 +67,5 @@ def add_start(parser: argparse.ArgumentParser, carried: str) -> None:
 def add_picture(parser: argparse.ArgumentParser) -> None:
     """Declare ``--out`` of commands that draw one picture."""
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="PNG", help="the picture to write"
+        "--out", type=named_path, required=True, metavar="PNG", help="the picture to write"
     )

@@ -7,9 +7,9 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from edgeface.reference.cli.options import Commands, add_command, add_data, add_runs, add_start
+from edgeface.terminal import named_path
 
 
 def add_parser(commands: Commands) -> None:
@@ -22,18 +22,18 @@ def add_parser(commands: Commands) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     action = add_command(actions, "template", "derive the template from ICT-FaceKit light")
-    action.add_argument("ict_facekit", type=Path, help="ICT-FaceKit light, an .npz file")
+    action.add_argument("ict_facekit", type=named_path, help="ICT-FaceKit light, an .npz file")
     action.add_argument(
         "mesh_map",
-        type=Path,
+        type=named_path,
         help="an .npz file that names the vertex at each point of MediaPipe's face mesh",
     )
     action.add_argument(
-        "--out", type=Path, required=True, metavar="NPZ", help="the template to write"
+        "--out", type=named_path, required=True, metavar="NPZ", help="the template to write"
     )
     action.add_argument(
         "--portraits",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="the folder that holds the pack of portraits, from which the mean skin is learned "
         "(default: the skin is one tone)",
@@ -45,8 +45,10 @@ def add_parser(commands: Commands) -> None:
         "skull",
         "take skull, ears, neck and shoulders of the head that ships from ICT-FaceKit",
     )
-    action.add_argument("ict_facekit", type=Path, help="ICT-FaceKit light, an .npz file")
-    action.add_argument("--out", type=Path, required=True, metavar="NPZ", help="the file to write")
+    action.add_argument("ict_facekit", type=named_path, help="ICT-FaceKit light, an .npz file")
+    action.add_argument(
+        "--out", type=named_path, required=True, metavar="NPZ", help="the file to write"
+    )
     action.set_defaults(execute=_skull)
 
     action = add_command(
@@ -75,7 +77,7 @@ def add_parser(commands: Commands) -> None:
     )
     action.add_argument(
         "folder",
-        type=Path,
+        type=named_path,
         help="scans as NoW, BU-3DFE and FaceWarehouse have them, with their landmarks, and the "
         "models of the people beside them",
     )
@@ -106,7 +108,7 @@ def add_parser(commands: Commands) -> None:
     )
     action.add_argument(
         "--modelnet",
-        type=Path,
+        type=named_path,
         metavar="CKPT",
         help="a trained modelnet: measure its estimate, too, on people that it was not trained on",
     )
@@ -174,7 +176,7 @@ def _add_people(action: argparse.ArgumentParser, default: int) -> None:
     )
     action.add_argument(
         "--keep",
-        type=Path,
+        type=named_path,
         metavar="FILE",
         help="keep each person's figures in this file, and take those that are there from it",
     )

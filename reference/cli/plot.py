@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from edgeface.reference.cli.options import Commands, add_command, add_picture
+from edgeface.terminal import named_path
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command."""
     parser = add_command(commands, "plot", "draw the losses of a training over its epochs")
     parser.add_argument(
-        "folder", type=Path, help="the folder that the training was told to write to"
+        "folder", type=named_path, help="the folder that the training was told to write to"
     )
     add_picture(parser)
     parser.set_defaults(execute=_execute)

@@ -28,6 +28,7 @@ def test_a_chip_is_what_an_independent_warp_gives(face, size):
     expected = transform.warp(image / 255, to_image, output_shape=(size, size)) * 255
     chip = face.crop_to(size=size)
     assert chip.shape == (size, size, 3)
+    assert chip.flags.writeable
     # a chip that reduces is smoother than one that picks pixels
     limit = 6 if to_image.scale >= 2 else 1.5
     assert np.abs(chip - expected).mean() < limit

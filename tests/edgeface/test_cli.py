@@ -92,6 +92,12 @@ def test_a_closer_look_after_a_crop_network_is_refused(capsys):
     assert "--model sfn is a crop network, so no other looks again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("engine", [[], ["--engine", "plain", "--save", "faces"]])
+def test_workers_without_ray_are_refused(capsys, engine):
+    assert main(["run", "demo", "--workers", "2", *engine]) == 1
+    assert "--workers is for --engine ray" in capsys.readouterr().err
+
+
 def test_a_free_detector_is_followed_by_a_free_closer_look(capsys):
     assert main(["run", "demo", "--model", "mfn-free", "--json"]) == 0
     faces = json.loads(capsys.readouterr().out)["faces"]
@@ -202,6 +208,20 @@ def test_a_word_that_is_no_command_is_told_what_may_be_meant(
     with pytest.raises(SystemExit, match="2"):
         main([word])
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run", "demo", "--out"], ["run", "demo", "--save"], ["export", "sfn", "--out"],
+     ["convert", "sfn", "--out"], ["track", "demo", "--take"],
+     ["verify", "sfn", "sfn", "--images"]],
+)  # fmt: skip
+def test_an_empty_name_is_not_the_current_folder(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, ""])
+    assert "an empty name is no path" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("option", ["--threads", "--faces"])

@@ -23,6 +23,7 @@ from edgeface import (
 )
 from edgeface.image_blocks import sound_jpeg
 from edgeface.image_files import FORMATS, format_of, images_in
+from edgeface.tone import tone_curve
 
 WRITERS = {
     "JPEG": ("JPEG", {}), "PNG": ("PNG", {}), "WebP": ("WEBP", {}), "GIF": ("GIF", {}),
@@ -155,6 +156,13 @@ def test_an_endless_or_too_large_file_is_not_read_whole(monkeypatch, tmp_path, s
         read_image(tmp_path / "photo.png")
 
 
+@pytest.mark.parametrize("name", ["caf\udce9.jpg", "\ud800"])
+def test_errors_of_odd_names_can_be_printed(name):
+    with pytest.raises(InvalidInputError) as refused:
+        read_image(name)
+    assert name.encode(errors="backslashreplace") in str(refused.value).encode("utf-8")
+
+
 @pytest.mark.parametrize("path", ["", "\0", "a" * 5000, "/"])
 def test_paths_that_are_none_are_refused(path):
     with pytest.raises(InvalidInputError):
@@ -214,6 +222,46 @@ def test_hdr_heic_photos_are_tone_mapped(tmp_path, transfer, card, white):
     read = read_image(tmp_path / "photo.heic")[16, 16::32].astype(int)
     assert np.ptp(read, axis=1).max() <= 3
     np.testing.assert_allclose(read[:, 0], [0, 255 * 0.393, 225, 255], atol=4)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("transfer", [16, 18])
+@pytest.mark.parametrize("kind", ["AVIF", "PNG"])
+def test_hdr_is_tone_mapped_in_every_format_that_names_it(kind, transfer, orientation, smooth):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = written(smooth, kind, exif=exif)
+    if kind == "PNG":
+        chunk = b"cICP" + bytes([9, transfer, 0, 1])
+        hdr = data[:33] + b"\0\0\0\4" + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+    else:
+        start = data.index(b"colrnclx") + 10
+        hdr = data[:start] + struct.pack(">H", transfer) + data[start + 2 :]
+        # beside a picture for ordinary screens, the main one is left alone
+        both = hdr + b"colrnclx" + bytes([0, 1, 0, 13])
+        np.testing.assert_array_equal(read_image(both), read_image(data))
+    expected = 255 * tone_curve(read_image(data) / 255, transfer)
+    assert np.abs(read_image(hdr) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("opened", [lambda data: data, lambda data: Image.open(io.BytesIO(data))])
+@pytest.mark.parametrize("said", ['"8"', "'8'"])
+@pytest.mark.parametrize("tag", [1, 6])
+def test_the_tag_of_a_tiff_counts_before_its_xmp(smooth, tag, said, opened):
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[274] = tag
+    tags.tagtype[700] = 7
+    tags[700] = f"<x tiff:Orientation={said}/>".encode()
+    image = opened(written(smooth, "TIFF", tiffinfo=tags))
+    np.testing.assert_array_equal(read_image(image), np.rot90(smooth, 0 if tag == 1 else -1))
+
+
+@pytest.mark.parametrize(("tag", "kind", "value"), [(254, 2, "x"), (254, 12, 0.5), (700, 2, "x")])
+def test_damaged_tags_of_a_tiff_do_not_matter(smooth, tag, kind, value):
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[tag] = kind
+    tags[tag] = value
+    np.testing.assert_array_equal(read_image(written(smooth, "TIFF", tiffinfo=tags)), smooth)
 
 
 @pytest.mark.parametrize("kind", ["dng", "preview", "cr2"])

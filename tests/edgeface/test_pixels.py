@@ -52,6 +52,15 @@ def test_every_depth_keeps_the_eight_bits_that_show(random, dtype, channels):
     np.testing.assert_array_equal(read_image(deep.astype(dtype)), read_image(eight))
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_that_rounding_took_beyond_white_and_black_are_both(dtype):
+    beyond = np.array([[-1e-3, -1e-7, 1 + 1e-7, 1 + 9e-4]]).astype(dtype)
+    beyond = beyond.clip(dtype(-1 / 1024), dtype(1 + 1 / 1024))
+    assert read_image(beyond)[0, :, 0].tolist() == [0, 0, 255, 255]
+    with pytest.raises(InvalidInputError, match=r"got 0 to 1\.0"):
+        read_image(np.array([[0, 1.01]], dtype))
+
+
 def test_channels_may_come_first(noise):
     first = np.moveaxis(noise, 2, 0)
     np.testing.assert_array_equal(read_image(first), noise)

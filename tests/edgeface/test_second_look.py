@@ -112,6 +112,17 @@ def test_a_face_is_as_it_lies_if_its_best_view_says_so(doubted):
     assert not hold_up(BLANK, doubted, SIZE, lambda _: wrong).any()
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "message"),
+    [("boxes_xyxy", 0, "boxes are not empty"), ("boxes_xyxy", np.nan, "boxes_xyxy must be finite"),
+     ("landmarks_3d", np.inf, "landmarks_3d must be finite")],
+)  # fmt: skip
+def test_what_lies_nowhere_is_not_looked_at(model, photo, doubted, name, number, message):
+    nowhere = replace(doubted, **{name: np.full_like(getattr(doubted, name), number)})
+    with pytest.raises(InvalidInputError, match=message):
+        model.hold_up(photo, nowhere)
+
+
 @pytest.mark.parametrize("score", [0.95, 0.15])
 def test_faces_beyond_doubt_and_mere_candidates_cost_nothing(photo, found, score):
     def no_pass(_):

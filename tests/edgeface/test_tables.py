@@ -50,6 +50,15 @@ def test_arrow_has_the_arrays_too_and_parquet_keeps_them(tracked, tmp_path):
     assert some_faces(0).to_arrow().num_rows == 0
 
 
+def test_a_table_keeps_its_values_when_the_faces_change():
+    pytest.importorskip("pyarrow", reason="needs the extra: edgeface[tables]")
+    faces = some_faces(2)
+    table = faces.to_arrow()
+    faces.scores[:], faces.landmarks_3d[:] = 0, 0
+    assert table["score"][0].as_py() == 1
+    assert table["landmarks_3d"][0][0].as_py() == 30
+
+
 def test_csv_leaves_empty_what_is_not_seen(tracked, tmp_path):
     tracked.save(tmp_path / "faces.CSV")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "faces.CSV").read_text())))
@@ -96,6 +105,12 @@ def test_boxes_are_clipped_on_demand(tracked, noise):
     assert known.to_dict()[0]["box_xyxy"] == [-5, 3, 999, 80]
     assert tables.numbers_of(known, clip=True)["x1"].tolist() == [200] * 3
     assert known.clipped_boxes_xyxy.dtype == np.float32
+
+
+@pytest.mark.parametrize("method", ["to_dict", "to_json", "to_pandas", "to_arrow"])
+def test_clip_is_true_or_false(tracked, method):
+    with pytest.raises(InvalidInputError, match="clip must be true or false, got 'no'"):
+        getattr(tracked, method)(clip="no")
 
 
 @pytest.mark.filterwarnings("ignore:OpenCV")

@@ -21,6 +21,7 @@ NO_NUMBERS = [None, True, False, np.bool_(True), "1", b"1", [1], (1,), {}, 1j, n
 def test_every_type_of_number_is_taken(kind):
     assert option("x", kind(1), Number(0, 5)) == 1.0
     assert type(option("x", kind(1), Number(0, 5))) is float
+    assert option("x", kind(1), Number(0, 1e10)) == 1.0  # without numpy's warning of an overflow
 
 
 @pytest.mark.parametrize("kind", [int, *INTEGERS])

@@ -9,6 +9,7 @@ from edgeface.retarget import (
     ARKIT_NAMES,
     ExportOptions,
     Mapping,
+    PersonRange,
     Retargeter,
     Source,
     calibrate,
@@ -146,6 +147,29 @@ def test_mapping_files_are_read(tmp_path):
 def test_bad_mapping_files_are_named(tmp_path, values, message):
     with pytest.raises(InvalidInputError, match=message):
         read_mapping(write(tmp_path / "map.json", **values))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Source(gain=np.nan),
+        lambda: Source(dead_zone=1),
+        lambda: Mapping(sources={"jawOpen": 1.5}),
+        lambda: Mapping(sources={"jawopen": Source()}),
+        lambda: Mapping(mirror="no"),
+        lambda: Mapping(head_bone=5),
+        lambda: Retargeter(derived="no"),
+        lambda: ExportOptions(mirror=1),
+        lambda: ExportOptions(derive=None),
+        lambda: PersonRange(rest={"jawOpen": np.nan}),
+        lambda: PersonRange(reach=None),
+        lambda: PersonRange(quaternion_wxyz=(0, 0, 0, 0)),
+        lambda: PersonRange(gaze_deg=(1, 2)),
+    ],
+)
+def test_what_moves_no_character_is_refused_when_it_is_made(make):
+    with pytest.raises(InvalidInputError):
+        make()
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "cannot read"), ("[]", "lacks 'format'")])

@@ -5,7 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from edgeface.pictures import Picture
 from edgeface.video import VideoWriter, open_video
 
 av = pytest.importorskip("av")
@@ -243,6 +245,22 @@ def test_pixels_are_made_square(make_video, ramp, name, aspect, width):
 
     path = make_video(name, ramp, prepare=set_aspect)
     assert {image.shape for image in frames_of(path)} == {(64, width, 3)}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_photos_with_exif_are_pictures_too(tmp_path, ramp, suffix, orientation):
+    """FFmpeg tells of the EXIF beside them, for which PyAV has no name."""
+    exif, path = Image.Exif(), tmp_path / f"photo.{suffix}"
+    exif[0x0112] = orientation
+    Image.fromarray(ramp[0]).save(path, exif=exif)
+    with open_video(path) as video:
+        (frame,) = video
+    if av.library_versions["libavcodec"] < (62,):  # which turns nothing
+        orientation = 1
+    expected = Picture(Image.fromarray(ramp[0]), orientation).to_array()
+    assert frame.image.shape == expected.shape
+    assert np.abs(frame.image.astype(int) - expected).mean() < 5
 
 
 def test_an_interlaced_picture_shows_one_moment(make_video):

@@ -100,6 +100,16 @@ def test_recordings_that_other_programs_wrote_anew(recorded, rewritten):
     assert read_recording(recorded).num_frames == 30
 
 
+@pytest.mark.parametrize("values", [["1", "0", "0", "0"], [True, False, False, False], "1000"])
+def test_texts_and_truths_in_a_recording_are_no_numbers(recorded, values):
+    lines = recorded.read_text().splitlines()
+    frame = json.loads(lines[1])
+    frame["faces"][0]["quaternion_wxyz"] = values
+    recorded.write_text("\n".join([lines[0], json.dumps(frame), *lines[2:]]))
+    with pytest.raises(InvalidInputError, match=r"is damaged: .*quaternion_wxyz must be numbers"):
+        read_recording(recorded)
+
+
 def test_a_performance_without_frames_is_none(recorded):
     whole = read_recording(recorded).performance()
     with pytest.raises(InvalidInputError, match="one or more frames"):

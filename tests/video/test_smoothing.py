@@ -128,6 +128,15 @@ def test_a_smoother_takes_one_face(face_model, count):
         FaceSmoother("off")(faces[0], 0.1)
 
 
+@pytest.mark.parametrize("name", ["boxes_xyxy", "landmarks_3d", "rotation", "focal"])
+def test_a_smoother_takes_finite_numbers(face_model, name):
+    person = Person((100, 100))
+    face = Scene("mfn", face_model, [person]).faces(0, [person], [person.box(0)])
+    unknown = replace(face, **{name: np.full_like(getattr(face, name), np.nan)})
+    with pytest.raises(InvalidInputError, match=f"finite numbers, and {name} has others"):
+        FaceSmoother("light")(unknown, 0.1)
+
+
 @pytest.mark.parametrize("dt_s", [0.0, -1.0, float("nan"), "0.1", None])
 def test_time_passes_between_two_sights_of_a_face(face_model, dt_s):
     person = Person((100, 100))

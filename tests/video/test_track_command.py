@@ -244,6 +244,26 @@ def test_an_export_that_cannot_be_written_is_named_before_tracking(clip, tmp_pat
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--to", "gltf"], "--to is the format of --record"),
+        (["--mesh", "--record", "x.jsonl"], "--mesh is drawn into a video"),
+        (["--out", "x.mp4", "--mirror"], "--mirror is for exports and streams"),
+        (["--record", "x.jsonl", "--calibrate", "2"], "--calibrate is for exports and streams"),
+        (["--mode", "detect", "--crop-model", "fusion"], "--mode detect follows no crops"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    clip, tmp_path, monkeypatch, capsys, options, said
+):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert main(["track", str(clip), *options]) == 1
+    assert said in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_track_of_nobody_is_a_recording_of_nobody(networks, clip, tmp_path, capsys):
     for network in networks.values():
         network.people.clear()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from edgeface.cli.bench.files import read_record
+from edgeface.terminal import named_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the two records."""
-    parser.add_argument("a", type=Path, metavar="A.json", help="a record of edgeface bench run")
-    parser.add_argument("b", type=Path, metavar="B.json", help="the record to compare with it")
+    parser.add_argument(
+        "a", type=named_path, metavar="A.json", help="a record of edgeface bench run"
+    )
+    parser.add_argument(
+        "b", type=named_path, metavar="B.json", help="the record to compare with it"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:

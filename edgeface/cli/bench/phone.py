@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeface.cli.bench.files import write_text
 from edgeface.cli.options import add_thread_counts, output_path
 from edgeface.output import check_place, refuse_inputs
-from edgeface.terminal import told_on
+from edgeface.terminal import named_path, told_on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help="the .tflite files to measure")
     parser.add_argument(
         "--tool",
-        type=Path,
+        type=named_path,
         required=True,
         metavar="FILE",
         help="LiteRT's benchmark_model, built for the phone's processor",
