@@ -117,8 +117,8 @@ export class Puppet {
     }
   }
   show(row, hold = 0, reach = 1) {   // hold: the share of the last pose that stays
-    for (const [name, value] of Object.entries(row.shapes)) {
-      const wanted = Math.min(1, reach * value), before = this.values[name] ?? wanted;
+    for (const name of Object.keys({ ...this.values, ...row.shapes })) {   // what is not seen any more is at rest
+      const wanted = Math.min(1, reach * (row.shapes[name] ?? 0)), before = this.values[name] ?? wanted;
       this.values[name] = hold * before + (1 - hold) * wanted;
       this.set(name, this.values[name]);
     }
