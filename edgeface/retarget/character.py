@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from edgeface.errors import InvalidInputError
@@ -20,6 +20,13 @@ VRM_0_CLIPS = {
     )
 }  # fmt: skip
 """The names that programs know VRM 0.x's preset clips by, from those that files have."""
+
+OVERRIDDEN = {
+    "overrideBlink": ("blink", "blinkLeft", "blinkRight"),
+    "overrideLookAt": ("lookUp", "lookDown", "lookLeft", "lookRight"),
+    "overrideMouth": ("aa", "ih", "ou", "ee", "oh"),
+}
+"""What expressions of VRM 1.0 may hold back, by the key that says so."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Character:
     clips : the morph targets that each expression of a VRM file moves, by the expression's name
     bones : the numbers of nodes by VRM's names of humanoid bones, as far as they are known
     binary : the expressions that are either 0 or 1, never between
+    overriding : the expressions that hold others back, by the keys of `OVERRIDDEN`
     """
 
     gltf: Any
@@ -59,6 +67,7 @@ class Character:
     clips: dict[str, list[Bind]]
     bones: dict[str, int]
     binary: frozenset[str] = frozenset()
+    overriding: dict[str, frozenset[str]] = field(default_factory=lambda: {})
 
     @property
     def looks_back(self) -> bool:
@@ -151,6 +160,14 @@ def read_character(path: str | os.PathLike[str]) -> Character:
         binary = frozenset(
             name for name, value in _expressions(extensions, kind) if value.get("isBinary") is True
         )
+        overriding = {
+            key: frozenset(
+                name
+                for name, value in _expressions(extensions, kind)
+                if value.get(key) in ("block", "blend")
+            )
+            for key in OVERRIDDEN
+        }
         bones = _vrm_bones(extensions, kind)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInputError(f"{path} is damaged in its part for {kind}: {error!r}") from error
@@ -162,6 +179,7 @@ def read_character(path: str | os.PathLike[str]) -> Character:
         _sound(clips, morphs),
         named_bones(node_names(gltf)) | bones,
         binary,
+        overriding,
     )
     if not character.shapes:
         raise InvalidInputError(

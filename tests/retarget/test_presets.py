@@ -1,5 +1,7 @@
 """Each mapping that ships moves a character that was made for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -158,6 +160,26 @@ def test_binary_expressions_are_0_or_1(tmp_path, performance, make_character, ma
     gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
     weights = read_accessor(gltf, gltf.animations[0].samplers[0].output)
     assert weights.ravel().tolist() == [0, 0, 0, 0, 0.5, 0.5]  # half the clip's weight
+
+
+@pytest.mark.parametrize("how", ["none", "blend", "block"])
+@pytest.mark.parametrize("binary", [False, True])
+def test_expressions_hold_back_what_they_override(
+    tmp_path, performance, make_character, how, binary
+):
+    extensions = vrm_1(["happy", "blinkLeft", "aa"])
+    happy = extensions["VRMC_vrm"]["expressions"]["preset"]["happy"]
+    happy |= {"overrideBlink": how, "isBinary": binary}
+    options = ExportOptions(character=make_character(["m0", "m1", "m2"], extensions=extensions))
+    seen = {"eyeBlinkLeft": 1.0, "jawOpen": 0.7, "mouthSmileLeft": 0.6, "mouthSmileRight": 0.6}
+    performance = replace(performance, blendshapes=[seen] * 6)
+    write_gltf(tmp_path / "out.glb", options.character, performance, options.retargeter())
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    weights = read_accessor(gltf, gltf.animations[0].samplers[0].output)
+    happy, blink, opened = weights.ravel()[:3] * 2  # half the clip's weight
+    assert 0 < happy <= 1
+    assert blink == pytest.approx(1 if how == "none" else 1 - happy)
+    assert opened > 0.5  # which is not overridden
 
 
 def test_mappings_that_ship_treat_both_sides_alike():

@@ -33,6 +33,18 @@ for (const shapes of [{ jawOpen: 0.5, mouthLeft: 0.25 }, { mouthLeft: 0.25 }]) {
 console.log(JSON.stringify(told));
 """
 
+BLENDS = """
+import { readFileSync } from "node:fs";
+globalThis.self = globalThis;
+const { parse, Puppet } = await import("./puppet.js");
+const { buffer } = new Uint8Array(readFileSync("it.glb"));
+const gltf = await parse(buffer), happy = { overrideBlink: "block", overrideMouth: "none" };
+const expressionManager = { expressions: [happy] };
+gltf.userData.vrm = { scene: gltf.scene, meta: { metaVersion: "1" }, expressionManager };
+new Puppet(gltf, {});
+console.log(JSON.stringify(happy));
+"""
+
 
 def played(script, content, folder):
     """What a script tells of a character, whose file's content is given."""
@@ -69,12 +81,13 @@ def test_of_two_nodes_of_one_name_the_meant_one_turns(tmp_path):
     assert played(TURNS, content, tmp_path) == {"kind": "Object3D", "below": "Neck"}
 
 
-def test_what_is_not_seen_any_more_is_at_rest_on_the_page(tmp_path):
+def _talking():
+    """A character with two shapes."""
     writer = GltfWriter()
     corners = writer.array(np.eye(3, dtype=np.float32), "VEC3", bounds=True)
     face = {"attributes": {"POSITION": corners}, "targets": [{"POSITION": corners}] * 2}
     names = {"targetNames": ["jawOpen", "mouthLeft"]}
-    content = writer.finish(
+    return writer.finish(
         {
             "asset": {"version": "2.0"},
             "scene": 0,
@@ -83,4 +96,12 @@ def test_what_is_not_seen_any_more_is_at_rest_on_the_page(tmp_path):
             "meshes": [{"primitives": [face], "extras": names}],
         }
     )
-    assert played(FADES, content, tmp_path) == [[0.5, 0.25], [0, 0.25]]
+
+
+def test_what_is_not_seen_any_more_is_at_rest_on_the_page(tmp_path):
+    assert played(FADES, _talking(), tmp_path) == [[0.5, 0.25], [0, 0.25]]
+
+
+def test_a_trace_of_an_expression_blocks_no_other_on_the_page(tmp_path):
+    told = played(BLENDS, _talking(), tmp_path)
+    assert told == {"overrideBlink": "blend", "overrideMouth": "none"}

@@ -69,6 +69,10 @@ export class Puppet {
     this.root = new Group();
     const figure = this.vrm ? this.vrm.scene : gltf.scene;
     if (this.vrm) VRMUtils.rotateVRM0(this.vrm);
+    for (const expression of this.vrm?.expressionManager?.expressions ?? []) {
+      // made for expressions that are switched: of a face, a trace of a smile would hold the lids open
+      for (const key of ["overrideBlink", "overrideLookAt", "overrideMouth"]) if (expression[key] === "block") expression[key] = "blend";
+    }
     this.root.add(figure);
     this.meshes = [];
     figure.traverse((o) => {
