@@ -109,6 +109,22 @@ def find_shape(name: str, shapes: Iterable[str]) -> str | None:
     return next((shape for shape in shapes if wanted in _plain_tails(shape)), None)
 
 
+def find_shapes(name: str, shapes: Iterable[str]) -> list[str]:
+    """Find all shapes that are meant by a name: that of `find_shape`, and its like on other meshes.
+
+    A face, its teeth and its lashes may have shapes of one name, each with its mesh's prefix.
+    """
+    shapes = list(shapes)
+    first = find_shape(name, shapes)
+    if first is None or _plain(first) == _plain(name):
+        return [] if first is None else [first]
+    return [
+        shape
+        for shape in shapes
+        if _plain(name) in _plain_tails(shape) and _plain(shape) != _plain(name)
+    ]
+
+
 @functools.lru_cache(maxsize=20_000)  # characters have thousands of shapes, mappings hundreds
 def _plain_tails(name: str) -> tuple[str, ...]:
     return tuple(map(_plain, _tails(name)))

@@ -8,7 +8,7 @@ import pytest
 from edgeface import InvalidInputError
 from edgeface.blendshapes import mirrored_name
 from edgeface.retarget import ARKIT_NAMES, ExportOptions, Retargeter, read_mapping, write_gltf
-from edgeface.retarget.character import find_shape, read_character
+from edgeface.retarget.character import find_shape, find_shapes, read_character
 from edgeface.retarget.mapping import preset_names
 from tests.retarget.test_formats import read_accessor
 
@@ -231,6 +231,24 @@ def test_the_report_says_what_moves_and_what_cannot(character):
 def test_names_are_found_in_their_usual_spellings(wanted, has):
     assert find_shape(wanted, ["mouthSmile_R", "jawLeft", has]) == has
     assert find_shape(wanted, ["mouthSmile_R", "jawLeft"]) is None
+
+
+def test_shapes_of_several_meshes_move_together(make_character):
+    names = ["blendShape1.jawOpen", "blendShape2.jawOpen", "blendShape1.mouthLeft"]
+    options = ExportOptions(character=make_character(names))
+    seen = {"jawOpen": 0.5, "mouthLeft": 0.25}
+    shapes, _ = options.retargeter()(seen, np.eye(4)[0])
+    assert shapes == dict(zip(names, (0.5, 0.5, 0.25), strict=True))
+    assert find_shapes("jawOpen", ["Face.jawOpen", "JawOpen"]) == ["Face.jawOpen"]
+    assert find_shapes("jawOpen", ["JawOpen", "Face.jawOpen"]) == ["JawOpen"]
+
+
+def test_fitted_shapes_of_several_meshes_move_together(make_character):
+    names = [f"{mesh}.Fcl_MTH_{vowel}" for vowel in VOWELS for mesh in ("Face", "Teeth")]
+    shapes, _ = ExportOptions(character=make_character(names)).retargeter()(
+        {"jawOpen": 0.7}, np.eye(4)[0]
+    )
+    assert shapes["Face.Fcl_MTH_A"] == shapes["Teeth.Fcl_MTH_A"] > 0.5
 
 
 def test_unfit_choices_are_named(make_character, character):
