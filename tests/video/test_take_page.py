@@ -87,6 +87,7 @@ def test_everybody_moves_as_they_did(tmp_path, recording):
     np.testing.assert_allclose(head[-1], TURN * np.array([1, 1, -1, -1]), atol=1e-6)
     turns = {bone: array(rows, "<f4").reshape(30, 4) for bone, rows in first["turns"].items()}
     assert data["bones"].keys() == turns.keys() == {"head", "neck", "leftEye", "rightEye"}
+    assert [*turns] == ["head", "neck", "rightEye", "leftEye"]  # the same in every page
     shared = [2 * np.arctan2(turns[bone][-1, 2], turns[bone][-1, 0]) for bone in ("head", "neck")]
     assert sum(shared) == pytest.approx(-0.4)
     assert shared[0] == pytest.approx(2 * shared[1])  # 0.6 and 0.3
