@@ -118,7 +118,8 @@ class Stage:
     def rows(self, time_s: float, faces: Faces, page: str = "") -> list[dict[str, Any]]:
         """What each person's character does on a page in a frame, ready for JSON."""
         with self._lock:
-            figure = self._figures.get(page) or self._use(page, _Figure(read_mapping("arkit")))
+            figure = self._figures.get(page) or self._as_seen(_Figure(read_mapping("arkit")))
+            self._keep(page, figure)
             return [self._row(figure, time_s, face) for face in faces]
 
     def record(self, frame: int, time_s: float, size: tuple[int, int], faces: Faces) -> None:
@@ -186,7 +187,7 @@ class Stage:
         nodes = every if vrm else named_bones(given["nodes"])
         turns_eyes = eyes_are_bones(given["own"], given["kind"], given["shapes"])
         figure = _Figure(mapping, set(nodes) & set(BONES), turns_eyes)
-        self._use(given.get("page", ""), figure)
+        self._keep(given.get("page", ""), self._as_seen(figure))
         seen = set(self._model.metadata.seen_shapes) | self._seen
         drives = [name for name, recipe in mapping.recipes.items() if seen & set(recipe)]
         return {
@@ -202,12 +203,12 @@ class Stage:
             self._figures[page] = self._as_seen(figure)
         return {"on": self.mirror}
 
-    def _use(self, page: str, figure: _Figure) -> _Figure:
+    def _keep(self, page: str, figure: _Figure) -> None:
+        """Remember the figure of a page that is looked at; the one not looked at longest goes."""
         self._figures.pop(page, None)
-        if len(self._figures) >= MAX_PAGES:
+        self._figures[page] = figure
+        if len(self._figures) > MAX_PAGES:
             del self._figures[next(iter(self._figures))]
-        figure = self._figures[page] = self._as_seen(figure)
-        return figure
 
     def _as_seen(self, figure: _Figure) -> _Figure:
         """The figure as the mirror, or nobody, shows it; lids are learned anew."""
