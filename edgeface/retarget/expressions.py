@@ -18,7 +18,7 @@ def acting_values(character: Character, frames: list[dict[str, float]]) -> dict[
     file says "block": that is meant for expressions that are switched, and a trace of a smile would
     hold the lids open.
     """
-    names = sorted({name for frame in frames for name in frame if name in character.shapes})
+    names = sorted(set[str]().union(*frames) & character.shapes.keys())
     values = {name: np.array([frame.get(name, 0.0) for frame in frames]) for name in names}
     for name in character.binary & values.keys():
         values[name] = (values[name] > HALF).astype(float)
