@@ -80,7 +80,7 @@ class Character:
         own = getattr(self.gltf.asset, "generator", None) == "edgeface"
         return eyes_are_bones(own, self.kind, self.clips)
 
-    @property
+    @functools.cached_property
     def shapes(self) -> dict[str, list[Bind]]:
         """All shapes that a mapping may name: morph targets, and the expressions of a VRM file."""
         found: dict[str, list[Bind]] = {}
