@@ -23,7 +23,7 @@ def acting_values(character: Character, frames: list[dict[str, float]]) -> dict[
     for name in character.binary & values.keys():
         values[name] = (values[name] > HALF).astype(float)
     left = {
-        key: np.clip(1 - sum(values[name] for name in overriding & values.keys()), 0, 1)
+        key: np.clip(1 - sum(values[name] for name in sorted(overriding & values.keys())), 0, 1)
         for key, overriding in character.overriding.items()
     }
     for key, share in left.items():

@@ -110,5 +110,8 @@ def export(source: Path | str | Recording, path: Path, name: str, options: Expor
     options.retargeter()  # a page needs none, and yet its mapping shall be one
     write = FORMATS[name].export
     if write is None:
-        raise InvalidInputError("a recording is converted: name its goal with --record FILE")
+        others = [known.suffix for known in FORMATS.values() if known.export is not None]
+        raise InvalidInputError(
+            f"{path} would be the recording again: name a file that ends in {', '.join(others)}"
+        )
     write(path, source if isinstance(source, Recording) else read_recording(source), options)
