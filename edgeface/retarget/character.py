@@ -193,7 +193,7 @@ def read_character(path: str | os.PathLike[str]) -> Character:
         kind,
         morphs,
         _sound(clips, morphs),
-        named_bones(node_names(gltf)) | bones,
+        _hanging(gltf, named_bones(node_names(gltf)) | bones),
         binary,
         overriding,
     )
@@ -305,6 +305,18 @@ def _vrm_bones(extensions: dict[str, Any], kind: str) -> dict[str, int]:
         return {str(name): int(bone["node"]) for name, bone in bones.items()}
     bones = extensions.get("VRM", {}).get("humanoid", {}).get("humanBones", [])
     return {str(bone["bone"]): int(bone["node"]) for bone in bones}
+
+
+def _hanging(gltf: Any, bones: dict[str, int]) -> dict[str, int]:
+    """Bones without a neck and a spine that the head does not hang on, and does not turn with."""
+    if "head" not in bones:
+        return bones
+    parent_of = {child: n for n, node in enumerate(gltf.nodes) for child in node.children or ()}
+    above, node = set[int](), parent_of.get(bones["head"])
+    while node is not None:
+        above.add(node)
+        node = parent_of.get(node)
+    return {bone: n for bone, n in bones.items() if bone not in ("neck", "spine") or n in above}
 
 
 _BONE_NAMES = {
