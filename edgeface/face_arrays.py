@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -13,6 +14,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import SHIPPED, FaceModel, shipped_face_model
 from edgeface.gaze import iris_centres
 from edgeface.kernels import project_landmarks
+from edgeface.output import file_of
 from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
 from edgeface.values import Flag, option, shown
 
@@ -67,6 +69,7 @@ class FaceArrays:
     personal_vertices: Float32Array | None = None
     image_size: tuple[int, int] | None = None
     image: ImageArray | None = None
+    image_file: str | os.PathLike[str] | None = None
     face_model_sha256: str | None = None
     truncated: bool = False
 
@@ -87,7 +90,8 @@ class FaceArrays:
         """What a pickle holds: the arrays, and of the face model its hash alone; no image."""
         model = self.face_model
         sha256 = self.face_model_sha256 if model is None else model.sha256
-        return vars(self) | {"face_model": None, "image": None, "face_model_sha256": sha256}
+        left_out = dict.fromkeys(("face_model", "image", "image_file"))
+        return vars(self) | left_out | {"face_model_sha256": sha256}
 
     def __copy__(self) -> Self:
         return replace(self)
@@ -141,10 +145,14 @@ class FaceArrays:
         height, width = self.image_size
         return self.boxes_xyxy.clip(0, np.array([width, height, width, height], np.float32))
 
-    def of_image(self, pixels: ImageArray, *, keep: bool = False) -> Self:
-        """The same faces with the size of their image, and with the image itself if ``keep``."""
+    def of_image(self, pixels: ImageArray) -> Self:
+        """The same faces with the size of their image."""
         height, width = pixels.shape[:2]
-        return replace(self, image_size=(height, width), image=pixels if keep else None)
+        return replace(self, image_size=(height, width), image=None)
+
+    def keeping(self, image: Any, pixels: ImageArray) -> Self:
+        """The same faces with their image, of which ``image`` is what the user gave."""
+        return replace(self, image=pixels, image_file=file_of(image))
 
     def image_or(self, image: Any) -> Any:
         """The image that is given, or else the one that was kept.

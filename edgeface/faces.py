@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast, overload
@@ -13,7 +12,7 @@ from edgeface import tables
 from edgeface.errors import InvalidInputError
 from edgeface.face import Face
 from edgeface.face_arrays import OPTIONAL_SHAPES, ROWS, FaceArrays, RowIndex, boxes_of
-from edgeface.output import PathLike, write_output
+from edgeface.output import PathLike, file_of, write_output
 from edgeface.pixels import Color, checked_color
 from edgeface.types import AnyArray, ImageArray
 from edgeface.values import path_of, shown
@@ -79,6 +78,8 @@ class Faces(FaceArrays):
         The size of the image in which the faces were found.
     image : uint8, shape (H, W, 3), or None
         The image itself, by reference, if `Model.run` was called with ``keep_image=True``.
+    image_file : path, or None
+        The file that ``image`` came from, if it came from one; `save` does not overwrite it.
     face_model_sha256 : str, or None
         After unpickling, the hash of the face model.
     truncated : bool
@@ -242,8 +243,8 @@ class Faces(FaceArrays):
         Raises
         ------
         InvalidInputError
-            If the suffix is none of these, the file cannot be written, it is the given image
-            itself, or there is no image to draw on.
+            If the suffix is none of these, the file cannot be written, it is the given
+            image itself or the one that was kept, or there is no image to draw on.
         BackendUnavailableError
             For Parquet, if pyarrow is not installed; the message names the remedy.
         """
@@ -265,14 +266,8 @@ class Faces(FaceArrays):
         else:
             known = ", ".join((*PICTURE_SUFFIXES, *TABLE_SUFFIXES))
             raise InvalidInputError(f"{path}: faces are saved as {known}, not as {suffix!r}")
-        write_output(target, content, _files_of(image))
-
-
-def _files_of(image: Any) -> list[PathLike]:
-    """The file of an image that is a path, an open file or a PIL image of one."""
-    if not isinstance(image, (str, os.PathLike)):
-        image = getattr(image, "filename", getattr(image, "name", None))
-    return [cast(PathLike, image)] if isinstance(image, (str, os.PathLike)) else []
+        photos = (file_of(image), self.image_file)
+        write_output(target, content, [photo for photo in photos if photo is not None])
 
 
 def check_faces(name: str, faces: Faces) -> None:

@@ -218,11 +218,12 @@ class Model(ManyImages, CloserLook):
         kept = option("keep_image", keep_image, Flag())
         pixels = read_image(image, color="rgb" if color is None else color)
         if not self.metadata.detects:
-            return self._crops(pixels, boxes_xyxy).of_image(pixels, keep=kept)
-        (faces,) = self.find([pixels], options)
-        if color is None:
-            self._channels.look(image, pixels, faces)
-        return faces.of_image(pixels, keep=kept)
+            faces = self._crops(pixels, boxes_xyxy).of_image(pixels)
+        else:
+            (faces,) = self.find([pixels], options)
+            if color is None:
+                self._channels.look(image, pixels, faces)
+        return faces.keeping(image, pixels) if kept else faces
 
     def find(self, pixels: Sequence[ImageArray], options: dict[str, Any]) -> list[Faces]:
         """Find the faces of several images that are already decoded.

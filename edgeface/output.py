@@ -17,7 +17,7 @@ import stat
 import unicodedata
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from edgeface.addresses import local_name
 from edgeface.descriptors import descriptor_of, open_in_place
@@ -92,6 +92,13 @@ def refuse_inputs(path: PathLike, inputs: Iterable[PathLike]) -> None:
                 f"{path} is the input {source} itself, which writing would destroy; name another "
                 "file"
             )
+
+
+def file_of(image: Any) -> PathLike | None:
+    """The file of an image that is a path, an open file or a PIL image of one."""
+    if not isinstance(image, (str, os.PathLike)):
+        image = getattr(image, "filename", getattr(image, "name", None))
+    return cast(PathLike, image) if isinstance(image, (str, os.PathLike)) else None
 
 
 def _same_file(path: PathLike, source: str | int) -> bool:

@@ -1,8 +1,9 @@
 """Timecode: the clock of a shoot, by which takes of several devices are laid beside each other.
 
 A timecode names a frame as hours, minutes, seconds and frames. At 29.97 and 23.976 frames a second
-it counts as if there were 30 and 24, so that its seconds are longer than real ones by a thousandth;
-one that drops numbers, written with a semicolon, keeps up with real seconds.
+it counts as if there were 30 and 24, so that its seconds are longer than real ones by a thousandth.
+One that drops numbers, written with a semicolon, keeps up with real seconds: each minute but the
+tenth begins with the number 2 at 29.97 frames a second (4 at 59.94).
 """
 
 from __future__ import annotations
@@ -55,13 +56,22 @@ class Timecode:
         3602.5
         >>> round(Timecode("00:00:00:00", 30 / 1.001).at(1001.0), 3)
         1000.0
+        >>> timecode_text(Timecode("00:00:59;29", 30 / 1.001).at(1.001 / 30), 30)
+        '00:01:00:02.000'
         """
         time_s, match = option("time_s", time_s, SECONDS), _PATTERN.fullmatch(self.text)
         assert match is not None
         hours, minutes, seconds, mark, frames = match.groups()
         counted = max(round(self.fps), 1)
-        start = 3600 * int(hours) + 60 * int(minutes) + int(seconds) + int(frames) / counted
-        return start + time_s * (1.0 if mark in DROP_MARKS else self.fps / counted)
+        dropped = counted // 15 if mark in DROP_MARKS and counted % 30 == 0 else 0
+        minute = 60 * int(hours) + int(minutes)
+        first = (60 * minute + int(seconds)) * counted + int(frames)
+        first -= dropped * (minute - minute // 10)
+        rate = counted / 1.001 if dropped else self.fps
+        now = round(first + time_s * rate, 4)  # else a frame that is due may count as the last
+        tens, rest = divmod(now, 600 * counted - 9 * dropped)
+        minutes_begun = max((rest - dropped) // (60 * counted - dropped), 0)
+        return (now + dropped * (9 * tens + minutes_begun)) / counted
 
 
 def timecode_text(seconds: float, fps: int) -> str:

@@ -144,7 +144,6 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.take is not None:
         _check_take(arguments)
     _check_files(arguments)
-    check_export(name, options)
     if arguments.character is not None and arguments.record is not None:
         refuse_inputs(arguments.record, files_of(arguments.character))
     if Path(arguments.source).suffix.lower() == ".jsonl":
@@ -159,10 +158,11 @@ def _convert(arguments: argparse.Namespace, name: str, options: ExportOptions) -
     if target is None:
         raise InvalidInputError("a recording is converted: name its goal with --record FILE")
     told = told_on([target])
+    recording = read_recording(arguments.source)
     if options.character is not None:
-        take = read_recording(arguments.source).performance(options.track_id)
-        print(printable(options.report(take.blendshapes[0])), file=told)
-    export(arguments.source, target, name, options)
+        seen = set[str]().union(*recording.performance(options.track_id).blendshapes)
+        print(printable(options.report(seen)), file=told)
+    export(recording, target, name, options)
     print(printable(f"wrote {target}"), file=told)
     return 0
 
@@ -170,6 +170,7 @@ def _convert(arguments: argparse.Namespace, name: str, options: ExportOptions) -
 def _track(arguments: argparse.Namespace, name: str, options: ExportOptions) -> int:
     """Follow the faces of a video; returns the exit status."""
     _check_effects(arguments, name)
+    check_export(name, options)
     model = detector(arguments)
     tracker = make_tracker(model, arguments, options.personal)
     if options.character is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from edgeface.errors import InvalidInputError
@@ -20,6 +20,13 @@ VRM_0_CLIPS = {
     )
 }  # fmt: skip
 """The names that programs know VRM 0.x's preset clips by, from those that files have."""
+
+OVERRIDDEN = {
+    "overrideBlink": ("blink", "blinkLeft", "blinkRight"),
+    "overrideLookAt": ("lookUp", "lookDown", "lookLeft", "lookRight"),
+    "overrideMouth": ("aa", "ih", "ou", "ee", "oh"),
+}
+"""What expressions of VRM 1.0 may hold back, by the key that says so."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Character:
     clips : the morph targets that each expression of a VRM file moves, by the expression's name
     bones : the numbers of nodes by VRM's names of humanoid bones, as far as they are known
     binary : the expressions that are either 0 or 1, never between
+    overriding : the expressions that hold others back, by the keys of `OVERRIDDEN`
     """
 
     gltf: Any
@@ -59,6 +67,7 @@ class Character:
     clips: dict[str, list[Bind]]
     bones: dict[str, int]
     binary: frozenset[str] = frozenset()
+    overriding: dict[str, frozenset[str]] = field(default_factory=lambda: {})
 
     @property
     def looks_back(self) -> bool:
@@ -71,7 +80,7 @@ class Character:
         own = getattr(self.gltf.asset, "generator", None) == "edgeface"
         return eyes_are_bones(own, self.kind, self.clips)
 
-    @property
+    @functools.cached_property
     def shapes(self) -> dict[str, list[Bind]]:
         """All shapes that a mapping may name: morph targets, and the expressions of a VRM file."""
         found: dict[str, list[Bind]] = {}
@@ -98,6 +107,22 @@ def find_shape(name: str, shapes: Iterable[str]) -> str | None:
         return name
     wanted = _plain(name)
     return next((shape for shape in shapes if wanted in _plain_tails(shape)), None)
+
+
+def find_shapes(name: str, shapes: Iterable[str]) -> list[str]:
+    """Find all shapes that are meant by a name: that of `find_shape`, and its like on other meshes.
+
+    A face, its teeth and its lashes may have shapes of one name, each with its mesh's prefix.
+    """
+    shapes = list(shapes)
+    first = find_shape(name, shapes)
+    if first is None or _plain(first) == _plain(name):
+        return [] if first is None else [first]
+    return [
+        shape
+        for shape in shapes
+        if _plain(name) in _plain_tails(shape) and _plain(shape) != _plain(name)
+    ]
 
 
 @functools.lru_cache(maxsize=20_000)  # characters have thousands of shapes, mappings hundreds
@@ -151,6 +176,14 @@ def read_character(path: str | os.PathLike[str]) -> Character:
         binary = frozenset(
             name for name, value in _expressions(extensions, kind) if value.get("isBinary") is True
         )
+        overriding = {
+            key: frozenset(
+                name
+                for name, value in _expressions(extensions, kind)
+                if value.get(key) in ("block", "blend")
+            )
+            for key in OVERRIDDEN
+        }
         bones = _vrm_bones(extensions, kind)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInputError(f"{path} is damaged in its part for {kind}: {error!r}") from error
@@ -160,8 +193,9 @@ def read_character(path: str | os.PathLike[str]) -> Character:
         kind,
         morphs,
         _sound(clips, morphs),
-        named_bones(node_names(gltf)) | bones,
+        _hanging(gltf, named_bones(node_names(gltf)) | bones),
         binary,
+        overriding,
     )
     if not character.shapes:
         raise InvalidInputError(
@@ -271,6 +305,18 @@ def _vrm_bones(extensions: dict[str, Any], kind: str) -> dict[str, int]:
         return {str(name): int(bone["node"]) for name, bone in bones.items()}
     bones = extensions.get("VRM", {}).get("humanoid", {}).get("humanBones", [])
     return {str(bone["bone"]): int(bone["node"]) for bone in bones}
+
+
+def _hanging(gltf: Any, bones: dict[str, int]) -> dict[str, int]:
+    """Bones without a neck and a spine that the head does not hang on, and does not turn with."""
+    if "head" not in bones:
+        return bones
+    parent_of = {child: n for n, node in enumerate(gltf.nodes) for child in node.children or ()}
+    above, node = set[int](), parent_of.get(bones["head"])
+    while node is not None:
+        above.add(node)
+        node = parent_of.get(node)
+    return {bone: n for bone, n in bones.items() if bone not in ("neck", "spine") or n in above}
 
 
 _BONE_NAMES = {

@@ -108,6 +108,8 @@ class UdpSender:
         retargeter: Retargeter | None = None,
     ) -> None:
         self.retargeter = retargeter or Retargeter()
+        self._sent: dict[str, float] = {}  # all shapes that were sent, at rest
+        self._eyes_sent = False
         self._prepare()
         self._socket = Datagrams(host, self.PORT if port is None else port)
 
@@ -117,6 +119,21 @@ class UdpSender:
     def close(self) -> None:
         """Release the socket."""
         self._socket.close()
+
+    def _retargeted(
+        self, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
+    ) -> tuple[dict[str, float], FloatArray, FloatArray | None]:
+        """The shapes, the head and the eyes of a frame.
+
+        Receivers keep what does not come as it was last. So what is not seen any more is at rest.
+        """
+        shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
+        self._sent |= dict.fromkeys(shapes, 0.0)
+        eyes = self.retargeter.eyes_deg(blendshapes)
+        self._eyes_sent |= eyes is not None
+        if eyes is None and self._eyes_sent:
+            eyes = np.zeros((2, 2))
+        return self._sent | shapes, head, eyes
 
 
 class ArkitSender(UdpSender):

@@ -45,10 +45,12 @@ class PoseFit:
     """
 
     def __init__(self, poses: dict[str, dict[str, float]]) -> None:
-        self._names = tuple(poses)
-        self._poses = np.array(
-            [[pose.get(name, 0.0) for name in ARKIT_NAMES] for pose in poses.values()]
-        ).reshape(len(poses), len(ARKIT_NAMES))
+        # shapes of one pose, as of a face and its teeth, have one weight
+        self._rows: dict[tuple[float, ...], list[str]] = {}
+        for name, pose in poses.items():
+            row = tuple(pose.get(shape, 0.0) for shape in ARKIT_NAMES)
+            self._rows.setdefault(row, []).append(name)
+        self._poses = np.array([*self._rows]).reshape(len(self._rows), len(ARKIT_NAMES))
         self._weighted = self._poses @ metric()
         self._gram = self._weighted @ self._poses.T
 
@@ -56,7 +58,8 @@ class PoseFit:
         """Find the weight of each pose in [0, 1]; absent ones of ARKit's shapes count as 0."""
         target = np.array([blendshapes.get(name, 0.0) for name in ARKIT_NAMES])
         weights = box_least_squares(self._gram, self._weighted @ target)
-        return dict(zip(self._names, weights.tolist(), strict=True))
+        found = zip(self._rows.values(), weights.tolist(), strict=True)
+        return {name: weight for names, weight in found for name in names}
 
 
 def box_least_squares(gram: FloatArray, products: FloatArray) -> Float64Array:

@@ -90,12 +90,12 @@ def check_export(name: str, options: ExportOptions) -> None:
         require_arkit(retargeter, "Live Link Face")
 
 
-def export(source: Path | str, path: Path, name: str, options: ExportOptions) -> None:
+def export(source: Path | str | Recording, path: Path, name: str, options: ExportOptions) -> None:
     """Turn a recording into another format.
 
     Parameters
     ----------
-    source : the recording, a ``.jsonl`` file
+    source : the recording, a ``.jsonl`` file or what `edgeface.recording.read_recording` read
     path : the file to write
     name : the format, a key of `FORMATS` except "jsonl"
     options : whose performance is exported, onto which character, and how
@@ -110,5 +110,8 @@ def export(source: Path | str, path: Path, name: str, options: ExportOptions) ->
     options.retargeter()  # a page needs none, and yet its mapping shall be one
     write = FORMATS[name].export
     if write is None:
-        raise InvalidInputError("a recording is converted: name its goal with --record FILE")
-    write(path, read_recording(source), options)
+        others = [known.suffix for known in FORMATS.values() if known.export is not None]
+        raise InvalidInputError(
+            f"{path} would be the recording again: name a file that ends in {', '.join(others)}"
+        )
+    write(path, source if isinstance(source, Recording) else read_recording(source), options)

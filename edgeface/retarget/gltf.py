@@ -18,6 +18,7 @@ from edgeface.gaze import eye_quaternions
 from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.character import Character, node_names, read_character
+from edgeface.retarget.expressions import acting_values
 from edgeface.retarget.gltf_file import Blob, files_of, glb_bytes, import_pygltflib
 from edgeface.retarget.head import NAME
 from edgeface.retarget.mapping import check_names
@@ -27,8 +28,6 @@ from edgeface.rotations import continuous, quaternion_from_rotation, rotation_fr
 from edgeface.types import FloatArray
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
-HALF = 0.5
-"""Where a shape that is either 0 or 1 becomes 1, as in VRM 1.0."""
 MAX_STRETCH = 1.05
 """How much more the nodes above a bone may scale one axis than another."""
 
@@ -200,15 +199,11 @@ def _weights(character: Character, frames: list[dict[str, float]]) -> dict[int, 
     for node, names in character.morphs.items():
         rest = character.gltf.meshes[character.gltf.nodes[node].mesh].weights
         found[node] = np.tile(rest if rest else [0.0] * len(names), (len(frames), 1)).astype(float)
-    shapes = character.shapes
-    driven = {name for frame in frames for name in frame if name in shapes}
+    shapes, driven = character.shapes, acting_values(character, frames)
     moved = {(bind.node, bind.index) for name in driven for bind in shapes[name]}
     for node, index in moved:
         found[node][:, index] = 0.0
-    for name in sorted(driven):
-        values = np.array([frame.get(name, 0.0) for frame in frames])
-        if name in character.binary:
-            values = (values > HALF).astype(float)
+    for name, values in driven.items():
         for bind in shapes[name]:
             found[bind.node][:, bind.index] += bind.weight * values
     for node, index in moved:

@@ -25,7 +25,7 @@ class IFacialMocapSender(ArkitSender):
     The line is ``mouthSmile_L-42|...|=head#x,y,z,px,py,pz|rightEye#x,y,z|leftEye#x,y,z|``.
 
     - Shapes are whole per cent, by ARKit's names with a letter for the side. Shapes that the
-      network cannot see are left out.
+      network cannot see are left out, or 0 if it saw them before.
     - x, y and z are angles in degrees about the axes of ARKit's frame, which is our ``model``
       frame. If the gaze is not seen, the eyes look ahead.
     - px, py and pz are the head's position in metres. They are 0, because it is not measured.
@@ -39,11 +39,10 @@ class IFacialMocapSender(ArkitSender):
     ) -> None:
         """Send one frame; parameters are those of `Stream.send`. The protocol has no time."""
         del time_s
-        shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
+        shapes, head, eyes = self._retargeted(blendshapes, quaternion_wxyz)
         pitch, yaw, roll = angles_of(head)
         parts = [f"{_lettered(name)}-{round(100 * value)}" for name, value in shapes.items()]
         parts.append(f"=head#{pitch:.4f},{yaw:.4f},{roll:.4f},0,0,0")
-        eyes = self.retargeter.eyes_deg(blendshapes)
         turns = [[0.0, 0.0], [0.0, 0.0]] if eyes is None else eyes.tolist()
         for name, (eye_pitch, eye_yaw) in zip(("rightEye", "leftEye"), turns, strict=True):
             parts.append(f"{name}#{eye_pitch:.2f},{eye_yaw:.2f},0")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 from edgeface.errors import InvalidInputError
 from edgeface.personal.model import PersonalModel
 from edgeface.recording import Performance, Recording
-from edgeface.retarget.character import read_character
+from edgeface.retarget.character import Character, read_character
 from edgeface.retarget.derived import origins
 from edgeface.retarget.gaps import hold_in_gaps
 from edgeface.retarget.gltf_file import is_own_head
@@ -91,7 +92,7 @@ class ExportOptions:
         ships = self.mapping is None or str(self.mapping) in preset_names()
         if self.character is None or not ships:
             return str(self.mapping), read_mapping(cast(Path, self.mapping))
-        character = read_character(self.character)
+        character = self._read
         shapes = character.clips if clips_only and character.clips else character.shapes
         what = str(self.character)
         name = choose_preset(shapes, what) if self.mapping is None else str(self.mapping)
@@ -120,7 +121,12 @@ class ExportOptions:
         name, mapping = self.chosen_mapping()
         known = origins(seen, derived=self.derive)
         absent = [shape for shape, origin in known.items() if origin == "absent"]
-        return f"{self.character}: " + report(read_character(self.character), name, mapping, absent)
+        return f"{self.character}: " + report(self._read, name, mapping, absent)
+
+    @cached_property
+    def _read(self) -> Character:
+        """The character's shapes and bones, which are asked for many times before a take."""
+        return read_character(cast(Path, self.character))
 
     @property
     def _own(self) -> dict[str, Any]:

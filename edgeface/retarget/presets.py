@@ -9,7 +9,7 @@ from textwrap import fill
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
 from edgeface.gaze import LIDS
-from edgeface.retarget.character import Character, find_shape
+from edgeface.retarget.character import Character, find_shape, find_shapes
 from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 
 BOTH_LIDS = ("Blink", "Fcl_EYE_Close", "eyesClosed", "Eye_Blink")
@@ -60,14 +60,14 @@ def adapt(mapping: Mapping, shapes: Iterable[str]) -> Mapping:
     shapes = list(shapes)
 
     def own(recipes: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-        found = {find_shape(name, shapes): recipe for name, recipe in recipes.items()}
-        return {name: recipe for name, recipe in found.items() if name is not None}
+        return {
+            shape: recipe for name, recipe in recipes.items() for shape in find_shapes(name, shapes)
+        }
 
     targets = own(mapping.targets)
     if not set(LIDS) & set[str]().union(*targets.values()):
-        both = next(filter(None, (find_shape(name, shapes) for name in BOTH_LIDS)), None)
-        if both is not None:
-            targets[both] = dict.fromkeys(LIDS, 0.5)
+        both = next(filter(None, (find_shapes(name, shapes) for name in BOTH_LIDS)), list[str]())
+        targets |= dict.fromkeys(both, dict.fromkeys(LIDS, 0.5))
     return replace(mapping, targets=targets, fit=own(mapping.fit))
 
 

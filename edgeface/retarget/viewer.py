@@ -111,8 +111,9 @@ def _person(
         row[:] = [shapes.get(name, 0.0) for name in ARKIT_NAMES]
         heads.append(head)
         each = retargeter.bone_turns(head, bones) | retargeter.eye_turns(seen)
-        for bone in bones.keys() & each.keys():
-            turns[bone].append(each[bone])
+        for bone in each:
+            if bone in bones:
+                turns[bone].append(each[bone])
     return {
         "id": performance.track_id,
         "times": packed(performance.times_s, np.float32),

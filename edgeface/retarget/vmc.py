@@ -57,7 +57,7 @@ class VmcSender(UdpSender):
     ) -> None:
         """Send one frame; parameters are those of `Stream.send`."""
         time_s = option("time_s", time_s, SECONDS)
-        shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
+        shapes, head, eyes = self._retargeted(blendshapes, quaternion_wxyz)
         own = self.retargeter.mapping.recipes
         named = {n if own else n[0].upper() + n[1:]: v for n, v in shapes.items()}
         first = [
@@ -70,7 +70,6 @@ class VmcSender(UdpSender):
             first.append(
                 self._osc.message("/VMC/Ext/Bone/Pos", called, 0.0, 0.0, 0.0, x, -y, -z, w)
             )
-        eyes = self.retargeter.eyes_deg(blendshapes)
         turns: list[list[float]] = [] if eyes is None else eye_quaternions(eyes).tolist()
         for bone, (w, x, y, z) in zip(("RightEye", "LeftEye"), turns, strict=False):
             first.append(self._osc.message("/VMC/Ext/Bone/Pos", bone, 0.0, 0.0, 0.0, x, -y, -z, w))

@@ -78,7 +78,8 @@ class VRChatSender(ArkitSender):
     - ``/tracking/eye/LeftRightPitchYaw`` is the gaze in degrees; down and to the person's right are
       positive.
     - The head is not sent, since VRChat turns it by itself.
-    - A parameter is not sent if the network sees none of the shapes that it is made of.
+    - A parameter is not sent if the network sees none of the shapes that it is made of; if it saw
+      one before, they are at rest.
     """
 
     PROTOCOL = "VRChat"
@@ -93,9 +94,8 @@ class VRChatSender(ArkitSender):
     ) -> None:
         """Send one frame; parameters are those of `Stream.send`. Time and head are not sent."""
         del time_s
-        shapes, _ = self.retargeter(blendshapes, quaternion_wxyz)
+        shapes, _, eyes = self._retargeted(blendshapes, quaternion_wxyz)
         values = {address: [value] for address, value in messages(shapes).items()}
-        eyes = self.retargeter.eyes_deg(blendshapes)
         if eyes is not None:
             (right_pitch, right_yaw), (left_pitch, left_yaw) = eyes.tolist()
             values[EYES_ADDRESS] = [left_pitch, -left_yaw, right_pitch, -right_yaw]

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.retarget.datagrams import SUBJECT, angles_of, shown_address
 from edgeface.retarget.retargeter import Retargeter
@@ -111,8 +110,7 @@ class WebSocketSender:
         time_s = option("time_s", time_s, SECONDS)
         shapes, head = self.retargeter(blendshapes, quaternion_wxyz)
         eyes = self.retargeter.eyes_deg(blendshapes)
-        recipes = self.retargeter.mapping.recipes
-        absent = dict.fromkeys(() if recipes else ARKIT_NAMES)
+        absent = dict.fromkeys(self.retargeter.target_names)
         message = json.dumps(
             {
                 "name": self._name,

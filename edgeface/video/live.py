@@ -48,6 +48,8 @@ CLIENT_TIMEOUT_S = 10.0
 """How long a client may take to send its request, and to take what is sent."""
 REPEAT_S = 3.0
 """After so long without news, the last is sent again, which shows who has gone."""
+_Event = str | tuple[float, Faces]
+"""A message, or the time and the faces of a frame."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
@@ -87,7 +89,8 @@ class LiveView:
         beside.shutdown(wait=False)
         self.stage = Stage(model, source, list(dict.fromkeys([source, *sources])))
         self._changed = threading.Condition()
-        self._count, self._jpeg, self._event, self._closed = 0, b"", b"", False
+        self._count, self._jpeg, self._closed = 0, b"", False
+        self._event: _Event | None = None
         try:
             self._server = _Server(option("port", port, Whole(0, 65535)), self._handler())
         except (OSError, InvalidInputError) as error:
@@ -101,7 +104,7 @@ class LiveView:
 
     def show(self, frame: Frame, faces: Faces) -> None:
         """Draw a tracked frame and send it."""
-        rows = self.stage.rows(frame.time_s, faces)
+        seen = (frame.time_s, faces)
         size = (frame.image.shape[0], frame.image.shape[1])
         self.stage.record(frame.index, frame.time_s, size, faces)
         image = frame.image
@@ -110,11 +113,11 @@ class LiveView:
         buffer = io.BytesIO()
         overlay = draw_faces(image, faces)
         Image.fromarray(overlay).save(buffer, "JPEG", quality=JPEG_QUALITY)
-        self._send({"time_s": frame.time_s, "faces": rows}, buffer.getvalue())
+        self._send(seen, buffer.getvalue())
 
     def tell(self, message: str) -> None:
         """Show a message about the source on the page until the next frame."""
-        self._send({"message": message}, None)
+        self._send(message, None)
 
     def close(self) -> None:
         """End the server and hang up on its clients."""
@@ -125,14 +128,14 @@ class LiveView:
         self._server.server_close()
         self.stage.close()
 
-    def _send(self, event: dict[str, Any], jpeg: bytes | None) -> None:
+    def _send(self, event: _Event, jpeg: bytes | None) -> None:
         with self._changed:
             self._count += 1
             self._jpeg = self._jpeg if jpeg is None else jpeg
-            self._event = f"data: {json.dumps(event)}\n\n".encode()
+            self._event = event
             self._changed.notify_all()
 
-    def _updates(self) -> Iterator[tuple[bytes, bytes]]:
+    def _updates(self) -> Iterator[tuple[bytes, _Event | None]]:
         """Yield the last news and all that follow; after a while without any, the last again."""
         seen = 0
         while True:
@@ -150,11 +153,18 @@ class LiveView:
                 head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
                 yield f"{head}\r\n\r\n".encode() + jpeg + b"\r\n"
 
-    def _events(self) -> Iterator[bytes]:
-        last = b""
+    def _events(self, page: str) -> Iterator[bytes]:
+        last: _Event | None = None
         for _, event in self._updates():
-            yield b": nothing new\n\n" if event is last else event
+            if event is None or event is last:
+                yield b": nothing new\n\n"
+                continue
             last = event
+            if isinstance(event, str):
+                told: dict[str, Any] = {"message": event}
+            else:
+                told = {"time_s": event[0], "faces": self.stage.rows(*event, page)}
+            yield f"data: {json.dumps(told)}\n\n".encode()
 
     def _part(self, path: str) -> tuple[str, Iterable[bytes]] | None:
         """The media type and the chunks of what is at a path, or None.
@@ -164,10 +174,11 @@ class LiveView:
         EdgeFaceError
             If the take that is asked for cannot be had in that format.
         """
+        asked, _, page = path.partition("?")
         parts: dict[str, tuple[str, Callable[[], Iterable[bytes]]]] = {
             "": ("text/html; charset=utf-8", partial(_alone, self._page)),
             "video": (f"multipart/x-mixed-replace; boundary={BOUNDARY}", self._pictures),
-            "faces": ("text/event-stream", self._events),
+            "faces": ("text/event-stream", partial(self._events, page)),
             HEAD: ("model/gltf-binary", partial(_alone, self._head)),
         }
         for name in SCRIPTS:
@@ -175,15 +186,15 @@ class LiveView:
             parts[name] = ("text/javascript; charset=utf-8", partial(_alone, content))
         for name in TAKE_FORMATS:
             parts[name] = ("application/octet-stream", partial(self._taken, name))
-        asked = path.partition("?")[0].encode()
         for name, (kind, chunks) in parts.items():
-            if hmac.compare_digest(asked, (self._root + name).encode()):
+            if hmac.compare_digest(asked.encode(), (self._root + name).encode()):
                 return kind, chunks()
         return None
 
     def _page(self) -> bytes:
         """The page, as it stands now: it may be loaded again, or by another browser."""
-        return fill(self.stage.state() | {"head": HEAD}, ASSETS / "live.html").encode()
+        own = {"head": HEAD, "page": secrets.token_hex(8)}  # it has a character of its own
+        return fill(self.stage.state() | own, ASSETS / "live.html").encode()
 
     def _taken(self, name: str) -> Iterable[bytes]:
         content = self.stage.take_file(name)

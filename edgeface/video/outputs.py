@@ -16,7 +16,7 @@ from edgeface.model import Model
 from edgeface.output import is_written_in_place, make_folder
 from edgeface.personal.model import PersonalModel
 from edgeface.personal.rendering import draw_beside
-from edgeface.recording import RecordingWriter
+from edgeface.recording import RecordingWriter, read_recording
 from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.casting import Casting
 from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export
@@ -44,7 +44,8 @@ class Outputs:
         self._recording: RecordingWriter | None = None
         self._avatars: list[Avatar] = []
         self._casting: Casting | None = None
-        self._exports: list[tuple[Path, Path, str, ExportOptions]] = []
+        self._exports: list[tuple[Path, str, ExportOptions]] = []
+        self._recorded: Path | None = None  # what is exported
         self._part: Path | None = None  # what is a recording only until it is exported
         self._written: list[Path] = []
         self._num_frames = 0
@@ -69,8 +70,9 @@ class Outputs:
             self._video.fps,
             self._video.timecode,
         )
+        self._recorded = target
         if made_of_it:
-            self._exports, self._part = [(target, path, name, options)], target
+            self._exports, self._part = [(path, name, options)], target
         else:
             self._written.append(path)
 
@@ -80,14 +82,14 @@ class Outputs:
         Live Link Face, which has ARKit's names only, leaves the options' character aside.
         """
         recording = folder / RECORDING
-        taken: list[tuple[Path, Path, str, ExportOptions]] = []
+        taken: list[tuple[Path, str, ExportOptions]] = []
         for name, known in FORMATS.items():
             if known.export is not None:
                 own = options
                 if name == "livelink":
                     own = replace(options, character=None, mapping=None)
                 check_export(name, own)
-                taken.append((recording, recording.with_suffix(known.suffix), name, own))
+                taken.append((recording.with_suffix(known.suffix), name, own))
         make_folder(folder)
         self.draw_to(folder / OVERLAY, mesh=mesh, personal=options.personal)
         self.record_to(recording, "jsonl", options)
@@ -132,17 +134,21 @@ class Outputs:
                     finishing.callback(part.close)
         if not self._num_frames:
             return []
-        for recording, path, name, options in self._exports:
-            try:
-                export(recording, path, name, options)
-            except InvalidInputError as error:
-                raise InvalidInputError(
-                    f"{error}; what was tracked is kept in {recording}"
-                ) from error
-            self._written.append(path)
-        if self._part is not None and self._exports:
-            self._part.unlink()
+        if self._recorded is not None and self._exports:
+            self._export(self._recorded)
         return self._written
+
+    def _export(self, recorded: Path) -> None:
+        """Make everything of the recording, which is read once."""
+        try:
+            recording = read_recording(recorded)
+            for path, name, options in self._exports:
+                export(recording, path, name, options)
+                self._written.append(path)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{error}; what was tracked is kept in {recorded}") from error
+        if self._part is not None:
+            self._part.unlink()
 
 
 def _unfinished(path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from edgeface.values import Choice, Flag, Record, Several, Text
 EYES = (*range(36, 42), *range(42, 48))
 OTHER_EYES = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
 """The landmarks of both eyes, and those that a mirror puts in their places."""
-MAX_PEOPLE = 100
-"""Whose lids are remembered."""
+MAX_PEOPLE, MAX_PAGES = 100, 16
+"""Whose lids, and which pages' characters, are remembered."""
 TAKE_FORMATS = {"take.jsonl": "jsonl", "take.csv": "livelink", "take.glb": "gltf"}
 """What a take is handed out as, by the name of the file."""
 _CHARACTER = Record(
@@ -41,12 +41,31 @@ _CHARACTER = Record(
         "own": Flag(),
         "shapes": Several(Text(), 0, 5000),
         "nodes": Several(Text(pattern=".*"), 0, 50000),
-    }
+    },
+    {"page": Text()},
 )
 
 
+@dataclass
+class _Figure:
+    """How the character of a page is moved.
+
+    Attributes
+    ----------
+    mapping : for its shapes
+    bones : its bones that share the head's turn
+    turns_eyes : whether its eyes are bones
+    retargeters : for each person, by number
+    """
+
+    mapping: Mapping
+    bones: set[str] = field(default_factory=lambda: set())
+    turns_eyes: bool = False
+    retargeters: dict[int | None, Retargeter] = field(default_factory=lambda: {})
+
+
 class Stage:
-    """The state of the page that all who look at it share: character, mirror, source, take.
+    """The state of the live page: what all who look at it share, and the character of each.
 
     Parameters
     ----------
@@ -59,10 +78,7 @@ class Stage:
         self.source, self.mirror = source, False
         self.sources = {without_secrets(name): name for name in sources}  # by what the page shows
         self._model = model
-        self._mapping = read_mapping("arkit")
-        self._bones: set[str] = set()
-        self._turns_eyes = False
-        self._retargeters: dict[int | None, Retargeter] = {}
+        self._figures: dict[str, _Figure] = {}  # by the name of the page
         self._lock = threading.Lock()
         self._seen: set[str] = set()  # what networks of crops tell beside the one that detects
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -99,10 +115,12 @@ class Stage:
                 "recording": self._writer is not None,
             }
 
-    def rows(self, time_s: float, faces: Faces) -> list[dict[str, Any]]:
-        """What each person's character does in a frame, ready for JSON."""
+    def rows(self, time_s: float, faces: Faces, page: str = "") -> list[dict[str, Any]]:
+        """What each person's character does on a page in a frame, ready for JSON."""
         with self._lock:
-            return [self._row(time_s, face) for face in faces]
+            figure = self._figures.get(page) or self._as_seen(_Figure(read_mapping("arkit")))
+            self._keep(page, figure)
+            return [self._row(figure, time_s, face) for face in faces]
 
     def record(self, frame: int, time_s: float, size: tuple[int, int], faces: Faces) -> None:
         """Take a frame into the take, while one is recorded."""
@@ -141,16 +159,16 @@ class Stage:
             if self._folder is not None:
                 self._folder.cleanup()
 
-    def _row(self, time_s: float, face: Face) -> dict[str, Any]:
-        if len(self._retargeters) > MAX_PEOPLE:
-            self._retargeters.clear()
-        retargeter = self._retargeters.setdefault(face.track_id, Retargeter(self._mapping))
+    def _row(self, figure: _Figure, time_s: float, face: Face) -> dict[str, Any]:
+        if len(figure.retargeters) > MAX_PEOPLE:
+            figure.retargeters.clear()
+        retargeter = figure.retargeters.setdefault(face.track_id, Retargeter(figure.mapping))
         seen = face.blendshapes
         self._seen.update(seen)
         retargeter.watch(time_s, seen)
         shapes, head = retargeter(seen, quaternion_from_rotation(face.rotation))
-        bones = retargeter.bone_turns(head, self._bones)
-        if self._turns_eyes:
+        bones = retargeter.bone_turns(head, figure.bones)
+        if figure.turns_eyes:
             bones |= retargeter.eye_turns(seen)
         return {
             "id": face.track_id,
@@ -167,9 +185,9 @@ class Stage:
         # a VRM itself says which nodes its bones are
         every = dict.fromkeys((*BONES, "leftEye", "rightEye"), 0)
         nodes = every if vrm else named_bones(given["nodes"])
-        self._bones = set(nodes) & set(BONES)
-        self._turns_eyes = eyes_are_bones(given["own"], given["kind"], given["shapes"])
-        self._use(replace(mapping, mirror=self.mirror))
+        turns_eyes = eyes_are_bones(given["own"], given["kind"], given["shapes"])
+        figure = _Figure(mapping, set(nodes) & set(BONES), turns_eyes)
+        self._keep(given.get("page", ""), self._as_seen(figure))
         seen = set(self._model.metadata.seen_shapes) | self._seen
         drives = [name for name, recipe in mapping.recipes.items() if seen & set(recipe)]
         return {
@@ -181,12 +199,20 @@ class Stage:
 
     def _turn_round(self, values: dict[str, Any]) -> dict[str, Any]:
         self.mirror = Flag().check(values["on"], "on")
-        self._use(replace(self._mapping, mirror=self.mirror))
+        for page, figure in self._figures.items():
+            self._figures[page] = self._as_seen(figure)
         return {"on": self.mirror}
 
-    def _use(self, mapping: Mapping) -> None:
-        self._mapping = mapping
-        self._retargeters.clear()
+    def _keep(self, page: str, figure: _Figure) -> None:
+        """Remember the figure of a page that is looked at; the one not looked at longest goes."""
+        self._figures.pop(page, None)
+        self._figures[page] = figure
+        if len(self._figures) > MAX_PAGES:
+            del self._figures[next(iter(self._figures))]
+
+    def _as_seen(self, figure: _Figure) -> _Figure:
+        """The figure as the mirror, or nobody, shows it; lids are learned anew."""
+        return replace(figure, mapping=replace(figure.mapping, mirror=self.mirror), retargeters={})
 
     def _change_source(self, values: dict[str, Any]) -> dict[str, Any]:
         name = Choice(tuple(self.sources)).check(values["name"], "name")

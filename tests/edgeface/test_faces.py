@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeface import ARKIT_NAMES, Faces, InvalidInputError
+from edgeface import ARKIT_NAMES, Faces, InvalidInputError, load
 from edgeface.face_model import EXPRESSION_NAMES, SHIPPED, FaceModel
 
 
@@ -91,12 +91,16 @@ def test_save_does_not_overwrite_the_photo(given, tmp_path, noise):
     Image.fromarray(noise).save(photo)
     before = photo.read_bytes()
     image = given(photo)
-    with (
-        contextlib.closing(image) if hasattr(image, "close") else contextlib.nullcontext(),
-        pytest.raises(InvalidInputError, match="is the input"),
-    ):
-        some_faces(1).save(photo, image)
+    with contextlib.closing(image) if hasattr(image, "close") else contextlib.nullcontext():
+        with pytest.raises(InvalidInputError, match="is the input"):
+            some_faces(1).save(photo, image)
+        if hasattr(image, "seek"):
+            image.seek(0)
+        faces = load("mfn").run(image, keep_image=True)
+    with pytest.raises(InvalidInputError, match="is the input"):
+        faces.save(photo)
     assert photo.read_bytes() == before
+    faces.save(tmp_path / "kept.png")
     some_faces(1).save(tmp_path / "drawn.png", photo)
 
 
@@ -213,6 +217,6 @@ def test_show_is_inline_in_a_notebook(monkeypatch, noise):
         get_ipython=lambda: SimpleNamespace(kernel=1), display=SimpleNamespace(display=shown.append)
     )
     monkeypatch.setitem(sys.modules, "IPython", notebook)
-    some_faces(1).of_image(noise, keep=True).show()
+    some_faces(1).keeping(noise, noise).show()
     assert [picture.size for picture in shown] == [(200, 120)]
     assert (some_faces(1).plot(noise) == np.asarray(shown[0])).all()

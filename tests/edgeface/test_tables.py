@@ -86,7 +86,7 @@ def test_json_holds_no_number_that_is_not_finite(tracked, value):
 def test_pictures_are_saved_with_the_faces_drawn(tracked, noise, tmp_path, name):
     with pytest.raises(InvalidInputError, match="keep_image=True"):
         tracked.save(tmp_path / name)
-    tracked.of_image(noise, keep=True).save(tmp_path / name)
+    tracked.keeping(noise, noise).save(tmp_path / name)
     with Image.open(tmp_path / name) as picture:
         assert picture.size == (200, 120)
 

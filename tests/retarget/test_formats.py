@@ -14,6 +14,7 @@ from edgeface.retarget import (
     ExportOptions,
     Mapping,
     Retargeter,
+    read_character,
     write_gltf,
     write_livelink,
 )
@@ -317,6 +318,27 @@ def test_livelink_angles_go_on_past_half_a_turn(tmp_path, performance):
     with (tmp_path / "take.csv").open(newline="") as file:
         roll = [float(r["HeadRoll"]) for r in csv.DictReader(file)]
     np.testing.assert_allclose(np.abs(np.diff(roll)), np.deg2rad(np.diff(ROLL)), atol=1e-6)
+
+
+def test_a_neck_that_the_head_does_not_hang_on_takes_no_share(
+    tmp_path, performance, make_character
+):
+    path = make_character(["jawOpen"])
+    content = path.read_bytes()
+    loose = content.replace(b'"children": [1]', b'"children":[1,2]').replace(
+        b'"name": "neck", "children": [2]', b'"name": "neck"                '
+    )
+    assert len(loose) == len(content)
+    path.write_bytes(loose)
+    options = ExportOptions(character=path)
+    assert read_character(path).bones == {"head": 2}
+    write_gltf(tmp_path / "out.glb", path, performance, options.retargeter())
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    (turned,) = (c for c in gltf.animations[0].channels if c.target.path == "rotation")
+    assert turned.target.node == 2
+    last = read_accessor(gltf, gltf.animations[0].samplers[turned.sampler].output)[-1]
+    angle = 2 * np.arccos(abs(last @ gltf.nodes[2].rotation))
+    assert angle == pytest.approx(0.5, abs=1e-3)  # all of the head's turn
 
 
 def test_unfit_characters_are_named(tmp_path, performance, make_character):

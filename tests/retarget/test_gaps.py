@@ -12,7 +12,7 @@ from edgeface import InvalidInputError
 from edgeface.recording import Performance, RecordingWriter, read_recording
 from edgeface.retarget import FORMATS, ExportOptions, export
 from edgeface.retarget.gaps import BRIDGE_S, hold_in_gaps
-from edgeface.timecode import Timecode
+from edgeface.timecode import Timecode, timecode_text
 from tests.fakes import Person, Scene
 from tests.retarget.test_formats import read_accessor
 
@@ -135,6 +135,22 @@ def test_a_damaged_timecode_is_named(recorded):
 def test_a_timecode_that_is_none_is_an_error(given):
     with pytest.raises(InvalidInputError):
         Timecode(*given)
+
+
+@pytest.mark.parametrize(("counted", "dropped"), [(30, 2), (60, 4)])
+def test_timecode_that_drops_numbers_names_every_frame_as_cameras_do(counted, dropped):
+    named = (
+        (minute, second, frame)
+        for minute in range(8, 22)
+        for second in range(60)
+        for frame in range(counted)
+        if second or frame >= dropped or minute % 10 == 0
+    )
+    begun = Timecode(f"00:08:00;{dropped:02d}", counted / 1.001)
+    for number, (minute, second, frame) in enumerate(named):
+        if second in (0, 59):
+            clock = timecode_text(begun.at(number * 1.001 / counted), counted)
+            assert clock == f"00:{minute:02d}:{second:02d}:{frame:02d}.000"
 
 
 def test_timecode_that_drops_numbers_keeps_up_with_real_seconds():

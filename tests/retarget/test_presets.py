@@ -1,12 +1,14 @@
 """Each mapping that ships moves a character that was made for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
 from edgeface.blendshapes import mirrored_name
 from edgeface.retarget import ARKIT_NAMES, ExportOptions, Retargeter, read_mapping, write_gltf
-from edgeface.retarget.character import find_shape, read_character
+from edgeface.retarget.character import find_shape, find_shapes, read_character
 from edgeface.retarget.mapping import preset_names
 from tests.retarget.test_formats import read_accessor
 
@@ -160,6 +162,26 @@ def test_binary_expressions_are_0_or_1(tmp_path, performance, make_character, ma
     assert weights.ravel().tolist() == [0, 0, 0, 0, 0.5, 0.5]  # half the clip's weight
 
 
+@pytest.mark.parametrize("how", ["none", "blend", "block"])
+@pytest.mark.parametrize("binary", [False, True])
+def test_expressions_hold_back_what_they_override(
+    tmp_path, performance, make_character, how, binary
+):
+    extensions = vrm_1(["happy", "blinkLeft", "aa"])
+    happy = extensions["VRMC_vrm"]["expressions"]["preset"]["happy"]
+    happy |= {"overrideBlink": how, "isBinary": binary}
+    options = ExportOptions(character=make_character(["m0", "m1", "m2"], extensions=extensions))
+    seen = {"eyeBlinkLeft": 1.0, "jawOpen": 0.7, "mouthSmileLeft": 0.6, "mouthSmileRight": 0.6}
+    performance = replace(performance, blendshapes=[seen] * 6)
+    write_gltf(tmp_path / "out.glb", options.character, performance, options.retargeter())
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "out.glb"))
+    weights = read_accessor(gltf, gltf.animations[0].samplers[0].output)
+    happy, blink, opened = weights.ravel()[:3] * 2  # half the clip's weight
+    assert 0 < happy <= 1
+    assert blink == pytest.approx(1 if how == "none" else 1 - happy)
+    assert opened > 0.5  # which is not overridden
+
+
 def test_mappings_that_ship_treat_both_sides_alike():
     for name in preset_names():
         recipes = read_mapping(name).recipes
@@ -209,6 +231,24 @@ def test_the_report_says_what_moves_and_what_cannot(character):
 def test_names_are_found_in_their_usual_spellings(wanted, has):
     assert find_shape(wanted, ["mouthSmile_R", "jawLeft", has]) == has
     assert find_shape(wanted, ["mouthSmile_R", "jawLeft"]) is None
+
+
+def test_shapes_of_several_meshes_move_together(make_character):
+    names = ["blendShape1.jawOpen", "blendShape2.jawOpen", "blendShape1.mouthLeft"]
+    options = ExportOptions(character=make_character(names))
+    seen = {"jawOpen": 0.5, "mouthLeft": 0.25}
+    shapes, _ = options.retargeter()(seen, np.eye(4)[0])
+    assert shapes == dict(zip(names, (0.5, 0.5, 0.25), strict=True))
+    assert find_shapes("jawOpen", ["Face.jawOpen", "JawOpen"]) == ["Face.jawOpen"]
+    assert find_shapes("jawOpen", ["JawOpen", "Face.jawOpen"]) == ["JawOpen"]
+
+
+def test_fitted_shapes_of_several_meshes_move_together(make_character):
+    names = [f"{mesh}.Fcl_MTH_{vowel}" for vowel in VOWELS for mesh in ("Face", "Teeth")]
+    shapes, _ = ExportOptions(character=make_character(names)).retargeter()(
+        {"jawOpen": 0.7}, np.eye(4)[0]
+    )
+    assert shapes["Face.Fcl_MTH_A"] == shapes["Teeth.Fcl_MTH_A"] > 0.5
 
 
 def test_unfit_choices_are_named(make_character, character):

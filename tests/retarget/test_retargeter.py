@@ -201,6 +201,7 @@ def test_what_is_no_mapping_file_is_named(tmp_path, text, message):
         (lambda: ExportOptions(track_id="1"), "track_id must be a whole number"),
         (lambda: ExportOptions(character=5), "the character must be a path"),
         (lambda: export("take.jsonl", "x.fbx", "fbx", ExportOptions()), "jsonl, livelink, gltf"),
+        (lambda: export("take.jsonl", "x", "jsonl", ExportOptions()), "in .csv, .glb, .html"),
     ],
 )
 def test_what_moves_no_character_is_refused(call, message):

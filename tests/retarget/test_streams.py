@@ -152,6 +152,29 @@ def test_vrchat_gets_its_parameters(receiver):
     assert not {"TongueOut", "CheekPuffLeft", "EyeLeftX"} & set(short)
 
 
+def test_what_is_not_seen_any_more_is_at_rest(receiver):
+    """Receivers keep the last value of what does not come."""
+    osc = pytest.importorskip("pythonosc.osc_message")
+    text = IFacialMocapSender("127.0.0.1", port_of(receiver))
+    texts = []
+    for shapes in ({"mouthLeft": 0.5}, LOOKING | {"jawOpen": 0.5}, {"mouthLeft": 0.5}):
+        text.send(0.0, shapes, TURN)
+        texts.append(receiver.recv(4000).decode())
+    text.close()
+    assert "jawOpen" not in texts[0]
+    assert "jawOpen-50|" in texts[1]
+    assert "jawOpen-0|" in texts[2]
+    vrchat = VRChatSender("127.0.0.1", port_of(receiver))
+    for shapes in ({n: LOOKING[n] for n in LOOKS} | {"jawOpen": 0.5}, {"mouthLeft": 0.5}):
+        vrchat.send(0.0, shapes, TURN)
+    packets = [osc.OscMessage(receiver.recv(2000)) for _ in range(6 + 7)]
+    vrchat.close()
+    last = {message.address.rpartition("/")[2]: message.params for message in packets[6:]}
+    assert last["JawOpen"] == [0.0]
+    assert last["LeftRightPitchYaw"] == [0.0] * 4
+    assert last["MouthX"] == [-0.5]
+
+
 def listen(port, machine="127.0.0.1", **headers):
     """A WebSocket client by RFC 6455: the socket after the handshake, and the answer's status."""
     client = socket.create_connection((machine, port), timeout=5)
@@ -200,6 +223,14 @@ def test_a_websocket_gives_json_to_all_who_listen(websocket):
             np.testing.assert_allclose(message["euler_deg"], [0, np.rad2deg(0.4), 0], atol=1e-3)
     for client in clients:
         client.close()
+
+
+def test_a_websocket_tells_what_of_a_character_is_not_seen(websocket):
+    websocket.retargeter = Retargeter(Mapping(targets={"A": {"jawOpen": 1}, "U": {"tongueOut": 1}}))
+    websocket.send(0.5, SEEN, TURN)
+    client, _ = listen(websocket.port)
+    assert read_message(client)["blendshapes"] == {"A": 0.25, "U": None}
+    client.close()
 
 
 def test_a_websocket_is_for_pages_of_this_machine(websocket):

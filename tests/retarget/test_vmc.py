@@ -90,6 +90,19 @@ def test_vmc_says_nothing_of_what_is_not_seen(osc_server):
     sender.close()
 
 
+def test_vmc_puts_to_rest_what_is_not_seen_any_more(osc_server):
+    server, got = osc_server
+    sender = VmcSender("127.0.0.1", server.server_address[1])
+    for shapes in (dict.fromkeys(ARKIT_NAMES, 0.5), {"mouthLeft": 0.5}):
+        sender.send(0.0, shapes, np.eye(4)[0])
+        frame = receive_frame(server, got)
+    sender.close()
+    values = dict(v for a, v in frame if a == "/VMC/Ext/Blend/Val")
+    assert (values["JawOpen"], values["MouthLeft"]) == (0.0, 0.5)
+    bones = {name: turn for a, (name, *turn) in ((a, v) for a, v in frame if "Bone" in a)}
+    assert bones["LeftEye"] == bones["RightEye"] == [0, 0, 0, 0, 0, 0, 1]
+
+
 def test_vmc_calls_the_head_as_unity_does(osc_server):
     """Whatever a mapping calls the node in the file: other names move nothing."""
     server, got = osc_server

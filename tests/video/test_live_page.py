@@ -279,6 +279,22 @@ def test_a_character_is_driven_by_what_it_has(stage, tracked):
         stage.ask("character", asked | {"shapes": ["tail"]})
 
 
+def test_each_page_has_a_character_of_its_own(stage, tracked):
+    asked = {"name": "x.glb", "kind": "glTF", "own": False}
+    stage.ask("character", asked | {"page": "a", "nodes": ["Head"], "shapes": ["mouthSmile_L"]})
+    stage.ask("character", asked | {"page": "b", "nodes": [], "shapes": ["jawOpen"]})
+    for on in (False, True):
+        stage.ask("mirror", {"on": on})
+        first, second = (stage.rows(0.0, tracked[1], page)[0] for page in "ab")
+        assert (first["shapes"].keys(), first["bones"].keys()) == ({"mouthSmile_L"}, {"head"})
+        assert (second["shapes"].keys(), second["bones"].keys()) == ({"jawOpen"}, set())
+    for number in range(100):  # of pages that are long gone, nothing is kept
+        stage.rows(0.0, tracked[1], f"page {number}")
+        stage.rows(0.0, tracked[1], "b")
+    assert len(stage.rows(0.0, tracked[1], "a")[0]["shapes"]) > 1
+    assert len(stage.rows(0.0, tracked[1], "b")[0]["shapes"]) == 1
+
+
 def test_in_a_mirror_eyes_look_to_the_other_side(stage, tracked):
     asked = {"name": "head.glb", "kind": "glTF", "own": True, "shapes": ["jawOpen"],
              "nodes": ["Neck", "Head", "LeftEye", "RightEye"]}  # fmt: skip

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,7 @@ def test_everybody_moves_as_they_did(tmp_path, recording):
     np.testing.assert_allclose(head[-1], TURN * np.array([1, 1, -1, -1]), atol=1e-6)
     turns = {bone: array(rows, "<f4").reshape(30, 4) for bone, rows in first["turns"].items()}
     assert data["bones"].keys() == turns.keys() == {"head", "neck", "leftEye", "rightEye"}
+    assert [*turns] == ["head", "neck", "rightEye", "leftEye"]  # the same in every page
     shared = [2 * np.arctan2(turns[bone][-1, 2], turns[bone][-1, 0]) for bone in ("head", "neck")]
     assert sum(shared) == pytest.approx(-0.4)
     assert shared[0] == pytest.approx(2 * shared[1])  # 0.6 and 0.3
@@ -117,6 +119,8 @@ def test_a_person_has_their_own_head(tmp_path, recording, somebody):  # noqa: F8
 
 
 def test_the_whole_head_is_drawn_and_moves(tmp_path, recording):
+    late = recording.performances[2]
+    recording.performances[2] = replace(late, times_s=late.times_s + 0.4)
     export_viewer(tmp_path / "take.html", recording, ExportOptions())
     shots = []
     with browser((tmp_path / "take.html").as_uri(), tmp_path) as page:
@@ -128,6 +132,13 @@ def test_the_whole_head_is_drawn_and_moves(tmp_path, recording):
             shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
             shots.append(np.asarray(shot).astype(int)[60:-120, :500])
         assert page.run("document.getElementById('message').textContent") == ""
+        said = [
+            page.run(
+                f"current = 2; now = {t}; show(); document.getElementById('message').textContent"
+            )
+            for t in (0.0, 0.4, 0.95, 1.1)
+        ]
+        assert said == ["not seen before 0.40 s", "", "", "not seen after 0.96 s"]
     rest, jaw, blink = shots
     head = np.abs(rest - [0x1D, 0x20, 0x27]).max(axis=2) > 12
     high, wide = (np.ptp(np.flatnonzero(head.any(axis=axis))) for axis in (1, 0))

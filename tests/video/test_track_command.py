@@ -19,9 +19,10 @@ from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.cli import demo, main, track, tracking
 from edgeface.errors import InvalidInputError
 from edgeface.recording import read_recording
+from edgeface.retarget import character, formats
 from edgeface.retarget.head import head_glb
 from edgeface.retarget.options import ExportOptions
-from edgeface.video import open_video
+from edgeface.video import open_video, outputs
 from edgeface.video.live import LiveView
 from edgeface.video.outputs import Outputs
 from edgeface.video.reader import Frame
@@ -50,6 +51,22 @@ def networks(monkeypatch, face_model):
 @pytest.fixture
 def clip(make_video, ramp):
     return make_video("clip.mp4", ramp * 2, sound=True)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The names of recordings and characters, each as often as it is read."""
+    read: list[str] = []
+    for module, name in ((character, "load_character"), (track, "read_recording"),
+                         (outputs, "read_recording"), (formats, "read_recording")):  # fmt: skip
+        kept = getattr(module, name)
+
+        def counting(path, kept=kept):
+            read.append(Path(path).name)
+            return kept(path)
+
+        monkeypatch.setattr(module, name, counting)
+    return read
 
 
 @pytest.mark.parametrize("mode", ["auto", "detect", "crops"])
@@ -153,12 +170,13 @@ def test_track_names_what_is_wrong(clip, capsys, options, message):
 
 
 @pytest.mark.usefixtures("networks")
-def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys):
+def test_a_take_is_a_folder_with_everything(clip, tmp_path, capsys, reads):
     folder = tmp_path / "take"
     assert main(["track", str(clip), "--take", str(folder)]) == 0
     made = {"overlay.mp4", "take.jsonl", "take.csv", "take.glb", "take.html"}
     assert {path.name for path in folder.iterdir()} == made
     assert capsys.readouterr().out.count("wrote ") == len(made)
+    assert reads.count("take.jsonl") == 1
     assert (folder / "take.glb").read_bytes().startswith(b"glTF")
     assert main(["track", str(clip), "--take", str(folder), "--out", "x.mp4"]) == 1
     assert "leave out --out" in capsys.readouterr().err
@@ -389,3 +407,26 @@ def test_the_demo_loops_a_clip_and_changes_to_the_camera_that_is_chosen(
     assert shown[-1] == shown[0][::-1]
     assert len(shown) > 2 * len(ramp)
     assert "showing camera:0 at http://127.0.0.1:" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("networks")
+def test_what_an_export_is_made_of_is_read_once(clip, tmp_path, reads):
+    take, made = tmp_path / "take.jsonl", tmp_path / "made.glb"
+    assert main(["track", str(clip), "--record", str(take)]) == 0
+    assert main(["track", str(take), "--record", str(made), "--character", "head"]) == 0
+    # once for its mapping, and once to be animated
+    assert sorted(reads) == ["head", "head", "take.jsonl"]
+
+
+@pytest.mark.usefixtures("networks")
+def test_a_recording_says_what_moves_by_all_of_its_frames(clip, tmp_path, capsys):
+    take = tmp_path / "take.jsonl"
+    assert main(["track", str(clip), "--record", str(take)]) == 0
+    head, first, *rest = take.read_text().splitlines()
+    first = json.loads(first)
+    del first["faces"][0]["blendshapes"]["jawOpen"]
+    take.write_text("\n".join([head, json.dumps(first), *rest]))
+    capsys.readouterr()
+    made = str(tmp_path / "made.glb")
+    assert main(["track", str(take), "--record", made, "--character", "head"]) == 0
+    assert "jawOpen" in capsys.readouterr().out.partition("drives")[2].partition("needs")[0]

@@ -50,7 +50,7 @@ async function take(buffer, name) {
     for (const [name, clip] of Object.entries(clips)) if (clip.binds.length) shapes.add(name);   // others move nothing
     const kind = vrm ? `VRM ${vrm.meta.metaVersion === "0" ? "0.x" : "1.0"}` : "glTF";
     const own = (gltf.asset || {}).generator === "edgeface";
-    plan = await ask("character", { name, kind, own, shapes: [...shapes], nodes });
+    plan = await ask("character", { page: data.page, name, kind, own, shapes: [...shapes], nodes });
     for (const id of [...people.keys()]) leave(id);
     character = buffer; spare = gltf;
     stage.prepare(gltf.scene);   // while the first face is looked for
@@ -109,7 +109,7 @@ function showBars(seen) {
 }
 function picture() { $("video").src = `video?${Date.now()}`; }   // a stream that broke off does not come back by itself
 $("video").onerror = () => setTimeout(picture, 1000);
-const events = new EventSource("faces");
+const events = new EventSource(`faces?${data.page}`);
 let lost = false;
 events.onerror = () => {
   lost = true;

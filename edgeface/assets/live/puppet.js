@@ -69,6 +69,10 @@ export class Puppet {
     this.root = new Group();
     const figure = this.vrm ? this.vrm.scene : gltf.scene;
     if (this.vrm) VRMUtils.rotateVRM0(this.vrm);
+    for (const expression of this.vrm?.expressionManager?.expressions ?? []) {
+      // made for expressions that are switched: of a face, a trace of a smile would hold the lids open
+      for (const key of ["overrideBlink", "overrideLookAt", "overrideMouth"]) if (expression[key] === "block") expression[key] = "blend";
+    }
     this.root.add(figure);
     this.meshes = [];
     figure.traverse((o) => {
@@ -117,8 +121,8 @@ export class Puppet {
     }
   }
   show(row, hold = 0, reach = 1) {   // hold: the share of the last pose that stays
-    for (const [name, value] of Object.entries(row.shapes)) {
-      const wanted = Math.min(1, reach * value), before = this.values[name] ?? wanted;
+    for (const name of Object.keys({ ...this.values, ...row.shapes })) {   // what is not seen any more is at rest
+      const wanted = Math.min(1, reach * (row.shapes[name] ?? 0)), before = this.values[name] ?? wanted;
       this.values[name] = hold * before + (1 - hold) * wanted;
       this.set(name, this.values[name]);
     }
