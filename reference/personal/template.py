@@ -21,6 +21,7 @@ from edgeface.personal.template import REGIONS, UNIT_MM, Template
 from edgeface.reference.personal.ict import NUM_FACE_QUADS, read_ict, triangles_of
 from edgeface.reference.personal.regions import draw_regions
 from edgeface.reference.personal.render import interpolate, visible_triangles
+from edgeface.types import IntArray
 
 CM = 10.0
 """ICT-FaceKit's unit, in mm."""
@@ -133,7 +134,7 @@ def attention_masks(
 
 
 def uv_regions(
-    triangles: NDArray[np.int32], uv: NDArray[np.float32], mesh_vertices: NDArray[np.int32]
+    triangles: IntArray, uv: NDArray[np.float32], mesh_vertices: IntArray
 ) -> NDArray[np.uint8]:
     """The parts of the face in UV, from where the teacher's mesh lies on the template."""
     points = np.where(mesh_vertices[:, None] < 0, np.nan, uv[mesh_vertices] * MAP_SIZE)
