@@ -98,12 +98,12 @@ class Training(lightning.LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             epoch = self.recipe.epochs_before + self._epoch()
             total, parts = self.loss(outputs, batch, epoch)
-        size = len(batch["image"])
+        size, together = len(batch["image"]), stage == "validation"
         self.log(f"{stage}_loss", total, prog_bar=True, on_step=False, on_epoch=True,
-                 batch_size=size)  # fmt: skip
+                 batch_size=size, sync_dist=together)  # fmt: skip
         for name, value in parts.items():
             self.log(f"{stage}_{name}", value, prog_bar=name == "landmarks", on_step=False,
-                     on_epoch=True, batch_size=size)  # fmt: skip
+                     on_epoch=True, batch_size=size, sync_dist=together)  # fmt: skip
         return total
 
     def _epoch(self) -> int:

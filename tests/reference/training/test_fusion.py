@@ -72,6 +72,13 @@ def outputs(random, count, correction=0.05):
     return tuple(a.astype(np.float32) for a in arrays)
 
 
+def test_photos_without_faces_for_a_split_are_named(tiny_packs, model, monkeypatch):
+    monkeypatch.setattr(databases, "MIN_FACE_PX", 999.0)
+    monkeypatch.setattr(databases, "_read", {})
+    with pytest.raises(InvalidInputError, match="validation split has no readable face of"):
+        read_unified(tiny_packs, model, ("wider",), validation=True)
+
+
 def test_rotation_vectors_are_the_exponential_map(random):
     vectors = random.normal(0, 1, (50, 3)).astype(np.float32)
     vectors[0], vectors[1] = 0.0, [np.pi, 0, 0]

@@ -66,6 +66,25 @@ def test_the_rate_follows_epochs_whatever_the_batch_size_was():
         assert budget.progress(trainer) == 0.5
 
 
+def test_what_processes_judge_is_judged_together(face_model, monkeypatch):
+    class Loss(torch.nn.Module):
+        def forward(self, outputs, batch, epoch):
+            return torch.ones(()), {"landmarks": torch.ones(())}
+
+    kind = SimpleNamespace(loss=lambda *_: Loss())
+    run = training.Training(recipe("sfn"), face_model, kind=kind)
+    run.trainer = SimpleNamespace(current_epoch=0)
+    told = {}
+    monkeypatch.setattr(
+        training.Training, "log", lambda _, name, value, **o: told.update({name: o["sync_dist"]})
+    )
+    batch = {"image": torch.zeros(1, 128, 128, 3, dtype=torch.uint8)}
+    run.eval().validation_step(batch, 0)
+    run.training_step(batch, 0)
+    assert told == {"validation_loss": True, "validation_landmarks": True,
+                    "train_loss": False, "train_landmarks": False}  # fmt: skip
+
+
 def test_tau_of_a_run_by_the_clock_follows_what_was_drawn(face_model, monkeypatch):
     told = []  # the epoch of each step
     monkeypatch.setattr(training.Training, "_step", lambda self, *_: told.append(self._epoch()))
