@@ -132,6 +132,13 @@ def test_a_picture_that_cannot_be_read_shows_no_skin(template, tiny_packs):
     assert not views.__getitems__([0])["valid"].any()
 
 
+def test_expressions_of_other_names_are_no_motion_of_tracknet(template):
+    model = default_face_model()
+    others = replace(model, expression_names=tuple(f"shape{k}" for k in range(46)))
+    with pytest.raises(InvalidInputError, match="with the default's expressions"):
+        Reading(template, others, 128)
+
+
 def test_rendered_people_lie_where_their_labels_say(template, batch):
     size = 128
     landmarks = batch["landmarks"]
