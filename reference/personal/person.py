@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from edgeface.personal.template import REGIONS, Template
 from edgeface.reference.personal.losses import soft_parts
-from edgeface.reference.personal.template import uv_regions
+from edgeface.reference.personal.template import parts_of_surface
 
 SHAPE_MAP = 64
 """Side of the maps of shape corrections, texels: expressions survive the round trip by 0.016 mm."""
@@ -52,8 +52,9 @@ class Surface:
         self.attention = _resized(attention, SHAPE_MAP)
         albedo = torch.from_numpy(template.albedo).permute(2, 0, 1).float() / 255
         self.albedo = _resized(albedo[None], SKIN_MAP)[0]
+        covered = template.regions != REGIONS.index("none")
         self.regions = torch.from_numpy(
-            uv_regions(template.triangles, template.uv, template.mesh_vertices)
+            parts_of_surface(template.uv, template.mesh_vertices, covered)
         )
         self.parts = soft_parts(self.regions[None], len(REGIONS), PART_SPREAD_TEXELS)[0]
         self.sampling = _bilinear(self.uv, SHAPE_MAP)

@@ -137,9 +137,16 @@ def uv_regions(
     triangles: IntArray, uv: NDArray[np.float32], mesh_vertices: IntArray
 ) -> NDArray[np.uint8]:
     """The parts of the face in UV, from where the teacher's mesh lies on the template."""
-    points = np.where(mesh_vertices[:, None] < 0, np.nan, uv[mesh_vertices] * MAP_SIZE)
-    drawn = draw_regions(points, (MAP_SIZE, MAP_SIZE), parts_alone=True)
     corners = torch.from_numpy(np.concatenate([uv * MAP_SIZE, np.ones((len(uv), 1))], 1))[None]
     index = visible_triangles(corners, torch.from_numpy(triangles), (MAP_SIZE, MAP_SIZE))[0].numpy()
+    return parts_of_surface(uv, mesh_vertices, index >= 0)
+
+
+def parts_of_surface(
+    uv: NDArray[np.float32], mesh_vertices: IntArray, covered: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """`uv_regions` where it is known which texels the surface covers, (R, R)."""
+    points = np.where(mesh_vertices[:, None] < 0, np.nan, uv[mesh_vertices] * MAP_SIZE)
+    drawn = draw_regions(points, (MAP_SIZE, MAP_SIZE), parts_alone=True)
     skin = np.where(drawn == 0, REGIONS.index("skin"), drawn)
-    return np.where(index >= 0, skin, REGIONS.index("none")).astype(np.uint8)
+    return np.where(covered, skin, REGIONS.index("none")).astype(np.uint8)

@@ -21,6 +21,7 @@ from edgeface.reference.personal.render import sample  # noqa: E402
 from edgeface.reference.personal.rendered import error_mm, render_person  # noqa: E402
 from edgeface.reference.personal.schedule import MOTION_STAGES, STAGES  # noqa: E402
 from edgeface.reference.personal.skin import DYNAMIC_RIDGE, dynamic_skin  # noqa: E402
+from edgeface.reference.personal.template import uv_regions  # noqa: E402
 
 GREEN = torch.tensor([0.1, 0.9, 0.2])
 SHORT = (
@@ -64,6 +65,16 @@ def test_parts_of_the_face_lie_alike_on_both_sides(fitted):
     for part, name in enumerate(REGIONS[1:], start=1):
         columns = np.nonzero(regions == part)[1] + 0.5
         assert columns.mean() == pytest.approx(64, abs=0.1), name
+
+
+def test_a_surface_is_made_without_threads(monkeypatch, fitted):
+    """Those of numba end a process that is forked afterwards, as a worker of training is."""
+    template, fitter, *_ = fitted
+    monkeypatch.setattr("edgeface.reference.personal.render.loops.rasterise", None)
+    assert torch.equal(Surface(template).regions, fitter.surface.regions)
+    monkeypatch.undo()
+    drawn = uv_regions(template.triangles, template.uv, template.mesh_vertices)
+    np.testing.assert_array_equal(fitter.surface.regions, drawn)
 
 
 def test_no_part_of_the_face_is_drawn_around_another(fitted):
