@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_arrays import place
-from edgeface.face_model import FaceModel
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.faces import Faces
 from edgeface.personal.model import PersonalModel
 from edgeface.types import Float32Array, Float64Array
@@ -37,7 +37,8 @@ def place_person(
     Raises
     ------
     InvalidInputError
-        If the face model is not of the mesh that the template knows, or is not there.
+        If the face model is not of the mesh or not of the expressions that the template knows, or
+        is not there.
 
     Notes
     -----
@@ -58,7 +59,10 @@ def place_person(
 
 
 def check_mesh(person: PersonalModel, face_model: FaceModel) -> None:
-    """Raise InvalidInputError unless the face model has the dense mesh that the template knows."""
+    """Raise InvalidInputError unless the face model has the mesh that the template knows.
+
+    Its expressions must be those that the template's shapes follow, too.
+    """
     if not isinstance(cast(object, person), PersonalModel):
         raise InvalidInputError(f"expected a PersonalModel, got {shown(person)}")
     face_model.require_dense()
@@ -67,6 +71,11 @@ def check_mesh(person: PersonalModel, face_model: FaceModel) -> None:
         raise InvalidInputError(
             f"personal models are laid upon a dense mesh of {points} points, as that of edgeface's "
             f"own networks; this face model has {len(face_model.mean)}"
+        )
+    if face_model.expression_names != EXPRESSION_NAMES:
+        raise InvalidInputError(
+            "personal models are moved by the expressions of edgeface's own networks; this face "
+            f"model has others ({', '.join(face_model.expression_names[:2])} ...)"
         )
 
 

@@ -117,6 +117,7 @@ class Pack:
     image_names : the paths of the images in the zip
     skipped : the names of the images that could not be decoded
     free : whether it was opened for a run that opens what the ledger has, and nothing else
+    process : the number of the process that opened ``archive``
     """
 
     name: str
@@ -125,9 +126,13 @@ class Pack:
     image_names: list[str]
     skipped: list[str] = field(default_factory=lambda: [])
     free: bool = False
+    process: int = field(default_factory=os.getpid)
 
     def jpeg(self, index: int) -> bytes:
         """The stored bytes of one image; of what is none, the first ones."""
+        if self.process != os.getpid() and self.archive.filename:
+            # forked processes share the place in an open file, and would read each other's bytes
+            self.archive, self.process = zipfile.ZipFile(self.archive.filename), os.getpid()
         name = self.image_names[index]
         with self.archive.open(name) as file:
             return bytes_of_stream(file, name)

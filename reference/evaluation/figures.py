@@ -27,7 +27,7 @@ from edgeface.reference.evaluation.metrics import (
     nme,
     rotation_angle,
 )
-from edgeface.reference.evaluation.run import ImageResult
+from edgeface.reference.evaluation.run import ImageResult, expressions_by_name
 from edgeface.types import AnyArray, BoolArray, FloatArray
 
 Section = dict[str, dict[str, float]]
@@ -79,7 +79,7 @@ def face_table(results: list[ImageResult]) -> FaceTable:
         for name, predicted, truth in (
             ("landmarks", result.faces.landmarks_2d, labels.landmarks),
             ("rotation", result.faces.rotation, labels.rotation),
-            ("expression", result.faces.expression_coeffs, labels.expression),
+            ("expression", expressions_by_name(result.faces), labels.expression),
             ("gaze_deg", result.faces.gaze_deg, labels.gaze_deg),
         ):
             spread = np.full((count, *truth.shape[1:]), np.nan, np.float32)
@@ -237,7 +237,7 @@ def pose_section(faces: FaceTable) -> Section:
 def expression_sections(faces: FaceTable) -> dict[str, Section]:
     """The mean absolute errors over all 46 coefficients, by Table 5's categories, and of each."""
     sections: dict[str, Section] = {}
-    known = np.isfinite(faces.true_expression).all(axis=1) & faces.found
+    known = np.isfinite(faces.true_expression + faces.expression).all(axis=1) & faces.found
     if known.any():
         error = np.abs(faces.expression[known] - faces.true_expression[known])
         sections["expression"] = {

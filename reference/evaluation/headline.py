@@ -44,9 +44,10 @@ def headline(predictor: Predictor, images: Iterable[LabelledImage]) -> dict[str,
             "NME-51, %": landmarks["eyes 51"],
             "NME-68, %": landmarks["eyes 68"],
             "missed, %": 100 * landmarks["missed"] / landmarks["faces"],
-            "expression": faces["expression"]["all faces"]["error"],
             "pose, deg": faces["head pose, deg"]["all faces"]["mean of three"],
         }
+        if "expression" in faces:  # of a face model with the labels' names
+            figures["expression"] = faces["expression"]["all faces"]["error"]
         if "gaze, deg" in faces:
             figures["gaze, deg"] = faces["gaze, deg"]["all faces"]["angle"]
     return figures

@@ -16,7 +16,13 @@ from edgeface.faces import Faces
 from edgeface.gaze import LOOKS
 from edgeface.reference.data.faces import FaceSet, read_face_pack
 from edgeface.reference.data.labelled import neutral_landmarks
-from edgeface.reference.data.packs import Pack, columns_of, open_pack, single_face_packs
+from edgeface.reference.data.packs import (
+    Pack,
+    columns_of,
+    open_pack,
+    show_face,
+    single_face_packs,
+)
 from edgeface.reference.evaluation.metrics import nme
 from edgeface.reference.geometry.alignment import mapped_landmarks
 from edgeface.reference.geometry.lids import lid_opening
@@ -112,7 +118,7 @@ def check_labels(folder: Path, model: FaceModel, look: Look | None = None) -> st
 def _both(pack: Pack, model: FaceModel) -> tuple[FloatArray, FloatArray, BoolArray]:
     """A pack's points and its meshes' (N, 68, 2), and whether the teacher sees eyes shut (N, 2)."""
     labels = pack.labels
-    known = pack.has_mesh
+    known = pack.has_mesh & show_face(labels["landmarks68"])
     blinks = columns_of(("eyeBlinkRight", "eyeBlinkLeft"), labels["blendshape_names"])
     shut = labels["blendshapes52"][known][:, blinks] > TEACHER_SHUT
     mesh = mapped_landmarks(labels["mesh"][known][..., :2], model)

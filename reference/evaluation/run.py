@@ -14,6 +14,7 @@ from itertools import groupby
 
 import numpy as np
 
+from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.faces import Faces
 from edgeface.reference.data.detection_sets import read_afw, read_fddb, read_wider
 from edgeface.reference.data.expression_sets import read_expressions, read_facewarehouse
@@ -175,6 +176,13 @@ def _look(
         image.name, image.group, image.complete, _size(image), labels,
         np.zeros((0, 4)), np.zeros(0), 0.0, found, faces,
     )  # fmt: skip
+
+
+def expressions_by_name(faces: Faces) -> FloatArray:
+    """Expression coefficients (N, 46) in the order of the labels; NaN for names that faces lack."""
+    column = {name: k for k, name in enumerate(faces.expression_names)}
+    coefficients = np.pad(faces.expression_coeffs, ((0, 0), (0, 1)), constant_values=np.nan)
+    return coefficients[:, [column.get(name, -1) for name in EXPRESSION_NAMES]]
 
 
 def _size(image: LabelledImage) -> tuple[int, int]:

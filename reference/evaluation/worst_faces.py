@@ -13,7 +13,7 @@ from edgeface.boxes import iou_matrix
 from edgeface.output import whole_file
 from edgeface.reference.evaluation.detection import size_share
 from edgeface.reference.evaluation.metrics import nme
-from edgeface.reference.evaluation.run import ImageResult
+from edgeface.reference.evaluation.run import ImageResult, expressions_by_name
 from edgeface.types import FloatArray, ImageArray
 
 NUM_WORST = 24
@@ -65,7 +65,7 @@ def face_errors(result: ImageResult) -> FloatArray:
     rows = np.flatnonzero(result.found)
     faces = result.faces
     by_box = 100 * (1 - np.diag(iou_matrix(faces.boxes_xyxy, labels.boxes[rows])))
-    difference = np.abs(faces.expression_coeffs - labels.expression[rows])
+    difference = np.abs(expressions_by_name(faces) - labels.expression[rows])
     labelled = np.isfinite(difference)
     by_expression = 100 * np.where(labelled, difference, 0).sum(1) / np.maximum(labelled.sum(1), 1)
     by_landmarks = nme(faces.landmarks_2d, labels.landmarks[rows], "box")

@@ -16,6 +16,7 @@ from edgeface.reference.data.packs import (
     Sources,
     is_validation,
     open_pack,
+    show_face,
     single_face_packs,
     split_groups,
 )
@@ -50,7 +51,7 @@ def read_corpus(folder: Path, validation: bool = False, sources: Sources = RESEA
         pack = open_pack(folder, name, sources.free)
         good = pack.has_mesh
         parts.append((pack, np.flatnonzero((is_validation(pack) == validation) & good)))
-    labelled = [(p, i[_has_points(p)[i]]) for p, i in parts
+    labelled = [(p, i[show_face(p.labels["landmarks68"])[i]]) for p, i in parts
                 if p.name in (HUMAN_PACK, FREE_HUMAN_PACK)]  # fmt: skip
     return Corpus(
         meshes=to_model_axes(np.concatenate([p.labels["mesh"][i] for p, i in parts])),
@@ -59,7 +60,3 @@ def read_corpus(folder: Path, validation: bool = False, sources: Sources = RESEA
         labelled_meshes=np.concatenate([p.labels["mesh"][i] for p, i in labelled]),
         landmarks=np.concatenate([p.labels["landmarks68"][i] for p, i in labelled]),
     )
-
-
-def _has_points(pack: Pack) -> NDArray[np.bool_]:
-    return np.asarray(np.isfinite(pack.labels["landmarks68"]).all(axis=(1, 2)))

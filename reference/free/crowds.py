@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from edgeface.reference.data.packs import VALIDATION_SHARE, validates
 from edgeface.reference.free.clutter import scatter
 from edgeface.reference.free.ict import Head
-from edgeface.reference.free.packing import SIDE, encoded_small, face_box, write_pack
-from edgeface.reference.free.people import SEED, Shot, render_behind, render_person
+from edgeface.reference.free.packing import SIDE, encoded_small, face_box, image_name, write_pack
+from edgeface.reference.free.people import SEED, SHOTS, Shot, render_behind, render_person
 from edgeface.reference.free.scenery import background
 from edgeface.reference.free.scraps import scraps_of
 from edgeface.types import AnyArray, FloatArray, ImageArray
@@ -44,6 +45,8 @@ def write_crowds(
 ) -> None:  # fmt: skip
     """Write packs of ``count`` photos of crowds, and of a quarter more scenes without people.
 
+    Nobody whose face is in a photo for validation is in one to train on.
+
     Parameters
     ----------
     scraps : pieces of portraits without their faces, see `scraps_of`
@@ -52,11 +55,13 @@ def write_crowds(
     random = np.random.default_rng([SEED, 1])
     cast = [s for k in range(CAST) for s in render_person(head, skins, random, k % HARD_EVERY == 0)]
     backs = [shot for _ in range(CAST // 4) for shot in render_behind(head, skins, random)]
+    held = SHOTS * max(1, round(VALIDATION_SHARE * CAST))
     scraps = scraps + [piece for s in cast for piece in scraps_of(s.pixels, face_box(s.mesh))]
     pictures: list[bytes] = []
     faces: list[list[Face]] = []
-    for _ in range(count):
-        canvas, seen = _crowd(cast, backs, random)
+    for number in range(count):
+        held_out = validates(CROWDS_PACK, image_name(number, "webp"))
+        canvas, seen = _crowd(cast[:held] if held_out else cast[held:], backs, random)
         pictures.append(encoded_small(canvas))
         faces.append(seen)
     write_pack(folder / f"{CROWDS_PACK}.zip", pictures, "webp", _labels(faces, names))
@@ -107,7 +112,7 @@ def _crowd(
         own = face_box(shot.mesh)
         scale = size / (own[2:] - own[:2]).max()
         corner = random.uniform(0, 1, 2) * [width, height] - (own[:2] + own[2:]) / 2 * scale
-        _paste(canvas, owner, shot, scale, corner, k)
+        scale, corner = _paste(canvas, owner, shot, scale, corner, k)
         mesh = shot.mesh * scale
         mesh[:, :2] += corner
         if not away:
@@ -138,18 +143,23 @@ def _size(longer_sides: tuple[int, int], random: np.random.Generator) -> tuple[i
 
 def _paste(
     canvas: ImageArray, owner: AnyArray, shot: Shot, scale: float, corner: FloatArray, number: int
-) -> None:
-    """Lay the person of a shot over a photo, and note which pixels are theirs, in place."""
+) -> tuple[float, FloatArray]:
+    """Lay the person of a shot over a photo, and note which pixels are theirs, in place.
+
+    Returns the scale and the corner by which they lie there, rounded to whole pixels.
+    """
     side = max(2, round(SIDE * scale))
-    left, top = np.round(corner).astype(int).tolist()
+    corner = np.round(corner)
+    left, top = corner.astype(int).tolist()
     cover = Image.fromarray((shot.cover * 255).astype(np.uint8)).resize((side, side))
-    person = Image.fromarray(shot.pixels).resize((side, side), Image.Resampling.BOX)
+    person = Image.fromarray(shot.pixels).resize((side, side))
     whole = Image.fromarray(canvas)
     whole.paste(person, (left, top), cover)
     canvas[:] = np.asarray(whole)
     mask = Image.new("L", whole.size, 0)
     mask.paste(cover, (left, top))
     owner[np.asarray(mask) > 127] = number
+    return side / SIDE, corner
 
 
 def _visible(owner: AnyArray, box: FloatArray, number: int) -> float:

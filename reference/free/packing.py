@@ -29,7 +29,7 @@ def write_pack(
 ) -> None:
     """Write a pack whose images are encoded already; labels in ``image_px``."""
     temporary = path.with_suffix(".part")
-    names = [f"images/{i:05d}.{suffix}" for i in range(len(images))]
+    names = [image_name(i, suffix) for i in range(len(images))]
     stored = dict(labels) | {"image": np.array(names)}
     for key in ("landmarks68", "box", "face_box"):
         if key in stored:
@@ -45,6 +45,11 @@ def write_pack(
         np.savez_compressed(buffer, allow_pickle=False, **stored)
         archive.writestr(zipfile.ZipInfo("labels.npz", STAMP), buffer.getvalue())
     replace_file(temporary, path)
+
+
+def image_name(number: int, suffix: str) -> str:
+    """The name of an image in a pack, which decides on its split if the pack has no groups."""
+    return f"images/{number:05d}.{suffix}"
 
 
 def encoded(pixels: ImageArray) -> bytes:

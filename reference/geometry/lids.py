@@ -13,7 +13,8 @@ from edgeface.types import FloatArray
 LID_PAIRS = ((37, 41), (38, 40), (43, 47), (44, 46))
 """Landmarks of the upper lid and those below them: two of the right eye, two of the left."""
 EYE_CORNERS = ((36, 39), (42, 45))
-BLINKS = tuple(EXPRESSION_NAMES.index(f"eyeBlink{side}") for side in ("Right", "Left"))
+BLINK_NAMES = ("eyeBlinkRight", "eyeBlinkLeft")
+BLINKS = tuple(EXPRESSION_NAMES.index(name) for name in BLINK_NAMES)
 SHUT = 0.12
 """An eye is shut if people place its lids nearer than this share of its width; open ones: 0.35."""
 
@@ -63,15 +64,16 @@ def with_shut_lids(fit: Fit, model: FaceModel, landmarks: FloatArray) -> Fit:
 
     The teacher's mesh leaves such eyes a third open. The blink is raised until the model's lids are
     as far apart as in ``landmarks`` (N, 68, 2), and never lowered. Faces whose landmarks are NaN
-    stay as they are.
+    stay as they are, and all do if the model has no expression of the name.
     """
     opening = lid_opening(landmarks)  # (N, 2)
     shut = opening < SHUT
     expression = fit.expression.copy()
-    for eye, blink in enumerate(BLINKS):
+    for eye, name in enumerate(BLINK_NAMES):
         rows = np.flatnonzero(shut[:, eye])
-        if not len(rows):
+        if not len(rows) or name not in model.expression_names:
             continue
+        blink = model.expression_names.index(name)
         faces = fit[rows]
         gaps: list[FloatArray] = []
         for weight in (0.0, 0.5):  # both open: a distance would not tell lids that have crossed

@@ -23,12 +23,12 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
     """The network with the last layer of its identity branch turned to another model's modes.
 
     Training then goes on from the shapes that the network has learned. Only identity is carried
-    over: expressions have the same names in every model, and are learned anew within an epoch.
+    over: expressions of the same names are learned anew within an epoch.
 
     Raises
     ------
     InvalidInputError
-        If the two models' meshes differ.
+        If the two models' meshes differ, or the names of their expressions.
 
     Notes
     -----
@@ -36,6 +36,11 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
     """
     if trained.face_model.sha256 == model.sha256:
         return trained
+    if trained.face_model.expression_names != model.expression_names:
+        raise InvalidInputError(
+            f"the checkpoint's face model has other expressions ({_some(trained.face_model)}) than "
+            f"the one to move it to ({_some(model)}): they would take each other's values"
+        )
     if not trained.config.network_kind.gives_identity:
         return replace(trained, face_model=model)
     if np.array_equal(trained.face_model.identity, model.identity):
@@ -61,3 +66,7 @@ def on_face_model(trained: TrainedNetwork, model: FaceModel) -> TrainedNetwork:
         last.weight.copy_((turn @ weight).reshape(last.weight.shape))
         last.bias.copy_((last.bias.reshape(-1, len(old)) @ turn.T).reshape(-1))
     return replace(trained, network=network, face_model=model)
+
+
+def _some(model: FaceModel) -> str:
+    return ", ".join(model.expression_names[:2]) + " ..."

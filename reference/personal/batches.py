@@ -137,7 +137,8 @@ class PersonBatches(Dataset[Batch]):
         image = pack.image(row)
         labels = pack.labels
         mesh: FloatArray = labels["mesh"][row]
-        if image is None:  # noted in `skipped`; a grey view weighs nothing where no skin is
+        readable = image is not None
+        if image is None:  # noted in `skipped`; a grey view shows no skin
             image = np.full((256, 256, 3), 127, np.uint8)
         matrix = view_matrix(mesh[:, :2], self.size, random if self.augment else None)
         points = (mesh[:, :2] @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
@@ -148,7 +149,7 @@ class PersonBatches(Dataset[Batch]):
             gain = np.exp(random.normal(0, MAX_GAIN) + random.normal(0, MAX_GAIN / 3, 3))
             seen = np.clip(seen * gain, 0, 255).astype(np.uint8)
         sides = (self.size, self.size)
-        skin = (draw_regions(points, sides) > 0) & inside
+        skin = (draw_regions(points, sides) > 0) & inside & readable
         skin &= draw_oval(points, sides, round(RIM_OF_SIDE * self.size))
         scores = pack.scores(np.array([row]))
         return {

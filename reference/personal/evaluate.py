@@ -293,7 +293,8 @@ def _seen_of(
 def _seen(template: Template, pack: Pack, index: int, looker: Model) -> tuple[Frames, torch.Tensor]:
     """An image as the network sees it, and the labelled landmarks (68, 2) in the frame's px."""
     image = pack.image(index)
-    assert image is not None
+    if image is None:
+        raise InvalidInputError(f"{pack.name} is damaged at image {index}")
     mesh = pack.labels["mesh"][index][:, :2]
     low, high = mesh.min(axis=0), mesh.max(axis=0)
     box = np.concatenate([low, high]).astype(np.float32)

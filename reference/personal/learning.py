@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeface.errors import InvalidInputError
-from edgeface.face_model import FaceModel
+from edgeface.face_model import EXPRESSION_NAMES, FaceModel
 from edgeface.kinds import PERSON_MAPS
 from edgeface.personal.template import Template
 from edgeface.reference.geometry.alignment import similarity
@@ -82,7 +82,8 @@ class Reading:
     Raises
     ------
     InvalidInputError
-        If ModelNet's maps are not those of the template, or the face model's mesh is another.
+        If ModelNet's maps are not those of the template, or the face model's mesh or expressions
+        are others.
     """
 
     def __init__(self, template: Template, model: FaceModel, size: int) -> None:
@@ -98,6 +99,8 @@ class Reading:
                 f"TrackNet needs a face model of {len(template.mesh_vertices)} points, as the "
                 f"template knows; this one has {len(model.mean)}"
             )
+        if model.expression_names != EXPRESSION_NAMES:
+            raise InvalidInputError("TrackNet needs a face model with the default's expressions")
         scale, turn, shift = similarity(
             template.neutral[template.mesh_vertices[known]][None],
             model.mean[known],

@@ -94,7 +94,7 @@ class MadeUp:
                   for i in range(many)]  # fmt: skip
         return {
             "image": torch.stack(images),
-            "valid": drawn_regions(self.template, drawn.uv, drawn.mask) > 0,
+            "valid": drawn_regions(surface, drawn.uv, drawn.mask) > 0,
             "landmarks": points[:, surface.landmarks].contiguous(),
             "mesh": mesh,
             "expression": torch.from_numpy(expression),

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 from edgeface.personal.template import REGIONS, Template
 from edgeface.reference.personal.losses import soft_parts
+from edgeface.reference.personal.template import parts_of_surface
 
 SHAPE_MAP = 64
 """Side of the maps of shape corrections, texels: expressions survive the round trip by 0.016 mm."""
@@ -32,6 +33,9 @@ class Surface:
     landmarks : int64, shape (68,); mesh : int64, shape (468,), vertices; -1 for none
     attention : float, shape (K, 1, 64, 64), in [0, 1]
     albedo : float, shape (3, 128, 128), in [0, 1]
+    regions : uint8, shape (128, 128), the parts of the face as numbers of `REGIONS`. Those of the
+        template that ships lie half a texel off; its file stays as it is, since personal models
+        name it by its hash.
     parts : float, shape (4, 128, 128), the soft map ``T`` of Eq. 5
     """
 
@@ -48,9 +52,11 @@ class Surface:
         self.attention = _resized(attention, SHAPE_MAP)
         albedo = torch.from_numpy(template.albedo).permute(2, 0, 1).float() / 255
         self.albedo = _resized(albedo[None], SKIN_MAP)[0]
-
-        regions = torch.from_numpy(template.regions)[None]
-        self.parts = soft_parts(regions, len(REGIONS), PART_SPREAD_TEXELS)[0]
+        covered = template.regions != REGIONS.index("none")
+        self.regions = torch.from_numpy(
+            parts_of_surface(template.uv, template.mesh_vertices, covered)
+        )
+        self.parts = soft_parts(self.regions[None], len(REGIONS), PART_SPREAD_TEXELS)[0]
         self.sampling = _bilinear(self.uv, SHAPE_MAP)
 
     def to(self, device: torch.device) -> Surface:

@@ -66,9 +66,8 @@ def draw_regions(
         if parts_alone and name in ("skin", "none"):
             continue
         corners = points[list(ring), :2]
-        corners = (
-            corners[np.isfinite(corners).all(axis=1)] - 0.5
-        )  # Pillow counts from pixel centres
+        corners = corners[np.isfinite(corners).all(axis=1)]
+        # Pillow takes the pixels that corners lie in
         draw.polygon([(float(x), float(y)) for x, y in corners], fill=REGIONS.index(name))
     return np.asarray(picture)
 
@@ -83,6 +82,6 @@ def draw_oval(points: NDArray[Any], size: tuple[int, int], margin_px: int) -> ND
     margin_px : how far inside the outline
     """
     picture = Image.new("L", (size[1], size[0]))
-    corners = points[list(_OVAL), :2] - 0.5  # Pillow counts from pixel centres
+    corners = points[list(_OVAL), :2]
     ImageDraw.Draw(picture).polygon([(float(x), float(y)) for x, y in corners], fill=255)
     return np.asarray(picture.filter(ImageFilter.MinFilter(2 * margin_px + 1))) > 0

@@ -26,7 +26,7 @@ from edgeface.reference.personal.person import (
     albedo,
     blendshapes,
 )
-from edgeface.reference.personal.render import Camera, ambient_light, render, sample
+from edgeface.reference.personal.render import Camera, ambient_light, render
 from edgeface.reference.personal.unknowns import FOCAL_OF_SIDE, TO_CAMERA
 
 IDENTITY_SPREAD = 0.8
@@ -93,7 +93,7 @@ def render_person(
     light = random_lights(num_frames, random)
     skin = albedo(surface, person, expression)
     drawn = render(vertices, surface.triangles, surface.uv, skin, light, camera)
-    regions = drawn_regions(template, drawn.uv, drawn.mask)
+    regions = drawn_regions(surface, drawn.uv, drawn.mask)
     background = torch.from_numpy(random.random((num_frames, 1, 1, 3))).float()
     noise = torch.from_numpy(random.normal(0, 0.01, drawn.image.shape)).float()
     images = (torch.where(drawn.mask[..., None], drawn.image, background) + noise).clamp(0, 1)
@@ -181,11 +181,10 @@ def random_lights(num_frames: int, random: np.random.Generator) -> Tensor:
     return light * tint
 
 
-def drawn_regions(template: Template, uv: Tensor, mask: Tensor) -> Tensor:
+def drawn_regions(surface: Surface, uv: Tensor, mask: Tensor) -> Tensor:
     """The parts of the face (B, H, W) that a rendering shows."""
-    labels = torch.from_numpy(template.regions).float()[None, None]
-    nearest = sample(labels.expand(len(uv), -1, -1, -1), uv)[..., 0].round()
-    return torch.where(mask, nearest, 0).to(torch.uint8)
+    row, column = ((uv[..., k] * SKIN_MAP).long().clamp(0, SKIN_MAP - 1) for k in (1, 0))
+    return torch.where(mask, surface.regions[row, column], 0)
 
 
 def _noisy(values: Tensor, spread: float, random: np.random.Generator) -> Tensor:

@@ -21,6 +21,7 @@ from edgeface.personal.template import REGIONS, UNIT_MM, Template
 from edgeface.reference.personal.ict import NUM_FACE_QUADS, read_ict, triangles_of
 from edgeface.reference.personal.regions import draw_regions
 from edgeface.reference.personal.render import interpolate, visible_triangles
+from edgeface.types import IntArray
 
 CM = 10.0
 """ICT-FaceKit's unit, in mm."""
@@ -133,12 +134,19 @@ def attention_masks(
 
 
 def uv_regions(
-    triangles: NDArray[np.int32], uv: NDArray[np.float32], mesh_vertices: NDArray[np.int32]
+    triangles: IntArray, uv: NDArray[np.float32], mesh_vertices: IntArray
 ) -> NDArray[np.uint8]:
     """The parts of the face in UV, from where the teacher's mesh lies on the template."""
-    points = np.where(mesh_vertices[:, None] < 0, np.nan, uv[mesh_vertices] * MAP_SIZE)
-    drawn = draw_regions(points, (MAP_SIZE, MAP_SIZE), parts_alone=True)
     corners = torch.from_numpy(np.concatenate([uv * MAP_SIZE, np.ones((len(uv), 1))], 1))[None]
     index = visible_triangles(corners, torch.from_numpy(triangles), (MAP_SIZE, MAP_SIZE))[0].numpy()
+    return parts_of_surface(uv, mesh_vertices, index >= 0)
+
+
+def parts_of_surface(
+    uv: NDArray[np.float32], mesh_vertices: IntArray, covered: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """`uv_regions` where it is known which texels the surface covers, (R, R)."""
+    points = np.where(mesh_vertices[:, None] < 0, np.nan, uv[mesh_vertices] * MAP_SIZE)
+    drawn = draw_regions(points, (MAP_SIZE, MAP_SIZE), parts_alone=True)
     skin = np.where(drawn == 0, REGIONS.index("skin"), drawn)
-    return np.where(index >= 0, skin, REGIONS.index("none")).astype(np.uint8)
+    return np.where(covered, skin, REGIONS.index("none")).astype(np.uint8)

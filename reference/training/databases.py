@@ -16,6 +16,7 @@ from edgeface.reference.data.faces import FaceSet, read_face_pack
 from edgeface.reference.data.packs import (
     MULTI_FACE_PACK,
     is_validation,
+    nothing_in_split,
     open_pack,
     validates,
 )
@@ -169,6 +170,8 @@ def _read_photos(folder: Path, model: FaceModel, validation: bool) -> FaceSet:
     large = np.ptp(labels["mesh"][..., :2], axis=1).max(axis=1) >= MIN_FACE_PX
     image = labels["face_image"][labels["mesh_face"]]
     rows = np.flatnonzero(large & pack.has_mesh & (is_validation(pack)[image] == validation))
+    if not len(rows):
+        raise nothing_in_split(f"face of {pack.name} from {MIN_FACE_PX:.0f} px on", validation)
     image = image[rows]
     scores = pack.scores(rows)
     fit = fit_meshes(model, labels["mesh"][rows], scores)

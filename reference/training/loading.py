@@ -141,7 +141,7 @@ def load_batches(split: Split, validation: bool, workers: int, least: int = 0) -
     if split.skipped:
         log.warning("skipped %d corrupt images: %s", len(split.skipped), ", ".join(split.skipped))
     sampler: Any = split.sampler
-    if len(split.dataset) < least:
+    if len(sampler) < least:
         sampler = Again(sampler, least)
     several = workers > 0 and not validation
     return DataLoader(

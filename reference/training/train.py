@@ -54,6 +54,8 @@ log = logging.getLogger(__name__)
 BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 """What torch calls the instructions for it, on x86 and on ARM."""
 MAX_WORKERS = 1000
+DRAWN = "edgeface_drawn"
+"""The entry of a checkpoint that says how many faces or photos a run has drawn."""
 
 
 class Training(lightning.LightningModule):
@@ -64,8 +66,8 @@ class Training(lightning.LightningModule):
     recipe : what the run does
     model : the face model whose coefficients the network learns to give
     unseen : the expressions that the training data never shows, for the checkpoint
-    views_an_epoch : the number of views that Eq. 3's tau takes for an epoch in a run that counts
-        minutes; None if the run counts epochs
+    draws : how many faces or photos are drawn in an epoch of Eq. 3's tau, and for a batch of one
+        process, in a run that counts minutes; None if the run counts epochs
     kind : how the network is trained; by default as its kind says
 
     Notes
@@ -79,11 +81,11 @@ class Training(lightning.LightningModule):
         recipe: Recipe,
         model: FaceModel,
         unseen: tuple[str, ...] = (),
-        views_an_epoch: int | None = None,
+        draws: tuple[int, int] | None = None,
         kind: TrainingKind | None = None,
     ) -> None:
         super().__init__()
-        self.views_an_epoch = views_an_epoch
+        self.draws, self.drawn = draws, 0
         self.recipe, self.face_model, self.unseen = recipe, model, unseen
         network: Any = build_network(recipe.config)
         self.network = network.to(memory_format=torch.channels_last)
@@ -96,22 +98,22 @@ class Training(lightning.LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             epoch = self.recipe.epochs_before + self._epoch()
             total, parts = self.loss(outputs, batch, epoch)
-        size = len(batch["image"])
+        size, together = len(batch["image"]), stage == "validation"
         self.log(f"{stage}_loss", total, prog_bar=True, on_step=False, on_epoch=True,
-                 batch_size=size)  # fmt: skip
+                 batch_size=size, sync_dist=together)  # fmt: skip
         for name, value in parts.items():
             self.log(f"{stage}_{name}", value, prog_bar=name == "landmarks", on_step=False,
-                     on_epoch=True, batch_size=size)  # fmt: skip
+                     on_epoch=True, batch_size=size, sync_dist=together)  # fmt: skip
         return total
 
     def _epoch(self) -> int:
-        if self.views_an_epoch is None:
-            return self.current_epoch
-        views = self.recipe.batch_size * self.recipe.accumulate * self.trainer.world_size
-        return self.global_step * views // self.views_an_epoch
+        return self.current_epoch if self.draws is None else self.drawn // self.draws[0]
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
-        return self._step(batch, "train")
+        total = self._step(batch, "train")
+        if self.draws is not None:
+            self.drawn += self.draws[1] * self.trainer.world_size
+        return total
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         self._step(batch, "validation")
@@ -129,6 +131,10 @@ class Training(lightning.LightningModule):
         # or every part of a run that is interrupted would learn from the views of the one before
         seed = self.recipe.seed + self.global_rank + checkpoint["global_step"]
         lightning.seed_everything(seed, verbose=False)
+        if self.draws is not None:
+            batches = checkpoint["global_step"] * self.recipe.accumulate * self.trainer.world_size
+            # a run that counted epochs until now did not count this
+            self.drawn = checkpoint.get(DRAWN) or batches * self.draws[1]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not all(torch.isfinite(weight).all() for weight in self.network.state_dict().values()):
@@ -136,6 +142,7 @@ class Training(lightning.LightningModule):
                 f"weights are not finite after {self.global_step} steps, so they are not kept, and "
                 "earlier checkpoints stay; lower the learning_rate, or train in 32-true precision"
             )
+        checkpoint[DRAWN] = self.drawn
         checkpoint[KEY] = checkpoint_entry(
             self.recipe.config, self.recipe.to_dict(), self.face_model, self.unseen
         )
@@ -284,8 +291,8 @@ def _train(
     )  # fmt: skip
     timed = minutes is not None
     unseen = (n for n in unseen_expressions(learning.scores) if n in model.expression_names)
-    views_an_epoch = len(learning.dataset) if timed else None
-    training = Training(recipe, model, tuple(unseen), views_an_epoch, kind)
+    draws = (len(learning.dataset), learning.batch_size) if timed else None
+    training = Training(recipe, model, tuple(unseen), draws, kind)
     if start is not None:
         start = on_face_model(with_cell_range(start, recipe.config.cell_range), model)
         copied = sum(copy_weights(start.network, part) for part in parts_of(training.network))

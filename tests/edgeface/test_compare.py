@@ -91,6 +91,18 @@ def test_exceeded_names_quantity_limit_and_image(face_model):
         compared(face_model, pose=(0, np.nan))
 
 
+@pytest.mark.parametrize("precision", ["fp16", "w8", "palette", "int8"])
+def test_outputs_that_no_face_shows_may_not_be_noise(face_model, precision):
+    """Nothing is found here, so that nothing of a face could differ."""
+    noise = {name: (slice(0, None, 2), 9.0) for name in ("identity", "expression", "pose")}
+    a, b = (Model(planted(face_model, (-9.0, -9.0), **shifts)) for shifts in ({}, noise))
+    result = compare(a, b, GREY, precision)
+    assert result.values["faces"] == 0
+    over = result.exceeded(precision)
+    assert [line.partition(" is ")[0] for line in over] == [f"{name} dB" for name in noise]
+    assert "(at least " in over[0]
+
+
 def grown(face_model, largest, **shifts):
     """`compared` where the second anchor, which finds nothing, has a value as large as told."""
     a, b = planted(face_model), planted(face_model, **shifts)

@@ -9,7 +9,7 @@ import edgeface
 from edgeface.cli import main
 from edgeface.errors import InvalidInputError
 from edgeface.faces import concatenate
-from edgeface.personal.placing import place_person
+from edgeface.personal.placing import check_mesh, place_person
 from edgeface.personal.rendering import draw_beside
 from tests.fakes import Person, Scene, frame_image
 
@@ -49,6 +49,12 @@ def test_another_mesh_is_an_error(somebody, scene, face_model):
         place_person(somebody, scene.run(frame_image(0)), basis)
     with pytest.raises(InvalidInputError, match="face model"):
         place_person(somebody, scene.run(frame_image(0)))
+
+
+def test_expressions_of_other_names_are_an_error(somebody, scene, face_model):
+    others = replace(face_model, expression_names=tuple(f"shape{k}" for k in range(46)))
+    with pytest.raises(InvalidInputError, match=r"has others \(shape0, shape1 \.\.\.\)"):
+        check_mesh(somebody, others)
 
 
 def test_a_tracker_gives_the_personal_surface_of_every_face(somebody, scene):

@@ -38,7 +38,7 @@ class CropBatches(Dataset[Batch]):
     """Plans of random warps of faces; ``__getitems__`` plans a whole batch at once.
 
     Crops are scaled by 0.8 to 1.2, moved by up to 10 %, turned by up to 30 degrees and mirrored
-    (2019, Sec. 4.3.1); now and then one is turned by any angle.
+    (2019, Sec. 4.3.1).
 
     Parameters
     ----------

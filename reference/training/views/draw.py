@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from edgeface.reference.training.views.atlas import Atlas
-from edgeface.reference.training.views.plan import COVER, FADE, Batch
+from edgeface.reference.training.views.plan import COVER, FADE, FADE_WIDTH, Batch
 
 numba: Any = importlib.import_module("numba")  # untyped
 cuda: Any = importlib.import_module("numba.cuda")
@@ -26,7 +26,6 @@ cuda: Any = importlib.import_module("numba.cuda")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 GREY = 127
-FADE_WIDTH = 0.1  # of the picture's side, inwards from the inscribed circle
 THREADS_A_BLOCK = 256
 PLAN = ("layer_of_view", "inverse", "area", "source")
 

@@ -26,6 +26,8 @@ LEVELS = 5
 PASTE, FADE, COVER = 0, 1, 2
 """How a layer ends: with its picture, faded out to the circle inscribed in it, or nowhere, since
 its edge pixels go on."""
+FADE_WIDTH = 0.1
+"""Over so much of the picture's side, inwards from the inscribed circle, a layer fades out."""
 BLURRED = 0.2
 """The share of views drawn half as sharp, as small or badly compressed faces look."""
 UNSHARP = 0.35  # halvings by which the copy that a layer is drawn from varies

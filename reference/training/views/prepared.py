@@ -178,7 +178,7 @@ def _read(
         groups[name] = gather(shapes, [photo.targets for photo in some], len(pictures))
         pictures += [photo.pixels for photo in some]
     arrays = {"copies": copies, "scores": np.concatenate(scores)}
-    arrays["shares"] = draw_shares(faces.targets, faces.pack)
+    arrays["shares"] = draw_shares(faces.targets, model.expression_names, faces.pack)
     arrays["skipped"] = np.array(skipped, np.str_)
     for name, pool in groups.items():
         arrays |= pool.to_arrays(name)

@@ -24,6 +24,7 @@ from edgeface.reference.geometry.pose import rotation_to_quaternion
 from edgeface.reference.training.views.plan import (
     COVER,
     FADE,
+    FADE_WIDTH,
     PASTE,
     Batch,
     Layer,
@@ -41,6 +42,8 @@ FACE_SIZES_AT = 288  # px; in larger inputs large faces are larger, small ones a
 # longer side of the face that a view is zoomed on, input px
 FACE_SIZES = {"photo": (7.0, 220.0), "single": (60.0, 240.0), "crowd": (7.0, 90.0)}
 MAX_CROWD = 20
+HIDDEN = 0.25
+"""The share of a face's box that the picture of another face in a crowd may hide."""
 MASKED_SHARE = 0.06  # of single faces
 SCALES = (0.25, 5.0)
 SMALLEST_PX = 0.02 * 288  # of the input; smaller faces are neither demanded nor forbidden
@@ -169,7 +172,7 @@ class SceneBatches(Dataset[Batch]):
             place = random.uniform(0.04, 0.96, 2) * size
             matrix, angle = similarity(scale, centre, place, 2 * MAX_ANGLE_RAD, random)
             moved = keep_visible(warp(targets, matrix, angle), size, SMALLEST_PX)
-            if not len(moved) or covers(moved.boxes[0], taken):
+            if not len(moved) or covers(moved.boxes[0], taken) or hides(picture, matrix, taken):
                 continue
             layers.append(lay(picture, matrix, area, FADE, unsharp))
             taken = np.concatenate([taken, moved.boxes])
@@ -247,6 +250,19 @@ def covers(box: FloatArray, others: FloatArray) -> bool:
     shared = np.clip(sides, 0, None).prod(axis=1)
     areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
     return bool((shared > 0.15 * np.minimum(areas, (box[2:] - box[:2]).prod())).any())
+
+
+def hides(picture: Picture, matrix: FloatArray, boxes: FloatArray) -> bool:
+    """Whether a picture that fades out to its circle hides a good part of one of boxes (N, 4).
+
+    What surrounds a face is in its picture, too, and covers more than the face does.
+    """
+    line = (np.arange(8) + 0.5) / 8
+    shares = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    points = boxes[:, None, :2] + shares * (boxes[:, None, 2:] - boxes[:, None, :2])
+    places = (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    radius = np.linalg.norm(places / [picture.width, picture.height] - 0.5, axis=2)
+    return bool(((radius < 0.5 - FADE_WIDTH / 2).mean(axis=1) > HIDDEN).any())
 
 
 def letterbox_matrix(height: int, width: int, size: int) -> FloatArray:

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, Sampler
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.conventions import UnifiedLandmarks, read_convention, unify
-from edgeface.reference.geometry.alignment import EXPRESSION_MIRROR
+from edgeface.reference.geometry.alignment import expression_mirror
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.training.databases import conventions_of, read_database
 from edgeface.reference.training.views.augment import blur, jitter
@@ -46,6 +46,7 @@ class UnifiedFaces:
     depth : float32, shape (N, L), towards the back, pixels of the pictures, NaN where not known
     expression : float32, shape (N, 46), fitted to what the teacher saw, NaN where it saw no face
     scores : float32, shape (N, 46), the teacher's expressions, NaN where it saw no face
+    expression_mirror : int, shape (46,), which expression a mirror turns each into
     skipped : the names of corrupt images
     """
 
@@ -59,6 +60,7 @@ class UnifiedFaces:
     depth: FloatArray
     expression: FloatArray
     scores: FloatArray
+    expression_mirror: IntArray
     skipped: list[str]
 
     def __len__(self) -> int:
@@ -101,6 +103,7 @@ def read_unified(
         depth=_unified_depth(np.concatenate([faces.depth for faces in sets]), landmarks),
         expression=np.concatenate([faces.expression for faces in sets]),
         scores=np.concatenate([faces.scores for faces in sets]),
+        expression_mirror=expression_mirror(model),
         skipped=[name for faces in sets for name in faces.skipped],
     )
 
@@ -170,7 +173,7 @@ class UnifiedBatches(Dataset[Batch]):
         points[flipped] = points[flipped][:, mirror] * [-1, 1] + [width, 0]
         weights[flipped] = weights[flipped][:, mirror]
         depth[flipped] = depth[flipped][:, mirror]
-        expression[flipped] = expression[flipped][:, EXPRESSION_MIRROR]
+        expression[flipped] = expression[flipped][:, faces.expression_mirror]
         matrices = np.stack([crop_matrix(box, self.size, random)[0] for box in boxes])
         zoom = np.sqrt(np.linalg.det(matrices[:, :, :2]))
         placed = points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -112,6 +113,22 @@ def test_labels_that_a_pack_lacks_are_named(tmp_path: Path, face_model: FaceMode
 def test_scores_that_a_pack_lacks_are_named() -> None:
     with pytest.raises(InvalidInputError, match="lack browDownLeft"):
         expression_scores(np.zeros((1, 1)), np.array(["jawOpen"]))
+
+
+def test_a_forked_process_reads_by_a_file_of_its_own(
+    tiny_packs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = open_pack(tiny_packs, "faces68-video")
+    before, expected = pack.archive, pack.image(7)
+    assert pack.archive is before
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    for _ in range(2):
+        np.testing.assert_array_equal(pack.image(7), expected)
+    assert pack.archive.fp is not before.fp
+    assert before.fp is not None
+    after = pack.archive
+    assert pack.image(8) is not None
+    assert pack.archive is after
 
 
 def test_photos_of_a_pack_are_upright(tmp_path: Path) -> None:

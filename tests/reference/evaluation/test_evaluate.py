@@ -107,6 +107,23 @@ def test_report_of_known_errors_by_yaw(turned, face_model):
     assert "detection" not in sections
 
 
+@pytest.mark.parametrize(
+    ("names", "error"), [(EXPRESSION_NAMES[::-1], 0.1), ([f"shape{k}" for k in range(46)], None)]
+)
+def test_expressions_are_compared_by_their_names(turned, face_model, names, error):
+    turned[0].labels.expression[:] = np.linspace(0, 0.9, 46)
+    seen = faces_of(turned[0].labels, expression=0.1)
+    coefficients = seen.expression_coeffs
+    seen = replace(
+        seen, expression_names=tuple(names), expression_coeffs=coefficients[:, ::-1].copy()
+    )
+    predictor = Predictor("sfn", face_model, look=lambda pixels, boxes: seen)
+    sections = measure(evaluated(predictor, turned[:1]), detects=False)["turned"]
+    told = sections.get("expression", {}).get("all faces", {}).get("error")
+    assert told == (error and pytest.approx(error, abs=1e-6))
+    assert ("coefficients" in sections) == (error is not None)
+
+
 def test_mean_of_the_yaw_groups_weighs_them_equally(turned, face_model):
     images = turned[:1] * 8 + turned[2:3] + turned[4:5]
     rows = measure(evaluated(looker(images, face_model, shift=3.0), images), False)["turned"]

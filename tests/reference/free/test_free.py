@@ -10,7 +10,7 @@ from edgeface.errors import ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.face_model_import import from_ict_facekit
 from edgeface.reference.data.ledger import free_ledger
-from edgeface.reference.data.packs import FREE, expression_scores, open_pack
+from edgeface.reference.data.packs import FREE, expression_scores, is_validation, open_pack
 from edgeface.reference.data.photos import read_photos
 from edgeface.reference.data.targets import concatenate
 from edgeface.reference.face_model.dense import on_head
@@ -190,11 +190,21 @@ def test_people_from_behind_turn_their_face_away(head, random):
 
 
 def test_crowds_are_read_as_photos(head, tmp_path, random, monkeypatch):
-    """Boxes lie where the meshes do, small faces have no mesh, scenes without people no face."""
+    """Boxes lie where the meshes do, small faces have no mesh, scenes without people no face.
+
+    People of the photos for validation are in no other.
+    """
     monkeypatch.setattr(crowds, "CAST", 4)
     skins = np.full((20, len(head.neutral), 3), 0.6)
     scraps = [np.full((60, 40, 3), 128, np.uint8)]
+    real, casts = crowds._crowd, []
+    monkeypatch.setattr(crowds, "_crowd", lambda cast, *_: casts.append(cast) or real(cast, *_))
     crowds.write_crowds(head, skins, scraps, 8, tuple(TEACHER_NAMES), tmp_path)
+    validation = is_validation(open_pack(tmp_path, crowds.CROWDS_PACK))
+    assert 0 < validation.sum() < 8
+    whose = {held: {id(shot) for v, cast in zip(validation, casts, strict=True) if v == held
+                    for shot in cast} for held in (True, False)}  # fmt: skip
+    assert not whose[True] & whose[False]
     model = read_face_model("free")
     sources = replace(FREE, free=False)
     found = [read_photos(tmp_path, model, split, sources) for split in (True, False)]
@@ -211,6 +221,22 @@ def test_crowds_are_read_as_photos(head, tmp_path, random, monkeypatch):
     inner = targets.landmarks[targets.has_fit][:, 17:]
     boxes = targets.boxes[targets.has_fit]
     assert ((inner > boxes[:, None, :2] - 1) & (inner < boxes[:, None, 2:] + 1)).mean() > 0.98
+
+
+def test_people_of_a_crowd_lie_where_their_labels_say(random):
+    pixels = np.zeros((256, 256, 3), np.uint8)
+    pixels[92:124, 92:124] = 255
+    shot = crowds.Shot(pixels, np.ones((256, 256)), np.zeros((478, 3)), {})
+    for wanted in np.exp(random.uniform(-3, 0, 20)).tolist():
+        canvas = np.zeros((300, 320, 3), np.uint8)
+        at = random.uniform(0, 40, 2)
+        scale, corner = crowds._paste(canvas, np.full((300, 320), -1), shot, wanted, at, 0)
+        light = canvas.mean(axis=2)
+        rows, columns = np.nonzero(light)
+        pixel = np.stack([columns, rows], axis=1) + 0.5
+        centre = np.average(pixel, axis=0, weights=light[rows, columns])
+        np.testing.assert_allclose(centre, 108 * scale + corner, atol=0.05)
+        assert abs(corner - at).max() <= 0.5
 
 
 def test_the_free_model_on_a_head_has_the_same_landmarks(data_folder, random):

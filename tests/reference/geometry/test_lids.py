@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,21 @@ def test_with_shut_lids_follows_people_who_say_shut(face_model, open_faces):
         np.delete(shut.expression, BLINKS[0], axis=1),
         np.delete(open_faces.expression, BLINKS[0], axis=1),
     )
+
+
+def test_with_shut_lids_moves_no_expression_of_another_name(face_model, open_faces):
+    points = open_faces.landmarks(face_model)
+    for upper, lower in LID_PAIRS:
+        points[:, upper] = points[:, lower]
+    named = replace(face_model, expression_names=tuple(f"shape{k}" for k in range(46)))
+    same = with_shut_lids(open_faces, named, points)
+    np.testing.assert_array_equal(same.expression, open_faces.expression)
+    turned = EXPRESSION_NAMES[::-1]
+    other = replace(face_model, expression=face_model.expression[::-1], expression_names=turned)
+    fit = replace(open_faces, expression=open_faces.expression[:, ::-1])
+    shut = with_shut_lids(fit, other, points)
+    expected = with_shut_lids(open_faces, face_model, points)
+    np.testing.assert_allclose(shut.expression[:, ::-1], expected.expression, atol=1e-5)
 
 
 def test_with_shut_lids_leaves_open_and_unlabelled_eyes_alone(face_model, open_faces):

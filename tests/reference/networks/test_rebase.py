@@ -42,6 +42,14 @@ def test_on_face_model_keeps_the_shape_of_the_identity(
     assert moved.face_model is other_model
 
 
+def test_on_face_model_refuses_expressions_of_other_names(face_model):
+    config = CONFIGS["sfn"]
+    trained = TrainedNetwork(config, build_network(config), face_model, 0, {})
+    others = replace(face_model, expression_names=tuple(f"shape{k}" for k in range(46)))
+    with pytest.raises(InvalidInputError, match=r"expressions \(brow.*\(shape0, shape1 "):
+        on_face_model(trained, others)
+
+
 def test_on_face_model_with_the_same_modes_leaves_weights_alone(face_model):
     """A model that differs in its landmark map alone."""
     config = CONFIGS["sfn"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +46,12 @@ def test_a_folder_that_is_not_there_or_not_open_is_an_error(tmp_path, monkeypatc
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(InvalidInputError, match="nothing may be written to"):
         Kept(tmp_path / "figures.jsonl")
+
+
+def test_a_picture_that_cannot_be_read_is_named():
+    pack = SimpleNamespace(name="faces68-video", image=lambda _: None)
+    with pytest.raises(InvalidInputError, match="faces68-video is damaged at image 3"):
+        evaluate._seen(evaluate.default_template(), pack, 3, None)
 
 
 def test_other_settings_have_figures_of_their_own():

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra: edgeface[train]")
 
 from edgeface.personal.model import PersonalModel, sample_maps  # noqa: E402
-from edgeface.personal.template import default_template  # noqa: E402
+from edgeface.personal.template import REGIONS, default_template  # noqa: E402
 from edgeface.reference.personal import losses, shadow  # noqa: E402
 from edgeface.reference.personal.enrol import to_keep, to_model  # noqa: E402
 from edgeface.reference.personal.evaluate import VARIANTS  # noqa: E402
@@ -21,6 +21,7 @@ from edgeface.reference.personal.render import sample  # noqa: E402
 from edgeface.reference.personal.rendered import error_mm, render_person  # noqa: E402
 from edgeface.reference.personal.schedule import MOTION_STAGES, STAGES  # noqa: E402
 from edgeface.reference.personal.skin import DYNAMIC_RIDGE, dynamic_skin  # noqa: E402
+from edgeface.reference.personal.template import uv_regions  # noqa: E402
 
 GREEN = torch.tensor([0.1, 0.9, 0.2])
 SHORT = (
@@ -56,6 +57,32 @@ def test_a_fit_looks_like_the_pictures(fitted):
     assert float((off * mask).sum() / mask.sum()) < 0.03
     # and where it is drawn is where the person is
     assert float((drawn.mask & (truth.frames.regions > 0)).sum() / drawn.mask.sum()) > 0.9
+
+
+def test_parts_of_the_face_lie_alike_on_both_sides(fitted):
+    """Their middle is that of the map, in which the template's left is its mirrored right."""
+    regions = fitted[1].surface.regions.numpy()
+    for part, name in enumerate(REGIONS[1:], start=1):
+        columns = np.nonzero(regions == part)[1] + 0.5
+        assert columns.mean() == pytest.approx(64, abs=0.1), name
+
+
+def test_a_surface_is_made_without_threads(monkeypatch, fitted):
+    """Those of numba end a process that is forked afterwards, as a worker of training is."""
+    template, fitter, *_ = fitted
+    monkeypatch.setattr("edgeface.reference.personal.render.loops.rasterise", None)
+    assert torch.equal(Surface(template).regions, fitter.surface.regions)
+    monkeypatch.undo()
+    drawn = uv_regions(template.triangles, template.uv, template.mesh_vertices)
+    np.testing.assert_array_equal(fitter.surface.regions, drawn)
+
+
+def test_no_part_of_the_face_is_drawn_around_another(fitted):
+    frames = fitted[2].frames
+    for regions, points in zip(frames.regions, frames.landmarks, strict=True):
+        rows = torch.nonzero(regions == REGIONS.index("brows"))[:, 0]
+        assert len(rows) > 30
+        assert rows.max() < points[48:, 1].min()  # not around the lips
 
 
 def test_a_person_to_keep_is_the_fitted_one(fitted):

@@ -17,6 +17,7 @@ from edgeface.reference.geometry.morphable import MorphableModel
 from edgeface.reference.networks import CONFIGS, build_network
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network, save_network
 from edgeface.reference.personal import train_networks as module
+from edgeface.reference.personal.batches import PersonBatches, individuals
 from edgeface.reference.personal.fit import Fitter
 from edgeface.reference.personal.guess import Guesser
 from edgeface.reference.personal.learning import PersonalLoss, Reading, draw, posed
@@ -121,6 +122,21 @@ def test_the_camera_shows_the_template_where_the_pose_puts_the_face_model(templa
     apart = np.linalg.norm(points[template.landmark_vertices] - expected, axis=1)
     # two mean faces of different makers; 4 % of the face
     assert np.median(apart) < 4
+
+
+def test_a_picture_that_cannot_be_read_shows_no_skin(template, tiny_packs):
+    (person, *_) = individuals(tiny_packs, validation=False)
+    views = PersonBatches([person], 0, template, default_face_model(), 128, augment=False)
+    assert views.__getitems__([0])["valid"].any()
+    person.pack.image = lambda _: None
+    assert not views.__getitems__([0])["valid"].any()
+
+
+def test_expressions_of_other_names_are_no_motion_of_tracknet(template):
+    model = default_face_model()
+    others = replace(model, expression_names=tuple(f"shape{k}" for k in range(46)))
+    with pytest.raises(InvalidInputError, match="with the default's expressions"):
+        Reading(template, others, 128)
 
 
 def test_rendered_people_lie_where_their_labels_say(template, batch):

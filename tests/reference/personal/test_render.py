@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from edgeface.reference.personal.render import (  # noqa: E402
     visible_triangles,
 )
 from edgeface.reference.personal.render.interpolation import gathered  # noqa: E402
+from edgeface.reference.personal.render.threads import on_own_threads  # noqa: E402
 from edgeface.reference.personal.render.visibility import sorted_by_depth  # noqa: E402
 from tests.oracles.raycast import cast  # noqa: E402
 
@@ -167,3 +169,12 @@ def test_basis_is_that_of_real_harmonics_times_the_lambertian_kernel(random):
             part = complex_harmonic.real if m > 0 else complex_harmonic.imag
             real = np.sqrt(2) * (-1) ** m * part
         np.testing.assert_allclose(basis[:, column], kernel[n] * real, atol=1e-12)
+
+
+def test_loops_have_no_more_threads_than_torch(monkeypatch):
+    """A worker of training has one, and others would not come."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert on_own_threads(numba.get_num_threads) == 1
+    monkeypatch.undo()
+    expected = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+    assert on_own_threads(numba.get_num_threads) == expected

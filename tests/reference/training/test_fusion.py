@@ -12,6 +12,7 @@ from edgeface import kernels
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.reference.conventions import read_convention
+from edgeface.reference.geometry.alignment import EXPRESSION_MIRROR
 from edgeface.reference.geometry.harmonics import with_harmonics
 from edgeface.reference.geometry.morphable import (
     Decoder,
@@ -70,6 +71,13 @@ def outputs(random, count, correction=0.05):
     arrays = (identity, random.normal(-1, 1.5, (count, 46)),
               random.normal(0, correction, (count, 60)), pose)  # fmt: skip
     return tuple(a.astype(np.float32) for a in arrays)
+
+
+def test_photos_without_faces_for_a_split_are_named(tiny_packs, model, monkeypatch):
+    monkeypatch.setattr(databases, "MIN_FACE_PX", 999.0)
+    monkeypatch.setattr(databases, "_read", {})
+    with pytest.raises(InvalidInputError, match="validation split has no readable face of"):
+        read_unified(tiny_packs, model, ("wider",), validation=True)
 
 
 def test_rotation_vectors_are_the_exponential_map(random):
@@ -200,6 +208,18 @@ def test_flips_exchange_left_and_right(fused, monkeypatch):
     torch.testing.assert_close(flipped["weights"], plain["weights"][:, mirror])
     difference = flipped["image"].int() - plain["image"].flip(2).int()
     assert difference.abs().max() <= 1
+
+
+def test_a_flip_exchanges_expressions_by_the_models_names(tiny_packs, model):
+    order = EXPRESSION_MIRROR[::-1]  # left and right, and all, in other places
+    named = replace(
+        model,
+        expression=model.expression[order],
+        expression_names=tuple(model.expression_names[k] for k in order),
+    )
+    faces = read_unified(tiny_packs, named, ("expressive",), validation=True)
+    mirrored = [named.expression_names[k] for k in faces.expression_mirror]
+    assert mirrored == [model.expression_names[EXPRESSION_MIRROR[k]] for k in order]
 
 
 def test_epochs_draw_from_all_databases_alike():

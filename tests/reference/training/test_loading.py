@@ -48,6 +48,13 @@ def test_fewer_views_than_a_batch_are_learned_from(count, sizes):
     assert [len(batch) for batch in load_batches(split, validation=False, workers=0)] == sizes
 
 
+@pytest.mark.parametrize("faces", [3, 100])
+def test_an_epoch_of_few_of_many_faces_has_as_many_views_as_are_asked_for(faces):
+    few = RandomSampler(range(faces), num_samples=3)
+    split = Split(list(range(faces)), few, 2, np.zeros((0, 46)), [])
+    assert len(load_batches(split, validation=False, workers=0, least=12)) == 6
+
+
 @pytest.mark.parametrize(
     ("validation", "lacking", "told"),
     [

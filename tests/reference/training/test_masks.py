@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from edgeface.face_model import EXPRESSION_NAMES
 from edgeface.reference.data.targets import boxes_only
-from edgeface.reference.geometry.lids import BLINKS
 from edgeface.reference.training.views.masks import masked
-from edgeface.reference.training.views.rarity import JAW, OFTEN, draw_shares
+from edgeface.reference.training.views.rarity import OFTEN, RARE, draw_shares
 from tests.reference.conftest import random_faces
 
 
@@ -27,18 +27,21 @@ def test_masked_of_a_face_outside_changes_nothing_it_should_not(random):
     np.testing.assert_array_equal(masked(plain, far, random), plain)
 
 
-@pytest.mark.parametrize("column", [*BLINKS, JAW])
-def test_draw_shares_prefer_shut_eyes_and_wide_mouths(column):
+@pytest.mark.parametrize("name", RARE)
+def test_draw_shares_prefer_shut_eyes_and_wide_mouths(name):
     targets = boxes_only(np.zeros((4, 4)), np.zeros(4, bool))
-    targets.expression[2, column] = 0.9
-    shares = draw_shares(targets, np.full(4, "faces68-video"))
+    targets.expression[2, EXPRESSION_NAMES.index(name)] = 0.9
+    pack = np.full(4, "faces68-video")
+    shares = draw_shares(targets, EXPRESSION_NAMES, pack)
     assert shares.sum() == pytest.approx(1)
     np.testing.assert_allclose(shares / shares[0], [1, 1, OFTEN, 1])
+    others = tuple(f"shape{k}" for k in range(46))  # of which nobody knows what is rare
+    np.testing.assert_allclose(draw_shares(targets, others, pack), 0.25)
 
 
 def test_draw_shares_prefer_the_packs_that_teach_most():
     targets = boxes_only(np.zeros((4, 4)), np.zeros(4, bool))
     pack = np.array(["faces68-300w", "faces-lfw", "turned", "faces-free"])
-    shares = draw_shares(targets, pack)
+    shares = draw_shares(targets, EXPRESSION_NAMES, pack)
     assert shares.sum() == pytest.approx(1)
     np.testing.assert_allclose(shares / shares[1], [2.5, 1, 1, 2.5])

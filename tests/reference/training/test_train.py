@@ -66,6 +66,47 @@ def test_the_rate_follows_epochs_whatever_the_batch_size_was():
         assert budget.progress(trainer) == 0.5
 
 
+def test_what_processes_judge_is_judged_together(face_model, monkeypatch):
+    class Loss(torch.nn.Module):
+        def forward(self, outputs, batch, epoch):
+            return torch.ones(()), {"landmarks": torch.ones(())}
+
+    kind = SimpleNamespace(loss=lambda *_: Loss())
+    run = training.Training(recipe("sfn"), face_model, kind=kind)
+    run.trainer = SimpleNamespace(current_epoch=0)
+    told = {}
+    monkeypatch.setattr(
+        training.Training, "log", lambda _, name, value, **o: told.update({name: o["sync_dist"]})
+    )
+    batch = {"image": torch.zeros(1, 128, 128, 3, dtype=torch.uint8)}
+    run.eval().validation_step(batch, 0)
+    run.training_step(batch, 0)
+    assert told == {"validation_loss": True, "validation_landmarks": True,
+                    "train_loss": False, "train_landmarks": False}  # fmt: skip
+
+
+def test_tau_of_a_run_by_the_clock_follows_what_was_drawn(face_model, monkeypatch):
+    told = []  # the epoch of each step
+    monkeypatch.setattr(training.Training, "_step", lambda self, *_: told.append(self._epoch()))
+    for name in ("global_step", "global_rank"):
+        monkeypatch.setattr(training.Training, name, 0, raising=False)
+
+    def part(faces_a_batch, batches, checkpoint=None):
+        run = training.Training(recipe("sfn"), face_model, draws=(100, faces_a_batch))
+        run.trainer = SimpleNamespace(world_size=1)
+        if checkpoint is not None:
+            run.on_load_checkpoint(checkpoint)
+        for _ in range(batches):
+            run.training_step({}, 0)
+        kept = {"global_step": 99_999}
+        run.on_save_checkpoint(kept)
+        return kept
+
+    # with copies of faces, a batch of 8 views draws 4 faces
+    part(50, 3, part(4, 50))
+    assert told == [0] * 25 + [1] * 25 + [2] * 2 + [3]
+
+
 @pytest.mark.parametrize("kind", ["sfn", "mfn"])
 def test_training_goes_on_where_it_was_killed(tiny_packs, tmp_path, monkeypatch, kind):
     out = tmp_path / "run"

@@ -39,7 +39,7 @@ from edgeface.reference.training.views.atlas import build_atlas
 from edgeface.reference.training.views.augment import SHADED, jitter, shades
 from edgeface.reference.training.views.crops import CropBatches, crop_matrix
 from edgeface.reference.training.views.draw import Renderer
-from edgeface.reference.training.views.plan import Picture, lay, pack
+from edgeface.reference.training.views.plan import FADE, Picture, lay, pack
 from edgeface.reference.training.views.prepared import Wanted, prepare
 from edgeface.reference.training.views.scenes import (
     SceneBatches,
@@ -292,6 +292,24 @@ def test_composed_scenes_put_landmarks_on_the_dots(prepared, face_model, kind):
     assert np.mean(bright) > 115
     assert max(counts) > 4
     assert max(counts) <= 20
+
+
+def test_faces_of_a_crowd_hide_no_other(prepared, face_model):
+    scenes = scene_batches(prepared, face_model)
+    random = np.random.default_rng(5)
+    for _ in range(40):
+        view = scenes._crowd(288, random)
+        faces = [layer for layer in view.layers if layer.mode == FADE]
+        assert len(faces) == len(view.targets)
+        for row, box in enumerate(view.targets.boxes):
+            lattice = np.moveaxis(np.mgrid[0:1:12j, 0:1:12j], 0, -1).reshape(-1, 2)
+            seen = np.ones(len(lattice))
+            for later in faces[row + 1 :]:
+                at = box[:2] + lattice * (box[2:] - box[:2])
+                at = at @ later.inverse[:, :2].T + later.inverse[:, 2]
+                radius = np.linalg.norm(at / 256 - 0.5, axis=1)
+                seen *= 1 - np.clip((0.5 - radius) / 0.1, 0, 1)
+            assert seen.mean() > 0.5
 
 
 def test_scene_batches_come_in_several_sizes_of_as_many_pixels(prepared, face_model):
