@@ -26,8 +26,8 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
-    train, evaluate, plot, strip, average, gaze, blinks, cost, labels, anchors, study, face_model, personal,
-    conventions, database, free,
+    train, evaluate, plot, strip, average, gaze, blinks, cost, labels, anchors, study, face_model,
+    personal, conventions, database, free,
 )  # fmt: skip
 """The modules of the commands, in the order in which help lists them."""
 

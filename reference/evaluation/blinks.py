@@ -4,6 +4,10 @@ A network that is unsure whether an eye is shut says that it is half open, which
 the mean over faces, most of whose eyes are open. Here shut, half-shut and open eyes count the same.
 """
 
+# scipy tells no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import logging
@@ -22,7 +26,7 @@ from edgeface.reference.data.packs import HUMAN_PACK, is_validation, open_pack, 
 from edgeface.reference.evaluation.eyes import OPEN
 from edgeface.reference.evaluation.predictor import Predictor, open_predictor
 from edgeface.reference.evaluation.run import run
-from edgeface.reference.geometry.lids import BLINKS, SHUT, lid_opening
+from edgeface.reference.geometry.lids import BLINK_NAMES, SHUT, lid_opening
 from edgeface.reference.networks.blinks import with_blinks
 from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
 from edgeface.types import FloatArray
@@ -83,7 +87,7 @@ def learned_faces(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
 
 
 def said_of(predictor: Predictor, images: Iterator[LabelledImage]) -> tuple[Faces, FloatArray]:
-    """What a network says of the N faces that it finds, and the labelled openings of lids (N, 2)."""
+    """What a network says of the N faces that it finds, and their labelled openings (N, 2)."""
     results = [result for result, _ in run(predictor, images) if result.found.any()]
     if not results:
         raise InvalidInputError(f"{predictor.name} finds none of the faces")
@@ -95,7 +99,8 @@ def said_of(predictor: Predictor, images: Iterator[LabelledImage]) -> tuple[Face
 def drawn_openings(faces: Faces, model: FaceModel, stretch: Stretch) -> FloatArray:
     """The openings of the lids (N, 2) as they are drawn with another `eyeBlink`."""
     expressions = faces.expression_coeffs.copy()
-    expressions[:, BLINKS] = stretch(expressions[:, BLINKS])
+    columns = [faces.expression_names.index(name) for name in BLINK_NAMES]
+    expressions[:, columns] = stretch(expressions[:, columns])
     shapes = model.landmarks(faces.identity_coeffs, expressions)
     return lid_opening((shapes @ faces.rotation.transpose(0, 2, 1))[..., :2])
 

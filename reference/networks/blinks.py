@@ -12,7 +12,7 @@ import torch
 
 from edgeface.errors import InvalidInputError
 from edgeface.face_shapes import NUM_EXPRESSIONS
-from edgeface.reference.geometry.lids import BLINKS
+from edgeface.reference.geometry.lids import BLINK_NAMES
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 
 
@@ -24,18 +24,19 @@ def with_blinks(trained: TrainedNetwork, gain: float, offset: float) -> TrainedN
     Raises
     ------
     InvalidInputError
-        If the network is neither.
+        If the network is neither, or its face model has no such expressions.
     """
     branch = getattr(trained.network, "expression_branch", None)
     if branch is None:
         raise InvalidInputError(f"eyes are shut in an sfn or mfn, not in a {trained.config.kind}")
+    names = trained.face_model.expression_names
+    columns = [names.index(name) for name in BLINK_NAMES if name in names]
+    if len(columns) < len(BLINK_NAMES):
+        raise InvalidInputError(f"the network's face model lacks {' or '.join(BLINK_NAMES)}")
     network = copy.deepcopy(trained.network)
     last = list(network.get_submodule(branch).children())[-1]
-    weight, bias = (
-        last.get_parameter(name).unflatten(0, (-1, NUM_EXPRESSIONS)) for name in ("weight", "bias")
-    )
     with torch.no_grad():
-        for values in (weight, bias):
-            values[:, BLINKS] *= gain
-        bias[:, BLINKS] += offset
+        for values in (last.get_parameter("weight"), last.get_parameter("bias")):
+            values.unflatten(0, (-1, NUM_EXPRESSIONS))[:, columns] *= gain
+        last.get_parameter("bias").unflatten(0, (-1, NUM_EXPRESSIONS))[:, columns] += offset
     return replace(trained, network=network)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -23,6 +25,14 @@ def test_only_the_logits_of_blinks_are_stretched(name, size):
             torch.testing.assert_close(new[..., blinks], 1.25 * old[..., blinks] + 0.5)
             old, new = (values[..., ~blinks] for values in (old, new))
         torch.testing.assert_close(new, old)
+
+
+def test_a_face_model_without_blinks_is_refused():
+    trained = load_network("sfn")
+    names = tuple(name.replace("Blink", "Wink") for name in trained.face_model.expression_names)
+    renamed = replace(trained, face_model=replace(trained.face_model, expression_names=names))
+    with pytest.raises(InvalidInputError, match="lacks eyeBlinkRight or eyeBlinkLeft"):
+        with_blinks(renamed, 1.0, 0.0)
 
 
 def test_blinks_of_another_network_are_refused():
