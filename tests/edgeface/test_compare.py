@@ -103,6 +103,16 @@ def test_outputs_that_no_face_shows_may_not_be_noise(face_model, precision):
     assert "(at least " in over[0]
 
 
+@pytest.mark.parametrize("precision", ["w8", "palette", "int8"])
+def test_the_gaze_is_limited_in_degrees(precision):
+    """People who look into the camera have hardly any signal, so that noise tells nothing."""
+    values = {"gaze dB": 0.0, "gaze mean deg": 1.9}
+    result = Comparison(values, magnitudes={"gaze": 0.01})
+    assert result.exceeded(precision) == []
+    values["gaze mean deg"] = 2.1
+    assert result.exceeded(precision) == ["gaze mean deg is 2.1 (allowed 2)"]
+
+
 def grown(face_model, largest, **shifts):
     """`compared` where the second anchor, which finds nothing, has a value as large as told."""
     a, b = planted(face_model), planted(face_model, **shifts)
