@@ -17,7 +17,7 @@ from edgeface.reference.personal.evaluate import VARIANTS  # noqa: E402
 from edgeface.reference.personal.fit import Fitter  # noqa: E402
 from edgeface.reference.personal.person import Person, Surface, blendshapes  # noqa: E402
 from edgeface.reference.personal.quality import report  # noqa: E402
-from edgeface.reference.personal.render import sample  # noqa: E402
+from edgeface.reference.personal.render import loops, sample  # noqa: E402
 from edgeface.reference.personal.rendered import error_mm, render_person  # noqa: E402
 from edgeface.reference.personal.schedule import MOTION_STAGES, STAGES  # noqa: E402
 from edgeface.reference.personal.skin import DYNAMIC_RIDGE, dynamic_skin  # noqa: E402
@@ -70,7 +70,7 @@ def test_parts_of_the_face_lie_alike_on_both_sides(fitted):
 def test_a_surface_is_made_without_threads(monkeypatch, fitted):
     """Those of numba end a process that is forked afterwards, as a worker of training is."""
     template, fitter, *_ = fitted
-    monkeypatch.setattr("edgeface.reference.personal.render.loops.rasterise", None)
+    monkeypatch.setattr(loops, "rasterise", None)
     assert torch.equal(Surface(template).regions, fitter.surface.regions)
     monkeypatch.undo()
     drawn = uv_regions(template.triangles, template.uv, template.mesh_vertices)
