@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from edgeface.output import refuse_inputs
-from edgeface.reference.cli.options import Commands, add_command
+from edgeface.reference.cli.options import Commands, add_checkpoint_to_write, add_command
 from edgeface.terminal import named_path
 
 
@@ -23,9 +23,7 @@ def add_parser(commands: Commands) -> None:
         metavar="S",
         help="how much of the second the mean holds, from 0 to 1 (default: 0.5)",
     )
-    parser.add_argument(
-        "--out", type=named_path, required=True, metavar="CKPT", help="the checkpoint to write"
-    )
+    add_checkpoint_to_write(parser)
     parser.set_defaults(execute=_execute)
 
 

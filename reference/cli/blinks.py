@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-from pathlib import Path
 
 from edgeface.output import check_place, refuse_inputs
-from edgeface.reference.cli.options import Commands, add_command, add_data
+from edgeface.reference.cli.options import Commands, add_checkpoints, add_command, add_data
 
 
 def add_parser(commands: Commands) -> None:
@@ -18,11 +17,8 @@ def add_parser(commands: Commands) -> None:
         "stretch the eyeBlink of an sfn or mfn, so that shut eyes are drawn as far shut as people "
         "place their lids",
     )
-    parser.add_argument("checkpoint", type=Path, help="the checkpoint to read")
+    add_checkpoints(parser)
     add_data(parser)
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="CKPT", help="the checkpoint to write"
-    )
     parser.set_defaults(execute=_execute)
 
 

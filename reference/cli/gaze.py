@@ -6,8 +6,7 @@ import argparse
 import logging
 
 from edgeface.output import check_place, refuse_inputs
-from edgeface.reference.cli.options import Commands, add_command, add_data
-from edgeface.terminal import named_path
+from edgeface.reference.cli.options import Commands, add_checkpoints, add_command, add_data
 
 
 def add_parser(commands: Commands) -> None:
@@ -17,7 +16,7 @@ def add_parser(commands: Commands) -> None:
         "gaze",
         "teach an sfn where eyes look, while all its other outputs stay exactly as they are",
     )
-    parser.add_argument("checkpoint", type=named_path, help="the checkpoint to read")
+    add_checkpoints(parser)
     add_data(parser)
     parser.add_argument(
         "--passes",
@@ -25,9 +24,6 @@ def add_parser(commands: Commands) -> None:
         default=2,
         metavar="N",
         help="the number of differently warped copies of each face (default: 2)",
-    )
-    parser.add_argument(
-        "--out", type=named_path, required=True, metavar="CKPT", help="the checkpoint to write"
     )
     parser.set_defaults(execute=_execute)
 

@@ -26,6 +26,19 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_checkpoint_to_write(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--out`` of what writes a checkpoint."""
+    parser.add_argument(
+        "--out", type=named_path, required=True, metavar="CKPT", help="the checkpoint to write"
+    )
+
+
+def add_checkpoints(parser: argparse.ArgumentParser) -> None:
+    """Declare ``checkpoint`` and ``--out`` of what makes one checkpoint of another."""
+    parser.add_argument("checkpoint", type=named_path, help="the checkpoint to read")
+    add_checkpoint_to_write(parser)
+
+
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """Declare ``--data``, ``--out`` and ``--workers``, which everything that trains takes."""
     add_data(parser)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from edgeface.output import refuse_inputs
-from edgeface.reference.cli.options import Commands, add_command
-from edgeface.terminal import named_path
+from edgeface.reference.cli.options import Commands, add_checkpoints, add_command
 
 
 def add_parser(commands: Commands) -> None:
@@ -14,7 +13,7 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands, "strip", "write the weights alone, without what only a resumed training needs"
     )
-    parser.add_argument("checkpoint", type=named_path, help="the checkpoint to read")
+    add_checkpoints(parser)
     parser.add_argument(
         "--no-gaze",
         action="store_true",
@@ -24,9 +23,6 @@ def add_parser(commands: Commands) -> None:
         "--face-model",
         metavar="MODEL",
         help="move the network to this face model, of the same mesh: default, free or an .npz",
-    )
-    parser.add_argument(
-        "--out", type=named_path, required=True, metavar="CKPT", help="the checkpoint to write"
     )
     parser.set_defaults(execute=_execute)
 
