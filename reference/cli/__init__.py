@@ -19,6 +19,7 @@ from edgeface.reference.cli import (
     labels,
     personal,
     plot,
+    refit,
     strip,
     study,
     train,
@@ -26,8 +27,8 @@ from edgeface.reference.cli import (
 from edgeface.terminal import run_command
 
 COMMANDS = (
-    train, evaluate, plot, strip, average, gaze, blinks, cost, labels, anchors, study, face_model,
-    personal, conventions, database, free,
+    train, evaluate, plot, strip, average, refit, gaze, blinks, cost, labels, anchors, study,
+    face_model, personal, conventions, database, free,
 )  # fmt: skip
 """The modules of the commands, in the order in which help lists them."""
 

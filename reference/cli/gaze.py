@@ -6,7 +6,13 @@ import argparse
 import logging
 
 from edgeface.output import check_place, refuse_inputs
-from edgeface.reference.cli.options import Commands, add_checkpoints, add_command, add_data
+from edgeface.reference.cli.options import (
+    Commands,
+    add_checkpoints,
+    add_command,
+    add_data,
+    add_passes,
+)
 
 
 def add_parser(commands: Commands) -> None:
@@ -18,13 +24,7 @@ def add_parser(commands: Commands) -> None:
     )
     add_checkpoints(parser)
     add_data(parser)
-    parser.add_argument(
-        "--passes",
-        type=int,
-        default=2,
-        metavar="N",
-        help="the number of differently warped copies of each face (default: 2)",
-    )
+    add_passes(parser, "each warped differently")
     parser.set_defaults(execute=_execute)
 
 

@@ -1,4 +1,4 @@
-"""The data packs' validation split, which training never saw, as labelled images."""
+"""The data packs as labelled images: of the validation split, which training never saw, or not."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TEACHER = " (teacher)"
 """How the names of groups end whose landmarks are the teacher's, not people's."""
 
 
-def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
+def read_packs(folder: Path, model: FaceModel, validation: bool = True) -> Iterator[LabelledImage]:
     """Yield crops of the single-face packs, multi-face photos, and photos without faces.
 
     Expressions are the teacher's scores. Head poses are those of the face model fitted to its mesh,
     and so are landmarks where people labelled none.
     """
-    faces = read_faces(folder, model, validation=True)
+    faces = read_faces(folder, model, validation)
     for i, pixels in enumerate(faces.crops):
         found = _labels(faces.targets[i : i + 1], faces.scores[i : i + 1])
         group = str(faces.pack[i])
@@ -35,7 +35,7 @@ def read_packs(folder: Path, model: FaceModel) -> Iterator[LabelledImage]:
         else:
             group += TEACHER
         yield LabelledImage(f"{faces.pack[i]}/{i}", group, pixels, found)
-    photos, empty, _ = read_photos(folder, model, validation=True)
+    photos, empty, _ = read_photos(folder, model, validation)
     for photo in (*photos, *empty):
         found = _labels(photo.targets, photo.scores)
         group = photo.pack + (TEACHER if photo.pack == MULTI_FACE_PACK else "")

@@ -14,6 +14,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_shapes import NUM_EXPRESSIONS
 from edgeface.reference.geometry.lids import BLINK_NAMES
 from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.reference.networks.last_layers import last_layer
 
 
 def with_blinks(trained: TrainedNetwork, gain: float, offset: float) -> TrainedNetwork:
@@ -34,7 +35,7 @@ def with_blinks(trained: TrainedNetwork, gain: float, offset: float) -> TrainedN
     if len(columns) < len(BLINK_NAMES):
         raise InvalidInputError(f"the network's face model lacks {' or '.join(BLINK_NAMES)}")
     network = copy.deepcopy(trained.network)
-    last = list(network.get_submodule(branch).children())[-1]
+    last = last_layer(network, branch)
     with torch.no_grad():
         for values in (last.get_parameter("weight"), last.get_parameter("bias")):
             values.unflatten(0, (-1, NUM_EXPRESSIONS))[:, columns] *= gain

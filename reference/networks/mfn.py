@@ -43,6 +43,7 @@ class MultiFaceNetwork(nn.Module):
 
     identity_branch = "heads.1"
     expression_branch = "heads.2"
+    pose_branch = "heads.3"
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

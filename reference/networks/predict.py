@@ -8,7 +8,7 @@ The steps are those of the runtime, written again from the same equations.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -51,6 +51,45 @@ def letterbox_input(image: ImageArray, size: int) -> tuple[ImageArray, FloatArra
     return np.asarray(view), inner / np.array([width, height]), offset.astype(float)
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """What an MFN says of the F faces of its input, each from several of N candidates.
+
+    Attributes
+    ----------
+    boxes (N, 4), rows : the boxes (cx, cy, w, h), ``input_px``, and the four outputs, a row each
+    kept (F,) : the best candidate of each face
+    shares (F, N) : the weights of the candidates in the mean that is a face; each row's sum is 1
+    """
+
+    boxes: Tensor
+    rows: list[Tensor]
+    kept: Tensor
+    shares: Tensor
+
+    @property
+    def scores(self) -> Tensor:
+        """The scores (F,) of the faces."""
+        return torch.sigmoid(self.rows[0][self.kept, 4])
+
+
+@torch.no_grad()
+def find_candidates(
+    trained: TrainedNetwork, view: ImageArray, score_threshold: float, iou_threshold: float
+) -> Candidates:
+    """The faces that an MFN finds in its input uint8 (S, S, 3)."""
+    config = trained.config
+    anchors = torch.tensor(config.anchors)
+    outputs = trained.network(torch.from_numpy(view[None].copy()))
+    rows = [o[0].reshape(-1, o.shape[-1] // len(anchors)) for o in outputs]
+    grid = outputs[0].reshape(1, config.grid_size, config.grid_size, len(anchors), 5)
+    boxes = decode_boxes(grid, anchors, config.stride, config.cell_range).reshape(-1, 4)
+    scores = torch.sigmoid(rows[0][:, 4])
+    return Candidates(
+        boxes, rows, *_survivors(corners(boxes), scores, score_threshold, iou_threshold)
+    )
+
+
 @torch.inference_mode()
 def predict_faces(
     trained: TrainedNetwork,
@@ -59,23 +98,18 @@ def predict_faces(
     iou_threshold: float,
 ) -> Faces:
     """All faces that an MFN finds in an image uint8 (H, W, 3)."""
-    config = trained.config
-    tensor, scale, offset = letterbox_input(image, config.input_size)
-    anchors = torch.tensor(config.anchors)
-    outputs = trained.network(torch.from_numpy(tensor[None].copy()))
-    rows = [o[0].reshape(-1, o.shape[-1] // len(anchors)) for o in outputs]
-    grid = outputs[0].reshape(1, config.grid_size, config.grid_size, len(anchors), 5)
-    boxes = decode_boxes(grid, anchors, config.stride, config.cell_range).reshape(-1, 4)
-    scores = torch.sigmoid(rows[0][:, 4])
-    kept, shares = _survivors(corners(boxes), scores, score_threshold, iou_threshold)
-    boxes, identity, expression, pose = (shares @ values for values in (boxes, *rows[1:]))
+    view, scale, offset = letterbox_input(image, trained.config.input_size)
+    found = find_candidates(trained, view, score_threshold, iou_threshold)
+    boxes, identity, expression, pose = (
+        found.shares @ values for values in (found.boxes, *found.rows[1:])
+    )
     identity, pose = _reflected_back(identity, pose)
     points = _points(trained, identity, expression, pose) * boxes[:, 2:].amax(dim=1)[:, None, None]
     points[..., :2] += boxes[:, None, :2]
     to_image = np.array([*(1 / scale), 1 / scale.mean()])
     landmarks = (points.numpy() - [*offset, 0.0]) * to_image
     flat = (corners(boxes).numpy().reshape(-1, 2, 2) - offset) / scale
-    return _faces(trained, flat.reshape(-1, 4), scores[kept], landmarks, identity, expression, pose)
+    return _faces(trained, flat.reshape(-1, 4), found.scores, landmarks, identity, expression, pose)
 
 
 def predict_boxes(trained: TrainedNetwork, image: ImageArray, boxes: FloatArray) -> Faces:

@@ -38,6 +38,7 @@ class SingleFaceNetwork(nn.Module):
 
     identity_branch = "heads.0"
     expression_branch = "heads.1"
+    pose_branch = "heads.2"
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

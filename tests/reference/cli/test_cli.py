@@ -48,7 +48,13 @@ def test_a_face_model_is_drawn(face_model, tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    [["gaze", "sfn"], ["blinks", "sfn"], ["face-model", "learn"], ["free", "face-model"]],
+    [
+        ["gaze", "sfn"],
+        ["blinks", "sfn"],
+        ["refit", "sfn"],
+        ["face-model", "learn"],
+        ["free", "face-model"],
+    ],
     ids=" ".join,
 )
 def test_an_output_without_a_folder_is_told_before_the_work(command, tmp_path, capsys):

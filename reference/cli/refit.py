@@ -1,0 +1,43 @@
+"""``edgeface-train refit``: the last layers of identity and pose, for a network that is trained."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from edgeface.output import check_place, refuse_inputs
+from edgeface.reference.cli.options import (
+    Commands,
+    add_checkpoints,
+    add_command,
+    add_data,
+    add_passes,
+)
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "refit",
+        "fit the last layers of identity and pose of an sfn or mfn to the landmarks of plain "
+        "faces, while everything before them and all other outputs stay as they are",
+    )
+    add_checkpoints(parser)
+    add_data(parser)
+    add_passes(parser, "the first as it is and the others moved")
+    parser.set_defaults(execute=_execute)
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    from edgeface.reference.data.packs import data_dir
+    from edgeface.reference.networks.checkpoint import load_network, save_network
+    from edgeface.reference.training.refit import refit
+    from edgeface.values import Whole, option
+
+    logging.basicConfig(level=logging.INFO, format="%(relativeCreated)7d ms  %(message)s")
+    refuse_inputs(arguments.out, (arguments.checkpoint,))
+    check_place(arguments.out)
+    passes = option("--passes", arguments.passes, Whole(1, 1000))
+    trained = load_network(arguments.checkpoint)
+    save_network(refit(trained, data_dir(arguments.data), passes), arguments.out)
