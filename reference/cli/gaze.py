@@ -6,13 +6,7 @@ import argparse
 import logging
 
 from edgeface.output import check_place, refuse_inputs
-from edgeface.reference.cli.options import (
-    Commands,
-    add_checkpoints,
-    add_command,
-    add_data,
-    add_passes,
-)
+from edgeface.reference.cli.options import Commands, add_checkpoints, add_command, add_data
 
 
 def add_parser(commands: Commands) -> None:
@@ -24,7 +18,13 @@ def add_parser(commands: Commands) -> None:
     )
     add_checkpoints(parser)
     add_data(parser)
-    add_passes(parser, "each warped differently")
+    parser.add_argument(
+        "--passes",
+        type=int,
+        default=2,
+        metavar="N",
+        help="the number of differently warped copies of each face (default: 2)",
+    )
     parser.set_defaults(execute=_execute)
 
 

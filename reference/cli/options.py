@@ -39,20 +39,6 @@ def add_checkpoints(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_to_write(parser)
 
 
-def add_passes(parser: argparse.ArgumentParser, copies: str) -> None:
-    """Declare ``--passes`` of what learns from faces that a network sees a few times.
-
-    ``copies`` says in which way each time differs.
-    """
-    parser.add_argument(
-        "--passes",
-        type=int,
-        default=2,
-        metavar="N",
-        help=f"the number of copies of each face, {copies} (default: 2)",
-    )
-
-
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """Declare ``--data``, ``--out`` and ``--workers``, which everything that trains takes."""
     add_data(parser)

@@ -1,4 +1,4 @@
-"""``edgeface-train refit``: the last layers of identity and pose, for a network that is trained."""
+"""``edgeface-train refit``: the last layers of faces, for a network that is trained."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ import argparse
 import logging
 
 from edgeface.output import check_place, refuse_inputs
-from edgeface.reference.cli.options import (
-    Commands,
-    add_checkpoints,
-    add_command,
-    add_data,
-    add_passes,
-)
+from edgeface.reference.cli.options import Commands, add_checkpoints, add_command, add_data
 
 
 def add_parser(commands: Commands) -> None:
@@ -20,12 +14,11 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "refit",
-        "fit the last layers of identity and pose of an sfn or mfn to the landmarks of plain "
-        "faces, while everything before them and all other outputs stay as they are",
+        "fit the last layers of identity, expression and pose of an sfn or mfn to faces as photos "
+        "show them, while everything before stays as it is",
     )
     add_checkpoints(parser)
     add_data(parser)
-    add_passes(parser, "the first as it is and the others moved")
     parser.set_defaults(execute=_execute)
 
 
@@ -33,11 +26,9 @@ def _execute(arguments: argparse.Namespace) -> None:
     from edgeface.reference.data.packs import data_dir
     from edgeface.reference.networks.checkpoint import load_network, save_network
     from edgeface.reference.training.refit import refit
-    from edgeface.values import Whole, option
 
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)7d ms  %(message)s")
     refuse_inputs(arguments.out, (arguments.checkpoint,))
     check_place(arguments.out)
-    passes = option("--passes", arguments.passes, Whole(1, 1000))
     trained = load_network(arguments.checkpoint)
-    save_network(refit(trained, data_dir(arguments.data), passes), arguments.out)
+    save_network(refit(trained, data_dir(arguments.data)), arguments.out)

@@ -1,9 +1,9 @@
-"""The last layers of identity and pose, fitted anew with all before them held still.
+"""The last layers of faces, fitted anew with all before them held still.
 
 Training ends with layers that are a compromise: over warped, masked and recoloured views, and over
-all terms of its loss. Here the network sees faces as photos show them, once or a few times; what
-its last layers were given is kept; and the landmarks alone say what these layers should have made
-of it. That has a few thousand unknowns and takes a minute.
+all terms of its loss. Here the network sees every face once, as the photo shows it; what its last
+layers were given is kept; and the labels say what these layers should have made of it. That has
+some ten thousand unknowns and takes a minute.
 """
 
 # torch tells part of its types
@@ -15,12 +15,11 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from edgeface.errors import InvalidInputError
@@ -29,86 +28,71 @@ from edgeface.image import crop
 from edgeface.reference.data.labelled import LabelledImage
 from edgeface.reference.data.packs import HUMAN_PACK
 from edgeface.reference.data.validation import TEACHER, read_packs
-from edgeface.reference.geometry.alignment import LANDMARK_MIRROR
 from edgeface.reference.geometry.boxes import corners, pairwise_iou
-from edgeface.reference.geometry.lids import EYE_CORNERS
+from edgeface.reference.geometry.lids import BLINK_NAMES, EYE_CORNERS
 from edgeface.reference.geometry.morphable import MorphableModel
 from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.networks.last_layers import Change, hidden_units, with_changes
 from edgeface.reference.networks.predict import (
-    GREY,
     IOU_THRESHOLD,
     find_candidates,
     letterbox_input,
 )
-from edgeface.types import FloatArray, ImageArray
 
 log = logging.getLogger(__name__)
 
 BATCH, STEPS, RATE = 1024, 300, 6e-3
-RIDGE = 0.01
-"""Of the changes, in standard deviations of outputs by standard deviations of hidden units."""
-BIAS_RIDGE = RIDGE / 10
+RIDGES = (0.1, 0.02, 0.1)
+"""Of the changes of identity, expression and pose, in standard deviations of outputs by standard
+deviations of hidden units. With smaller ones, int8 files of an `mfn` differ by more than they may.
+"""
+BIAS_RIDGE = 0.1
+"""Of the changes of biases, in the ridges of weights."""
 INNER_WEIGHT = 0.6
 """The weight of the 51 inner landmarks' mean error; that of all 68 has the rest."""
 MOST_ERROR = 60.0
 """Percent of the eyes' distance; beyond, a face was mistaken for another, and teaches nothing."""
+EXPRESSION_WEIGHT = 0.15
+"""The weight of the mean error of expressions, in percent, beside that of landmarks."""
+SHOWN_WEIGHT = 3.0
+"""How much more an expression counts that is fully shown than one that is not: most are not."""
 TEACHER_WEIGHT = 0.1
 """The weight of a pack whose landmarks are the teacher's, beside one where people placed them."""
 SMALLEST = 0.02
 """The least longer side of a face, in longer sides of its photo."""
 SCORE_FLOOR = 0.01
 """The least score of candidates that are taken for a face."""
-SHIFT, ZOOM = 0.03, 0.05
-"""How far a box is moved, in its sides, and resized: the standard deviations."""
-MARGIN = 0.25
-"""How much grey is put beside a photo at most, in its sides."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the last layers of identity and pose were given in N views, and what was wanted.
+    """What the last layers were given of N faces, what they made of it, and what was wanted.
 
     Attributes
     ----------
-    identity_units, pose_units : (N, U)
-    identity (N, 50), expression (N, 46), pose (N, 8) : the raw outputs
+    units : of identity, expression and pose, each (N, U)
+    outputs : the raw outputs (N, 50), (N, 46) and (N, 8)
     landmarks : (N, 68, 2), the labels, ``face_norm``
+    expression : (N, 46), the labels in [0, 1], NaN where there is none
     weight : (N,), with the sum 1 for every pack of which people placed the landmarks
     """
 
-    identity_units: Tensor
-    pose_units: Tensor
-    identity: Tensor
-    expression: Tensor
-    pose: Tensor
+    units: tuple[Tensor, Tensor, Tensor]
+    outputs: tuple[Tensor, Tensor, Tensor]
     landmarks: Tensor
+    expression: Tensor
     weight: Tensor
 
 
-@dataclass(frozen=True)
-class View:
-    """A photo, perhaps mirrored and with grey around it, and one or more faces to find in it.
+def refit(trained: TrainedNetwork, folder: Path) -> TrainedNetwork:
+    """An SFN or MFN with new last layers of identity, expression and pose.
 
-    Attributes
-    ----------
-    boxes (N, 4), landmarks (N, 68, 2) : of its faces, in its px
-    """
-
-    group: str
-    pixels: ImageArray
-    boxes: FloatArray
-    landmarks: FloatArray
-
-
-def refit(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0) -> TrainedNetwork:
-    """An SFN or MFN with new last layers of identity and pose; all else stays as it is.
+    All else stays as it is, `eyeBlink` too, which `edgeface-train blinks` is for.
 
     Parameters
     ----------
     folder : the folder of the data packs, of which the training split teaches
-    passes : how often each face is seen, the first time as it is, then mirrored or moved
 
     Raises
     ------
@@ -119,71 +103,27 @@ def refit(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0) -> 
         raise InvalidInputError(f"an sfn or mfn is fitted anew, not a {trained.config.kind}")
     if trained.recipe.get("free"):
         raise InvalidInputError(f"a free network must not learn from {HUMAN_PACK}")
-    images = read_packs(folder, trained.face_model, validation=False)
-    seen = look(trained, views(images, passes, seed))
+    seen = look(trained, read_packs(folder, trained.face_model, validation=False))
     changes = fit(seen, trained.face_model)
     return with_changes(trained, dict(zip(_branches(trained), changes, strict=True)))
 
 
-def views(images: Iterable[LabelledImage], passes: int, seed: int) -> Iterator[View]:
-    """Yield the images whose faces have landmarks, as they are and then ``passes - 1`` others."""
-    random = np.random.default_rng(seed)
-    for image in images:
-        sides = (image.labels.boxes[:, 2:] - image.labels.boxes[:, :2]).max(axis=1)
-        known = np.isfinite(image.labels.landmarks).all(axis=(1, 2)) & ~image.labels.ignore
-        known &= sides >= SMALLEST * max(image.pixels.shape[:2])
-        if not known.any():
-            continue
-        labels = image.labels[known]
-        plain = View(image.group, image.pixels, labels.boxes, labels.landmarks)
-        yield plain
-        for number in range(1, passes):
-            yield _moved(_mirrored(plain) if number % 2 else plain, random)
-
-
-def _mirrored(view: View) -> View:
-    width = view.pixels.shape[1]
-    points = view.landmarks[:, LANDMARK_MIRROR].copy()
-    points[..., 0] = width - points[..., 0]
-    boxes = view.boxes[:, [2, 1, 0, 3]].copy()
-    boxes[:, ::2] = width - boxes[:, ::2]
-    return View(view.group, np.ascontiguousarray(view.pixels[:, ::-1]), boxes, points)
-
-
-def _moved(view: View, random: np.random.Generator) -> View:
-    """The view with grey at its left and top, so that faces lie elsewhere among the cells.
-
-    Boxes are moved and resized besides, as those are that a face was tracked to.
-    """
-    height, width = view.pixels.shape[:2]
-    left, top = (random.uniform(0, MARGIN, 2) * (width, height)).astype(int)
-    wider = Image.new("RGB", (width + left, height + top), (GREY, GREY, GREY))
-    wider.paste(Image.fromarray(view.pixels), (left, top))
-    shift = np.array([left, top])
-    low, high = view.boxes[:, :2] + shift, view.boxes[:, 2:] + shift
-    side = (high - low).max(axis=1, keepdims=True)
-    centre = (low + high) / 2 + side * random.normal(0, SHIFT, low.shape)
-    half = (high - low) / 2 * np.exp(random.normal(0, ZOOM, side.shape))
-    boxes = np.concatenate([centre - half, centre + half], axis=1)
-    return View(view.group, np.asarray(wider), boxes, view.landmarks + shift)
-
-
 @torch.no_grad()
-def look(trained: TrainedNetwork, shown: Iterable[View]) -> Seen:
-    """What the network's last layers are given of the faces of views.
+def look(trained: TrainedNetwork, images: Iterable[LabelledImage]) -> Seen:
+    """What the network's last layers are given of the faces that have landmarks.
 
     Raises
     ------
     InvalidInputError
-        If it finds none of the faces.
+        If it finds none of them.
     """
     see = _find if trained.config.network_kind.detects else _look
     groups: list[str] = []
     rows: list[list[Tensor]] = []
     with hidden_units(trained.network, _branches(trained)) as units:
-        for view in shown:
-            for row in see(trained, units, view):
-                groups.append(view.group)
+        for image in map(_with_landmarks, images):
+            for row in see(trained, units, image) if len(image.labels.boxes) else ():
+                groups.append(image.group)
                 rows.append(row)
                 if len(rows) % 500 == 0:
                     log.info("%d faces", len(rows))
@@ -191,28 +131,51 @@ def look(trained: TrainedNetwork, shown: Iterable[View]) -> Seen:
         raise InvalidInputError("the network finds none of the faces")
     kinds, kind, count = np.unique(groups, return_inverse=True, return_counts=True)
     weight = np.where([name.endswith(TEACHER) for name in kinds], TEACHER_WEIGHT, 1.0) / count
-    columns = (torch.stack(column).float() for column in zip(*rows, strict=True))
-    return Seen(*columns, weight=torch.from_numpy(weight[kind]).float())
+    columns = [torch.stack(column).float() for column in zip(*rows, strict=True)]
+    return Seen(
+        units=(columns[0], columns[1], columns[2]),
+        outputs=(columns[3], columns[4], columns[5]),
+        landmarks=columns[6],
+        expression=columns[7],
+        weight=torch.from_numpy(weight[kind]).float(),
+    )
 
 
-def _branches(trained: TrainedNetwork) -> tuple[str, str]:
-    return str(trained.network.identity_branch), str(trained.network.pose_branch)
+def _with_landmarks(image: LabelledImage) -> LabelledImage:
+    """The image with those of its labels that have landmarks and are not of tiny faces."""
+    labels = image.labels
+    sides = (labels.boxes[:, 2:] - labels.boxes[:, :2]).max(axis=1)
+    known = np.isfinite(labels.landmarks).all(axis=(1, 2)) & ~labels.ignore
+    return replace(image, labels=labels[known & (sides >= SMALLEST * max(image.pixels.shape[:2]))])
 
 
-def _look(trained: TrainedNetwork, units: dict[str, Tensor], view: View) -> Iterator[list[Tensor]]:
+def _branches(trained: TrainedNetwork) -> tuple[str, str, str]:
+    network = trained.network
+    return (
+        str(network.identity_branch), str(network.expression_branch), str(network.pose_branch),
+    )  # fmt: skip
+
+
+def _look(
+    trained: TrainedNetwork, units: dict[str, Tensor], image: LabelledImage
+) -> Iterator[list[Tensor]]:
     """Yield a row of `Seen` for each face, which an SFN sees in a crop around its box."""
     size = trained.config.input_size
-    for box, points in zip(view.boxes, view.landmarks, strict=True):
-        pixels, placement = crop(view.pixels, box, CROP_SCALE, size)
+    labels = image.labels
+    for box, points, shown in zip(labels.boxes, labels.landmarks, labels.expression, strict=True):
+        pixels, placement = crop(image.pixels, box, CROP_SCALE, size)
         outputs = trained.network(torch.from_numpy(pixels[None].copy()))[:3]
         wanted = (placement.to_input(points) - size / 2) / (size / CROP_SCALE)
         given = [units[branch][0] for branch in _branches(trained)]
-        yield [*given, *(output[0] for output in outputs), torch.from_numpy(wanted)]
+        said = [output[0] for output in outputs]
+        yield [*given, *said, torch.from_numpy(wanted), torch.from_numpy(shown)]
 
 
-def _find(trained: TrainedNetwork, units: dict[str, Tensor], view: View) -> Iterator[list[Tensor]]:
+def _find(
+    trained: TrainedNetwork, units: dict[str, Tensor], image: LabelledImage
+) -> Iterator[list[Tensor]]:
     """Yield a row of `Seen` for each face that an MFN finds, a mean over candidates."""
-    pixels, scale, offset = letterbox_input(view.pixels, trained.config.input_size)
+    pixels, scale, offset = letterbox_input(image.pixels, trained.config.input_size)
     found = find_candidates(trained, pixels, SCORE_FLOOR, IOU_THRESHOLD)
     if not len(found.kept):
         return
@@ -221,35 +184,52 @@ def _find(trained: TrainedNetwork, units: dict[str, Tensor], view: View) -> Iter
         found.shares @ units[branch][0].flatten(1).T.repeat_interleave(anchors, dim=0)
         for branch in _branches(trained)
     ]
-    boxes, *outputs = (found.shares @ values for values in (found.boxes, *found.rows[1:]))
-    labelled = torch.from_numpy(view.boxes.reshape(-1, 2, 2) * scale + offset).float().flatten(1)
-    overlaps = pairwise_iou(corners(found.boxes[found.kept]), labelled)
-    overlaps *= found.scores[:, None] * (overlaps > 0.5)
-    for face, points in enumerate(view.landmarks):
-        best = int(overlaps[:, face].argmax())
-        if overlaps[best, face] > 0:
+    boxes, *said = (found.shares @ values for values in (found.boxes, *found.rows[1:]))
+    labels = image.labels
+    labelled = labels.boxes.reshape(-1, 2, 2) * scale + offset
+    overlaps = pairwise_iou(
+        corners(found.boxes[found.kept]), torch.from_numpy(labelled).float().flatten(1)
+    )
+    fitting = overlaps * found.scores[:, None] * (overlaps > 0.5)
+    for face, (points, shown) in enumerate(zip(labels.landmarks, labels.expression, strict=True)):
+        best = int(fitting[:, face].argmax())
+        if fitting[best, face] > 0:
             centre, side = boxes[best, :2], boxes[best, 2:].max()
             wanted = (torch.from_numpy(points * scale + offset) - centre) / side
-            yield [*(each[best] for each in (*given, *outputs)), wanted]
+            yield [*(v[best] for v in (*given, *said)), wanted, torch.from_numpy(shown)]
 
 
-def fit(seen: Seen, model: FaceModel, steps: int = STEPS) -> tuple[Change, Change]:
-    """The changes of the last layers of identity and pose that draw landmarks best.
+def fit(seen: Seen, model: FaceModel, steps: int = STEPS) -> tuple[Change, Change, Change]:
+    """The changes of the last layers of identity, expression and pose that serve the labels best.
 
-    They minimise the weighted mean over faces of the landmarks' mean distance, in percent of the
-    distance of the outer corners of the eyes, plus a ridge on the changes.
+    They minimise the weighted mean over faces of
+
+        landmarks + EXPRESSION_WEIGHT * expression
+
+    plus a ridge on the changes. The first is the landmarks' mean distance, in percent of the
+    distance of the outer corners of the eyes; the second is the mean of
+    ``(1 + SHOWN_WEIGHT * label) * |output - label|`` over expressions but `eyeBlink`, in percent of
+    the mean weight.
     """
     morphable = MorphableModel(model)
     eyes = seen.landmarks[:, EYE_CORNERS[0][0]] - seen.landmarks[:, EYE_CORNERS[1][1]]
     percent = 100 / eyes.norm(dim=1).clamp(min=1e-3)
-    parts = (_Part(seen.identity_units, seen.identity), _Part(seen.pose_units, seen.pose))
+    parts = [_Part(*part) for part in zip(seen.units, seen.outputs, RIDGES, strict=True)]
+    others = torch.tensor([name not in BLINK_NAMES for name in model.expression_names]).float()
+    parts[1].size *= others
+    known = others * seen.expression.isfinite()
+    labels = seen.expression.nan_to_num()
+    counts = known * (1 + SHOWN_WEIGHT * labels)
+    counts *= 100 / counts.mean().clamp(min=1e-6)
 
     def error(rows: Tensor) -> Tensor:
-        identity, pose = (part.outputs(rows) for part in parts)
-        points = morphable.project(identity, seen.expression[rows], pose)
+        identity, expression, pose = (part.outputs(rows) for part in parts)
+        points = morphable.project(identity, expression, pose)
         apart = (points - seen.landmarks[rows]).norm(dim=2) * percent[rows, None]
         inner, every = apart[:, 17:].mean(dim=1), apart.mean(dim=1)
-        return (INNER_WEIGHT * inner + (1 - INNER_WEIGHT) * every).clamp(max=MOST_ERROR).mean()
+        landmarks = (INNER_WEIGHT * inner + (1 - INNER_WEIGHT) * every).clamp(max=MOST_ERROR)
+        wrong = (torch.sigmoid(expression) - labels[rows]).abs() * counts[rows]
+        return landmarks.mean() + EXPRESSION_WEIGHT * wrong.mean()
 
     batch = min(BATCH, len(seen.weight))
     random = torch.Generator().manual_seed(0)
@@ -261,13 +241,13 @@ def fit(seen: Seen, model: FaceModel, steps: int = STEPS) -> tuple[Change, Chang
         rows = torch.multinomial(seen.weight, batch, replacement=True, generator=random)
         loss = error(rows) + sum(part.penalty() for part in parts)
         if step % 100 == 0:
-            log.info("step %d: %.2f %% of the distance of the eyes", step, float(loss.detach()))
+            log.info("step %d: %.2f %%", step, float(loss.detach()))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         falling.step()
-    identity, pose = (part.change() for part in parts)
-    return identity, pose
+    identity, expression, pose = (part.change() for part in parts)
+    return identity, expression, pose
 
 
 class _Part:
@@ -277,11 +257,12 @@ class _Part:
     twentieth of the mean one.
     """
 
-    def __init__(self, units: Tensor, outputs: Tensor) -> None:
+    def __init__(self, units: Tensor, outputs: Tensor, ridge: float) -> None:
+        self.ridge = ridge
         spread = units.std(dim=0)
         self.mean, self.spread = units.mean(dim=0), spread + 0.05 * spread.mean() + 1e-6
         self.units = (units - self.mean) / self.spread
-        self.said, self.size = outputs, outputs.std(dim=0) + 0.05 * outputs.std(dim=0).mean()
+        self.said, self.size = outputs, outputs.std(dim=0)
         self.weight = torch.zeros(units.shape[1], outputs.shape[1], requires_grad=True)
         self.bias = torch.zeros(outputs.shape[1], requires_grad=True)
 
@@ -289,7 +270,7 @@ class _Part:
         return self.said[rows] + (self.units[rows] @ self.weight + self.bias) * self.size
 
     def penalty(self) -> Tensor:
-        return RIDGE * self.weight.square().sum() + BIAS_RIDGE * self.bias.square().sum()
+        return self.ridge * (self.weight.square().sum() + BIAS_RIDGE * self.bias.square().sum())
 
     @torch.no_grad()
     def change(self) -> Change:
