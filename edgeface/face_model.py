@@ -40,7 +40,7 @@ SHIPPED = [Path(__file__).parent / "assets" / f"face_model{part}.npz" for part i
 """The face models that ship: the default, and that of the networks whose names end in -free."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceModel:
     """A 3D morphable model of the face.
 
@@ -98,6 +98,19 @@ class FaceModel:
             f"{NUM_IDENTITY} identities, {NUM_EXPRESSIONS} expressions {shared}, "
             f"sha256 {self.sha256[:12]})"
         )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether coefficients mean the same in both, and both have the same parts."""
+        if not isinstance(other, FaceModel):
+            return NotImplemented
+        return self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def _parts(self) -> tuple[str, bool, str | None]:
+        harmonics = None if self.harmonics is None else _harmonics_hash(self.harmonics)
+        return self.sha256, self.is_dense, harmonics
 
     @property
     def is_dense(self) -> bool:

@@ -21,6 +21,16 @@ def shape(model, name, weight=1.0):
     return model.landmarks(NEUTRAL, weight * np.eye(46)[model.expression_names.index(name)])
 
 
+def test_face_models_are_compared_by_what_coefficients_mean(face_model):
+    again = FaceModel.from_bytes(face_model.to_bytes())
+    assert again == face_model
+    assert len({again, face_model, face_model.landmark_basis()}) == 2
+    assert face_model != replace(face_model, identity=face_model.identity * 2)
+    smooth = np.ones((len(face_model.mean), 1), np.float32)
+    assert face_model != replace(face_model, harmonics=smooth)
+    assert face_model != "mfn"
+
+
 def test_default_face_model_has_the_documented_frame(face_model):
     points = face_model.landmarks(NEUTRAL, REST)
     assert np.linalg.norm(points[45] - points[36]) == pytest.approx(1.0, abs=1e-3)
