@@ -343,7 +343,9 @@ def _frame(row: Any) -> dict[str, Any]:
         }
         for face in row["faces"]
     ]
-    return {"frame": row["frame"], "time_s": row["time_s"], "faces": faces}
+    number = Whole(-(10**12), 10**12).check(row["frame"], "frame")
+    time_s = Number(-MAX_VALUE, MAX_VALUE).check(row["time_s"], "time_s")
+    return {"frame": number, "time_s": time_s, "faces": faces}
 
 
 def _numbers(name: str, values: Any) -> Float64Array:

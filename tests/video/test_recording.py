@@ -110,6 +110,12 @@ def test_texts_and_truths_in_a_recording_are_no_numbers(recorded, values):
         read_recording(recorded)
 
 
+@pytest.mark.parametrize(("name", "value"), [("frame", "1"), ("frame", 1.5), ("time_s", True)])
+def test_numbers_and_times_of_frames_are_numbers(recorded, name, value):
+    with pytest.raises(InvalidInputError, match=f"is damaged: .*{name} must"):
+        changed(recorded, lambda frames: [*frames[:-1], frames[-1] | {name: value}])
+
+
 def test_a_performance_without_frames_is_none(recorded):
     whole = read_recording(recorded).performance()
     with pytest.raises(InvalidInputError, match="one or more frames"):
