@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -86,8 +86,8 @@ class FaceArrays:
                 raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
         size: Any = self.image_size
         if size is not None:
-            listed = list(size) if isinstance(size, (tuple, np.ndarray)) else size
-            option("image_size", listed, _IMAGE_SIZE)
+            sides = [*size] if isinstance(cast(object, size), (tuple, np.ndarray)) else size
+            option("image_size", sides, _IMAGE_SIZE)
 
     def __len__(self) -> int:
         return len(self.scores)
