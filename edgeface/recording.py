@@ -19,7 +19,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -145,6 +145,8 @@ def _rounded(array: FloatArray, digits: int) -> list[Any]:
 
 MAX_TIME_S = 1e8
 """The longest take; what is later counts from elsewhere, as the system's clock does."""
+LEAST_LENGTH = 0.1
+"""A quaternion that is shorter is no rotation."""
 MAX_VALUE = 1e12
 """The largest magnitude of a number in a recording."""
 _ARRAYS = ("quaternion_wxyz", "expression_coeffs", "identity_coeffs")
@@ -180,8 +182,8 @@ class Performance:
     Raises
     ------
     InvalidInputError
-        If there is no frame, something of a frame is missing, an array has another shape, or the
-        times do not rise from 0 on.
+        If there is no frame, something of a frame is missing, an array has another shape, a
+        quaternion is none, or the times do not rise from 0 on.
     """
 
     track_id: int
@@ -194,8 +196,13 @@ class Performance:
     gaps_s: Float64Array = field(default_factory=lambda: np.zeros((0, 2)))
 
     def __post_init__(self) -> None:
-        counts = {len(self.times_s), len(self.frames), len(self.quaternions_wxyz),
-                  len(self.expression_coeffs), len(self.blendshapes)}  # fmt: skip
+        parts: tuple[Any, ...] = (
+            self.times_s, self.frames, self.quaternions_wxyz, self.expression_coeffs,
+            self.blendshapes, self.gaps_s,
+        )  # fmt: skip
+        if not all(hasattr(part, "__len__") for part in parts):
+            raise InvalidInputError("a performance is made of arrays and lists")
+        counts = {len(part) for part in parts[:-1]}
         if len(counts) > 1 or 0 in counts:
             raise InvalidInputError(
                 "a performance has one or more frames, and everything of each frame: got "
@@ -216,6 +223,11 @@ class Performance:
                 raise InvalidInputError(f"{name} must have the shape {shape}, got {array.shape}")
             object.__setattr__(self, name, array.reshape(shape))
         object.__setattr__(self, "frames", self.frames.astype(np.int64))
+        if not (np.linalg.norm(self.quaternions_wxyz, axis=1) > LEAST_LENGTH).all():
+            raise InvalidInputError("quaternions_wxyz must be of length 1")
+        shapes_of_frames: list[Any] = self.blendshapes
+        if not all(isinstance(shapes, Mapping) for shapes in shapes_of_frames):
+            raise InvalidInputError("blendshapes must be a list of dictionaries")
         times = self.times_s
         if not ((np.diff(times) > 0).all() and times[0] >= 0 and times[-1] <= MAX_TIME_S):
             raise InvalidInputError(
@@ -369,8 +381,6 @@ def _check(performance: Performance) -> None:
     for name, (array, shape) in arrays.items():
         if array.shape != shape or not (np.abs(array) < MAX_VALUE).all():
             raise ValueError(f"{name} must be finite numbers of shape {shape}")
-    if not (np.linalg.norm(performance.quaternions_wxyz, axis=1) > 0.1).all():
-        raise ValueError("quaternion_wxyz must be of length 1")
     for shapes in performance.blendshapes:
         Mapped(Number(-MAX_VALUE, MAX_VALUE)).check(shapes, "blendshapes")
 

@@ -126,6 +126,22 @@ def test_a_performance_without_frames_is_none(recorded):
         replace(whole, **none)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("times_s", None, "arrays and lists"),
+        ("frames", 5, "arrays and lists"),
+        ("gaps_s", None, "arrays and lists"),
+        ("quaternions_wxyz", np.zeros((30, 4)), "of length 1"),
+        ("blendshapes", "a" * 30, "list of dictionaries"),
+    ],
+)
+def test_a_performance_is_made_of_arrays_and_lists(recorded, name, value, message):
+    whole = read_recording(recorded).performance()
+    with pytest.raises(InvalidInputError, match=message):
+        replace(whole, **{name: value})
+
+
 def changed(recorded, change):
     """Write a recording anew after a change to the list of its frames."""
     header, *frames = map(json.loads, recorded.read_text().splitlines())
