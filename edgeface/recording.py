@@ -145,8 +145,6 @@ def _rounded(array: FloatArray, digits: int) -> list[Any]:
 
 MAX_TIME_S = 1e8
 """The longest take; what is later counts from elsewhere, as the system's clock does."""
-LEAST_LENGTH = 0.1
-"""A quaternion that is shorter is no rotation."""
 MAX_VALUE = 1e12
 """The largest magnitude of a number in a recording."""
 _ARRAYS = ("quaternion_wxyz", "expression_coeffs", "identity_coeffs")
@@ -182,8 +180,8 @@ class Performance:
     Raises
     ------
     InvalidInputError
-        If there is no frame, something of a frame is missing, an array has another shape, a
-        quaternion is none, or the times do not rise from 0 on.
+        If there is no frame, something of a frame is missing, an array has another shape, or the
+        times do not rise from 0 on.
     """
 
     track_id: int
@@ -223,8 +221,6 @@ class Performance:
                 raise InvalidInputError(f"{name} must have the shape {shape}, got {array.shape}")
             object.__setattr__(self, name, array.reshape(shape))
         object.__setattr__(self, "frames", self.frames.astype(np.int64))
-        if not (np.linalg.norm(self.quaternions_wxyz, axis=1) > LEAST_LENGTH).all():
-            raise InvalidInputError("quaternions_wxyz must be of length 1")
         shapes_of_frames: list[Any] = self.blendshapes
         if not all(isinstance(shapes, Mapping) for shapes in shapes_of_frames):
             raise InvalidInputError("blendshapes must be a list of dictionaries")
@@ -381,6 +377,8 @@ def _check(performance: Performance) -> None:
     for name, (array, shape) in arrays.items():
         if array.shape != shape or not (np.abs(array) < MAX_VALUE).all():
             raise ValueError(f"{name} must be finite numbers of shape {shape}")
+    if not (np.linalg.norm(performance.quaternions_wxyz, axis=1) > 0.1).all():
+        raise ValueError("quaternion_wxyz must be of length 1")
     for shapes in performance.blendshapes:
         Mapped(Number(-MAX_VALUE, MAX_VALUE)).check(shapes, "blendshapes")
 

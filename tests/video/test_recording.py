@@ -132,7 +132,6 @@ def test_a_performance_without_frames_is_none(recorded):
         ("times_s", None, "arrays and lists"),
         ("frames", 5, "arrays and lists"),
         ("gaps_s", None, "arrays and lists"),
-        ("quaternions_wxyz", np.zeros((30, 4)), "of length 1"),
         ("blendshapes", "a" * 30, "list of dictionaries"),
     ],
 )
