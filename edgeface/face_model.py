@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model_file import (
+    MAX_BYTES,
     OPTIONAL,
     SHAPES,
     check_arrays,
@@ -32,6 +33,7 @@ from edgeface.face_shapes import (
     reduced_tensor,
     vertices_of_face,
 )
+from edgeface.file_bytes import bytes_of
 from edgeface.output import write_output
 from edgeface.types import Float32Array, IntArray
 from edgeface.values import path_of
@@ -329,9 +331,13 @@ class FaceModel:
             If it is damaged, of another kind, or of a newer major version.
         """
         try:
-            data = path_of("path", path).read_bytes()
+            data = bytes_of(path_of("path", path), MAX_BYTES)
         except OSError as error:
             raise InvalidInputError(f"cannot read the face model {path}: {error}") from error
+        except ValueError as error:
+            if isinstance(error, InvalidInputError):
+                raise
+            raise ModelFormatError(f"{path} is no edgeface face model: {error}") from error
         return FaceModel.from_bytes(data, source=str(path))
 
     @staticmethod

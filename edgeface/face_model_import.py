@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgeface.archives import arrays_of
+from edgeface.archives import MAX_BYTES, arrays_of
 from edgeface.errors import BackendUnavailableError, InvalidInputError, ModelFormatError
 from edgeface.face_model import (
     EXPRESSION_NAMES,
@@ -19,6 +19,7 @@ from edgeface.face_model import (
     NUM_LANDMARKS,
     FaceModel,
 )
+from edgeface.file_bytes import bytes_of
 from edgeface.types import AnyArray, FloatArray, IntArray
 from edgeface.values import Text, array_of, option, path_of
 
@@ -182,7 +183,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
         if suffix == ".npy":
             return {"tensor": np.load(path, allow_pickle=False)}
         if suffix == ".npz":
-            return arrays_of(file.read_bytes())
+            return arrays_of(bytes_of(file, MAX_BYTES))
         if suffix == ".mat":
             try:
                 scipy_io: Any = importlib.import_module("scipy.io")

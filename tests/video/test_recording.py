@@ -116,6 +116,16 @@ def test_numbers_and_times_of_frames_are_numbers(recorded, name, value):
         changed(recorded, lambda frames: [*frames[:-1], frames[-1] | {name: value}])
 
 
+def test_a_line_without_an_end_is_not_read_whole(recorded):
+    with recorded.open("r+b") as file:
+        file.truncate(1 << 32)  # what lies there takes no place on the disk
+    tracemalloc.start()
+    with pytest.raises(InvalidInputError, match="line 32 is no frame"):
+        read_recording(recorded)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    tracemalloc.stop()
+
+
 def test_a_performance_without_frames_is_none(recorded):
     whole = read_recording(recorded).performance()
     with pytest.raises(InvalidInputError, match="one or more frames"):
