@@ -100,7 +100,7 @@ def _join_buffers(gltf: Any, folder: Path) -> None:
             raise InvalidInputError(
                 f"buffer {number} of the character has {len(data)} bytes, not {buffer.byteLength}"
             )
-        if len(joined) + len(data) > MAX_BYTES:  # however often one buffer is named
+        if len(joined) + buffer.byteLength > MAX_BYTES:  # however often one buffer is named
             raise InvalidInputError(f"the character's buffers have more than {MAX_BYTES:,} bytes")
         joined += b"\0" * (-len(joined) % ALIGNMENT)
         starts[number] = len(joined)
