@@ -15,12 +15,15 @@ from urllib.parse import unquote
 import numpy as np
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.file_bytes import bytes_of
 from edgeface.retarget.gltf_parts import MAGIC, read_parts
 from edgeface.retarget.head import NAME, head_glb
 from edgeface.types import FloatArray
 from edgeface.values import path_of, shown
 
 FLOAT, ALIGNMENT = 5126, 4
+MAX_BYTES = 1 << 30
+"""The most that a character, its buffers or its pictures take, 1 GiB; large ones have 200 MB."""
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/ktx2")
 MESHOPT = "EXT_meshopt_compression"
 """Compressed views lie in a buffer of their own; the one that they name is empty, and stays so."""
@@ -51,7 +54,7 @@ def load_character(path: str | os.PathLike[str]) -> Any:
     if not ships and not os.path.isfile(file):
         raise InvalidInputError(f"no such character: {path}")
     try:
-        description, binary = read_parts(head_glb() if ships else file.read_bytes())
+        description, binary = read_parts(head_glb() if ships else bytes_of(file, MAX_BYTES))
         with warnings.catch_warnings():  # of pictures that do not say what type they are
             warnings.simplefilter("ignore", RuntimeWarning)
             gltf = library.GLTF2.from_dict(description, infer_missing=True)
@@ -72,7 +75,7 @@ def files_of(path: str | os.PathLike[str]) -> list[Path]:
     file = path_of("the character", path)
     if is_own_head(file):
         return []
-    description, _ = read_parts(file.read_bytes())
+    description, _ = read_parts(bytes_of(file, MAX_BYTES))
     parts = [*description.get("buffers", ()), *description.get("images", ())]
     uris = [part["uri"] for part in parts if not part.get("uri", "data:").startswith("data:")]
     beside = [_beside(file.absolute().parent, uri) for uri in uris]
@@ -97,6 +100,8 @@ def _join_buffers(gltf: Any, folder: Path) -> None:
             raise InvalidInputError(
                 f"buffer {number} of the character has {len(data)} bytes, not {buffer.byteLength}"
             )
+        if len(joined) + buffer.byteLength > MAX_BYTES:  # however often one buffer is named
+            raise InvalidInputError(f"the character's buffers have more than {MAX_BYTES:,} bytes")
         joined += b"\0" * (-len(joined) % ALIGNMENT)
         starts[number] = len(joined)
         joined += data[: buffer.byteLength]
@@ -129,7 +134,7 @@ def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
         raise InvalidInputError(f"the character's buffer {shown(uri)} lies outside its folder")
     if not os.path.isfile(path):  # a pipe would be waited for
         raise InvalidInputError(f"the character's buffer {shown(uri)} is not there")
-    return path.read_bytes()
+    return bytes_of(path, MAX_BYTES)
 
 
 def _beside(folder: Path, uri: str) -> Path | None:
@@ -149,7 +154,9 @@ def _embed_images(gltf: Any, folder: Path) -> None:
         if path is None or media_type not in IMAGE_TYPES or not os.path.isfile(path):
             continue
         blob += b"\0" * (-len(blob) % ALIGNMENT)
-        data = path.read_bytes()
+        data = bytes_of(path, MAX_BYTES)
+        if len(blob) + len(data) > MAX_BYTES:
+            raise InvalidInputError(f"the character's pictures have more than {MAX_BYTES:,} bytes")
         view = import_pygltflib().BufferView(buffer=0, byteOffset=len(blob), byteLength=len(data))
         gltf.bufferViews.append(view)
         image.uri, image.mimeType, image.bufferView = None, media_type, len(gltf.bufferViews) - 1
