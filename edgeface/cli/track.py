@@ -85,8 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--character",
         type=named_path,
         metavar="GLB|VRM",
-        help="the character that a glTF export animates, or that --vmc moves; prints what of it "
-        "will be driven (default: 'head', which ships)",
+        help="the character that a glTF export animates, or that --vmc or --websocket moves; "
+        "prints what of it will be driven (default: 'head', which ships). Other outputs have "
+        "ARKit's names, whatever the character",
     )
     parser.add_argument(
         "--mapping",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeface.errors import InvalidInputError
@@ -56,6 +56,9 @@ STREAMS: dict[str, Connect] = {
 }
 """The protocols by name; each is an option of ``edgeface track`` that takes ``HOST:PORT``."""
 
+ARKIT_ONLY = ("livelink", "ifacialmocap", "vrchat")
+"""The formats and protocols that have ARKit's names only: what reads them has its own character."""
+
 
 def format_of(path: Path, named: str | None) -> str:
     """Find the format of an output file.
@@ -74,6 +77,16 @@ def format_of(path: Path, named: str | None) -> str:
     raise InvalidInputError(f"{path}: the suffix names no format; known are {listed}. Or use --to")
 
 
+def suited(name: str, options: ExportOptions) -> ExportOptions:
+    """The options as a format or protocol takes them.
+
+    Those of `ARKIT_ONLY` leave a character aside, and with it the mapping that moves it.
+    """
+    if name in ARKIT_ONLY and options.character is not None:
+        return replace(options, character=None, mapping=None)
+    return options
+
+
 def check_export(name: str, options: ExportOptions) -> None:
     """Raise an error of an export before the first frame is tracked rather than after the last.
 
@@ -85,7 +98,7 @@ def check_export(name: str, options: ExportOptions) -> None:
     """
     if name == "gltf":
         check_gltf(options)
-    retargeter = options.retargeter()
+    retargeter = suited(name, options).retargeter()
     if name == "livelink":
         require_arkit(retargeter, "Live Link Face")
 
@@ -114,4 +127,5 @@ def export(source: Path | str | Recording, path: Path, name: str, options: Expor
         raise InvalidInputError(
             f"{path} would be the recording again: name a file that ends in {', '.join(others)}"
         )
-    write(path, source if isinstance(source, Recording) else read_recording(source), options)
+    recording = source if isinstance(source, Recording) else read_recording(source)
+    write(path, recording, suited(name, options))

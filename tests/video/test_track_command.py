@@ -430,3 +430,19 @@ def test_a_recording_says_what_moves_by_all_of_its_frames(clip, tmp_path, capsys
     made = str(tmp_path / "made.glb")
     assert main(["track", str(take), "--record", made, "--character", "head"]) == 0
     assert "jawOpen" in capsys.readouterr().out.partition("drives")[2].partition("needs")[0]
+
+
+@pytest.mark.usefixtures("networks")
+def test_a_mapping_moves_everything_of_a_take(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    still = {"jawOpen": {"gain": 0}}
+    own = {"format": "edgeface-mapping", "version": [1, 0], "sources": still}
+    Path("own.json").write_text(json.dumps(own))
+    assert main(["track", str(clip), "--take", "usual"]) == 0
+    assert main(["track", str(clip), "--take", "take", "--mapping", "own.json"]) == 0
+    jaws = {
+        folder: float(Path(folder, "take.csv").read_text().splitlines()[1].split(",")[19])
+        for folder in ("usual", "take")
+    }
+    assert jaws["usual"] > 0
+    assert jaws["take"] == 0
