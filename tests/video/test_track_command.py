@@ -446,3 +446,18 @@ def test_a_mapping_moves_everything_of_a_take(clip, tmp_path, monkeypatch):
     }
     assert jaws["usual"] > 0
     assert jaws["take"] == 0
+
+
+@pytest.mark.usefixtures("networks")
+@pytest.mark.parametrize("outputs", [["--record", "x.glb"], ["--record", "x.jsonl"]])
+@pytest.mark.parametrize("source", ["clip", "take.jsonl"])
+def test_a_personal_model_that_nothing_shows_is_refused(
+    clip, tmp_path, capsys, monkeypatch, somebody, outputs, source  # noqa: F811
+):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    somebody.save("me.efp")
+    Path("take.jsonl").write_text("")
+    given = str(clip) if source == "clip" else source
+    assert main(["track", given, *outputs, "--personal", "me.efp"]) == 1
+    assert "--personal is shown in videos and pages" in capsys.readouterr().err
+    assert not Path(outputs[1]).exists()
