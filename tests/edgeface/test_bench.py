@@ -172,6 +172,7 @@ def test_bench_measures_nothing_that_it_cannot_write(tmp_path, capsys, monkeypat
     ("settings", "message"),
     [
         (suite.Settings(["absent.onnx"]), "no such model"),
+        (suite.Settings(["mnf"]), r"did you mean mfn\?"),
         (suite.Settings(["mfn"], images=Path("empty")), "the folder empty has no images"),
         (suite.Settings(["mfn"], images=Path("absent")), "no such folder of images: absent"),
     ],
@@ -205,9 +206,16 @@ def test_suite_takes_more_images_than_a_command_line_holds(tmp_path, monkeypatch
         )
 
 
+def test_suite_refuses_kernels_that_are_none_before_it_measures():
+    told = []
+    with pytest.raises(InvalidInputError, match=r"^--kernels must be one of"):
+        suite.run_suite(suite.Settings(["mfn"], kernels=["numpy", "nump"]), told.append)
+    assert told == []
+
+
 def test_suite_tells_of_a_process_that_failed(tmp_path):
     (tmp_path / "broken.onnx").write_text("")
-    with pytest.raises(InvalidInputError, match="measuring process failed"):
+    with pytest.raises(InvalidInputError, match=r"measuring process failed: (?!edgeface)"):
         suite.run_suite(suite.Settings([str(tmp_path / "broken.onnx")]), lambda _: None)
 
 
