@@ -126,7 +126,7 @@ class Retargeter:
             read |= dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
         if self._derived:
             read = derive(read)
-        read = {n: self.mapping.sources.get(n, AS_IT_IS)(value) for n, value in read.items()}
+        read = self._read(read)
         if self.mapping.mirror:
             read = {mirrored_name(name): value for name, value in read.items()}
         targets = self.mapping.targets
@@ -154,9 +154,12 @@ class Retargeter:
         signs of `edgeface.Faces.gaze_deg`; None if the gaze is not seen.
         """
         gaze = self._gaze(blendshapes)
-        if gaze is not None and self.mapping.mirror:
-            return gaze[::-1] * [1, -1]
-        return gaze
+        if gaze is None:
+            return None
+        if self.mapping.sources.keys() & set(LOOKS):
+            looks = dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
+            gaze = gaze_from_looks({n: min(1.0, max(0.0, v)) for n, v in self._read(looks).items()})
+        return gaze[::-1] * [1, -1] if self.mapping.mirror else gaze
 
     def eye_turns(self, blendshapes: dict[str, float]) -> dict[str, FloatArray]:
         """Tell how the eyes of a character that is shown turn in its head.
@@ -216,6 +219,10 @@ class Retargeter:
             for bone, share in shares.items()
             if share > 0
         }
+
+    def _read(self, shapes: dict[str, float]) -> dict[str, float]:
+        """Shapes as the mapping's sources read them."""
+        return {n: self.mapping.sources.get(n, AS_IT_IS)(value) for n, value in shapes.items()}
 
     def _own(self, name: str, value: float) -> float:
         """Put a shape on the person's own scale."""

@@ -5,6 +5,7 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.blendshapes import mirrored_name
+from edgeface.gaze import LOOKS, eye_looks
 from edgeface.retarget import (
     ARKIT_NAMES,
     ExportOptions,
@@ -211,3 +212,17 @@ def test_what_moves_no_character_is_refused(call, message):
 
 def test_no_turns_are_shared_between_bones():
     assert Retargeter().bone_turns(np.zeros((0, 4)))["head"].shape == (0, 4)
+
+
+@pytest.mark.parametrize(("gain", "share"), [(0.5, 0.5), (0.0, 0.0), (1.0, 1.0)])
+def test_sources_of_the_gaze_move_eyes_that_are_bones(gain, share):
+    gaze = np.array([[8.0, 19.0], [-10.0, 19.0]])
+    looks = dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
+    mapping = Mapping(sources={name: Source(gain=gain) for name in LOOKS})
+    np.testing.assert_allclose(Retargeter(mapping).eyes_deg(looks), share * gaze, atol=1e-4)
+
+
+def test_eyes_that_are_bones_turn_no_farther_than_shapes_do():
+    looks = dict.fromkeys(LOOKS, 0.0) | {"eyeLookDownLeft": 0.8}
+    mapping = Mapping(sources={"eyeLookDownLeft": Source(gain=5.0)})
+    np.testing.assert_allclose(Retargeter(mapping).eyes_deg(looks), [[0, 0], [22, 0]], atol=1e-4)
