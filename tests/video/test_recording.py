@@ -110,6 +110,16 @@ def test_texts_and_truths_in_a_recording_are_no_numbers(recorded, values):
         read_recording(recorded)
 
 
+@pytest.mark.parametrize("name", ["time_s", "frame"])
+@pytest.mark.parametrize("value", ["0", True, None])
+def test_texts_and_truths_are_no_times(recorded, name, value):
+    lines = recorded.read_text().splitlines()
+    frame = json.loads(lines[1]) | {name: value}
+    recorded.write_text("\n".join([lines[0], json.dumps(frame), *lines[2:]]))
+    with pytest.raises(InvalidInputError, match=f"is damaged: .*{name} must lie in"):
+        read_recording(recorded)
+
+
 def test_a_performance_without_frames_is_none(recorded):
     whole = read_recording(recorded).performance()
     with pytest.raises(InvalidInputError, match="one or more frames"):
