@@ -19,7 +19,7 @@ from edgeface.retarget.viewer import export_viewer
 from edgeface.retarget.vmc import VmcSender
 from edgeface.retarget.vrchat import VRChatSender
 from edgeface.retarget.websocket import WebSocketSender
-from edgeface.values import Choice, option
+from edgeface.values import Choice, instance, option
 
 Export = Callable[[Path, Recording, ExportOptions], None]
 
@@ -120,6 +120,7 @@ def export(source: Path | str | Recording, path: Path, name: str, options: Expor
         be read or written.
     """
     option("the name of the format", name, Choice(tuple(FORMATS)))
+    instance("options", options, ExportOptions)
     options.retargeter()  # a page needs none, and yet its mapping shall be one
     write = FORMATS[name].export
     if write is None:

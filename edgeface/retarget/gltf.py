@@ -23,9 +23,10 @@ from edgeface.retarget.gltf_file import Blob, files_of, glb_bytes, import_pygltf
 from edgeface.retarget.head import NAME
 from edgeface.retarget.mapping import check_names
 from edgeface.retarget.options import ExportOptions
-from edgeface.retarget.retargeter import Retargeter
+from edgeface.retarget.retargeter import Retargeter, given_retargeter
 from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
 from edgeface.types import FloatArray
+from edgeface.values import instance
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 MAX_STRETCH = 1.05
@@ -116,7 +117,7 @@ def write_gltf(
     ``extras.edgeface.gaps_s`` lists the start and end of each time in which the person was not
     seen.
     """
-    retargeter = Retargeter() if retargeter is None else retargeter
+    retargeter = given_retargeter(retargeter)
     gltf = _animated(character, performance, retargeter, _facts(clip or {}))
     write_output(path, glb_bytes(gltf), inputs=files_of(character))
 
@@ -128,7 +129,8 @@ def _animated(
     facts: dict[str, Any],
 ) -> Any:
     """The character with the animation, as the library has it; parameters are `write_gltf`'s."""
-    performance, read = _told_apart(performance), read_character(character)
+    performance = _told_apart(instance("performance", performance, Performance))
+    read = read_character(character)
     _check_targets(retargeter, read, character)
     frames = [
         retargeter(shapes, quaternion)

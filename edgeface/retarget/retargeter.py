@@ -22,7 +22,7 @@ from edgeface.rotations import (
     slerp,
 )
 from edgeface.types import Float64Array, FloatArray
-from edgeface.values import SECONDS, Flag, array_of, option, shown
+from edgeface.values import SECONDS, Flag, array_of, instance, option, shown
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 AS_IT_IS = Source()
@@ -57,16 +57,10 @@ class Retargeter:
         *,
         derived: bool = False,
     ) -> None:
-        self.mapping = Mapping() if mapping is None else mapping
-        self.person = PersonRange() if person is None else person
-        for name, value, kind, read in (
-            ("mapping", self.mapping, Mapping, "read_mapping"),
-            ("person", self.person, PersonRange, "read_range"),
-        ):
-            if not isinstance(cast(object, value), kind):
-                raise InvalidInputError(
-                    f"{name} must be a {kind.__name__}, as {read} gives it, got {shown(value)}"
-                )
+        mapping = Mapping() if mapping is None else mapping
+        person = PersonRange() if person is None else person
+        self.mapping = instance("mapping", mapping, Mapping, "read_mapping")
+        self.person = instance("person", person, PersonRange, "read_range")
         self._derived = option("derived", derived, Flag())
         self._lids: dict[str, LidReach] = {}
         self._fit = PoseFit(self.mapping.fit) if self.mapping.fit else None
@@ -241,3 +235,14 @@ class Retargeter:
         if self.mapping.mirror:
             turn = turn * [1.0, 1.0, -1.0, -1.0]
         return slerp(IDENTITY, turn, self.mapping.head_gain)
+
+
+def given_retargeter(retargeter: Retargeter | None) -> Retargeter:
+    """The retargeter that is given; None stands for one that leaves everything as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else.
+    """
+    return Retargeter() if retargeter is None else instance("retargeter", retargeter, Retargeter)

@@ -9,14 +9,18 @@ from edgeface.gaze import LOOKS, eye_looks
 from edgeface.retarget import (
     ARKIT_NAMES,
     ExportOptions,
+    LiveLinkSender,
     Mapping,
     PersonRange,
     Retargeter,
     Source,
+    VmcSender,
     calibrate,
     derive,
     export,
     read_mapping,
+    write_gltf,
+    write_livelink,
 )
 from edgeface.rotations import angle_between
 
@@ -199,6 +203,14 @@ def test_what_is_no_mapping_file_is_named(tmp_path, text, message):
         (lambda: Retargeter().bone_turns(np.zeros(4)), "head_wxyz must have length 1"),
         (lambda: Retargeter().bone_turns([1.0, 0.0]), "head_wxyz must have length 1"),
         (lambda: Retargeter().bone_turns(np.full(4, np.nan)), "head_wxyz must be finite"),
+        (lambda: Mapping(shares={"jaw": 1.0}), "of the shares, the bone 'jaw' is unknown"),
+        (lambda: VmcSender(retargeter="arkit"), "retargeter must be a Retargeter, got 'arkit'"),
+        (lambda: LiveLinkSender(retargeter="arkit"), "retargeter must be a Retargeter"),
+        (lambda: write_livelink("x.csv", "take.jsonl"), "performance must be a Performance"),
+        (lambda: write_gltf("x.glb", "head", "take.jsonl"), "performance must be a Performance"),
+        (lambda: write_gltf("x.glb", "head", None, "arkit"), "retargeter must be a Retargeter"),
+        (lambda: export("take.jsonl", "x.glb", "gltf", None), "options must be an ExportOptions"),
+        (lambda: ExportOptions(personal="me.efp"), "personal must be a PersonalModel"),
         (lambda: ExportOptions(track_id="1"), "track_id must be a whole number"),
         (lambda: ExportOptions(character=5), "the character must be a path"),
         (lambda: export("take.jsonl", "x.fbx", "fbx", ExportOptions()), "jsonl, livelink, gltf"),
