@@ -10,7 +10,7 @@ from edgeface.errors import InvalidInputError
 from edgeface.recording import Recording, read_recording
 from edgeface.retarget.avatar import Connect
 from edgeface.retarget.datagrams import require_arkit
-from edgeface.retarget.gltf import check_gltf, export_gltf
+from edgeface.retarget.gltf import check_binary, check_gltf, export_gltf
 from edgeface.retarget.ifacialmocap import IFacialMocapSender
 from edgeface.retarget.livelink import export_livelink
 from edgeface.retarget.livelink_udp import LiveLinkSender
@@ -66,9 +66,11 @@ def format_of(path: Path, named: str | None) -> str:
     Raises
     ------
     InvalidInputError
-        If neither the suffix nor ``named`` tells it.
+        If neither the suffix nor ``named`` tells it, or ``.gltf`` is to name a binary glTF file.
     """
     if named is not None:
+        if named == "gltf":
+            check_binary(path)
         return named
     for name, known in FORMATS.items():
         if path.suffix.lower() == known.suffix:

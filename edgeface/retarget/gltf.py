@@ -26,7 +26,7 @@ from edgeface.retarget.options import ExportOptions
 from edgeface.retarget.retargeter import Retargeter, given_retargeter
 from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
 from edgeface.types import FloatArray
-from edgeface.values import instance
+from edgeface.values import instance, path_of
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 MAX_STRETCH = 1.05
@@ -65,6 +65,16 @@ def check_gltf(options: ExportOptions) -> None:
     _animated(cast(Path, options.character), at_rest, options.retargeter(), {})
 
 
+def check_binary(path: str | os.PathLike[str]) -> None:
+    """Raise if a file is to be written by a name that programs read as JSON."""
+    path = path_of("path", path)
+    if path.suffix.lower() == ".gltf":
+        raise InvalidInputError(
+            f"{path}: a binary glTF file is written, and programs read .gltf as JSON: name it "
+            f"{path.with_suffix('.glb').name}"
+        )
+
+
 def _with_character(options: ExportOptions) -> ExportOptions:
     if options.character is None:
         return replace(options, character=Path(NAME))
@@ -98,7 +108,7 @@ def write_gltf(
     ------
     InvalidInputError
         If the character is no glTF, has no morph targets or no names for them, or lacks a shape or
-        bone that the mapping names; if ``clip`` holds what JSON cannot.
+        bone that the mapping names; if ``clip`` holds what JSON cannot, or ``path`` ends in .gltf.
     BackendUnavailableError
         If pygltflib is not installed.
 
@@ -117,6 +127,7 @@ def write_gltf(
     ``extras.edgeface.gaps_s`` lists the start and end of each time in which the person was not
     seen.
     """
+    check_binary(path)
     retargeter = given_retargeter(retargeter)
     gltf = _animated(character, performance, retargeter, _facts(clip or {}))
     write_output(path, glb_bytes(gltf), inputs=files_of(character))

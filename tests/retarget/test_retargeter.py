@@ -207,6 +207,7 @@ def test_what_is_no_mapping_file_is_named(tmp_path, text, message):
         (lambda: VmcSender(retargeter="arkit"), "retargeter must be a Retargeter, got 'arkit'"),
         (lambda: LiveLinkSender(retargeter="arkit"), "retargeter must be a Retargeter"),
         (lambda: write_livelink("x.csv", "take.jsonl"), "performance must be a Performance"),
+        (lambda: write_gltf("x.gltf", "head", None), r"read \.gltf as JSON: name it x\.glb"),
         (lambda: write_gltf("x.glb", "head", "take.jsonl"), "performance must be a Performance"),
         (lambda: write_gltf("x.glb", "head", None, "arkit"), "retargeter must be a Retargeter"),
         (lambda: export("take.jsonl", "x.glb", "gltf", None), "options must be an ExportOptions"),

@@ -158,6 +158,7 @@ def test_track_names_an_absent_video(capsys):
         ("--record x.abc", "names no format"),
         ("--record x.csv --mapping vrm0", "names only"),
         ("--record x.glb --character no.glb", "no such character"),
+        ("--record x.gltf --to gltf", "name it x.glb"),
         ("--record x.csv --mapping no.json", "cannot read the mapping"),
         ("--record x.csv --calibrate -1", "--calibrate must lie in"),
         ("--vmc nowhere", "HOST:PORT"),
