@@ -116,7 +116,9 @@ class Retargeter:
             four numbers or is nearly 0.
         """
         read = {name: self._own(name, value) for name, value in seen_shapes(blendshapes).items()}
-        if any(self.person.gaze_deg) and (gaze := self._gaze(blendshapes)) is not None:
+        # angles, whatever range an older file has for their shapes
+        ranged = any(self.person.gaze_deg) or {*self.person.rest, *self.person.reach} & set(LOOKS)
+        if ranged and (gaze := self._gaze(blendshapes)) is not None:
             read |= dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
         if self._derived:
             read = derive(read)
