@@ -18,6 +18,7 @@ from edgeface import BackendUnavailableError, InferenceError, InvalidInputError,
 from edgeface.backends.contents import num_bytes
 from edgeface.bench import android, compare, page, planted, suite, system, tables
 from edgeface.cli import main
+from edgeface.cli.bench.files import read_record
 
 SCHEMA = json.loads((Path(edgeface.__file__).parent / "bench/schema.json").read_text())
 
@@ -364,3 +365,10 @@ def test_the_size_of_a_package_is_that_of_its_files(tmp_path):
     (package / "Data" / "weight.bin").write_bytes(b"12345")
     assert num_bytes(package) == 7
     assert num_bytes(package / "Manifest.json") == 2
+
+
+def test_a_record_of_a_phone_is_not_called_old(tmp_path):
+    path = tmp_path / "phone.json"
+    path.write_text('{"schema_version": 1, "phone": []}')
+    with pytest.raises(InvalidInputError, match="it has no results of edgeface bench run"):
+        read_record(path)
