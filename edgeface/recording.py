@@ -149,6 +149,7 @@ MAX_TIME_S = 1e8
 """The longest take; what is later counts from elsewhere, as the system's clock does."""
 MAX_VALUE = 1e12
 """The largest magnitude of a number in a recording."""
+_NUMBER = Number(-MAX_VALUE, MAX_VALUE)
 _ARRAYS = ("quaternion_wxyz", "expression_coeffs", "identity_coeffs")
 _HEADER = Record(
     required={},
@@ -358,7 +359,7 @@ def _frame(row: Any) -> dict[str, Any]:
         for face in row["faces"]
     ]
     number = Whole(-(10**12), 10**12).check(row["frame"], "frame")
-    time_s = Number(-MAX_VALUE, MAX_VALUE).check(row["time_s"], "time_s")
+    time_s = _NUMBER.check(row["time_s"], "time_s")
     return {"frame": number, "time_s": time_s, "faces": faces}
 
 
@@ -386,7 +387,7 @@ def _check(performance: Performance) -> None:
     if not (np.linalg.norm(performance.quaternions_wxyz, axis=1) > 0.1).all():
         raise ValueError("quaternion_wxyz must be of length 1")
     for shapes in performance.blendshapes:
-        Mapped(Number(-MAX_VALUE, MAX_VALUE)).check(shapes, "blendshapes")
+        Mapped(_NUMBER).check(shapes, "blendshapes")
 
 
 def _performances(frames: list[dict[str, Any]]) -> dict[int, Performance]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import importlib
 import mimetypes
 import os
 import struct
 import warnings
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -53,7 +55,7 @@ def load_character(path: str | os.PathLike[str]) -> Any:
     ships = is_own_head(file)
     if not ships and not os.path.isfile(file):
         raise InvalidInputError(f"no such character: {path}")
-    try:
+    with _explained(path):
         description, binary = read_parts(head_glb() if ships else bytes_of(file, MAX_BYTES))
         with warnings.catch_warnings():  # of pictures that do not say what type they are
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -63,22 +65,36 @@ def load_character(path: str | os.PathLike[str]) -> Any:
         _join_buffers(gltf, folder)
         if not ships:
             _embed_images(gltf, folder)
-    except InvalidInputError:
-        raise
-    except Exception as error:  # the library lets any parsing error through
-        raise InvalidInputError(f"{path} is no readable glTF file: {error}") from error
     return gltf
 
 
+@contextlib.contextmanager
+def _explained(path: str | os.PathLike[str]) -> Generator[None, None, None]:
+    """Say of an error that the file is no glTF; the library lets any parsing error through."""
+    try:
+        yield
+    except InvalidInputError:
+        raise
+    except Exception as error:
+        raise InvalidInputError(f"{path} is no readable glTF file: {error}") from error
+
+
 def files_of(path: str | os.PathLike[str]) -> list[Path]:
-    """The files that a character which can be read consists of: buffers and pictures beside it."""
+    """The files that a character consists of: itself, and buffers and pictures beside it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no glTF.
+    """
     file = path_of("the character", path)
     if is_own_head(file):
         return []
-    description, _ = read_parts(bytes_of(file, MAX_BYTES))
-    parts = [*description.get("buffers", ()), *description.get("images", ())]
-    uris = [part["uri"] for part in parts if not part.get("uri", "data:").startswith("data:")]
-    beside = [_beside(file.absolute().parent, uri) for uri in uris]
+    with _explained(path):
+        description, _ = read_parts(bytes_of(file, MAX_BYTES))
+        parts = [*description.get("buffers", ()), *description.get("images", ())]
+        uris = [part["uri"] for part in parts if not part.get("uri", "data:").startswith("data:")]
+        beside = [_beside(file.absolute().parent, uri) for uri in uris]
     return [file, *(path for path in beside if path is not None)]
 
 

@@ -108,7 +108,7 @@ class Mapping:
     def __post_init__(self) -> None:
         option("head_gain", self.head_gain, _GAIN)
         option("mirror", self.mirror, Flag())
-        option("shares", self.shares, _SHARES)
+        check_names(option("shares", self.shares, _SHARES), BONES, "of the shares, the bone")
         if self.head_bone is not None:
             option("head_bone", self.head_bone, Text())
         for name, source in option("sources", self.sources, Free()).items():

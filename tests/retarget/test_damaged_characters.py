@@ -8,6 +8,7 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.retarget import gltf_file, write_gltf
+from edgeface.retarget.gltf_file import files_of
 from edgeface.rotations import rotation_from_quaternion
 
 pygltflib = pytest.importorskip("pygltflib")
@@ -38,6 +39,16 @@ def putting(*place, value):
         document[last] = value
 
     return change
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"text", b"{}", b"glTF\2\0\0\0", b'{"nodes": [{}], "images": [5]}']
+)
+def test_what_is_no_character_has_no_files(tmp_path, content):
+    """The command asks for them first, so that it overwrites none."""
+    (tmp_path / "x.glb").write_bytes(content)
+    with pytest.raises(InvalidInputError, match="no readable glTF file"):
+        files_of(tmp_path / "x.glb")
 
 
 BONE = {"VRM": {"humanoid": {"humanBones": [{"bone": "head", "node": "N"}]}}}
