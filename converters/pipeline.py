@@ -163,6 +163,9 @@ def planned(formats: Sequence[str], precisions: Sequence[str]) -> list[tuple[For
     BackendUnavailableError
         If a format's library is missing.
     """
+    for what, given in (("formats", formats), ("precisions", precisions)):
+        if isinstance(given, str):  # which is a sequence of its letters
+            raise InvalidInputError(f"{what} must be a list of names, such as [{given!r}]")
     for name in precisions:
         if name not in PRECISIONS:
             raise InvalidInputError(f"no precision {name!r}; known are {', '.join(PRECISIONS)}")

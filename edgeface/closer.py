@@ -116,10 +116,12 @@ class CloserLook(Network):
         """`refine` of all faces."""
         return replace(
             self._upright_crops(pixels, faces).of_image(pixels),
+            boxes_xyxy=faces.boxes_xyxy,  # which turning rounds
             scores=faces.scores,
             track_ids=faces.track_ids,
             velocities=faces.velocities,
             image=faces.image,
+            image_file=faces.image_file,
             truncated=faces.truncated,
         )
 

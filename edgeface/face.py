@@ -47,7 +47,8 @@ class Face:
         )
 
     def __hash__(self) -> int:
-        return hash((self.score, self.box_xyxy.tobytes()))
+        # as equal numbers are, -0.0 and 0.0, too; one NaN is not equal to another
+        return hash(tuple(None if v != v else v for v in self.box_xyxy.tolist()))
 
     def _rows(self) -> dict[str, AnyArray]:
         arrays = {name: getattr(self.faces, name) for name in ROWS}

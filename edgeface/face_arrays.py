@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
+from edgeface.addresses import local_name
 from edgeface.blendshapes import arkit_coefficients
 from edgeface.errors import InvalidInputError
 from edgeface.face_model import SHIPPED, FaceModel, shipped_face_model
@@ -16,7 +17,7 @@ from edgeface.gaze import iris_centres
 from edgeface.kernels import project_landmarks
 from edgeface.output import file_of
 from edgeface.types import AnyArray, BoolArray, Float32Array, ImageArray, IntArray
-from edgeface.values import Flag, option, shown
+from edgeface.values import Flag, Several, Whole, option, shown
 
 _SHAPES: dict[str, tuple[int, ...]] = {
     "boxes_xyxy": (4,),
@@ -39,6 +40,7 @@ OPTIONAL_SHAPES: dict[str, tuple[int, ...]] = {
     "personal_vertices": (ANY, 3),
 }
 """The shape of a row of each array that may be None."""
+_IMAGE_SIZE = Several(Whole(1, 10**9), 2, 2)
 ROWS = tuple(_SHAPES | OPTIONAL_SHAPES)
 """The names of the arrays that have a row for each face."""
 
@@ -74,7 +76,7 @@ class FaceArrays:
     truncated: bool = False
 
     def __post_init__(self) -> None:
-        count = len(self.boxes_xyxy)
+        count = (getattr(self.boxes_xyxy, "shape", None) or (0,))[0]
         for name, tail in (_SHAPES | OPTIONAL_SHAPES).items():
             array: AnyArray | None = getattr(self, name)
             if array is None and name in OPTIONAL_SHAPES:
@@ -82,6 +84,10 @@ class FaceArrays:
             shape = getattr(array, "shape", None)  # None of a list, too
             if shape is None or not _fits(shape, (count, *tail)):
                 raise InvalidInputError(f"{name}: expected the shape {(count, *tail)}, got {shape}")
+        size: Any = self.image_size
+        if size is not None:
+            sides = [*size] if isinstance(cast(object, size), (tuple, np.ndarray)) else size
+            option("image_size", sides, _IMAGE_SIZE)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -152,7 +158,11 @@ class FaceArrays:
 
     def keeping(self, image: Any, pixels: ImageArray) -> Self:
         """The same faces with their image, of which ``image`` is what the user gave."""
-        return replace(self, image=pixels, image_file=file_of(image))
+        file = file_of(image)
+        if file is not None:  # which is still the same when the program has gone to another folder
+            name = local_name(os.fspath(file))
+            file = os.path.abspath(name) if os.path.exists(name) else None
+        return replace(self, image=pixels, image_file=file)
 
     def image_or(self, image: Any) -> Any:
         """The image that is given, or else the one that was kept.

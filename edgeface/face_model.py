@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model_file import (
+    MAX_BYTES,
     OPTIONAL,
     SHAPES,
     check_arrays,
@@ -32,6 +33,7 @@ from edgeface.face_shapes import (
     reduced_tensor,
     vertices_of_face,
 )
+from edgeface.file_bytes import bytes_of
 from edgeface.output import write_output
 from edgeface.types import Float32Array, IntArray
 from edgeface.values import path_of
@@ -40,7 +42,7 @@ SHIPPED = [Path(__file__).parent / "assets" / f"face_model{part}.npz" for part i
 """The face models that ship: the default, and that of the networks whose names end in -free."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceModel:
     """A 3D morphable model of the face.
 
@@ -98,6 +100,19 @@ class FaceModel:
             f"{NUM_IDENTITY} identities, {NUM_EXPRESSIONS} expressions {shared}, "
             f"sha256 {self.sha256[:12]})"
         )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether coefficients mean the same in both, and both have the same parts."""
+        if not isinstance(other, FaceModel):
+            return NotImplemented
+        return self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def _parts(self) -> tuple[str, bool, str | None]:
+        harmonics = None if self.harmonics is None else _harmonics_hash(self.harmonics)
+        return self.sha256, self.is_dense, harmonics
 
     @property
     def is_dense(self) -> bool:
@@ -316,9 +331,13 @@ class FaceModel:
             If it is damaged, of another kind, or of a newer major version.
         """
         try:
-            data = path_of("path", path).read_bytes()
+            data = bytes_of(path_of("path", path), MAX_BYTES)
         except OSError as error:
             raise InvalidInputError(f"cannot read the face model {path}: {error}") from error
+        except ValueError as error:
+            if isinstance(error, InvalidInputError):
+                raise
+            raise ModelFormatError(f"{path} is no edgeface face model: {error}") from error
         return FaceModel.from_bytes(data, source=str(path))
 
     @staticmethod

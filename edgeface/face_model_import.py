@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgeface.archives import arrays_of
+from edgeface.archives import MAX_BYTES, arrays_of, refuse_large_mat
 from edgeface.errors import BackendUnavailableError, InvalidInputError, ModelFormatError
 from edgeface.face_model import (
     EXPRESSION_NAMES,
@@ -19,6 +20,7 @@ from edgeface.face_model import (
     NUM_LANDMARKS,
     FaceModel,
 )
+from edgeface.file_bytes import bytes_of
 from edgeface.types import AnyArray, FloatArray, IntArray
 from edgeface.values import Text, array_of, option, path_of
 
@@ -182,7 +184,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
         if suffix == ".npy":
             return {"tensor": np.load(path, allow_pickle=False)}
         if suffix == ".npz":
-            return arrays_of(file.read_bytes())
+            return arrays_of(bytes_of(file, MAX_BYTES), MAX_BYTES)
         if suffix == ".mat":
             try:
                 scipy_io: Any = importlib.import_module("scipy.io")
@@ -190,7 +192,9 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, AnyArray]:
                 raise BackendUnavailableError(
                     "reading .mat files needs SciPy: pip install scipy"
                 ) from error
-            content = cast(dict[str, Any], scipy_io.loadmat(path))
+            data = bytes_of(file, MAX_BYTES)
+            refuse_large_mat(data, MAX_BYTES)
+            content = cast(dict[str, Any], scipy_io.loadmat(io.BytesIO(data)))
             return {name: a for name, a in content.items() if isinstance(a, np.ndarray)}
     except BackendUnavailableError:
         raise

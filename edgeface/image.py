@@ -57,7 +57,7 @@ ImageLike = AnyArray | Tensor | Image.Image | str | os.PathLike[str] | bytes | b
 """Anything that `read_image` takes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placement:
     """Where an image lies in a network's input: ``input = image * scale + offset``.
 
@@ -85,8 +85,9 @@ def read_image(image: ImageLike, *, color: Color = "rgb") -> ImageArray:
     Parameters
     ----------
     image : one of
-        an array (H, W, 3), with alpha (H, W, 4) or grey (H, W) and (H, W, 1); channels may come
-        first, too. Pixels are uint8, uint16 in 0..65535, or floats in [0, 1];
+        an array (H, W, 3), with alpha (H, W, 4) or grey (H, W) and (H, W, 1); the channels may
+        come first, too, unless one of them is alpha. Pixels are uint8, uint16 in 0..65535, or
+        floats in [0, 1];
 
         a tensor of PyTorch, CuPy, JAX or another library with DLPack or ``__array_interface__``;
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
+from edgeface.archives import inflated_bytes
 from edgeface.errors import BackendUnavailableError, InvalidInputError, why_broken
 from edgeface.image_blocks import avif_transfer, png_transfer, sound_jpeg, sound_png
 from edgeface.pictures import Picture, orientation_of
@@ -54,7 +55,6 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 _NEEDS_PILLOW = "reading {} files needs another Pillow: pip install --upgrade pillow ({})"
 
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_INFLATED_BYTES = 1 << 20
 
 _SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 """Tags of TIFF; bit 0 of the first says that the picture is a smaller copy of another."""
@@ -268,10 +268,8 @@ def _refuse_missing_rows(image: Image.Image, data: bytes) -> None:
     while place < len(data):
         length = int.from_bytes(data[place : place + 4], "big")
         if data[place + 4 : place + 8] == b"IDAT":
-            rest = data[place + 8 : place + 8 + length]
-            while rest and found < expected:
-                found += len(inflater.decompress(rest, _INFLATED_BYTES))
-                rest = inflater.unconsumed_tail
+            packed = data[place + 8 : place + 8 + length]
+            found += inflated_bytes(inflater, packed, expected - found)
         place += 12 + length
     if found < expected:
         raise InvalidInputError(f"it is truncated: its rows have {found} bytes, not {expected}")

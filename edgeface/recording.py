@@ -19,7 +19,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -143,10 +143,13 @@ def _rounded(array: FloatArray, digits: int) -> list[Any]:
     return np.asarray(array, np.float64).round(digits).tolist()
 
 
+MAX_LINE = 1 << 24
+"""The longest line, 16 MiB; a frame with a thousand faces takes 7."""
 MAX_TIME_S = 1e8
 """The longest take; what is later counts from elsewhere, as the system's clock does."""
 MAX_VALUE = 1e12
 """The largest magnitude of a number in a recording."""
+_NUMBER = Number(-MAX_VALUE, MAX_VALUE)
 _ARRAYS = ("quaternion_wxyz", "expression_coeffs", "identity_coeffs")
 _HEADER = Record(
     required={},
@@ -194,8 +197,13 @@ class Performance:
     gaps_s: Float64Array = field(default_factory=lambda: np.zeros((0, 2)))
 
     def __post_init__(self) -> None:
-        counts = {len(self.times_s), len(self.frames), len(self.quaternions_wxyz),
-                  len(self.expression_coeffs), len(self.blendshapes)}  # fmt: skip
+        parts: tuple[Any, ...] = (
+            self.times_s, self.frames, self.quaternions_wxyz, self.expression_coeffs,
+            self.blendshapes, self.gaps_s,
+        )  # fmt: skip
+        if not all(hasattr(part, "__len__") for part in parts):
+            raise InvalidInputError("a performance is made of arrays and lists")
+        counts = {len(part) for part in parts[:-1]}
         if len(counts) > 1 or 0 in counts:
             raise InvalidInputError(
                 "a performance has one or more frames, and everything of each frame: got "
@@ -216,6 +224,9 @@ class Performance:
                 raise InvalidInputError(f"{name} must have the shape {shape}, got {array.shape}")
             object.__setattr__(self, name, array.reshape(shape))
         object.__setattr__(self, "frames", self.frames.astype(np.int64))
+        shapes_of_frames: list[Any] = self.blendshapes
+        if not all(isinstance(shapes, Mapping) for shapes in shapes_of_frames):
+            raise InvalidInputError("blendshapes must be a list of dictionaries")
         times = self.times_s
         if not ((np.diff(times) > 0).all() and times[0] >= 0 and times[-1] <= MAX_TIME_S):
             raise InvalidInputError(
@@ -309,7 +320,11 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[Any]:
     cut, begun = None, False
     try:
         with path_of("path", path).open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), start=1):
+                if len(line) > MAX_LINE:
+                    raise InvalidInputError(
+                        f"{path}, line {number} is no frame: it has more than {MAX_LINE:,} bytes"
+                    )
                 if not line.strip():
                     continue
                 if cut is not None:
@@ -343,7 +358,9 @@ def _frame(row: Any) -> dict[str, Any]:
         }
         for face in row["faces"]
     ]
-    return {"frame": row["frame"], "time_s": row["time_s"], "faces": faces}
+    number = Whole(-(10**12), 10**12).check(row["frame"], "frame")
+    time_s = _NUMBER.check(row["time_s"], "time_s")
+    return {"frame": number, "time_s": time_s, "faces": faces}
 
 
 def _numbers(name: str, values: Any) -> Float64Array:
@@ -370,7 +387,7 @@ def _check(performance: Performance) -> None:
     if not (np.linalg.norm(performance.quaternions_wxyz, axis=1) > 0.1).all():
         raise ValueError("quaternion_wxyz must be of length 1")
     for shapes in performance.blendshapes:
-        Mapped(Number(-MAX_VALUE, MAX_VALUE)).check(shapes, "blendshapes")
+        Mapped(_NUMBER).check(shapes, "blendshapes")
 
 
 def _performances(frames: list[dict[str, Any]]) -> dict[int, Performance]:

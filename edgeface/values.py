@@ -44,6 +44,20 @@ def option(name: str, value: Any, kind: Kind[T]) -> T:
         raise InvalidInputError(str(error)) from error
 
 
+def instance(name: str, value: object, kind: type[T], made_by: str = "") -> T:
+    """Check an argument that must be an object of a class; raises InvalidInputError if it is not.
+
+    ``made_by`` is the function that makes such objects, for the message.
+    """
+    if not isinstance(value, kind):
+        made = f", as {made_by} gives it" if made_by else ""
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise InvalidInputError(
+            f"{name} must be {article} {kind.__name__}{made}, got {shown(value)}"
+        )
+    return value
+
+
 def path_of(name: str, value: Any) -> Path:
     """Check an argument that names a file; raises InvalidInputError if it is wrong."""
     try:

@@ -102,7 +102,7 @@ def base_folders() -> list[Path]:
     """The folders to try, the platform's customary one first."""
     bases: list[Path] = []
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
-    if os.environ.get(variable):
+    if os.path.isabs(os.environ.get(variable, "")):  # a relative one is to be passed over
         bases.append(Path(os.environ[variable]))
     with contextlib.suppress(RuntimeError):  # no home
         home = Path.home()

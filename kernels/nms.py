@@ -32,7 +32,8 @@ def suppress(
     Parameters
     ----------
     boxes_xyxy : float32, shape (N, 4), half-open edges in any one frame
-    scores : float32, shape (N,), >= 0; boxes whose score is NaN or negative are left out
+    scores : float32, shape (N,), >= 0; boxes whose score is negative are left out, and those of
+        which anything is not finite
     iou_threshold : a box is suppressed when its IoU with a kept one exceeds this
     method : what suppression does
         "greedy" drops the box; "soft" multiplies its score by 1 - IoU and drops it below
@@ -71,7 +72,8 @@ def suppress(
     validate_suppression(method, max_faces)
     boxes = np.ascontiguousarray(boxes_xyxy, np.float32)
     left = np.array(scores, np.float32)
-    left[~(left >= 0)] = -1.0  # NaN, and what the loops would take for a weak candidate
+    finite = np.isfinite(left) & np.isfinite(boxes).all(axis=1)
+    left[~(finite & (left >= 0))] = -1.0  # and what the loops would take for a weak candidate
     limit = len(left) if max_faces is None else min(max_faces, len(left))
     if engine == "numpy":
         kept, out_scores, group, weights = suppress_numpy(

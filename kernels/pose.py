@@ -86,8 +86,8 @@ def pose_faces(
     if placements.shape not in ((1, 4), (count, 4)):
         raise ValueError(f"placements: expected (1, 4) or ({count}, 4), got {placements.shape}")
     placements = np.ascontiguousarray(placements, np.float64)
-    if not (np.isfinite(placements).all() and placements[:, :2].all()):
-        raise ValueError("placements must be finite, and their scales not 0")
+    if not (np.isfinite(placements).all() and (placements[:, :2] > 0).all()):
+        raise ValueError("placements must be finite, and their scales above 0")
     if engine == "numpy":
         return _pose_numpy(basis, boxes_xyxy, identity, expression, pose, placements)
     num_blocks, rows, size = basis.blocks.shape

@@ -122,6 +122,16 @@ def test_pages_that_the_source_names_are_there():
                 assert (ROOT / page).is_file(), f"{name} names {page}"
 
 
+def test_every_benchmark_that_is_a_command_has_a_help():
+    commands = [
+        path
+        for path in sorted((ROOT / "benchmarks").rglob("*.py"))
+        if '__name__ == "__main__"' in path.read_text()
+    ]
+    assert len(commands) > 25
+    assert [path.name for path in commands if "ArgumentParser(" not in path.read_text()] == []
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The site, built once; strict, so that a dead link, a page without a place, or a name that is

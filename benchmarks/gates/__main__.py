@@ -1,5 +1,6 @@
 """All gates with what they measure now: ``python -m benchmarks.gates``."""
 
+import argparse
 import importlib
 
 from benchmarks import cases
@@ -20,6 +21,7 @@ def opencv(height, width):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for name, limit in LIMITS.items():
         found = ratios.ratio(*ratios.pair(name), rounds=150)
         print(f"{name:<60}{found:8.3f}  limit {limit}")

@@ -1,7 +1,7 @@
 """Where ONNX Runtime spends its time: ``python -m benchmarks.profile.network [MODEL.onnx]``."""
 
+import argparse
 import json
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -41,7 +41,9 @@ def profile(path):
 
 
 def main():
-    path = sys.argv[1] if len(sys.argv) > 1 else str(ASSETS / "mfn.onnx")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default=str(ASSETS / "mfn.onnx"), metavar="MODEL.onnx")
+    path = parser.parse_args().model
     nodes = profile(path)
     total = sum(node[3] for node in nodes)
     by_operator = defaultdict(lambda: [0, 0.0])

@@ -5,6 +5,7 @@ a second). A part can't be faster than its multiply-adds at that rate, nor than 
 bandwidth, whichever takes longer.
 """
 
+import argparse
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -35,6 +36,7 @@ def core():
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__).parse_args()
     bandwidth, rate = core()
     print(f"this core: copy {bandwidth / 1e9:.1f} GB/s, {rate / 1e9:.0f} G multiply-adds/s")
     size = cases.backend().metadata.input_size

@@ -4,6 +4,7 @@ Every case is a fresh process that runs the demo photo; times are medians of a f
 warms the file cache. "cold" numba compiles its kernels, "warm" loads them from the cache.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -46,6 +47,7 @@ def report(title, command):
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     python = sys.executable
     report("python -c pass", [python, "-c", "pass"])
     report("import edgeface", [python, "-c", "import edgeface"])

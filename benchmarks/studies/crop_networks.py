@@ -7,7 +7,7 @@ Models take turns; medians of processor time, so that other work on the machine 
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +19,7 @@ from tests.fakes import FixedBackend
 
 ROUNDS = 40
 COUNTS = (1, 20)
+MODELS = ("sfn", "fusion", "sfn-free", "tracknet")
 
 
 def steps(model: Model, count: int) -> dict[str, Callable[[], object]]:
@@ -39,8 +40,11 @@ def steps(model: Model, count: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     """Print one line a model, number of faces and part."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL", default=MODELS)
+    names = parser.parse_args().models
     print(f"{'model':<12}{'faces':>6}  {'part':<20}{'ms':>9}")
     for count in COUNTS:
         parts = {name: steps(edgeface.load(name, num_threads=1), count) for name in names}
@@ -50,4 +54,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["sfn", "fusion", "sfn-free", "tracknet"])
+    main()

@@ -6,6 +6,7 @@ Networks of random weights are exported to ONNX and take turns on one thread. Th
 each counts, by processor time.
 """
 
+import argparse
 from dataclasses import replace
 from functools import partial
 
@@ -52,6 +53,7 @@ def session(config):
 
 def main():
     """Print the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     picture = np.random.default_rng(0).integers(0, 256, (1, 288, 288, 3), np.uint8)
     calls = {
         name: partial(session(config).run, None, {INPUT: picture})

@@ -5,23 +5,26 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from edgeface.backends import threads_for
 from edgeface.bench.system import system_record
+from edgeface.engine import KernelChoice
 from edgeface.errors import InvalidInputError
 from edgeface.image_files import images_in
 from edgeface.kernels import numba_installed
 from edgeface.model import DEMO_PHOTO
 from edgeface.ready import cached_ready, find_ready
-from edgeface.shipped import BUNDLED
+from edgeface.shipped import BUNDLED, network_path
 from edgeface.timing import time_call
+from edgeface.values import Choice, option
 
 SCHEMA_VERSION = 1
 COLD_STARTS = 3
@@ -57,6 +60,8 @@ def run_suite(settings: Settings, progress: Callable[[str], None]) -> dict[str, 
     Returns the record that ``schema.json`` describes.
     """
     images = [DEMO_PHOTO] if settings.images is None else images_in(settings.images)
+    for name in settings.kernels:
+        option("--kernels", name, Choice(get_args(KernelChoice)))
     chosen = settings.kernels or (["numpy", "numba"] if numba_installed() else ["numpy"])
     results: list[dict[str, Any]] = []
     wanted = (path for model in settings.models for path in _files(model, settings.backends))
@@ -100,7 +105,9 @@ def _python(*arguments: str, given: str = "") -> str:
     )
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no message"])[-1]
-        raise InvalidInputError(f"the measuring process failed: {last}")
+        # of an error of ours, the text alone
+        said = re.sub(r"^edgeface\.errors\.\w+: ", "", last)
+        raise InvalidInputError(f"the measuring process failed: {said}")
     return result.stdout
 
 
@@ -109,7 +116,7 @@ def _files(model: str, backends: list[str]) -> list[Path]:
     if model in BUNDLED:
         files = [cached_ready(find_ready(model, backend)) for backend in backends or ["onnx"]]
     else:
-        files = [Path(model)]
+        files = [network_path("a model", model)]
     for path in files:
         if not os.path.exists(path):
             raise InvalidInputError(f"no such model: {path}")

@@ -85,8 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--character",
         type=named_path,
         metavar="GLB|VRM",
-        help="the character that a glTF export animates, or that --vmc moves; prints what of it "
-        "will be driven (default: 'head', which ships)",
+        help="the character that a glTF export animates, or that --vmc or --websocket moves; "
+        "prints what of it will be driven (default: 'head', which ships). Other outputs have "
+        "ARKit's names, whatever the character",
     )
     parser.add_argument(
         "--mapping",
@@ -153,7 +154,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _convert(arguments: argparse.Namespace, name: str, options: ExportOptions) -> int:
     """Make a file of a recording; returns the exit status."""
-    _check_conversion(arguments)
+    _check_conversion(arguments, name)
     target: Path | None = arguments.record
     if target is None:
         raise InvalidInputError("a recording is converted: name its goal with --record FILE")
@@ -220,6 +221,7 @@ def _check_effects(arguments: argparse.Namespace, name: str) -> None:
         raise InvalidInputError("--to is the format of --record FILE: name that, too")
     if arguments.mesh and arguments.out is None and arguments.take is None:
         raise InvalidInputError("--mesh is drawn into a video: name one by --out or --take")
+    _check_personal(arguments, name)
     others = (arguments.take, arguments.character, *(getattr(arguments, p) for p in STREAMS))
     if name != "jsonl" or any(others):
         return
@@ -232,12 +234,24 @@ def _check_effects(arguments: argparse.Namespace, name: str) -> None:
             )
 
 
-def _check_conversion(arguments: argparse.Namespace) -> None:
+def _check_conversion(arguments: argparse.Namespace, name: str) -> None:
     """Raise if what only a video can give is asked for of a recording."""
     asked = [name for name in ("out", "mesh", *STREAMS) if getattr(arguments, name)]
     if asked:
         raise InvalidInputError(f"--{asked[0]} needs a video; --record FILE converts a recording")
     refuse_tracking(arguments)
+    if arguments.record is not None:
+        _check_personal(arguments, name)
+
+
+def _check_personal(arguments: argparse.Namespace, name: str) -> None:
+    """Raise if nothing that is written shows the person of ``--personal``."""
+    shown = name == "html" or arguments.out is not None or arguments.take is not None
+    if arguments.personal is not None and not shown:
+        raise InvalidInputError(
+            "--personal is shown in videos and pages: add --out FILE.mp4 or --record FILE.html. "
+            "For a .glb, 'edgeface personalise ME.efp --glb ME.glb' makes a --character"
+        )
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

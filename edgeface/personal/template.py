@@ -18,6 +18,7 @@ from edgeface import strict_json
 from edgeface.archives import arrays_of
 from edgeface.errors import InvalidInputError, ModelFormatError
 from edgeface.face_model import EXPRESSION_NAMES, NUM_LANDMARKS
+from edgeface.file_bytes import bytes_of
 from edgeface.types import AnyArray, Float32Array, ImageArray, IntArray
 from edgeface.values import SHA256, Free, Record, Several, Text, Version, array_of, path_of
 
@@ -175,9 +176,13 @@ class Template:
             If it is damaged, of another kind, or of a newer major version.
         """
         try:
-            data = path_of("path", path).read_bytes()
+            data = bytes_of(path_of("path", path), MAX_BYTES)
         except OSError as error:
             raise InvalidInputError(f"cannot read the template {path}: {error}") from error
+        except ValueError as error:
+            if isinstance(error, InvalidInputError):
+                raise
+            raise ModelFormatError(f"{path} is no template: {error}") from error
         try:
             stored = arrays_of(data, MAX_BYTES)
             parsed = strict_json.parse(stored["header"].tobytes())

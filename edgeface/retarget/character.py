@@ -350,7 +350,11 @@ def named_bones(nodes: Iterable[str]) -> dict[str, int]:
         if name in names
     }
     if "head" not in found:
-        ending = [i for i, name in enumerate(names) if name.endswith(("head", "headm"))]
+        ending = [
+            i
+            for i, name in enumerate(names)
+            if name.endswith(("head", "headm")) and not name.endswith("forehead")
+        ]
         found |= {"head": ending[0]} if ending else {}
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.kernels import euler_from_rotation
-from edgeface.retarget.retargeter import Retargeter
+from edgeface.retarget.retargeter import Retargeter, given_retargeter
 from edgeface.rotations import rotation_from_quaternion
 from edgeface.types import FloatArray
 from edgeface.values import Text, Whole, option
@@ -107,7 +107,7 @@ class UdpSender:
         port: int | None = None,
         retargeter: Retargeter | None = None,
     ) -> None:
-        self.retargeter = retargeter or Retargeter()
+        self.retargeter = given_retargeter(retargeter)
         self._sent: dict[str, float] = {}  # all shapes that were sent, at rest
         self._eyes_sent = False
         self._prepare()

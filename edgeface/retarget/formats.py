@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeface.errors import InvalidInputError
 from edgeface.recording import Recording, read_recording
 from edgeface.retarget.avatar import Connect
 from edgeface.retarget.datagrams import require_arkit
-from edgeface.retarget.gltf import check_gltf, export_gltf
+from edgeface.retarget.gltf import check_binary, check_gltf, export_gltf
 from edgeface.retarget.ifacialmocap import IFacialMocapSender
 from edgeface.retarget.livelink import export_livelink
 from edgeface.retarget.livelink_udp import LiveLinkSender
@@ -19,7 +19,7 @@ from edgeface.retarget.viewer import export_viewer
 from edgeface.retarget.vmc import VmcSender
 from edgeface.retarget.vrchat import VRChatSender
 from edgeface.retarget.websocket import WebSocketSender
-from edgeface.values import Choice, option
+from edgeface.values import Choice, instance, option
 
 Export = Callable[[Path, Recording, ExportOptions], None]
 
@@ -56,6 +56,9 @@ STREAMS: dict[str, Connect] = {
 }
 """The protocols by name; each is an option of ``edgeface track`` that takes ``HOST:PORT``."""
 
+ARKIT_ONLY = ("livelink", "ifacialmocap", "vrchat")
+"""The formats and protocols that have ARKit's names only: what reads them has its own character."""
+
 
 def format_of(path: Path, named: str | None) -> str:
     """Find the format of an output file.
@@ -63,15 +66,27 @@ def format_of(path: Path, named: str | None) -> str:
     Raises
     ------
     InvalidInputError
-        If neither the suffix nor ``named`` tells it.
+        If neither the suffix nor ``named`` tells it, or ``.gltf`` is to name a binary glTF file.
     """
     if named is not None:
+        if named == "gltf":
+            check_binary(path)
         return named
     for name, known in FORMATS.items():
         if path.suffix.lower() == known.suffix:
             return name
     listed = ", ".join(f"{known.suffix} ({name})" for name, known in FORMATS.items())
     raise InvalidInputError(f"{path}: the suffix names no format; known are {listed}. Or use --to")
+
+
+def suited(name: str, options: ExportOptions) -> ExportOptions:
+    """The options as a format or protocol takes them.
+
+    Those of `ARKIT_ONLY` leave a character aside, and with it the mapping that moves it.
+    """
+    if name in ARKIT_ONLY and options.character is not None:
+        return replace(options, character=None, mapping=None)
+    return options
 
 
 def check_export(name: str, options: ExportOptions) -> None:
@@ -85,7 +100,7 @@ def check_export(name: str, options: ExportOptions) -> None:
     """
     if name == "gltf":
         check_gltf(options)
-    retargeter = options.retargeter()
+    retargeter = suited(name, options).retargeter()
     if name == "livelink":
         require_arkit(retargeter, "Live Link Face")
 
@@ -107,6 +122,7 @@ def export(source: Path | str | Recording, path: Path, name: str, options: Expor
         be read or written.
     """
     option("the name of the format", name, Choice(tuple(FORMATS)))
+    instance("options", options, ExportOptions)
     options.retargeter()  # a page needs none, and yet its mapping shall be one
     write = FORMATS[name].export
     if write is None:
@@ -114,4 +130,5 @@ def export(source: Path | str | Recording, path: Path, name: str, options: Expor
         raise InvalidInputError(
             f"{path} would be the recording again: name a file that ends in {', '.join(others)}"
         )
-    write(path, source if isinstance(source, Recording) else read_recording(source), options)
+    recording = source if isinstance(source, Recording) else read_recording(source)
+    write(path, recording, suited(name, options))

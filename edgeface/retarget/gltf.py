@@ -23,9 +23,10 @@ from edgeface.retarget.gltf_file import Blob, files_of, glb_bytes, import_pygltf
 from edgeface.retarget.head import NAME
 from edgeface.retarget.mapping import check_names
 from edgeface.retarget.options import ExportOptions
-from edgeface.retarget.retargeter import Retargeter
+from edgeface.retarget.retargeter import Retargeter, given_retargeter
 from edgeface.rotations import continuous, quaternion_from_rotation, rotation_from_quaternion
 from edgeface.types import FloatArray
+from edgeface.values import instance, path_of
 
 LINEAR, ANIMATION_NAME = "LINEAR", "edgeface"
 MAX_STRETCH = 1.05
@@ -64,6 +65,16 @@ def check_gltf(options: ExportOptions) -> None:
     _animated(cast(Path, options.character), at_rest, options.retargeter(), {})
 
 
+def check_binary(path: str | os.PathLike[str]) -> None:
+    """Raise if a file is to be written by a name that programs read as JSON."""
+    path = path_of("path", path)
+    if path.suffix.lower() == ".gltf":
+        raise InvalidInputError(
+            f"{path}: a binary glTF file is written, and programs read .gltf as JSON: name it "
+            f"{path.with_suffix('.glb').name}"
+        )
+
+
 def _with_character(options: ExportOptions) -> ExportOptions:
     if options.character is None:
         return replace(options, character=Path(NAME))
@@ -97,7 +108,7 @@ def write_gltf(
     ------
     InvalidInputError
         If the character is no glTF, has no morph targets or no names for them, or lacks a shape or
-        bone that the mapping names; if ``clip`` holds what JSON cannot.
+        bone that the mapping names; if ``clip`` holds what JSON cannot, or ``path`` ends in .gltf.
     BackendUnavailableError
         If pygltflib is not installed.
 
@@ -116,7 +127,8 @@ def write_gltf(
     ``extras.edgeface.gaps_s`` lists the start and end of each time in which the person was not
     seen.
     """
-    retargeter = Retargeter() if retargeter is None else retargeter
+    check_binary(path)
+    retargeter = given_retargeter(retargeter)
     gltf = _animated(character, performance, retargeter, _facts(clip or {}))
     write_output(path, glb_bytes(gltf), inputs=files_of(character))
 
@@ -128,7 +140,8 @@ def _animated(
     facts: dict[str, Any],
 ) -> Any:
     """The character with the animation, as the library has it; parameters are `write_gltf`'s."""
-    performance, read = _told_apart(performance), read_character(character)
+    performance = _told_apart(instance("performance", performance, Performance))
+    read = read_character(character)
     _check_targets(retargeter, read, character)
     frames = [
         retargeter(shapes, quaternion)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import importlib
 import mimetypes
 import os
 import struct
 import warnings
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,12 +17,15 @@ from urllib.parse import unquote
 import numpy as np
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
+from edgeface.file_bytes import bytes_of
 from edgeface.retarget.gltf_parts import MAGIC, read_parts
 from edgeface.retarget.head import NAME, head_glb
 from edgeface.types import FloatArray
 from edgeface.values import path_of, shown
 
 FLOAT, ALIGNMENT = 5126, 4
+MAX_BYTES = 1 << 30
+"""The most that a character, its buffers or its pictures take, 1 GiB; large ones have 200 MB."""
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/ktx2")
 MESHOPT = "EXT_meshopt_compression"
 """Compressed views lie in a buffer of their own; the one that they name is empty, and stays so."""
@@ -50,8 +55,8 @@ def load_character(path: str | os.PathLike[str]) -> Any:
     ships = is_own_head(file)
     if not ships and not os.path.isfile(file):
         raise InvalidInputError(f"no such character: {path}")
-    try:
-        description, binary = read_parts(head_glb() if ships else file.read_bytes())
+    with _explained(path):
+        description, binary = read_parts(head_glb() if ships else bytes_of(file, MAX_BYTES))
         with warnings.catch_warnings():  # of pictures that do not say what type they are
             warnings.simplefilter("ignore", RuntimeWarning)
             gltf = library.GLTF2.from_dict(description, infer_missing=True)
@@ -60,22 +65,36 @@ def load_character(path: str | os.PathLike[str]) -> Any:
         _join_buffers(gltf, folder)
         if not ships:
             _embed_images(gltf, folder)
-    except InvalidInputError:
-        raise
-    except Exception as error:  # the library lets any parsing error through
-        raise InvalidInputError(f"{path} is no readable glTF file: {error}") from error
     return gltf
 
 
+@contextlib.contextmanager
+def _explained(path: str | os.PathLike[str]) -> Generator[None, None, None]:
+    """Say of an error that the file is no glTF; the library lets any parsing error through."""
+    try:
+        yield
+    except InvalidInputError:
+        raise
+    except Exception as error:
+        raise InvalidInputError(f"{path} is no readable glTF file: {error}") from error
+
+
 def files_of(path: str | os.PathLike[str]) -> list[Path]:
-    """The files that a character which can be read consists of: buffers and pictures beside it."""
+    """The files that a character consists of: itself, and buffers and pictures beside it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no glTF.
+    """
     file = path_of("the character", path)
     if is_own_head(file):
         return []
-    description, _ = read_parts(file.read_bytes())
-    parts = [*description.get("buffers", ()), *description.get("images", ())]
-    uris = [part["uri"] for part in parts if not part.get("uri", "data:").startswith("data:")]
-    beside = [_beside(file.absolute().parent, uri) for uri in uris]
+    with _explained(path):
+        description, _ = read_parts(bytes_of(file, MAX_BYTES))
+        parts = [*description.get("buffers", ()), *description.get("images", ())]
+        uris = [part["uri"] for part in parts if not part.get("uri", "data:").startswith("data:")]
+        beside = [_beside(file.absolute().parent, uri) for uri in uris]
     return [file, *(path for path in beside if path is not None)]
 
 
@@ -97,6 +116,8 @@ def _join_buffers(gltf: Any, folder: Path) -> None:
             raise InvalidInputError(
                 f"buffer {number} of the character has {len(data)} bytes, not {buffer.byteLength}"
             )
+        if len(joined) + buffer.byteLength > MAX_BYTES:  # however often one buffer is named
+            raise InvalidInputError(f"the character's buffers have more than {MAX_BYTES:,} bytes")
         joined += b"\0" * (-len(joined) % ALIGNMENT)
         starts[number] = len(joined)
         joined += data[: buffer.byteLength]
@@ -129,7 +150,7 @@ def _buffer_bytes(gltf: Any, uri: str | None, folder: Path) -> bytes:
         raise InvalidInputError(f"the character's buffer {shown(uri)} lies outside its folder")
     if not os.path.isfile(path):  # a pipe would be waited for
         raise InvalidInputError(f"the character's buffer {shown(uri)} is not there")
-    return path.read_bytes()
+    return bytes_of(path, MAX_BYTES)
 
 
 def _beside(folder: Path, uri: str) -> Path | None:
@@ -149,7 +170,9 @@ def _embed_images(gltf: Any, folder: Path) -> None:
         if path is None or media_type not in IMAGE_TYPES or not os.path.isfile(path):
             continue
         blob += b"\0" * (-len(blob) % ALIGNMENT)
-        data = path.read_bytes()
+        data = bytes_of(path, MAX_BYTES)
+        if len(blob) + len(data) > MAX_BYTES:
+            raise InvalidInputError(f"the character's pictures have more than {MAX_BYTES:,} bytes")
         view = import_pygltflib().BufferView(buffer=0, byteOffset=len(blob), byteLength=len(data))
         gltf.bufferViews.append(view)
         image.uri, image.mimeType, image.bufferView = None, media_type, len(gltf.bufferViews) - 1

@@ -17,10 +17,10 @@ from edgeface.output import write_output
 from edgeface.recording import Performance, Recording
 from edgeface.retarget.datagrams import eye_radians, require_arkit
 from edgeface.retarget.options import ExportOptions
-from edgeface.retarget.retargeter import Retargeter
+from edgeface.retarget.retargeter import Retargeter, given_retargeter
 from edgeface.rotations import rotation_from_quaternion
 from edgeface.timecode import Timecode, timecode_text
-from edgeface.values import Whole, option, shown
+from edgeface.values import Whole, instance, option, shown
 
 ROTATIONS = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll",
              "RightEyeYaw", "RightEyePitch", "RightEyeRoll")  # fmt: skip
@@ -67,7 +67,8 @@ def write_livelink(
     - The angles of the eyes are relative to the head. Their roll is 0.
     - Shapes that the network cannot see are 0, and so are the eyes if the gaze is not seen.
     """
-    retargeter = Retargeter() if retargeter is None else retargeter
+    retargeter = given_retargeter(retargeter)
+    performance = instance("performance", performance, Performance)
     if timecode is not None and not isinstance(cast(object, timecode), Timecode):
         raise InvalidInputError(
             f"timecode must be an edgeface.timecode.Timecode, got {shown(timecode)}"

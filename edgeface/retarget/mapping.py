@@ -12,6 +12,7 @@ from typing import Any, cast
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
+from edgeface.file_bytes import bytes_of
 from edgeface.values import (
     Flag,
     Free,
@@ -107,7 +108,7 @@ class Mapping:
     def __post_init__(self) -> None:
         option("head_gain", self.head_gain, _GAIN)
         option("mirror", self.mirror, Flag())
-        option("shares", self.shares, _SHARES)
+        check_names(option("shares", self.shares, _SHARES), BONES, "of the shares, the bone")
         if self.head_bone is not None:
             option("head_bone", self.head_bone, Text())
         for name, source in option("sources", self.sources, Free()).items():
@@ -140,7 +141,7 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping:
     if str(path) in preset_names():
         path = PRESETS / f"{path}.json"
     try:
-        values = strict_json.parse(strict_json.text_of(path.read_bytes()))
+        values = strict_json.parse(strict_json.text_of(bytes_of(path, strict_json.MAX_BYTES)))
     except (OSError, ValueError) as error:
         raise InvalidInputError(
             f"cannot read the mapping {path}: {error}. Those that ship are "

@@ -20,7 +20,7 @@ from edgeface.retarget.mapping import Mapping, preset_names, read_mapping
 from edgeface.retarget.presets import adapt, choose_preset, report
 from edgeface.retarget.reach import calibrate, read_range
 from edgeface.retarget.retargeter import Retargeter
-from edgeface.values import Flag, Number, Whole, option, path_of
+from edgeface.values import Flag, Number, Whole, instance, option, path_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ExportOptions:
     ------
     InvalidInputError
         If the character does not exist, ``track_id`` is no whole number, ``calibrate_s`` is
-        negative, or ``mirror`` or ``derive`` is neither true nor false.
+        negative, ``mirror`` or ``derive`` is neither true nor false, or ``personal`` is no model.
     """
 
     track_id: int | None = None
@@ -66,6 +66,8 @@ class ExportOptions:
         option("--calibrate", self.calibrate_s, Number(0, 1e6))
         option("mirror", self.mirror, Flag())
         option("derive", self.derive, Flag())
+        if self.personal is not None:
+            instance("personal", self.personal, PersonalModel)
 
     def retargeter(self, *, clips_only: bool = False) -> Retargeter:
         """A retargeter for the character, not calibrated yet.

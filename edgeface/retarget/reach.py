@@ -19,6 +19,7 @@ import numpy as np
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
+from edgeface.file_bytes import bytes_of
 from edgeface.gaze import LIDS, LOOKS, gaze_from_looks
 from edgeface.lids import blink_peaks, full_blinks
 from edgeface.output import write_output
@@ -147,7 +148,8 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
         that ARKit does not have.
     """
     try:
-        values = strict_json.parse(strict_json.text_of(path_of("path", path).read_bytes()))
+        content = bytes_of(path_of("path", path), strict_json.MAX_BYTES)
+        values = strict_json.parse(strict_json.text_of(content))
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"cannot read the range {path}: {error}") from error
     if not isinstance(values, dict) or cast(dict[str, Any], values).get("format") != FORMAT:
@@ -200,7 +202,8 @@ def calibrate(blendshapes: Sequence[dict[str, float]], quaternions_wxyz: FloatAr
     rest = {name: float(np.median(values)) for name, values in sorted(seen.items())}
     mean = mean_quaternion(quaternions_wxyz)
     offset = gaze_offset(frames, quaternions_wxyz)
-    return PersonRange(_without_looks(rest, offset), {}, tuple(float(v) for v in mean), offset)
+    rest = _without_looks(rest, frames)
+    return PersonRange(rest, {}, tuple(float(v) for v in mean), offset)
 
 
 def learn_range(
@@ -223,7 +226,7 @@ def learn_range(
     The rest is the median of the seconds at rest, or without them the 30 % quantile of the take.
     The reach of lids is the weakest blink that shut them (`edgeface.lids.full_blinks`). The reach
     of other shapes is the 99 % quantile, but at least 0.5 above the rest. Shapes that moved by less
-    than 0.25 keep their scale.
+    than 0.25 keep their scale, and so do those of the gaze, which are angles.
 
     Raises
     ------
@@ -262,7 +265,7 @@ def learn_range(
             reach[name] = max(farthest, rest[name] + LEAST_REACH)
     mean = mean_quaternion(quaternions_wxyz[resting])
     turn = tuple(float(v) for v in mean)
-    rest, reach = (_without_looks(shapes, offset) for shapes in (rest, reach))
+    rest, reach = (_without_looks(shapes, frames) for shapes in (rest, reach))
     return PersonRange(rest, reach, turn, offset)
 
 
@@ -321,7 +324,13 @@ def gaze_offset(
     return tuple(offset.ravel().tolist())
 
 
-def _without_looks(shapes: dict[str, float], offset: tuple[float, ...]) -> dict[str, float]:
-    """The shapes that have a range of their own: where eyes look has an offset instead."""
-    looks = LOOKS if offset != NO_OFFSET else ()
+def _without_looks(
+    shapes: dict[str, float], frames: Sequence[dict[str, float]]
+) -> dict[str, float]:
+    """The shapes that have a range of their own, as they were learned from frames.
+
+    Where the gaze is seen, its shapes are angles, which have an offset instead.
+    """
+    seen = any(all(name in frame for name in LOOKS) for frame in frames)
+    looks = LOOKS if seen else ()
     return {name: value for name, value in shapes.items() if name not in looks}

@@ -22,7 +22,7 @@ from edgeface.rotations import (
     slerp,
 )
 from edgeface.types import Float64Array, FloatArray
-from edgeface.values import SECONDS, Flag, array_of, option, shown
+from edgeface.values import SECONDS, Flag, array_of, instance, option, shown
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 AS_IT_IS = Source()
@@ -57,16 +57,10 @@ class Retargeter:
         *,
         derived: bool = False,
     ) -> None:
-        self.mapping = Mapping() if mapping is None else mapping
-        self.person = PersonRange() if person is None else person
-        for name, value, kind, read in (
-            ("mapping", self.mapping, Mapping, "read_mapping"),
-            ("person", self.person, PersonRange, "read_range"),
-        ):
-            if not isinstance(cast(object, value), kind):
-                raise InvalidInputError(
-                    f"{name} must be a {kind.__name__}, as {read} gives it, got {shown(value)}"
-                )
+        mapping = Mapping() if mapping is None else mapping
+        person = PersonRange() if person is None else person
+        self.mapping = instance("mapping", mapping, Mapping, "read_mapping")
+        self.person = instance("person", person, PersonRange, "read_range")
         self._derived = option("derived", derived, Flag())
         self._lids: dict[str, LidReach] = {}
         self._fit = PoseFit(self.mapping.fit) if self.mapping.fit else None
@@ -122,11 +116,13 @@ class Retargeter:
             four numbers or is nearly 0.
         """
         read = {name: self._own(name, value) for name, value in seen_shapes(blendshapes).items()}
-        if any(self.person.gaze_deg) and (gaze := self._gaze(blendshapes)) is not None:
+        # angles, whatever range an older file has for their shapes
+        ranged = any(self.person.gaze_deg) or {*self.person.rest, *self.person.reach} & set(LOOKS)
+        if ranged and (gaze := self._gaze(blendshapes)) is not None:
             read |= dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
         if self._derived:
             read = derive(read)
-        read = {n: self.mapping.sources.get(n, AS_IT_IS)(value) for n, value in read.items()}
+        read = self._read(read)
         if self.mapping.mirror:
             read = {mirrored_name(name): value for name, value in read.items()}
         targets = self.mapping.targets
@@ -154,9 +150,12 @@ class Retargeter:
         signs of `edgeface.Faces.gaze_deg`; None if the gaze is not seen.
         """
         gaze = self._gaze(blendshapes)
-        if gaze is not None and self.mapping.mirror:
-            return gaze[::-1] * [1, -1]
-        return gaze
+        if gaze is None:
+            return None
+        if self.mapping.sources.keys() & set(LOOKS):
+            looks = dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
+            gaze = gaze_from_looks({n: min(1.0, max(0.0, v)) for n, v in self._read(looks).items()})
+        return gaze[::-1] * [1, -1] if self.mapping.mirror else gaze
 
     def eye_turns(self, blendshapes: dict[str, float]) -> dict[str, FloatArray]:
         """Tell how the eyes of a character that is shown turn in its head.
@@ -217,6 +216,10 @@ class Retargeter:
             if share > 0
         }
 
+    def _read(self, shapes: dict[str, float]) -> dict[str, float]:
+        """Shapes as the mapping's sources read them."""
+        return {n: self.mapping.sources.get(n, AS_IT_IS)(value) for n, value in shapes.items()}
+
     def _own(self, name: str, value: float) -> float:
         """Put a shape on the person's own scale."""
         value = self.person(name, value)
@@ -234,3 +237,14 @@ class Retargeter:
         if self.mapping.mirror:
             turn = turn * [1.0, 1.0, -1.0, -1.0]
         return slerp(IDENTITY, turn, self.mapping.head_gain)
+
+
+def given_retargeter(retargeter: Retargeter | None) -> Retargeter:
+    """The retargeter that is given; None stands for one that leaves everything as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else.
+    """
+    return Retargeter() if retargeter is None else instance("retargeter", retargeter, Retargeter)

@@ -15,6 +15,8 @@ MAX_BUNDLE_BYTES = 1200
 takes even fewer: they travel in pieces, and one lost piece loses all."""
 BUNDLE_HEAD_BYTES, SIZE_BYTES = 16, 4
 """The bytes that OSC adds to a bundle and to each message in it."""
+LONGEST_S = 10_000.0
+"""A first time beyond this is a clock's, of which float32 does not tell two frames apart."""
 
 
 class VmcSender(UdpSender):
@@ -37,9 +39,11 @@ class VmcSender(UdpSender):
 
     Notes
     -----
-    The protocol is at https://protocol.vmc.info. Its bones are Unity's humanoid ones, whatever the
-    avatar calls them, so the mapping's ``head_bone`` plays no part. Unity's frame is left-handed
-    with the avatar's left at -x, so a rotation is sent as (w, x, -y, -z).
+    The protocol is at https://protocol.vmc.info. Its times are float32 and count from the program's
+    start, so those of a clock, such as the system's, are sent from the first frame on. Its bones
+    are Unity's humanoid ones, whatever the avatar calls them, so the mapping's ``head_bone`` plays
+    no part. Unity's frame is left-handed with the avatar's left at -x, so a rotation is sent as
+    (w, x, -y, -z).
 
     A bundle has at most 1,200 bytes, so that it is one packet. Each bundle of a frame begins with
     the time, the head and, if the gaze is seen, the eyes; so each one that arrives is useful by
@@ -51,18 +55,21 @@ class VmcSender(UdpSender):
 
     def _prepare(self) -> None:
         self._osc = Osc()
+        self._begun_s: float | None = None
 
     def send(
         self, time_s: float, blendshapes: dict[str, float], quaternion_wxyz: FloatArray
     ) -> None:
         """Send one frame; parameters are those of `Stream.send`."""
         time_s = option("time_s", time_s, SECONDS)
+        if self._begun_s is None:
+            self._begun_s = time_s if abs(time_s) > LONGEST_S else 0.0
         shapes, head, eyes = self._retargeted(blendshapes, quaternion_wxyz)
         own = self.retargeter.mapping.recipes
         named = {n if own else n[0].upper() + n[1:]: v for n, v in shapes.items()}
         first = [
             self._osc.message("/VMC/Ext/OK", 1),
-            self._osc.message("/VMC/Ext/T", time_s),
+            self._osc.message("/VMC/Ext/T", time_s - self._begun_s),
         ]
         for bone, turn in self.retargeter.bone_turns(head).items():
             w, x, y, z = (float(v) for v in turn)

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeface.errors import BackendUnavailableError, InvalidInputError
 from edgeface.retarget.datagrams import SUBJECT, angles_of, shown_address
-from edgeface.retarget.retargeter import Retargeter
+from edgeface.retarget.retargeter import Retargeter, given_retargeter
 from edgeface.types import FloatArray
 from edgeface.values import SECONDS, Text, Whole, option
 
@@ -73,7 +73,7 @@ class WebSocketSender:
             raise BackendUnavailableError(
                 "a WebSocket needs websockets: pip install 'edgeface[video]'"
             ) from error
-        self.retargeter = retargeter or Retargeter()
+        self.retargeter = given_retargeter(retargeter)
         self._name = option("name", name, SUBJECT)
         self._news = threading.Condition()
         self._message, self._number, self._closed = "", 0, False

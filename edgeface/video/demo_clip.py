@@ -31,6 +31,7 @@ class DemoClip:
     start_s = 0.0
     primaries = transfer = 0
     source = "demo"
+    address = None
 
     def __init__(self, num_frames: int = NUM_FRAMES) -> None:
         self.num_frames = num_frames

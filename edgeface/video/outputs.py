@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from edgeface.drawing import draw_faces
@@ -19,7 +18,14 @@ from edgeface.personal.rendering import draw_beside
 from edgeface.recording import RecordingWriter, read_recording
 from edgeface.retarget.avatar import Avatar
 from edgeface.retarget.casting import Casting
-from edgeface.retarget.formats import FORMATS, STREAMS, check_export, export
+from edgeface.retarget.formats import (
+    ARKIT_ONLY,
+    FORMATS,
+    STREAMS,
+    check_export,
+    export,
+    suited,
+)
 from edgeface.retarget.options import ExportOptions
 from edgeface.video.reader import Frame, VideoReader
 from edgeface.video.writer import VideoWriter
@@ -77,23 +83,15 @@ class Outputs:
             self._written.append(path)
 
     def take_to(self, folder: Path, options: ExportOptions, *, mesh: bool) -> None:
-        """Write a folder with the overlay, the recording, and at the end all that is made of it.
-
-        Live Link Face, which has ARKit's names only, leaves the options' character aside.
-        """
+        """Write a folder with the overlay, the recording, and at the end all that is made of it."""
+        made = {name: known.suffix for name, known in FORMATS.items() if known.export is not None}
+        for name in sorted(made, key=lambda name: name in ARKIT_ONLY):  # a character is named first
+            check_export(name, options)
         recording = folder / RECORDING
-        taken: list[tuple[Path, str, ExportOptions]] = []
-        for name, known in FORMATS.items():
-            if known.export is not None:
-                own = options
-                if name == "livelink":
-                    own = replace(options, character=None, mapping=None)
-                check_export(name, own)
-                taken.append((recording.with_suffix(known.suffix), name, own))
         make_folder(folder)
         self.draw_to(folder / OVERLAY, mesh=mesh, personal=options.personal)
         self.record_to(recording, "jsonl", options)
-        self._exports = taken
+        self._exports = [(recording.with_suffix(s), name, options) for name, s in made.items()]
 
     def stream_to(self, protocol: str, addresses: Sequence[str], options: ExportOptions) -> None:
         """Stream to avatars by a protocol of `edgeface.retarget.formats.STREAMS`.
@@ -102,6 +100,7 @@ class Outputs:
         """
         if self._casting is None:
             self._casting = Casting(options.track_id)
+        options = suited(protocol, options)
         for role, address in enumerate(addresses):
             self._avatars.append(Avatar(STREAMS[protocol], address, options, self._casting, role))
 

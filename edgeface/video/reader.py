@@ -274,9 +274,9 @@ class VideoReader:
             raise InvalidInputError(f"{name} ends {after}, where it was cut off")
 
     def _is_cut(self) -> bool:
-        if self.address is None or self.address.kind != "file":
+        path = None if self.address is None else self.address.file
+        if path is None:
             return False
-        path = self.address.url.removeprefix("file:")
         try:
             return is_cut(path, self._container.format.name)
         except OSError:  # it is gone by now

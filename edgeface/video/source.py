@@ -48,6 +48,11 @@ class Address:
     kind: Literal["file", "pipe", "network", "camera"]
     capture: str | None = None
 
+    @property
+    def file(self) -> str | None:
+        """The absolute path of a file; None of what is none."""
+        return self.url.removeprefix("file:") if self.kind == "file" else None
+
 
 def import_av() -> Any:
     """Import PyAV; the error names the remedy."""
@@ -111,8 +116,9 @@ def _local(name: str) -> Address:
         raise InvalidInputError(f"{name} is no file")
     if found.st_size == 0:
         raise InvalidInputError(f"{name} is empty")
-    # the prefix keeps FFmpeg from taking a name with a colon for an address
-    return Address(name, f"file:{name}", "file")
+    # the prefix keeps FFmpeg from taking a name with a colon for an address; the file is opened
+    # again for its sound, maybe when the program has gone to another folder
+    return Address(name, f"file:{os.path.abspath(name)}", "file")
 
 
 def open_container(address: Address) -> Any:

@@ -166,8 +166,9 @@ class Tracker:
         now = self._clock(time_s)
         self._follow_resolution((pixels.shape[0], pixels.shape[1]))
         active = [t for t in self._tracks if t.seen_s == self._time_s]
-        first, last_s, self._time_s = self._time_s is None, self._time_s, now
-        tracks, faces = self._see(pixels, now, now - (last_s or 0.0), active)
+        first = self._time_s is None
+        tracks, faces = self._see(pixels, now, now - (self._time_s or 0.0), active)
+        self._time_s = now  # nor is a track kept before, so that a network may fail in a frame
         for row, track in enumerate(tracks):
             face = faces.select(np.array([row]))
             if track.num_seen and not track.is_like(face)[0]:
@@ -175,6 +176,8 @@ class Tracker:
                     continue  # neither network sees this person here
                 track.num_missed = 1  # so that the next frame is searched
             track.see(face, now)
+            if track.num_seen == 1:
+                self._tracks.append(track)
             if track.track_id == 0 and (first or track.num_seen >= NUM_TO_CONFIRM):
                 track.track_id, self._next_id = self._next_id, self._next_id + 1
         self._forget(now)
@@ -263,7 +266,6 @@ class Tracker:
         born = np.array([r for r in np.flatnonzero(strong) if r not in owner_of], int)
         for row in born[self._model.hold_up(pixels, faces.select(born))].tolist():
             owner_of[row] = Track(self._model.face_model.reduced, self._smoothing)
-            self._tracks.append(owner_of[row])
         for track in owner_of.values():
             track.num_missed = 0
         rows = sorted(owner_of)

@@ -81,7 +81,9 @@ class VideoWriter:
             )
         name, options = CONTAINERS[self._path.suffix.lower()]
         options = {**options, "flush_packets": "1"}
-        self._file = GrowingFile(path, inputs=(source.source,))
+        file = None if source.address is None else source.address.file
+        names = (source.source, file)
+        self._file = GrowingFile(path, inputs=[name for name in names if name is not None])
         self._header_bytes = self._num_packets = 0
         self._last_s, self._last_stamp = 0.0, -1
         self._broken = self._closed = False

@@ -85,6 +85,12 @@ def test_what_is_named_twice_is_written_once():
     assert [(f.name, p) for f, p in planned(["pt2"] * 2, ["fp32"] * 2)] == [("pt2", "fp32")]
 
 
+@pytest.mark.parametrize("given", [("onnx", ["fp32"]), (["onnx"], "fp32")])
+def test_one_name_in_place_of_a_list_is_told(given):
+    with pytest.raises(InvalidInputError, match=r"s must be a list of names, such as \['"):
+        planned(*given)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_files_of_a_network_that_ships_have_its_name(name):
     config = load_network(name).config

@@ -18,6 +18,7 @@ from edgeface import BackendUnavailableError, InferenceError, InvalidInputError,
 from edgeface.backends.contents import num_bytes
 from edgeface.bench import android, compare, page, planted, suite, system, tables
 from edgeface.cli import main
+from edgeface.cli.bench.files import read_record
 
 SCHEMA = json.loads((Path(edgeface.__file__).parent / "bench/schema.json").read_text())
 
@@ -172,6 +173,7 @@ def test_bench_measures_nothing_that_it_cannot_write(tmp_path, capsys, monkeypat
     ("settings", "message"),
     [
         (suite.Settings(["absent.onnx"]), "no such model"),
+        (suite.Settings(["mnf"]), r"did you mean mfn\?"),
         (suite.Settings(["mfn"], images=Path("empty")), "the folder empty has no images"),
         (suite.Settings(["mfn"], images=Path("absent")), "no such folder of images: absent"),
     ],
@@ -205,9 +207,16 @@ def test_suite_takes_more_images_than_a_command_line_holds(tmp_path, monkeypatch
         )
 
 
+def test_suite_refuses_kernels_that_are_none_before_it_measures():
+    told = []
+    with pytest.raises(InvalidInputError, match=r"^--kernels must be one of"):
+        suite.run_suite(suite.Settings(["mfn"], kernels=["numpy", "nump"]), told.append)
+    assert told == []
+
+
 def test_suite_tells_of_a_process_that_failed(tmp_path):
     (tmp_path / "broken.onnx").write_text("")
-    with pytest.raises(InvalidInputError, match="measuring process failed"):
+    with pytest.raises(InvalidInputError, match=r"measuring process failed: (?!edgeface)"):
         suite.run_suite(suite.Settings([str(tmp_path / "broken.onnx")]), lambda _: None)
 
 
@@ -356,3 +365,10 @@ def test_the_size_of_a_package_is_that_of_its_files(tmp_path):
     (package / "Data" / "weight.bin").write_bytes(b"12345")
     assert num_bytes(package) == 7
     assert num_bytes(package / "Manifest.json") == 2
+
+
+def test_a_record_of_a_phone_is_not_called_old(tmp_path):
+    path = tmp_path / "phone.json"
+    path.write_text('{"schema_version": 1, "phone": []}')
+    with pytest.raises(InvalidInputError, match="it has no results of edgeface bench run"):
+        read_record(path)

@@ -8,7 +8,7 @@ from scipy.io import savemat
 from scipy.spatial.transform import Rotation
 
 import edgeface
-from edgeface import FaceModel, InvalidInputError, ModelFormatError
+from edgeface import FaceModel, InvalidInputError, ModelFormatError, face_model_import
 from edgeface.face_model import EXPRESSION_NAMES
 from tests.oracles import morphable as oracle
 
@@ -19,6 +19,16 @@ NEUTRAL, REST = np.eye(50)[0], np.zeros(46)
 
 def shape(model, name, weight=1.0):
     return model.landmarks(NEUTRAL, weight * np.eye(46)[model.expression_names.index(name)])
+
+
+def test_face_models_are_compared_by_what_coefficients_mean(face_model):
+    again = FaceModel.from_bytes(face_model.to_bytes())
+    assert again == face_model
+    assert len({again, face_model, face_model.landmark_basis()}) == 2
+    assert face_model != replace(face_model, identity=face_model.identity * 2)
+    smooth = np.ones((len(face_model.mean), 1), np.float32)
+    assert face_model != replace(face_model, harmonics=smooth)
+    assert face_model != "mfn"
 
 
 def test_default_face_model_has_the_documented_frame(face_model):
@@ -306,6 +316,19 @@ def test_from_facewarehouse_reads_the_reduced_tensor(random, tmp_path, suffix):
     identity, expression = random.normal(size=50), random.uniform(0, 0.1, 46)
     expected = oracle.landmarks(tensor, identity, expression)
     np.testing.assert_allclose(model.landmarks(identity, expression), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".mat"])
+def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, suffix, monkeypatch):
+    path, zeros = tmp_path / f"zeros{suffix}", np.zeros(10**6)
+    if suffix == ".npz":
+        np.savez_compressed(path, one=zeros, two=zeros)
+    else:
+        savemat(path, {"one": zeros, "two": zeros}, do_compression=True)
+    assert path.stat().st_size < 10**5
+    monkeypatch.setattr(face_model_import, "MAX_BYTES", 10**7)
+    with pytest.raises(ModelFormatError, match="unpacked it has"):
+        edgeface.from_facewarehouse(path)
 
 
 def test_from_facewarehouse_picks_landmark_vertices(random, tmp_path):

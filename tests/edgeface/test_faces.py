@@ -104,6 +104,27 @@ def test_save_does_not_overwrite_the_photo(given, tmp_path, noise):
     some_faces(1).save(tmp_path / "drawn.png", photo)
 
 
+def test_save_does_not_overwrite_the_photo_of_faces_that_were_kept(tmp_path, monkeypatch, noise):
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    before = (tmp_path / "photo.png").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    faces = load("mfn").run("photo.png", keep_image=True)
+    with pytest.raises(InvalidInputError, match="is the input"):
+        load("sfn").refine("photo.png", faces).save("photo.png")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(InvalidInputError, match="is the input"):
+        faces.save(tmp_path / "photo.png")
+    assert (tmp_path / "photo.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("size", [(480, 640, 3), "big", 480, (0, 4), (480.5, 640)])
+def test_the_size_of_an_image_is_height_and_width(size):
+    with pytest.raises(InvalidInputError, match="image_size"):
+        replace(some_faces(1), image_size=size)
+    assert replace(some_faces(1), image_size=np.array([9, 9])).clipped_boxes_xyxy.max() == 9
+
+
 @pytest.mark.parametrize(
     ("index", "rows"),
     [(slice(1, None), [1, 2, 3]), (slice(None, None, -2), [3, 1]), ([2, 0], [2, 0]), ([], []),
@@ -189,6 +210,19 @@ def test_faces_are_compared_by_value():
     assert hash(faces) == hash(again)
     assert faces != again[::-1] != again[:2]
     assert faces != list(faces)
+
+
+def test_equal_faces_have_equal_hashes():
+    faces = some_faces(2)
+    zero = replace(faces, boxes_xyxy=faces.boxes_xyxy * 0)
+    unknown = replace(faces, scores=faces.scores * np.nan, boxes_xyxy=faces.boxes_xyxy * np.nan)
+    for one, other in [
+        (zero, replace(zero, boxes_xyxy=-zero.boxes_xyxy)),
+        (faces, replace(faces, boxes_xyxy=faces.boxes_xyxy.astype(np.float64))),
+        (unknown, replace(unknown, scores=unknown.scores.copy())),
+    ]:
+        assert one == other
+        assert hash(one) == hash(other)
 
 
 def test_pickles_find_the_free_face_model():

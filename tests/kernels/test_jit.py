@@ -133,6 +133,12 @@ def test_cache_without_a_home_lies_in_a_private_folder(tmp_path):
     assert Path(folder).stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the POSIX variable")
+def test_cache_folder_is_not_in_the_current_one(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    assert all(folder.is_absolute() for folder in jit.base_folders())
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs POSIX permissions")
 def test_cache_folder_that_others_may_write_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(jit, "base_folders", lambda: [tmp_path])

@@ -147,9 +147,9 @@ def test_what_has_no_score_is_no_candidate(engine, method):
     np.testing.assert_array_equal(kept_boxes, boxes[kept])
 
 
-@pytest.mark.parametrize("score", [-0.5, np.nan])
-def test_suppress_leaves_out_what_has_no_score(engine, score):
-    boxes = np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32)
+@pytest.mark.parametrize(("score", "edge"), [(-0.5, 0), (np.nan, 0), (np.inf, 0), (0.9, -np.inf)])
+def test_suppress_leaves_out_what_has_no_score_or_place(engine, score, edge):
+    boxes = np.array([[0, edge, 9, 9], [20, 0, 29, 9]], np.float32)
     kept, _, scores = suppress(boxes, np.array([score, 0.4], np.float32), 0.5, engine=engine)
     assert kept.tolist() == [1]
     np.testing.assert_array_equal(scores, np.float32([0.4]))

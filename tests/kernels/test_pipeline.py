@@ -182,9 +182,9 @@ def test_pose_faces_rejects(face_model):
         pose_faces(basis, *arrays, np.ones((3, 4)))
     with pytest.raises(ValueError, match="pose: expected the shape"):
         pose_faces(basis, *arrays[:3], np.zeros((2, 7), np.float32), np.ones((1, 4)))
-    for number in (0, np.nan, np.inf):
-        with pytest.raises(ValueError, match="finite, and their scales not 0"):
-            pose_faces(basis, *arrays, np.full((1, 4), number))
+    for scales in ((0, 0), (np.nan, np.nan), (np.inf, np.inf), (1, -1)):
+        with pytest.raises(ValueError, match="finite, and their scales above 0"):
+            pose_faces(basis, *arrays, np.array([[*scales, 0, 0]]))
 
 
 @settings(max_examples=15)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edgeface import InvalidInputError
-from edgeface.retarget import write_gltf
+from edgeface.retarget import gltf_file, write_gltf
+from edgeface.retarget.gltf_file import files_of
 from edgeface.rotations import rotation_from_quaternion
 
 pygltflib = pytest.importorskip("pygltflib")
@@ -38,6 +39,16 @@ def putting(*place, value):
         document[last] = value
 
     return change
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"text", b"{}", b"glTF\2\0\0\0", b'{"nodes": [{}], "images": [5]}']
+)
+def test_what_is_no_character_has_no_files(tmp_path, content):
+    """The command asks for them first, so that it overwrites none."""
+    (tmp_path / "x.glb").write_bytes(content)
+    with pytest.raises(InvalidInputError, match="no readable glTF file"):
+        files_of(tmp_path / "x.glb")
 
 
 BONE = {"VRM": {"humanoid": {"humanBones": [{"bone": "head", "node": "N"}]}}}
@@ -85,6 +96,16 @@ def test_a_truncated_character_is_an_error(tmp_path, performance, make_character
     path = make_character()
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(InvalidInputError, match="character"):
+        write_gltf(tmp_path / "out.glb", path, performance)
+
+
+def test_buffers_that_are_named_again_and_again_fill_no_memory(
+    tmp_path, performance, make_character, monkeypatch
+):
+    path = make_character()
+    path = changed(path, lambda document: document.update(buffers=document["buffers"] * 500))
+    monkeypatch.setattr(gltf_file, "MAX_BYTES", path.stat().st_size)
+    with pytest.raises(InvalidInputError, match="buffers have more than"):
         write_gltf(tmp_path / "out.glb", path, performance)
 
 

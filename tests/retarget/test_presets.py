@@ -8,7 +8,7 @@ import pytest
 from edgeface import InvalidInputError
 from edgeface.blendshapes import mirrored_name
 from edgeface.retarget import ARKIT_NAMES, ExportOptions, Retargeter, read_mapping, write_gltf
-from edgeface.retarget.character import find_shape, find_shapes, read_character
+from edgeface.retarget.character import find_shape, find_shapes, named_bones, read_character
 from edgeface.retarget.mapping import preset_names
 from tests.retarget.test_formats import read_accessor
 
@@ -259,3 +259,8 @@ def test_unfit_choices_are_named(make_character, character):
     damaged = make_character(extensions={"VRM": {"humanoid": {"humanBones": [{"bone": "head"}]}}})
     with pytest.raises(InvalidInputError, match="damaged in its part for VRM"):
         read_character(damaged)
+
+
+def test_a_forehead_is_no_head():
+    assert named_bones(["c_forehead", "c_head"])["head"] == 1
+    assert "head" not in named_bones(["Forehead"])

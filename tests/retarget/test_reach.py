@@ -233,6 +233,20 @@ def test_who_looks_at_the_camera_calibrates_the_gaze(tmp_path):
     )
 
 
+def test_a_take_that_does_not_begin_at_rest_leaves_the_gaze_its_angles():
+    """Eyes that are shapes looked twice as far as eyes that are bones."""
+    read = [looks([[2.0, yaw], [2.0, yaw]]) | {"jawOpen": 0.1} for yaw in np.linspace(-19, 19, 60)]
+    quaternions = np.tile(NO_TURN, (60, 1))
+    learned = learn_range(np.arange(60) / 10, read, quaternions)
+    assert not set(LOOKS) & (set(learned.rest) | set(learned.reach))
+    older = PersonRange(dict.fromkeys(LOOKS, 0.1), dict.fromkeys(LOOKS, 0.6))
+    for person in (learned, older):
+        retargeter = Retargeter(person=person)
+        shapes, _ = retargeter(read[0], NO_TURN)
+        np.testing.assert_allclose(gaze_from_looks(shapes), [[2, -19], [2, -19]], atol=1e-4)
+        np.testing.assert_allclose(retargeter.eyes_deg(read[0]), [[2, -19]] * 2, atol=1e-4)
+
+
 def test_a_file_of_before_has_no_offset(tmp_path):
     PersonRange({"jawOpen": 0.1}).save(tmp_path / "me.json")
     values = json.loads((tmp_path / "me.json").read_text())

@@ -5,17 +5,22 @@ import pytest
 
 from edgeface import InvalidInputError
 from edgeface.blendshapes import mirrored_name
+from edgeface.gaze import LOOKS, eye_looks
 from edgeface.retarget import (
     ARKIT_NAMES,
     ExportOptions,
+    LiveLinkSender,
     Mapping,
     PersonRange,
     Retargeter,
     Source,
+    VmcSender,
     calibrate,
     derive,
     export,
     read_mapping,
+    write_gltf,
+    write_livelink,
 )
 from edgeface.rotations import angle_between
 
@@ -198,6 +203,15 @@ def test_what_is_no_mapping_file_is_named(tmp_path, text, message):
         (lambda: Retargeter().bone_turns(np.zeros(4)), "head_wxyz must have length 1"),
         (lambda: Retargeter().bone_turns([1.0, 0.0]), "head_wxyz must have length 1"),
         (lambda: Retargeter().bone_turns(np.full(4, np.nan)), "head_wxyz must be finite"),
+        (lambda: Mapping(shares={"jaw": 1.0}), "of the shares, the bone 'jaw' is unknown"),
+        (lambda: VmcSender(retargeter="arkit"), "retargeter must be a Retargeter, got 'arkit'"),
+        (lambda: LiveLinkSender(retargeter="arkit"), "retargeter must be a Retargeter"),
+        (lambda: write_livelink("x.csv", "take.jsonl"), "performance must be a Performance"),
+        (lambda: write_gltf("x.gltf", "head", None), r"read \.gltf as JSON: name it x\.glb"),
+        (lambda: write_gltf("x.glb", "head", "take.jsonl"), "performance must be a Performance"),
+        (lambda: write_gltf("x.glb", "head", None, "arkit"), "retargeter must be a Retargeter"),
+        (lambda: export("take.jsonl", "x.glb", "gltf", None), "options must be an ExportOptions"),
+        (lambda: ExportOptions(personal="me.efp"), "personal must be a PersonalModel"),
         (lambda: ExportOptions(track_id="1"), "track_id must be a whole number"),
         (lambda: ExportOptions(character=5), "the character must be a path"),
         (lambda: export("take.jsonl", "x.fbx", "fbx", ExportOptions()), "jsonl, livelink, gltf"),
@@ -211,3 +225,17 @@ def test_what_moves_no_character_is_refused(call, message):
 
 def test_no_turns_are_shared_between_bones():
     assert Retargeter().bone_turns(np.zeros((0, 4)))["head"].shape == (0, 4)
+
+
+@pytest.mark.parametrize(("gain", "share"), [(0.5, 0.5), (0.0, 0.0), (1.0, 1.0)])
+def test_sources_of_the_gaze_move_eyes_that_are_bones(gain, share):
+    gaze = np.array([[8.0, 19.0], [-10.0, 19.0]])
+    looks = dict(zip(LOOKS, eye_looks(gaze[None])[0].tolist(), strict=True))
+    mapping = Mapping(sources={name: Source(gain=gain) for name in LOOKS})
+    np.testing.assert_allclose(Retargeter(mapping).eyes_deg(looks), share * gaze, atol=1e-4)
+
+
+def test_eyes_that_are_bones_turn_no_farther_than_shapes_do():
+    looks = dict.fromkeys(LOOKS, 0.0) | {"eyeLookDownLeft": 0.8}
+    mapping = Mapping(sources={"eyeLookDownLeft": Source(gain=5.0)})
+    np.testing.assert_allclose(Retargeter(mapping).eyes_deg(looks), [[0, 0], [22, 0]], atol=1e-4)

@@ -29,8 +29,9 @@ from edgeface.retarget import (
 )
 from edgeface.retarget import websocket as websocket_module
 from edgeface.retarget.avatar import Avatar
-from edgeface.retarget.formats import STREAMS
+from edgeface.retarget.formats import ARKIT_ONLY, STREAMS, check_export, suited
 from edgeface.retarget.options import ExportOptions
+from edgeface.video.outputs import Outputs
 
 SEEN = {"jawOpen": 0.25, "mouthSmileLeft": 0.5, "mouthLeft": 0.75, "tongueOut": np.nan}
 TURN = np.array([np.cos(0.2), 0.0, np.sin(0.2), 0.0])  # 0.4 rad to the own left
@@ -400,3 +401,15 @@ def test_times_of_the_systems_clock_are_sent(sender):
         stream.send(time.time(), {"jawOpen": 0.5}, np.array([1.0, 0, 0, 0]))
     finally:
         stream.close()
+
+
+@pytest.mark.parametrize("targets", [["Joy", "Blink_L", "Blink_R"], ["jawOpen"]])
+def test_what_has_arkits_names_only_leaves_a_character_aside(make_character, targets):
+    options = ExportOptions(character=make_character(targets))
+    for name in ARKIT_ONLY:
+        assert suited(name, options).retargeter().target_names == ARKIT_NAMES
+    assert suited("vmc", options) is options
+    check_export("livelink", options)
+    outputs = Outputs(None, None)
+    outputs.stream_to("ifacialmocap", ["127.0.0.1:9"], options)
+    outputs.close()

@@ -64,6 +64,16 @@ def test_vmc_sends_a_frame_in_bundles_that_each_hold_the_head(osc_server):
     sender.close()
 
 
+def test_vmc_tells_frames_of_the_systems_clock_apart(osc_server):
+    server, got = osc_server
+    sender, told = VmcSender("127.0.0.1", server.server_address[1]), []
+    for frame in range(4):
+        sender.send(1.7e9 + frame / 30, {"jawOpen": 0.5}, np.array([1.0, 0, 0, 0]))
+        told += [values[0] for a, values in receive_frame(server, got) if a == "/VMC/Ext/T"]
+    sender.close()
+    assert told == pytest.approx([0, 1 / 30, 2 / 30, 3 / 30], abs=1e-5)
+
+
 @pytest.mark.parametrize("length", [1, 40, 300, 2000])
 def test_vmc_packets_fit_the_network(length):
     """Whatever a character's shapes are called; one that is longer than a packet goes alone."""

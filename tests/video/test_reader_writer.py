@@ -34,6 +34,19 @@ def test_frames_come_in_order_with_their_times(make_video, ramp):
     np.testing.assert_allclose(brightness, 60 + 8 * np.arange(12), atol=4)
 
 
+def test_an_open_video_is_not_overwritten_from_another_folder(make_video, ramp, monkeypatch):
+    path = make_video("plain.mp4", ramp)
+    before = path.read_bytes()
+    monkeypatch.chdir(path.parent)
+    with open_video("plain.mp4") as video:
+        (path.parent / "elsewhere").mkdir()
+        monkeypatch.chdir(path.parent / "elsewhere")
+        with pytest.raises(InvalidInputError, match="is the input"):
+            VideoWriter(path, video)
+        assert len(list(video)) == 12
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("name", ["uneven.mp4", "uneven.mkv"])
 def test_uneven_times_are_kept(make_video, ramp, name):
     times = np.cumsum([0, 0.04, 0.1, 0.02, 0.3, 0.04, 0.04, 0.2, 0.033, 0.05, 0.01, 0.9])

@@ -110,6 +110,22 @@ def test_texts_and_truths_in_a_recording_are_no_numbers(recorded, values):
         read_recording(recorded)
 
 
+@pytest.mark.parametrize(("name", "value"), [("frame", "1"), ("frame", 1.5), ("time_s", True)])
+def test_numbers_and_times_of_frames_are_numbers(recorded, name, value):
+    with pytest.raises(InvalidInputError, match=f"is damaged: .*{name} must"):
+        changed(recorded, lambda frames: [*frames[:-1], frames[-1] | {name: value}])
+
+
+def test_a_line_without_an_end_is_not_read_whole(recorded):
+    with recorded.open("r+b") as file:
+        file.truncate(1 << 32)  # what lies there takes no place on the disk
+    tracemalloc.start()
+    with pytest.raises(InvalidInputError, match="line 32 is no frame"):
+        read_recording(recorded)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    tracemalloc.stop()
+
+
 def test_a_performance_without_frames_is_none(recorded):
     whole = read_recording(recorded).performance()
     with pytest.raises(InvalidInputError, match="one or more frames"):
@@ -118,6 +134,21 @@ def test_a_performance_without_frames_is_none(recorded):
     none = {name: getattr(whole, name)[:0] for name in parts}
     with pytest.raises(InvalidInputError, match="one or more frames"):
         replace(whole, **none)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("times_s", None, "arrays and lists"),
+        ("frames", 5, "arrays and lists"),
+        ("gaps_s", None, "arrays and lists"),
+        ("blendshapes", "a" * 30, "list of dictionaries"),
+    ],
+)
+def test_a_performance_is_made_of_arrays_and_lists(recorded, name, value, message):
+    whole = read_recording(recorded).performance()
+    with pytest.raises(InvalidInputError, match=message):
+        replace(whole, **{name: value})
 
 
 def changed(recorded, change):

@@ -158,6 +158,7 @@ def test_track_names_an_absent_video(capsys):
         ("--record x.abc", "names no format"),
         ("--record x.csv --mapping vrm0", "names only"),
         ("--record x.glb --character no.glb", "no such character"),
+        ("--record x.gltf --to gltf", "name it x.glb"),
         ("--record x.csv --mapping no.json", "cannot read the mapping"),
         ("--record x.csv --calibrate -1", "--calibrate must lie in"),
         ("--vmc nowhere", "HOST:PORT"),
@@ -430,3 +431,34 @@ def test_a_recording_says_what_moves_by_all_of_its_frames(clip, tmp_path, capsys
     made = str(tmp_path / "made.glb")
     assert main(["track", str(take), "--record", made, "--character", "head"]) == 0
     assert "jawOpen" in capsys.readouterr().out.partition("drives")[2].partition("needs")[0]
+
+
+@pytest.mark.usefixtures("networks")
+def test_a_mapping_moves_everything_of_a_take(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    still = {"jawOpen": {"gain": 0}}
+    own = {"format": "edgeface-mapping", "version": [1, 0], "sources": still}
+    Path("own.json").write_text(json.dumps(own))
+    assert main(["track", str(clip), "--take", "usual"]) == 0
+    assert main(["track", str(clip), "--take", "take", "--mapping", "own.json"]) == 0
+    jaws = {
+        folder: float(Path(folder, "take.csv").read_text().splitlines()[1].split(",")[19])
+        for folder in ("usual", "take")
+    }
+    assert jaws["usual"] > 0
+    assert jaws["take"] == 0
+
+
+@pytest.mark.usefixtures("networks")
+@pytest.mark.parametrize("outputs", [["--record", "x.glb"], ["--record", "x.jsonl"]])
+@pytest.mark.parametrize("source", ["clip", "take.jsonl"])
+def test_a_personal_model_that_nothing_shows_is_refused(
+    clip, tmp_path, capsys, monkeypatch, somebody, outputs, source  # noqa: F811
+):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    somebody.save("me.efp")
+    Path("take.jsonl").write_text("")
+    given = str(clip) if source == "clip" else source
+    assert main(["track", given, *outputs, "--personal", "me.efp"]) == 1
+    assert "--personal is shown in videos and pages" in capsys.readouterr().err
+    assert not Path(outputs[1]).exists()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import edgeface
-from edgeface import InvalidInputError, Tracker
+from edgeface import InferenceError, InvalidInputError, Tracker
 from edgeface.face_shapes import EXPRESSION_NAMES
 from edgeface.video.geometry import boxes_around
 from edgeface.video.outputs import Outputs
@@ -258,6 +258,21 @@ def test_frames_may_come_faster_than_a_clock_ticks(face_model):
     times = [0.0, 0.0, 0.0, 0.0, 0.0156, 0.0156, 0.0156]
     ids = [tracker.update(frame_image(k), t).track_ids.tolist() for k, t in enumerate(times)]
     assert ids == [[1]] * 7
+
+
+def test_a_frame_in_which_a_network_fails_is_as_if_it_had_not_come(face_model, monkeypatch):
+    people = [Person((100, 100), seed=1), Person((230, 140), seed=2)]
+    finder, crops = Scene("mfn", face_model, people), Scene("sfn", face_model, people)
+    tracker = Tracker(finder, crop_model=crops)
+
+    def lost(*_):
+        raise InferenceError("the device is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crops, "refine", lost)
+        with pytest.raises(InferenceError):
+            tracker.update(frame_image(0), 0.0)
+    assert tracker.update(frame_image(0), 0.0).track_ids.tolist() == [1, 2]
 
 
 def test_tracker_is_public():

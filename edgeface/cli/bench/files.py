@@ -21,8 +21,10 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     try:
         record = strict_json.parse(strict_json.text_of(path.read_bytes()))
-        if record["schema_version"] != 1 or "results" not in record:
+        if record["schema_version"] != 1:
             raise ValueError("it is not of version 1")
+        if "results" not in record:
+            raise ValueError("it has no results of edgeface bench run")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(f"{path} is no record of edgeface bench: {error}") from error
     return record
