@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from edgeface.errors import InvalidInputError
@@ -35,6 +36,7 @@ from edgeface.reference.networks.checkpoint import TrainedNetwork
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.networks.last_layers import Change, hidden_units, with_changes
 from edgeface.reference.networks.predict import (
+    GREY,
     IOU_THRESHOLD,
     find_candidates,
     letterbox_input,
@@ -59,6 +61,10 @@ SHOWN_WEIGHT = 3.0
 """How much more an expression counts that is fully shown than one that is not: most are not."""
 TEACHER_WEIGHT = 0.1
 """The weight of a pack whose landmarks are the teacher's, beside one where people placed them."""
+TURNED, TURNED_WEIGHT = "turned", 0.3
+"""The pack of turned copies, and its weight."""
+MOST_TURN_DEG = {True: 180.0, False: 30.0}
+"""How far they are turned at most, for networks that detect faces, and for others."""
 SMALLEST = 0.02
 """The least longer side of a face, in longer sides of its photo."""
 SCORE_FLOOR = 0.01
@@ -103,9 +109,53 @@ def refit(trained: TrainedNetwork, folder: Path) -> TrainedNetwork:
         raise InvalidInputError(f"an sfn or mfn is fitted anew, not a {trained.config.kind}")
     if trained.recipe.get("free"):
         raise InvalidInputError(f"a free network must not learn from {HUMAN_PACK}")
-    seen = look(trained, read_packs(folder, trained.face_model, validation=False))
+    images = read_packs(folder, trained.face_model, validation=False)
+    most = MOST_TURN_DEG[trained.config.network_kind.detects]
+    seen = look(trained, with_turned(images, most, seed=0))
     changes = fit(seen, trained.face_model)
     return with_changes(trained, dict(zip(_branches(trained), changes, strict=True)))
+
+
+def with_turned(
+    images: Iterable[LabelledImage], most_deg: float, seed: int
+) -> Iterator[LabelledImage]:
+    """Yield images, and after each single face a copy that is turned by a random angle."""
+    random = np.random.default_rng(seed)
+    for image in images:
+        yield image
+        if not image.complete:
+            yield turned(image, float(random.uniform(-most_deg, most_deg)))
+
+
+def turned(image: LabelledImage, angle_deg: float) -> LabelledImage:
+    """The image turned clockwise as seen, whole, with grey around it; its group is `TURNED`.
+
+    Of the labels, boxes and landmarks follow, and poses are unknown. A box is that of the ellipse
+    which the old one holds, as `edgeface.reference.data.targets.warp` has it.
+    """
+    angle = math.radians(angle_deg)
+    c, s = math.cos(angle), math.sin(angle)
+    linear = np.array([[c, -s], [s, c]])
+    old = np.array(image.pixels.shape[1::-1])
+    new = np.ceil(np.abs(linear) @ old - 1e-6).astype(int)
+    shift = new / 2 - linear @ old / 2
+    back = np.column_stack([linear.T, -linear.T @ shift])
+    pixels = Image.fromarray(image.pixels).transform(
+        (int(new[0]), int(new[1])), Image.Transform.AFFINE, back.ravel().tolist(),
+        Image.Resampling.BILINEAR, fillcolor=(GREY, GREY, GREY),
+    )  # fmt: skip
+    labels = image.labels
+    low, high = labels.boxes[:, :2], labels.boxes[:, 2:]
+    centre = (low + high) / 2 @ linear.T + shift
+    half = np.sqrt(((high - low) / 2) ** 2 @ (linear**2).T)
+    found = replace(
+        labels,
+        boxes=np.concatenate([centre - half, centre + half], axis=1).astype(np.float32),
+        landmarks=(labels.landmarks @ linear.T + shift).astype(np.float32),
+        rotation=np.full_like(labels.rotation, np.nan),
+        yaw_deg=np.full_like(labels.yaw_deg, np.nan),
+    )
+    return replace(image, group=TURNED, pixels=np.asarray(pixels), labels=found)
 
 
 @torch.no_grad()
@@ -130,7 +180,7 @@ def look(trained: TrainedNetwork, images: Iterable[LabelledImage]) -> Seen:
     if not rows:
         raise InvalidInputError("the network finds none of the faces")
     kinds, kind, count = np.unique(groups, return_inverse=True, return_counts=True)
-    weight = np.where([name.endswith(TEACHER) for name in kinds], TEACHER_WEIGHT, 1.0) / count
+    weight = np.array([_weight(group) for group in kinds]) / count
     columns = [torch.stack(column).float() for column in zip(*rows, strict=True)]
     return Seen(
         units=(columns[0], columns[1], columns[2]),
@@ -139,6 +189,12 @@ def look(trained: TrainedNetwork, images: Iterable[LabelledImage]) -> Seen:
         expression=columns[7],
         weight=torch.from_numpy(weight[kind]).float(),
     )
+
+
+def _weight(group: str) -> float:
+    if group == TURNED:
+        return TURNED_WEIGHT
+    return TEACHER_WEIGHT if group.endswith(TEACHER) else 1.0
 
 
 def _with_landmarks(image: LabelledImage) -> LabelledImage:

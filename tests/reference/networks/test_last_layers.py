@@ -10,7 +10,7 @@ from edgeface.reference.networks.last_layers import hidden_units, with_changes
 @pytest.mark.parametrize(("name", "size"), [("sfn", 128), ("mfn", 64)])
 def test_a_change_adds_what_it_makes_of_the_hidden_units_and_nothing_else(name, size):
     trained = load_network(name)
-    branch, outputs = trained.network.pose_branch, list(trained.config.network_kind.outputs)
+    branch, outputs = str(trained.network.pose_branch), list(trained.config.network_kind.outputs)
     image = torch.randint(0, 256, (1, size, size, 3), dtype=torch.uint8)
     with torch.inference_mode(), hidden_units(trained.network, [branch]) as units:
         before = trained.network(image)
@@ -32,7 +32,7 @@ def test_a_change_adds_what_it_makes_of_the_hidden_units_and_nothing_else(name, 
 
 def test_nothing_is_kept_after_the_network_was_watched():
     trained = load_network("sfn")
-    with hidden_units(trained.network, [trained.network.identity_branch]) as units:
+    with hidden_units(trained.network, [str(trained.network.identity_branch)]) as units:
         pass
     trained.network(torch.zeros(1, 128, 128, 3, dtype=torch.uint8))
     assert not units

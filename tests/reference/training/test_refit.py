@@ -15,7 +15,7 @@ from edgeface.reference.geometry.morphable import MorphableModel
 from edgeface.reference.networks.checkpoint import load_network
 from edgeface.reference.networks.last_layers import last_layer
 from edgeface.reference.networks.predict import predict_boxes, predict_faces
-from edgeface.reference.training.refit import Seen, fit, look, refit
+from edgeface.reference.training.refit import TURNED, Seen, fit, look, refit, turned, with_turned
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def part(seen, rows):
     return Seen(units, outputs, seen.landmarks[rows], seen.expression[rows], seen.weight[rows])
 
 
-def errors(seen, model, changes=None):
+def errors(seen, model, changes=()):
     """The mean errors of landmarks and of expressions but blinks."""
     said = list(seen.outputs)
-    for k, (weight, bias) in enumerate(changes or ()):
+    for k, (weight, bias) in enumerate(changes):
         said[k] = said[k] + seen.units[k] @ weight.T + bias
     points = MorphableModel(model).project(*said)
     wrong = (torch.sigmoid(said[1]) - seen.expression).abs()
@@ -112,9 +112,43 @@ def test_packs_count_alike_and_those_of_the_teacher_less():
     photo = read_image(edgeface.DEMO_PHOTO)
     faces = predict_boxes(trained, photo, np.array([[242, 127, 376, 299]]))
     image = shown(photo, faces)
-    groups = ["people's", "people's", "mesh (teacher)"]
+    groups = ["people's", "people's", "mesh (teacher)", TURNED]
     seen = look(trained, [replace(image, group=group) for group in groups])
-    torch.testing.assert_close(seen.weight, torch.tensor([0.5, 0.5, 0.1]))
+    torch.testing.assert_close(seen.weight, torch.tensor([0.5, 0.5, 0.1, 0.3]))
+
+
+@pytest.mark.parametrize("angle", [90.0, 180.0, -90.0])
+def test_a_turned_face_has_its_landmarks_on_the_same_pixels(angle, random, face_model):
+    pixels = random.integers(0, 256, (60, 80, 3)).astype(np.uint8)
+    points = random.integers(15, 45, (1, 68, 2)) + 0.5
+    image = LabelledImage("a", "pack", pixels, labels_from_landmarks(points, face_model))
+    copy = turned(image, angle)
+    for (x, y), (u, v) in zip(points[0], copy.labels.landmarks[0], strict=True):
+        np.testing.assert_allclose(
+            copy.pixels[int(v), int(u)].astype(int), pixels[int(y), int(x)], atol=1
+        )
+    size = image.labels.boxes[0, 2:] - image.labels.boxes[0, :2]
+    new = copy.labels.boxes[0, 2:] - copy.labels.boxes[0, :2]
+    np.testing.assert_allclose(new, size if abs(angle) == 180 else size[::-1], rtol=1e-5)
+
+
+def test_a_turn_is_clockwise_as_seen_and_keeps_the_whole_photo(face_model):
+    photo = read_image(edgeface.DEMO_PHOTO)
+    upright = predict_faces(load_network("mfn"), photo, 0.3, 0.45)
+    faces = labels_from_landmarks(upright.landmarks_2d, face_model)
+    copy = turned(LabelledImage("a", "pack", photo, faces), 20.0)
+    assert all(np.array(copy.pixels.shape) >= photo.shape)
+    eyes = copy.labels.landmarks[:, 45] - copy.labels.landmarks[:, 36]
+    old = faces.landmarks[:, 45] - faces.landmarks[:, 36]
+    roll = [np.rad2deg(np.arctan2(v[:, 1], v[:, 0])) for v in (old, eyes)]
+    np.testing.assert_allclose(roll[1] - roll[0], 20, atol=1e-2)
+
+
+def test_single_faces_are_followed_by_turned_copies_and_photos_are_not(noise, face_model):
+    found = labels_from_landmarks(np.random.default_rng(0).uniform(20, 80, (1, 68, 2)), face_model)
+    single = LabelledImage("a", "pack", noise, found)
+    groups = [i.group for i in with_turned([single, replace(single, complete=True)], 30.0, 0)]
+    assert groups == ["pack", TURNED, "pack"]
 
 
 def test_faces_without_landmarks_and_other_networks_are_refused(tmp_path, noise, face_model):
