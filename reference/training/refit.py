@@ -1,9 +1,9 @@
 """The last layers of faces, fitted anew with all before them held still.
 
 Training ends with layers that are a compromise: over warped, masked and recoloured views, and over
-all terms of its loss. Here the network sees every face once, as the photo shows it; what its last
-layers were given is kept; and the labels say what these layers should have made of it. That has
-some ten thousand unknowns and takes a minute.
+all terms of its loss. Here the network sees every face as the photo shows it, and single ones once
+more, turned; what its last layers were given is kept; and the labels say what these layers should
+have made of it. That has some ten thousand unknowns and takes a minute.
 """
 
 # torch tells part of its types
