@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
+
+from edgeface.file_bytes import bytes_of
 
 MAX_BYTES = 1 << 22
 """4 MiB; the names of a thousand layers take a fiftieth."""
@@ -38,6 +41,19 @@ def parse(data: str | bytes) -> Any:
         parse_float=finite,
         parse_int=_integer,
     )
+
+
+def read(path: Path) -> Any:
+    """Read a JSON file that people edit.
+
+    Raises
+    ------
+    ValueError
+        As `parse` and `text_of` do.
+    OSError
+        If it cannot be read.
+    """
+    return parse(text_of(bytes_of(path, MAX_BYTES)))
 
 
 def text_of(data: bytes) -> str:

@@ -175,13 +175,12 @@ class Template:
         ModelFormatError
             If it is damaged, of another kind, or of a newer major version.
         """
+        file = path_of("path", path)
         try:
-            data = bytes_of(path_of("path", path), MAX_BYTES)
+            data = bytes_of(file, MAX_BYTES)
         except OSError as error:
             raise InvalidInputError(f"cannot read the template {path}: {error}") from error
         except ValueError as error:
-            if isinstance(error, InvalidInputError):
-                raise
             raise ModelFormatError(f"{path} is no template: {error}") from error
         try:
             stored = arrays_of(data, MAX_BYTES)

@@ -12,7 +12,6 @@ from typing import Any, cast
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.file_bytes import bytes_of
 from edgeface.values import (
     Flag,
     Free,
@@ -141,7 +140,7 @@ def read_mapping(path: str | os.PathLike[str]) -> Mapping:
     if str(path) in preset_names():
         path = PRESETS / f"{path}.json"
     try:
-        values = strict_json.parse(strict_json.text_of(bytes_of(path, strict_json.MAX_BYTES)))
+        values = strict_json.read(path)
     except (OSError, ValueError) as error:
         raise InvalidInputError(
             f"cannot read the mapping {path}: {error}. Those that ship are "

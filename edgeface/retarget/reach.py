@@ -19,7 +19,6 @@ import numpy as np
 from edgeface import strict_json
 from edgeface.blendshapes import ARKIT_NAMES
 from edgeface.errors import InvalidInputError
-from edgeface.file_bytes import bytes_of
 from edgeface.gaze import LIDS, LOOKS, gaze_from_looks
 from edgeface.lids import blink_peaks, full_blinks
 from edgeface.output import write_output
@@ -148,8 +147,7 @@ def read_range(path: str | os.PathLike[str]) -> PersonRange:
         that ARKit does not have.
     """
     try:
-        content = bytes_of(path_of("path", path), strict_json.MAX_BYTES)
-        values = strict_json.parse(strict_json.text_of(content))
+        values = strict_json.read(path_of("path", path))
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"cannot read the range {path}: {error}") from error
     if not isinstance(values, dict) or cast(dict[str, Any], values).get("format") != FORMAT:

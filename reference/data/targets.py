@@ -155,6 +155,19 @@ class Mirror:
         )
 
 
+def warped_boxes(boxes: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Boxes float32 (N, 4) after the picture went through a similarity (2, 3).
+
+    Each is that of the ellipse which the old one holds: a round head's box grows less than corners
+    do.
+    """
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    low, high = boxes[:, :2], boxes[:, 2:]
+    centre = (low + high) / 2 @ linear.T + shift
+    half = np.sqrt(((high - low) / 2) ** 2 @ (linear**2).T)
+    return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+
+
 def warp(targets: Targets, matrix: FloatArray, angle_rad: float) -> Targets:
     """Labels after the picture went through a similarity.
 
@@ -164,17 +177,11 @@ def warp(targets: Targets, matrix: FloatArray, angle_rad: float) -> Targets:
     angle_rad : the angle by which the matrix turns, clockwise as seen (x right, y down)
     """
     linear, shift = matrix[:, :2], matrix[:, 2]
-    scale = np.sqrt(abs(np.linalg.det(linear)))
-    low, high = targets.boxes[:, :2], targets.boxes[:, 2:]
-    centre = (low + high) / 2 @ linear.T + shift
     c, s = np.cos(angle_rad), np.sin(angle_rad)
-    # of an ellipse with the old box's sides: a round head's box grows less than corners do
-    shares = np.array([[c * c, s * s], [s * s, c * c]])
-    half = np.sqrt(((high - low) / 2 * scale) ** 2 @ shares)
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])  # y is up in the model frame
     return Targets(
         landmarks=(targets.landmarks @ linear.T + shift).astype(np.float32),
-        boxes=np.concatenate([centre - half, centre + half], axis=1).astype(np.float32),
+        boxes=warped_boxes(targets.boxes, matrix),
         identity=targets.identity,
         expression=targets.expression,
         rotation=(turn @ targets.rotation).astype(np.float32),

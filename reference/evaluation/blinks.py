@@ -28,7 +28,7 @@ from edgeface.reference.evaluation.predictor import Predictor, open_predictor
 from edgeface.reference.evaluation.run import run
 from edgeface.reference.geometry.lids import BLINK_NAMES, SHUT, lid_opening
 from edgeface.reference.networks.blinks import with_blinks
-from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network
+from edgeface.reference.networks.checkpoint import TrainedNetwork, load_network, refuse_free
 from edgeface.types import FloatArray
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,7 @@ def learn_blinks(checkpoint: Path, folder: Path) -> TrainedNetwork:
         If it is no SFN or MFN, or one of a free run, which must not learn from 300-W.
     """
     trained = with_blinks(load_network(checkpoint), 1.0, 0.0)
-    if trained.recipe.get("free"):
-        raise InvalidInputError(f"a free network must not learn from {HUMAN_PACK}")
+    refuse_free(trained)
     predictor = open_predictor(checkpoint)
     model = predictor.face_model
     faces, labelled = said_of(predictor, learned_faces(folder, model))

@@ -39,7 +39,7 @@ def average(first: TrainedNetwork, second: TrainedNetwork, share: float) -> Trai
             f"only trainings of one network can be averaged: {first.config.kind} and "
             f"{second.config.kind} have other layers"
         )
-    if second.recipe.get("free") and not first.recipe.get("free"):
+    if second.is_free and not first.is_free:
         raise InvalidInputError(
             "the second was learned in a free run and the first was not: their mean would be free "
             "by its recipe alone"

@@ -22,6 +22,7 @@ from edgeface.face_model import FaceModel
 from edgeface.face_shapes import NUM_EXPRESSIONS
 from edgeface.metadata import LICENCE
 from edgeface.output import write_output
+from edgeface.reference.data.packs import HUMAN_PACK
 from edgeface.reference.networks import build_network
 from edgeface.reference.networks.config import NetworkConfig
 from edgeface.values import Choice, Flag, Record, Several, Whole
@@ -69,6 +70,17 @@ class TrainedNetwork:
     def licence(self) -> str:
         """The terms on which the weights may be used, as the recipe says."""
         return str(self.recipe.get("licence", NOT_STATED))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it was learned in a free run."""
+        return bool(self.recipe.get("free"))
+
+
+def refuse_free(trained: TrainedNetwork) -> None:
+    """Raise `InvalidInputError` if a network may not learn from `HUMAN_PACK`."""
+    if trained.is_free:
+        raise InvalidInputError(f"a free network must not learn from {HUMAN_PACK}")
 
 
 def checkpoint_entry(

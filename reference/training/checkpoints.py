@@ -97,7 +97,7 @@ def check_free(recipe: Recipe, trained: TrainedNetwork, source: object, use: str
     InvalidInputError
         If a free run would use weights that are not free.
     """
-    if recipe.free and not trained.recipe.get("free"):
+    if recipe.free and not trained.is_free:
         raise InvalidInputError(
             f"{source} was not learned in a free run, so a free run cannot {use}"
         )

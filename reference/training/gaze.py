@@ -87,7 +87,7 @@ def learn_gaze(trained: TrainedNetwork, folder: Path, passes: int, seed: int = 0
     config = replace(trained.config, gaze=True)
     network = SingleFaceNetwork(config).eval()
     network.load_state_dict(network.state_dict() | trained.network.state_dict())
-    free = bool(trained.recipe.get("free"))
+    free = trained.is_free
     recipe = Recipe(
         "sfn", epochs=1, batch_size=BATCH, seed=seed, turned=0.15,
         free=free, face_model=FREE if free else DEFAULT,

@@ -27,12 +27,12 @@ from edgeface.errors import InvalidInputError
 from edgeface.face_model import FaceModel
 from edgeface.image import crop
 from edgeface.reference.data.labelled import LabelledImage
-from edgeface.reference.data.packs import HUMAN_PACK
+from edgeface.reference.data.targets import similarity_matrix, warped_boxes
 from edgeface.reference.data.validation import TEACHER, read_packs
 from edgeface.reference.geometry.boxes import corners, pairwise_iou
 from edgeface.reference.geometry.lids import BLINK_NAMES, EYE_CORNERS
 from edgeface.reference.geometry.morphable import MorphableModel
-from edgeface.reference.networks.checkpoint import TrainedNetwork
+from edgeface.reference.networks.checkpoint import TrainedNetwork, refuse_free
 from edgeface.reference.networks.config import CROP_SCALE
 from edgeface.reference.networks.last_layers import Change, hidden_units, with_changes
 from edgeface.reference.networks.predict import (
@@ -107,8 +107,7 @@ def refit(trained: TrainedNetwork, folder: Path) -> TrainedNetwork:
     """
     if not hasattr(trained.network, "pose_branch"):
         raise InvalidInputError(f"an sfn or mfn is fitted anew, not a {trained.config.kind}")
-    if trained.recipe.get("free"):
-        raise InvalidInputError(f"a free network must not learn from {HUMAN_PACK}")
+    refuse_free(trained)
     images = read_packs(folder, trained.face_model, validation=False)
     most = MOST_TURN_DEG[trained.config.network_kind.detects]
     seen = look(trained, with_turned(images, most, seed=0))
@@ -130,28 +129,23 @@ def with_turned(
 def turned(image: LabelledImage, angle_deg: float) -> LabelledImage:
     """The image turned clockwise as seen, whole, with grey around it; its group is `TURNED`.
 
-    Of the labels, boxes and landmarks follow, and poses are unknown. A box is that of the ellipse
-    which the old one holds, as `edgeface.reference.data.targets.warp` has it.
+    Of the labels, boxes and landmarks follow, and poses are unknown.
     """
     angle = math.radians(angle_deg)
-    c, s = math.cos(angle), math.sin(angle)
-    linear = np.array([[c, -s], [s, c]])
+    c, s = abs(math.cos(angle)), abs(math.sin(angle))
     old = np.array(image.pixels.shape[1::-1])
-    new = np.ceil(np.abs(linear) @ old - 1e-6).astype(int)
-    shift = new / 2 - linear @ old / 2
-    back = np.column_stack([linear.T, -linear.T @ shift])
+    new = np.ceil(np.array([[c, s], [s, c]]) @ old - 1e-6).astype(int)
+    matrix = similarity_matrix(1.0, angle, old / 2, new / 2)
+    back = similarity_matrix(1.0, -angle, new / 2, old / 2)
     pixels = Image.fromarray(image.pixels).transform(
         (int(new[0]), int(new[1])), Image.Transform.AFFINE, back.ravel().tolist(),
         Image.Resampling.BILINEAR, fillcolor=(GREY, GREY, GREY),
     )  # fmt: skip
     labels = image.labels
-    low, high = labels.boxes[:, :2], labels.boxes[:, 2:]
-    centre = (low + high) / 2 @ linear.T + shift
-    half = np.sqrt(((high - low) / 2) ** 2 @ (linear**2).T)
     found = replace(
         labels,
-        boxes=np.concatenate([centre - half, centre + half], axis=1).astype(np.float32),
-        landmarks=(labels.landmarks @ linear.T + shift).astype(np.float32),
+        boxes=warped_boxes(labels.boxes, matrix),
+        landmarks=(labels.landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32),
         rotation=np.full_like(labels.rotation, np.nan),
         yaw_deg=np.full_like(labels.yaw_deg, np.nan),
     )

@@ -20,7 +20,7 @@ def read_record(path: Path) -> dict[str, Any]:
         If the file cannot be read, or is no such record.
     """
     try:
-        record = strict_json.parse(strict_json.text_of(path.read_bytes()))
+        record = strict_json.read(path)
         if record["schema_version"] != 1:
             raise ValueError("it is not of version 1")
         if "results" not in record:
